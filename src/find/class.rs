@@ -1,0 +1,124 @@
+//! What kind of file a path names: manifests are read as YAML, templates as text, and in everything else an
+//! occurrence of a host is accounted for by what the file is.
+
+use super::site::Reason;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileClass {
+    /// YAML or JSON.
+    Manifest,
+    /// A text template that becomes YAML: literals in it are sites.
+    Template,
+    /// Holds no manifest: every occurrence stays, for this reason.
+    Other(Reason),
+}
+
+/// `path` is relative to the repository, `/`-separated.
+pub(super) fn classify(path: &str, text: &str) -> FileClass {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    if let Some(reason) = by_tool(path, &name) {
+        return FileClass::Other(reason);
+    }
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "yaml" | "yml" if in_templates(path) && text.contains("{{") => FileClass::Template,
+        "yaml" | "yml" | "json" | "jsonc" | "json5" => FileClass::Manifest,
+        "tpl" | "gotmpl" | "tmpl" => FileClass::Template,
+        "" if name == "kustomization" || name == "-" => FileClass::Manifest,
+        extension => FileClass::Other(by_extension(&name, extension)),
+    }
+}
+
+/// A chart's templates: `…/templates/…`.
+fn in_templates(path: &str) -> bool {
+    path.split('/').rev().skip(1).any(|part| part == "templates")
+}
+
+/// Files that a tool knows by their name or folder, whatever their extension.
+fn by_tool(path: &str, name: &str) -> Option<Reason> {
+    let below = |folder: &str| path.split('/').rev().skip(1).any(|part| part == folder);
+    let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
+    let first = name.split(['.', '-', '_']).next().unwrap_or("");
+    if name.starts_with("renovate.json") || name.starts_with(".renovaterc") || below(".renovate") {
+        return Some(Reason::Renovate);
+    }
+    if name == "dependabot.yml" || name == "dependabot.yaml" {
+        return Some(Reason::Renovate);
+    }
+    let workflows = below(".github") || below("workflows") && (below(".gitea") || below(".forgejo"));
+    let pipelines = [".gitlab-ci", ".drone", ".travis", "azure-pipelines", "bitbucket-pipelines", ".woodpecker"];
+    if workflows
+        || below(".circleci")
+        || below(".woodpecker")
+        || name == "jenkinsfile"
+        || pipelines.iter().any(|prefix| name.starts_with(prefix) && yaml)
+    {
+        return Some(Reason::Ci);
+    }
+    if yaml && (name.starts_with("docker-compose") || first == "compose") {
+        return Some(Reason::Compose);
+    }
+    if first == "dockerfile" || first == "containerfile" || name.ends_with(".dockerfile") {
+        return Some(Reason::Dockerfile);
+    }
+    if below(".devcontainer") || name.starts_with("devcontainer") || name.starts_with(".devcontainer") {
+        return Some(Reason::Devcontainer);
+    }
+    if name.starts_with(".goreleaser") || name.starts_with(".ko.") || first == "skaffold" || name == "tiltfile" {
+        return Some(Reason::BuildTool);
+    }
+    if name.ends_with("_test.yaml") || name.ends_with("_test.yml") {
+        // helm-unittest, and golden files beside it.
+        return Some(Reason::Test);
+    }
+    if name.ends_with("schema.json") {
+        return Some(Reason::Schema);
+    }
+    if ["makefile", "gnumakefile", "justfile", ".justfile"].contains(&name) || yaml && first == "taskfile" {
+        return Some(Reason::Script);
+    }
+    None
+}
+
+fn by_extension(name: &str, extension: &str) -> Reason {
+    match extension {
+        "md" | "mdx" | "markdown" | "rst" | "adoc" | "txt" | "html" | "htm" | "svg" => Reason::Documentation,
+        "go" | "ts" | "tsx" | "js" | "jsx" | "mjs" | "cjs" | "py" | "rs" | "java" | "kt" | "rb" | "php" | "c" | "h"
+        | "cc" | "cpp" | "cs" | "swift" | "lua" | "cue" | "jsonnet" | "libsonnet" | "nix" | "proto" | "rego" => {
+            Reason::SourceCode
+        }
+        "sh" | "bash" | "zsh" | "fish" | "ps1" | "bat" | "mk" | "just" | "nu" => Reason::Script,
+        "tf" | "tfvars" | "hcl" => Reason::Terraform,
+        "tftpl" | "j2" | "jinja" | "jinja2" => Reason::MachineConfig,
+        _ if ["readme", "license", "changelog", "codeowners", "notice"].contains(&name) => Reason::Documentation,
+        _ => Reason::OtherFile,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_name_and_folder() {
+        let cases = [
+            ("apps/my-app/deployment.yaml", FileClass::Manifest),
+            ("apps/my-app/Kustomization", FileClass::Manifest),
+            ("charts/x/templates/deployment.yaml", FileClass::Template),
+            ("charts/x/templates/_helpers.tpl", FileClass::Template),
+            ("values.yaml.gotmpl", FileClass::Template),
+            (".github/workflows/build.yaml", FileClass::Other(Reason::Ci)),
+            (".github/renovate.json5", FileClass::Other(Reason::Renovate)),
+            ("docker/app/docker-compose.app.yaml", FileClass::Other(Reason::Compose)),
+            ("compose.yaml", FileClass::Other(Reason::Compose)),
+            ("Dockerfile.arm64", FileClass::Other(Reason::Dockerfile)),
+            ("charts/x/values.schema.json", FileClass::Other(Reason::Schema)),
+            ("README.md", FileClass::Other(Reason::Documentation)),
+            ("cmd/main.go", FileClass::Other(Reason::SourceCode)),
+            ("talos/machine.yaml.tftpl", FileClass::Other(Reason::MachineConfig)),
+        ];
+        for (path, class) in cases {
+            assert_eq!(classify(path, "{{ x }}"), class, "{path}");
+        }
+        assert_eq!(classify("charts/x/templates/plain.yaml", "a: b"), FileClass::Manifest);
+    }
+}

@@ -1,0 +1,346 @@
+//! One scalar: what its text is, by value shape first and by its place second.
+
+use super::hosts::{Occurrence, Owner};
+use super::literal::{self, Literal};
+use super::place::{Outer, Place};
+use super::site::{Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
+use super::{Explorer, kustomize, lexical, pods, sources, stay, values};
+use crate::yaml::{Content, Span, SpanMap};
+
+/// How deep a text inside a text is followed.
+const MAX_DEPTH: usize = 4;
+
+/// A scalar's text with the hosts in it, ready to be judged.
+pub(super) struct Scalar<'e, 's, 'a> {
+    pub(super) place: &'e Place<'s, 'a>,
+    pub(super) content: Content<'a>,
+    /// From the content to the file.
+    pub(super) map: SpanMap,
+    /// Without a decoded text, what is found can be reported but not edited.
+    pub(super) decoded: bool,
+    /// From the stream's text to the file.
+    pub(super) layer: &'e SpanMap,
+    pub(super) depth: usize,
+}
+
+impl Explorer<'_> {
+    /// Judges every occurrence in the scalar: each becomes a part of a site, or a mention.
+    pub(super) fn examine(&mut self, scalar: &Scalar<'_, '_, '_>) {
+        let text: &str = &scalar.content.text;
+        let (found, inside) = self.hosts.find_outer(text);
+        if found.is_empty() {
+            return;
+        }
+        self.mention_all(scalar, &inside, Reason::OtherHost);
+        if scalar.place.is_key() {
+            return self.mention_all(scalar, &found, key_reason(scalar.place));
+        }
+        if let Some(reason) = stay::reason(scalar.place) {
+            return self.mention_all(scalar, &found, reason);
+        }
+        if kustomize::is_argo_image(scalar.place) {
+            return self.argo_images(scalar, text, &found);
+        }
+        if let [only] = found.as_slice()
+            && self.whole(scalar, text, only)
+        {
+            return;
+        }
+        if found.len() > 1 && self.list(scalar, text, &found) {
+            return;
+        }
+        if self.embedded(scalar, text) {
+            return;
+        }
+        lexical::text(self, scalar, text, &found);
+    }
+
+    /// A text that is one reference, or one host, with at most a scheme or a flag before it.
+    fn whole(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &Occurrence) -> bool {
+        let place = scalar.place;
+        if !found.exact {
+            return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::OtherHost);
+        }
+        let literal = literal::read(text, found);
+        let before = text.get(..literal.span.start).unwrap_or("").trim_start();
+        let ends = text.get(literal.end..).is_some_and(|after| after.trim().is_empty());
+        let oci = before == "oci://";
+        match before {
+            "" if ends && literal.is_bare_host() => return self.bare_host(scalar, found, &literal),
+            "" if ends => {}
+            "" if text.contains('*') => return self.mention(scalar, found, Reason::Pattern),
+            "oci://" | "docker://" if ends && !literal.is_bare_host() => {}
+            "https://" | "http://" => {
+                return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
+            }
+            _ if before.ends_with(":docker://") => return self.mention(scalar, found, Reason::RunnerLabel),
+            _ if ends && is_flag(before) && !literal.is_bare_host() => {
+                let form = pods::form(place).unwrap_or(Form::Argument);
+                return self.site(scalar, found, literal, form, Role::Image);
+            }
+            _ if is_default_registry(before, text.get(literal.span.end..).unwrap_or("")) => {
+                let path = text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
+                let end = path.find([':', '@']).unwrap_or(path.len());
+                let (path, tail) = path.split_at(end);
+                let name = crate::image::Name::of(Some(&literal.name.host), path);
+                let Some(span) = scalar.map.outer(literal.span) else { return false };
+                let shape = Shape::Registry { span, path: literal.path };
+                let (tail, obstacle) = (tail.to_owned(), literal.obstacle);
+                let form = Form::DefaultExpression;
+                return self.split(scalar, found, values::Split { form, name, tail, shape, obstacle });
+            }
+            _ if is_default(before, text.get(literal.end..).unwrap_or("")) && !literal.is_bare_host() => {
+                return self.site(scalar, found, literal, Form::DefaultExpression, Role::Image);
+            }
+            _ => return false,
+        }
+        if place.under("labels") && before == "docker://" {
+            return self.mention(scalar, found, Reason::RunnerLabel);
+        }
+        self.reference(scalar, found, literal, oci)
+    }
+
+    /// A whole reference: its place tells what it is for.
+    fn reference(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, mut literal: Literal, oci: bool) -> bool {
+        let place = scalar.place;
+        if let Some((form, role)) = kustomize::form(place, self.path) {
+            // The tag beside a matcher is that of the new name, when there is one.
+            let renamed = matches!(role, Role::Matcher(_)) && place.has_neighbour("newName");
+            if literal.tail.is_empty() && !renamed {
+                literal.tail = values::tail_beside(place);
+            }
+            return self.site(scalar, found, literal, form, role);
+        }
+        if place.key() == "value" && place.neighbour_text("op") == Some("test") {
+            // JSON 6902 refuses the whole patch when the image is another one.
+            return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
+        }
+        if let Some((form, role)) = sources::form(place, oci, self.path) {
+            return self.site(scalar, found, literal, form, role);
+        }
+        if let Some(form) = pods::form(place) {
+            return self.site(scalar, found, literal, form, Role::Image);
+        }
+        if values::is_registry_key(place.key()) && literal.tail.is_empty() {
+            if let Some(span) = scalar.map.outer(literal.span)
+                && let Some(split) = values::registry(place, &literal, span)
+            {
+                return self.split(scalar, found, split);
+            }
+        }
+        let form = whole_form(place, &literal);
+        if literal.tail.is_empty() {
+            literal.tail = match form {
+                Form::ArgoParameter => values::parameter_tail(place, "repository"),
+                _ => values::tail_beside(place),
+            };
+        }
+        self.site(scalar, found, literal, form, Role::Image)
+    }
+
+    /// A text that is nothing but references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, or with blanks between.
+    fn list(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
+        let mut rest = text;
+        let mut literals = Vec::new();
+        for occurrence in found {
+            let literal = literal::read(text, occurrence);
+            let Some(before) = text.get(text.len() - rest.len()..literal.span.start) else { return false };
+            let name = before.trim_start_matches([',', ';', ' ']);
+            let named = name.is_empty() || name.split('=').all(|part| is_flag(&format!("{part}=")) || part.is_empty());
+            if !occurrence.exact || literal.is_bare_host() || !named || name.contains(' ') {
+                return false;
+            }
+            rest = text.get(literal.end..).unwrap_or("");
+            literals.push(literal);
+        }
+        if !rest.trim().is_empty() {
+            return false;
+        }
+        let form = pods::form(scalar.place).unwrap_or(Form::WholeValue);
+        for (occurrence, literal) in found.iter().zip(literals) {
+            self.site(scalar, occurrence, literal, form, Role::Image);
+        }
+        true
+    }
+
+    fn bare_host(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, literal: &Literal) -> bool {
+        if let Some(span) = scalar.map.outer(literal.span)
+            && let Some(split) = values::parameter(scalar.place, literal, span)
+                .or_else(|| values::registry(scalar.place, literal, span))
+        {
+            return self.split(scalar, found, split);
+        }
+        self.mention(scalar, found, Reason::BareHost)
+    }
+
+    fn argo_images(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
+        let images = kustomize::argo_image(scalar.place, text, self.hosts);
+        for occurrence in found {
+            match images.iter().find(|(literal, _)| literal.span.start == occurrence.host.start) {
+                Some((literal, role)) => {
+                    self.site(scalar, occurrence, literal.clone(), Form::ArgoKustomizeImage, role.clone());
+                }
+                None => {
+                    self.mention(scalar, occurrence, Reason::Text);
+                }
+            }
+        }
+    }
+
+    /// YAML or JSON inside the scalar is read like a file of its own.
+    fn embedded(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str) -> bool {
+        let trimmed = text.trim_start();
+        let json = trimmed.starts_with(['{', '[']) && !trimmed.starts_with("{{");
+        if scalar.depth >= MAX_DEPTH || !(json || text.trim_end().contains('\n')) {
+            return false;
+        }
+        let inside = if json { Embedding::Json } else { Embedding::Yaml };
+        let outer: Outer = scalar.place.outer(inside);
+        self.explore_inner(text, &scalar.map, &outer, scalar.depth + 1)
+    }
+
+    fn split(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, split: values::Split) -> bool {
+        let needle = scalar.map.outer(found.needle);
+        let shape = match split.shape {
+            // The repository's place is known within this stream; the file is another text when embedded.
+            Shape::Split { registry, repository, repository_text } => {
+                let repository = scalar.layer.outer(repository);
+                Shape::Split { registry, repository: repository.unwrap_or_default(), repository_text }
+            }
+            shape => shape,
+        };
+        self.push(scalar, found, Site {
+            form: split.form,
+            role: Role::Image,
+            inside: scalar.place.outer.inside,
+            object: scalar.place.object.clone(),
+            field: scalar.place.field(),
+            name: split.name,
+            tail: split.tail,
+            shape,
+            obstacle: split.obstacle,
+            marker: None,
+            covers: needle.into_iter().collect(),
+        });
+        true
+    }
+
+    /// Records a site for a literal in the scalar; without a place in the file it cannot be edited.
+    pub(super) fn site(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        literal: Literal,
+        form: Form,
+        role: Role,
+    ) -> bool {
+        let span = scalar.map.outer(literal.span);
+        let undecoded = !scalar.decoded || span.is_none();
+        let place_of_needle = scalar.map.outer(found.needle);
+        let written = literal.span.slice(&scalar.content.text);
+        let obstacle = match () {
+            () if undecoded => Some(Obstacle::MultiLine),
+            () if literal.obstacle.is_some() => literal.obstacle,
+            () => kustomize::obstacle(&role, written),
+        };
+        let shape = Shape::Name(span.or(place_of_needle).unwrap_or_default());
+        self.push(scalar, found, Site {
+            form,
+            role,
+            inside: scalar.place.outer.inside,
+            object: scalar.place.object.clone(),
+            field: scalar.place.field(),
+            name: literal.name,
+            tail: literal.tail,
+            shape,
+            obstacle,
+            marker: None,
+            covers: place_of_needle.into_iter().collect(),
+        });
+        true
+    }
+
+    pub(super) fn mention(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, reason: Reason) -> bool {
+        if found.owner == Owner::Upstream
+            && let Some(span) = scalar.map.outer(found.needle)
+        {
+            let reason = if found.exact { reason } else { Reason::OtherHost };
+            self.found.mentions.push(Mention { span, reason });
+        }
+        true
+    }
+
+    fn mention_all(&mut self, scalar: &Scalar<'_, '_, '_>, found: &[Occurrence], reason: Reason) {
+        for occurrence in found {
+            self.mention(scalar, occurrence, reason);
+        }
+    }
+
+    fn push(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, mut site: Site) {
+        if site.covers.is_empty() {
+            // Nothing in the file answers to it: the raw text is accounted for elsewhere.
+            return;
+        }
+        if found.owner == Owner::Cache {
+            site.covers.clear();
+        }
+        site.marker = self.marker_at(scalar.place.stream, scalar.place.scalar);
+        if self.ignored_at(scalar.place.stream, scalar.place.scalar) {
+            site.obstacle = Some(Obstacle::Ignored);
+        }
+        self.found.sites.push(site);
+    }
+}
+
+/// The form of a whole reference at a place that no family of forms claims.
+fn whole_form(place: &Place<'_, '_>, literal: &Literal) -> Form {
+    let key = place.key();
+    if key == "value" && place.key_at(1) == "[]" && place.key_at(2) == "parameters" && place.under("helm") {
+        return Form::ArgoParameter;
+    }
+    if key == "value" && place.has_neighbour("op") {
+        return Form::PatchValue;
+    }
+    let named = literal.tail.is_empty() && values::has_tail_beside(place);
+    if named || literal.tail.is_empty() && key == "repository" {
+        return Form::Split;
+    }
+    if values::is_values(place) {
+        let other = literal.tail.is_empty() && !key.eq_ignore_ascii_case("image");
+        return if other { Form::OtherKey } else { Form::WholeValue };
+    }
+    match place.kind() {
+        "ConfigMap" | "Secret" => Form::ConfigMapValue,
+        _ => Form::ImageField,
+    }
+}
+
+fn key_reason(place: &Place<'_, '_>) -> Reason {
+    stay::reason(place).unwrap_or(Reason::MapKey)
+}
+
+/// `--flag=`, `-flag=`, `NAME=`.
+fn is_flag(before: &str) -> bool {
+    let Some(name) = before.strip_suffix('=') else { return false };
+    let name = name.trim_start_matches('-');
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// `${NAME:=`, `${NAME:-`, `${NAME=` before, and the closing brace after: Flux's variable substitution.
+fn is_default(before: &str, after: &str) -> bool {
+    let Some(name) = before.strip_prefix("${") else { return false };
+    let name = name.trim_end_matches(['=', '-', ':']);
+    let variable = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    variable && name.len() + 2 < before.len() && after.trim() == "}"
+}
+
+/// `${REGISTRY:=` before and `}/` after: only the registry is a default.
+fn is_default_registry(before: &str, after: &str) -> bool {
+    after.starts_with("}/") && is_default(before, "}")
+}
+
+/// The content that stands in for a scalar whose decoding is not reproduced: its bytes as they are.
+pub(super) fn raw_content(text: &str, span: Span) -> Content<'_> {
+    let raw = span.slice(text);
+    Content { text: raw.into(), map: SpanMap::identity(span.start, raw.len()) }
+}

@@ -1,0 +1,359 @@
+//! Turns one file's text into [`Site`]s and [`Mention`]s: every occurrence of an upstream host is a part of the
+//! one or one of the other, and nothing is left unexplained.
+//!
+//! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`class`] says what kind of file it
+//! is, [`hosts`] where hosts stand, [`examine`] judges the scalar around each of them by its value
+//! ([`literal`]), its place ([`place`], [`stay`]) and its family of forms ([`pods`], [`values`], [`kustomize`],
+//! [`sources`]); [`lexical`] does the same where there is no YAML to go by, [`short`] where there is no host.
+//! Nothing here decides what happens to a site.
+
+mod class;
+mod examine;
+mod hosts;
+mod kustomize;
+mod lexical;
+mod literal;
+mod place;
+mod pods;
+mod short;
+mod site;
+mod sources;
+mod stay;
+mod values;
+
+use class::FileClass;
+use examine::Scalar;
+pub use hosts::{Hosts, Occurrence, Owner};
+pub use kustomize::Kustomization;
+use place::{Outer, Place};
+pub use site::*;
+
+use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
+
+/// The comment that takes a line out of every plan.
+pub(crate) const IGNORE: &str = "pullthru: ignore";
+
+/// Everything that one file holds.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// By place in the file.
+    pub sites: Vec<Site>,
+    /// By place in the file.
+    pub mentions: Vec<Mention>,
+    /// Documents that do not parse, searched as text.
+    pub errors: Vec<ParseError>,
+    /// Set for kustomizations, also those without any site: the graph needs them all.
+    pub kustomization: Option<Kustomization>,
+    /// A program writes this file, and will write it again.
+    pub generated: bool,
+    /// Aliases in the file; the scalars they stand for are found once, at their anchors.
+    pub aliases: usize,
+}
+
+impl Found {
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty() && self.mentions.is_empty() && self.kustomization.is_none()
+    }
+}
+
+/// Finds sites in files of a repository.
+#[derive(Clone, Debug)]
+pub struct Finder {
+    hosts: Hosts,
+}
+
+impl Finder {
+    pub fn new(hosts: Hosts) -> Finder {
+        Finder { hosts }
+    }
+
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
+    pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
+        kustomize::is_kustomization(path) || self.hosts.occur_in(bytes)
+    }
+
+    /// `path` is relative to the repository with `/`, or `-` for standard input.
+    pub fn find(&self, path: &str, bytes: &[u8]) -> Found {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) => return self.all_mentions(&String::from_utf8_lossy(bytes), Reason::NotUtf8),
+        };
+        let mut explorer = Explorer { path, hosts: &self.hosts, found: Found::default() };
+        match class::classify(path, text) {
+            FileClass::Other(reason) => return self.all_mentions(text, reason),
+            FileClass::Template => {
+                let whole = SpanMap::identity(0, text.len());
+                lexical::region(&mut explorer, text, Span::new(0, text.len()), &whole, &Outer::default());
+            }
+            FileClass::Manifest => explorer.manifest(text),
+        }
+        let mut found = explorer.found;
+        account_for_the_rest(&self.hosts, text, &mut found);
+        found.generated = is_generated(text);
+        found.sites.sort_by_key(Site::start);
+        found.mentions.sort_by_key(|mention| mention.span);
+        found
+    }
+
+    fn all_mentions(&self, text: &str, reason: Reason) -> Found {
+        let upstream = |found: &Occurrence| found.owner == Owner::Upstream;
+        let mentions = self.hosts.find(text).into_iter().filter(upstream).map(|found| Mention {
+            span: found.needle,
+            reason: if found.exact { reason } else { Reason::OtherHost },
+        });
+        Found { mentions: mentions.collect(), ..Found::default() }
+    }
+}
+
+/// One file under way.
+struct Explorer<'f> {
+    path: &'f str,
+    hosts: &'f Hosts,
+    found: Found,
+}
+
+impl Explorer<'_> {
+    fn manifest(&mut self, text: &str) {
+        let original = text;
+        let blanked = self.without_json_comments(text);
+        let text = blanked.as_deref().unwrap_or(original);
+        let stream = yaml::parse(text);
+        let layer = SpanMap::identity(0, text.len());
+        if !stream.errors.is_empty() && text.contains("{{") {
+            // The documents of a template begin and end where its own statements say: none of them is trusted.
+            self.found.errors = stream.errors;
+            let whole = Span::new(0, text.len());
+            return lexical::region(self, text, whole, &layer, &Outer::default());
+        }
+        if is_schema(&stream) {
+            for occurrence in self.hosts.find(text).iter().filter(|found| found.owner == Owner::Upstream) {
+                self.found.mentions.push(Mention { span: occurrence.needle, reason: Reason::Schema });
+            }
+            return;
+        }
+        self.explore(&stream, &layer, &Outer::default(), 0);
+        self.found.aliases = stream.aliases;
+        self.read_kustomization(&stream);
+        if is_sops(&stream) {
+            for site in &mut self.found.sites {
+                site.obstacle.get_or_insert(Obstacle::Sops);
+            }
+        }
+        self.found.errors = stream.errors;
+    }
+
+    /// JSON with comments (`devcontainer.json`, `tsconfig.json`) is none to a YAML parser: the comments are
+    /// accounted for and blanked out, byte for byte, so that every place stays what it is.
+    fn without_json_comments(&mut self, text: &str) -> Option<String> {
+        let json = [".json", ".jsonc", ".json5"].iter().any(|ending| self.path.ends_with(ending));
+        let comments = if json { json_comments(text) } else { Vec::new() };
+        if comments.is_empty() {
+            return None;
+        }
+        let mut blanked = String::with_capacity(text.len());
+        let mut at = 0;
+        for comment in comments {
+            blanked.push_str(text.get(at..comment.start)?);
+            blanked.extend(comment.slice(text).bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+            at = comment.end;
+            for found in self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream) {
+                self.found.mentions.push(Mention { span: found.needle, reason: Reason::Comment });
+            }
+        }
+        blanked.push_str(text.get(at..)?);
+        Some(blanked)
+    }
+
+    /// Judges every scalar of the stream that holds a host, and those that may hold a name without one.
+    fn explore(&mut self, stream: &Stream<'_>, layer: &SpanMap, outer: &Outer, depth: usize) {
+        for error in &stream.errors {
+            lexical::region(self, stream.text, error.lost, layer, outer);
+        }
+        let mut done: Option<NodeId> = None;
+        for occurrence in self.hosts.find(stream.text) {
+            let at = occurrence.needle.start;
+            let lost = stream.errors.partition_point(|error| error.lost.start <= at);
+            if lost.checked_sub(1).and_then(|index| stream.errors.get(index)).is_some_and(|error| at < error.lost.end) {
+                continue;
+            }
+            let comment = stream.comments.partition_point(|comment| comment.start <= at);
+            let in_comment = comment.checked_sub(1).and_then(|index| stream.comments.get(index));
+            if in_comment.is_some_and(|comment| comment.range().contains(&at)) {
+                if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
+                    self.found.mentions.push(Mention { span, reason: Reason::Comment });
+                }
+                continue;
+            }
+            let Some(id) = stream.scalar_at(at).filter(|&id| done != Some(id)) else { continue };
+            done = Some(id);
+            self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| explorer.examine(scalar));
+        }
+        if self.hosts.short_names() {
+            self.short_names(stream, layer, outer, depth);
+        }
+    }
+
+    fn short_names(&mut self, stream: &Stream<'_>, layer: &SpanMap, outer: &Outer, depth: usize) {
+        for &id in stream.scalars() {
+            if short::may_be(stream, id) {
+                let host = stream.value(id).is_none_or(|value| !self.hosts.find(value).is_empty());
+                if !host {
+                    self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| explorer.short_name(scalar));
+                }
+            }
+        }
+    }
+
+    fn with_scalar(
+        &mut self,
+        stream: &Stream<'_>,
+        id: NodeId,
+        layer: &SpanMap,
+        outer: &Outer,
+        depth: usize,
+        judge: impl FnOnce(&mut Self, &Scalar<'_, '_, '_>),
+    ) {
+        let Some(node) = stream.node(id) else { return };
+        let decoded = stream.content(id);
+        let (content, decoded) = match decoded {
+            Some(content) => (content, true),
+            None => (examine::raw_content(stream.text, node.span), false),
+        };
+        let place = Place::new(stream, id, outer);
+        let map = content.map.within(layer);
+        judge(self, &Scalar { place: &place, content, map, decoded, layer, depth });
+    }
+
+    /// Reads a text inside a scalar; false when it is no YAML of its own.
+    fn explore_inner(&mut self, text: &str, map: &SpanMap, outer: &Outer, depth: usize) -> bool {
+        let stream = yaml::parse(text);
+        let collection = |id: NodeId| stream.entries(id).len() + stream.items(id).len() > 0;
+        if !stream.documents.iter().any(|document| document.root.is_some_and(collection)) {
+            return false;
+        }
+        if !stream.errors.is_empty() {
+            // A template of YAML (`<<- range … >>`): its lines are still lines of YAML.
+            lexical::region(self, text, Span::new(0, text.len()), map, outer);
+            return true;
+        }
+        self.explore(&stream, map, outer, depth);
+        true
+    }
+
+    fn read_kustomization(&mut self, stream: &Stream<'_>) {
+        for document in &stream.documents {
+            let Some(root) = document.root else { continue };
+            let object = place::object_at(stream, root).unwrap_or_default();
+            let by_kind = object.api_version.starts_with("kustomize.config.k8s.io/");
+            if by_kind || kustomize::is_kustomization(self.path) {
+                self.found.kustomization = Some(kustomize::read(stream, root));
+                return;
+            }
+        }
+    }
+
+    fn marker_at(&self, stream: &Stream<'_>, scalar: NodeId) -> Option<Marker> {
+        comment_after(stream, scalar).and_then(marker_in)
+    }
+
+    /// `# pullthru: ignore` behind the scalar, or alone on the line above.
+    fn ignored_at(&self, stream: &Stream<'_>, scalar: NodeId) -> bool {
+        if comment_after(stream, scalar).is_some_and(|comment| comment.contains(IGNORE)) {
+            return true;
+        }
+        let Some(node) = stream.node(scalar) else { return false };
+        let (line, _) = lexical::line_around(stream.text, node.span.start);
+        let above = line.checked_sub(1).map(|end| lexical::line_around(stream.text, end.saturating_sub(1)).1);
+        above.is_some_and(|above| above.trim_start().starts_with('#') && above.contains(IGNORE))
+    }
+}
+
+/// The comment that ends the line on which the scalar ends.
+fn comment_after<'s>(stream: &'s Stream<'_>, scalar: NodeId) -> Option<&'s str> {
+    let end = stream.node(scalar)?.span.end;
+    let next = stream.comments.get(stream.comments.partition_point(|comment| comment.start < end))?;
+    let between = stream.text.get(end..next.start)?;
+    (!between.contains('\n')).then(|| next.slice(stream.text))
+}
+
+/// Flux's setter comment: `{"$imagepolicy": "namespace:policy[:tag|:name|:digest]"}`.
+fn marker_in(comment: &str) -> Option<Marker> {
+    let (_, rest) = comment.split_once("$imagepolicy\"")?;
+    let policy = rest.split('"').nth(1)?;
+    match policy.split(':').nth(2) {
+        None => Some(Marker::Full),
+        Some("name") => Some(Marker::Name),
+        Some("digest") => Some(Marker::Digest),
+        Some(_) => Some(Marker::Tag),
+    }
+}
+
+/// A JSON Schema tells what values may be; it holds none.
+fn is_schema(stream: &Stream<'_>) -> bool {
+    let [document] = stream.documents.as_slice() else { return false };
+    let schema = document.root.and_then(|root| stream.get(root, "$schema"));
+    schema.and_then(|id| stream.value(id)).is_some_and(|id| id.contains("json-schema.org"))
+}
+
+/// Encrypted with SOPS in such a way that any change breaks the file's MAC.
+fn is_sops(stream: &Stream<'_>) -> bool {
+    stream.documents.iter().filter_map(|document| document.root).any(|root| {
+        let mac = stream.get_path(root, &["sops", "mac"]).is_some();
+        let only = stream.get_path(root, &["sops", "mac_only_encrypted"]).and_then(|id| stream.value(id));
+        mac && only != Some("true")
+    })
+}
+
+/// The header of a file that a program writes: Go's convention, controller-gen's, Flux's, and `helm template`.
+fn is_generated(text: &str) -> bool {
+    let mut head = text.lines().take(20).filter(|line| line.trim_start().starts_with(['#', '/']));
+    head.any(|line| {
+        line.contains("DO NOT EDIT")
+            || line.contains("do not edit")
+            || line.contains("Code generated")
+            || line.starts_with("# Source: ") && line.contains("/templates/")
+    })
+}
+
+/// `//` and `/* */` outside strings.
+fn json_comments(text: &str) -> Vec<Span> {
+    let mut comments = Vec::new();
+    let bytes = text.as_bytes();
+    let (mut at, mut in_string) = (0, false);
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, bytes.get(at + 1)) {
+            (b'\\', _) if in_string => at += 1,
+            (b'"', _) => in_string = !in_string,
+            (b'/', Some(b'/')) if !in_string => {
+                let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |len| at + len);
+                comments.push(Span::new(at, end));
+                at = end;
+            }
+            (b'/', Some(b'*')) if !in_string => {
+                let end = text.get(at..).and_then(|rest| rest.find("*/")).map_or(text.len(), |len| at + len + 2);
+                comments.push(Span::new(at, end));
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    comments
+}
+
+/// What no other part has explained: a host in an anchor, a directive, or behind an escape that cannot be
+/// followed. It is text to us, and the report says so.
+fn account_for_the_rest(hosts: &Hosts, text: &str, found: &mut Found) {
+    let mut known: Vec<Span> = found.sites.iter().flat_map(|site| site.covers.iter().copied()).collect();
+    known.extend(found.mentions.iter().map(|mention| mention.span));
+    known.sort();
+    for occurrence in hosts.find(text) {
+        if occurrence.owner == Owner::Upstream && known.binary_search(&occurrence.needle).is_err() {
+            found.mentions.push(Mention { span: occurrence.needle, reason: Reason::Text });
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Where a scalar stands: its key, the keys around it, its neighbours and the object it belongs to.
+
+use super::site::{Embedding, Object};
+use crate::yaml::{Kind, NodeId, Slot, Stream};
+
+/// What an embedded text inherits from the text around it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outer {
+    pub(super) object: Option<Object>,
+    /// Keys around the embedded text, nearest first.
+    pub(super) keys: Vec<String>,
+    /// Field path of the scalar that holds the text.
+    pub(super) field: String,
+    pub(super) inside: Option<Embedding>,
+}
+
+/// The place of one scalar in one stream.
+pub(super) struct Place<'s, 'a> {
+    pub(super) stream: &'s Stream<'a>,
+    pub(super) scalar: NodeId,
+    /// Keys from the scalar outwards, its own first; `[]` for an item of a sequence; those of the text around
+    /// an embedded text follow.
+    pub(super) keys: Vec<String>,
+    pub(super) object: Option<Object>,
+    /// The object's own mapping, when it stands in this stream.
+    pub(super) object_node: Option<NodeId>,
+    pub(super) outer: &'s Outer,
+}
+
+impl<'s, 'a> Place<'s, 'a> {
+    pub(super) fn new(stream: &'s Stream<'a>, scalar: NodeId, outer: &'s Outer) -> Place<'s, 'a> {
+        let mut keys = Vec::new();
+        for at in stream.ancestors(scalar) {
+            match stream.node(at).map(|node| node.slot) {
+                Some(Slot::Item(_)) => keys.push("[]".to_owned()),
+                Some(Slot::Key(_) | Slot::Value(_)) => {
+                    keys.push(stream.key_of(at).unwrap_or_default().to_owned());
+                }
+                _ => {}
+            }
+        }
+        keys.extend(outer.keys.iter().cloned());
+        let found = stream.ancestors(scalar).skip(1).find_map(|at| Some((at, object_at(stream, at)?)));
+        let (object_node, object) = match found {
+            Some((node, object)) => (Some(node), Some(object)),
+            None => (None, outer.object.clone()),
+        };
+        Place { stream, scalar, keys, object, object_node, outer }
+    }
+
+    pub(super) fn is_key(&self) -> bool {
+        matches!(self.stream.node(self.scalar).map(|node| node.slot), Some(Slot::Key(_)))
+    }
+
+    /// The key that the scalar is the value of, or `[]` for an item.
+    pub(super) fn key(&self) -> &str {
+        self.key_at(0)
+    }
+
+    /// The key `up` levels further out; empty past the root.
+    pub(super) fn key_at(&self, up: usize) -> &str {
+        self.keys.get(up).map_or("", String::as_str)
+    }
+
+    /// Is one of the keys around the scalar (not its own) this one?
+    pub(super) fn under(&self, key: &str) -> bool {
+        self.keys.iter().skip(1).any(|at| at == key)
+    }
+
+    pub(super) fn parent(&self) -> Option<NodeId> {
+        self.stream.node(self.scalar)?.parent
+    }
+
+    /// The entries of the mapping that holds the scalar.
+    pub(super) fn neighbours(&self) -> &'s [(NodeId, NodeId)] {
+        self.parent().map_or(&[], |parent| self.stream.entries(parent))
+    }
+
+    /// The scalar under a neighbouring key, compared without case.
+    pub(super) fn neighbour(&self, key: &str) -> Option<NodeId> {
+        let value = self.entry(self.neighbours(), key).or_else(|| {
+            // `<<: *defaults`
+            let merged = self.entry(self.neighbours(), "<<")?;
+            self.entry(self.stream.entries(merged), key)
+        })?;
+        self.stream.value(value).map(|_| value)
+    }
+
+    fn entry(&self, entries: &[(NodeId, NodeId)], key: &str) -> Option<NodeId> {
+        let same = |k: &NodeId| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key));
+        entries.iter().find(|(k, _)| same(k)).map(|(_, value)| *value)
+    }
+
+    /// Its text, when it is not empty.
+    pub(super) fn neighbour_text(&self, key: &str) -> Option<&'s str> {
+        let id = self.neighbour(key)?;
+        let empty = self.stream.node(id).is_none_or(|node| node.span.is_empty());
+        self.stream.value(id).filter(|text| !empty && !text.is_empty() && *text != "null" && *text != "~")
+    }
+
+    pub(super) fn has_neighbour(&self, key: &str) -> bool {
+        self.neighbours().iter().any(|(k, _)| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key)))
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        self.object.as_ref().map_or("", |object| object.kind.as_str())
+    }
+
+    pub(super) fn api_version(&self) -> &str {
+        self.object.as_ref().map_or("", |object| object.api_version.as_str())
+    }
+
+    /// The API group, without the version; empty for the core group.
+    pub(super) fn group(&self) -> &str {
+        self.api_version().rsplit_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The whole field path, through the texts around an embedded one.
+    pub(super) fn field(&self) -> String {
+        let root = self.object_node.map(|node| self.stream.path(node)).unwrap_or_default();
+        let path = self.stream.path(self.scalar);
+        // Within a List or a stream of objects the path starts at the object itself.
+        let path = path.strip_prefix(&root).map_or(path.as_str(), |rest| rest.trim_start_matches('.'));
+        if self.outer.field.is_empty() { path.to_owned() } else { format!("{} | {path}", self.outer.field) }
+    }
+
+    /// What an embedded text in this scalar inherits.
+    pub(super) fn outer(&self, inside: Embedding) -> Outer {
+        Outer { object: self.object.clone(), keys: self.keys.clone(), field: self.field(), inside: Some(inside) }
+    }
+}
+
+/// The object that a mapping is: it has an `apiVersion` and a `kind`.
+pub(super) fn object_at(stream: &Stream<'_>, mapping: NodeId) -> Option<Object> {
+    if !matches!(stream.node(mapping)?.kind, Kind::Mapping { .. }) {
+        return None;
+    }
+    let text = |keys: &[&str]| Some(stream.value(stream.get_path(mapping, keys)?)?.to_owned());
+    let (api_version, kind) = (text(&["apiVersion"])?, text(&["kind"])?);
+    // `kind: List` only wraps others, and a reference to an object (`scaleTargetRef`) is no object.
+    if kind.ends_with("List") && stream.get(mapping, "items").is_some() {
+        return None;
+    }
+    Some(Object { api_version, kind, namespace: text(&["metadata", "namespace"]), name: text(&["metadata", "name"]) })
+}

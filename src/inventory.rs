@@ -1,0 +1,119 @@
+//! The walk and the finder over a whole repository: what every command begins with.
+//!
+//! [`take`] reads each file once, on several threads, and keeps only what was found in it; no file's text stays
+//! in memory. [`of_text`] does the same for standard input.
+
+use std::path::PathBuf;
+
+use crate::find::{Finder, Found, Mention, Reason};
+use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
+use crate::yaml::Span;
+
+/// What one file holds, with the line and column of each part.
+#[derive(Clone, Debug)]
+pub struct FileInventory {
+    pub path: RepoPath,
+    pub found: Found,
+    /// Beside [`Found::sites`].
+    pub sites: Vec<Position>,
+    /// Beside [`Found::mentions`].
+    pub mentions: Vec<Position>,
+    /// Beside [`Found::errors`]: where the parser gave up.
+    pub errors: Vec<Position>,
+}
+
+/// What a repository holds.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Files with a site, a mention, an unparsed document or a kustomization, by path.
+    pub files: Vec<FileInventory>,
+    /// Files that were not read whole, by path.
+    pub notes: Vec<(String, Note)>,
+    /// How many files were read.
+    pub read: u64,
+    /// How many bytes they hold.
+    pub bytes: u64,
+}
+
+impl Inventory {
+    /// Did a file fail to be read? Then the run cannot claim to be complete.
+    pub fn has_failures(&self) -> bool {
+        self.notes.iter().any(|(_, note)| note.is_failure())
+    }
+}
+
+/// Reads `paths` (the whole repository when there are none).
+pub fn take(
+    repository: &Repository,
+    paths: &[PathBuf],
+    options: &WalkOptions,
+    finder: &Finder,
+) -> Result<Inventory, TreeError> {
+    let walked = tree::walk(repository, paths, options, |file| {
+        if !finder.hosts().occur_in(file.bytes) && !could_be_kustomization(file.path) {
+            return None;
+        }
+        let path = file.repo_path();
+        let found = finder.find(path.as_str(), file.bytes);
+        (!found.is_empty() || !found.errors.is_empty()).then(|| locate(path, found, file.bytes))
+    })?;
+    let mut inventory = Inventory {
+        files: walked.found.into_iter().map(|(_, file)| file).collect(),
+        notes: walked.notes,
+        read: walked.files,
+        bytes: walked.bytes,
+    };
+    search_large_files(repository, finder, &mut inventory);
+    Ok(inventory)
+}
+
+/// One text that is no file, called `-`.
+pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
+    let path = RepoPath::new("-").unwrap_or_else(RepoPath::root);
+    let found = finder.find("-", text);
+    let files = if found.is_empty() { Vec::new() } else { vec![locate(path, found, text)] };
+    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64 }
+}
+
+fn could_be_kustomization(path: &std::path::Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().to_ascii_lowercase().starts_with(b"kustomization"))
+}
+
+fn locate(path: RepoPath, found: Found, bytes: &[u8]) -> FileInventory {
+    let index = LineIndex::new(bytes);
+    let sites = found.sites.iter().map(|site| index.position(site.start())).collect();
+    let mentions = found.mentions.iter().map(|mention| index.position(mention.span.start)).collect();
+    let errors = found.errors.iter().map(|error| index.position(error.offset)).collect();
+    FileInventory { path, found, sites, mentions, errors }
+}
+
+/// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
+fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut Inventory) {
+    let large: Vec<String> = inventory
+        .notes
+        .iter()
+        .filter(|(_, note)| matches!(note, Note::TooLarge { .. }))
+        .map(|(path, _)| path.clone())
+        .collect();
+    for name in large {
+        let Some(path) = RepoPath::new(&name) else { continue };
+        match tree::search_large(&repository.absolute(&path), finder.hosts().upstream_search()) {
+            Ok(offsets) => {
+                let mention = |&at: &u64| Mention { span: Span::new(at as usize, at as usize), reason: Reason::TooLarge };
+                let mentions: Vec<Mention> = offsets.iter().map(mention).collect();
+                if mentions.is_empty() {
+                    continue;
+                }
+                // Lines are not counted in a file that is not read whole: the byte stands for the column.
+                let positions = offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
+                let found = Found { mentions, ..Found::default() };
+                let file =
+                    FileInventory { path, found, sites: Vec::new(), mentions: positions, errors: Vec::new() };
+                inventory.files.push(file);
+            }
+            Err(error) => inventory.notes.push((name, Note::Unreadable(error.to_string()))),
+        }
+    }
+    inventory.files.sort_by(|a, b| a.path.cmp(&b.path));
+    inventory.notes.sort();
+}

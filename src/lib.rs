@@ -1,0 +1,13 @@
+//! Moves a GitOps repository's container images behind Amazon ECR pull through cache.
+//!
+//! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
+//! them into sites, [`migrate`] plans edits, [`report`] renders results, [`cli`] ties them to the command line.
+//! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
+//! See `ARCHITECTURE.md`.
+
+pub mod find;
+pub mod image;
+pub mod inventory;
+pub mod route;
+pub mod tree;
+pub mod yaml;

@@ -1,0 +1,145 @@
+//! [`RepoPath`]: a file's place in the repository, spelled the same on every system.
+//!
+//! Every result, report and configuration pattern names files by it; only `Repository::absolute` turns it into
+//! something that can be opened.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+/// Path relative to the repository root, `/` separated on every system, without `.`, `..` or empty names.
+/// The root itself is the empty path and is shown as `.`. Ordered by its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(String);
+
+impl RepoPath {
+    /// The root.
+    pub fn root() -> RepoPath {
+        RepoPath(String::new())
+    }
+
+    /// The path that `text` (such as `a/b.yaml` or `./a/../b`) means when read from the root; `None` when it leaves
+    /// the root or is absolute.
+    pub fn new(text: &str) -> Option<RepoPath> {
+        RepoPath::root().join(text)
+    }
+
+    /// The text, empty for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory that holds it; `None` for the root.
+    pub fn parent(&self) -> Option<RepoPath> {
+        if self.is_root() {
+            return None;
+        }
+        let parent = self.0.rsplit_once('/').map_or("", |(parent, _)| parent);
+        Some(RepoPath(parent.to_owned()))
+    }
+
+    /// The path that `relative` means when read from this **directory**, as in `resources:` of a kustomization:
+    /// `.` and `..` are resolved by name. `None` when it leaves the root or is absolute.
+    pub fn join(&self, relative: &str) -> Option<RepoPath> {
+        if relative.starts_with('/') {
+            return None;
+        }
+        let mut joined = self.0.clone();
+        for name in relative.split('/') {
+            match name {
+                "" | "." => {}
+                ".." if joined.is_empty() => return None,
+                ".." => joined.truncate(joined.rfind('/').unwrap_or(0)),
+                name => {
+                    if !joined.is_empty() {
+                        joined.push('/');
+                    }
+                    joined.push_str(name);
+                }
+            }
+        }
+        Some(RepoPath(joined))
+    }
+
+    /// The last name; `None` for the root.
+    pub fn file_name(&self) -> Option<&str> {
+        self.0.rsplit('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// What follows the last dot of the last name; `None` without a dot, or when the only dot comes first
+    /// (`.gitignore`).
+    pub fn extension(&self) -> Option<&str> {
+        let (stem, extension) = self.file_name()?.rsplit_once('.')?;
+        (!stem.is_empty()).then_some(extension)
+    }
+
+    /// Whether it is `directory` or lies anywhere below it.
+    pub fn is_within(&self, directory: &RepoPath) -> bool {
+        directory.is_root()
+            || self
+                .0
+                .strip_prefix(directory.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(if self.is_root() { "." } else { &self.0 })
+    }
+}
+
+impl AsRef<str> for RepoPath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Maps keyed by `RepoPath` can be asked with a `&str`.
+impl Borrow<str> for RepoPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn join_resolves_dots_and_stays_inside() {
+        let apps = RepoPath::new("clusters/eu/apps").unwrap();
+        let joined = |text| apps.join(text).map(|path| path.as_str().to_owned());
+        assert_eq!(joined("../base/./x.yaml").as_deref(), Some("clusters/eu/base/x.yaml"));
+        assert_eq!(joined("../../..").as_deref(), Some(""));
+        assert_eq!(joined("../../../.."), None);
+        assert_eq!(joined("../../../../clusters"), None);
+        assert_eq!(joined("/etc/passwd"), None);
+        assert_eq!(joined("a//b/").as_deref(), Some("clusters/eu/apps/a/b"));
+        assert_eq!(joined("").as_deref(), Some("clusters/eu/apps"));
+    }
+
+    #[test]
+    fn parts() {
+        let path = RepoPath::new("a/b.tar.gz").unwrap();
+        assert_eq!(path.file_name(), Some("b.tar.gz"));
+        assert_eq!(path.extension(), Some("gz"));
+        assert_eq!(path.parent().unwrap().as_str(), "a");
+        assert_eq!(path.parent().unwrap().parent(), Some(RepoPath::root()));
+        assert_eq!(RepoPath::root().parent(), None);
+        assert_eq!(RepoPath::root().file_name(), None);
+        assert_eq!(RepoPath::new("x/.gitignore").unwrap().extension(), None);
+        assert_eq!(RepoPath::new("a.b/plain").unwrap().extension(), None);
+        assert_eq!(RepoPath::root().to_string(), ".");
+        let within = |path: &str, directory: &str| {
+            RepoPath::new(path).unwrap().is_within(&RepoPath::new(directory).unwrap())
+        };
+        assert!(within("a/b", "a") && within("a", "a") && within("a", ""));
+        assert!(!within("ab", "a") && !within("a", "a/b"));
+    }
+}

@@ -1,0 +1,210 @@
+//! Writing: [`replace`] for a file that was read, [`create`] for a new one. Nothing else in the program writes into
+//! a repository.
+//!
+//! Both write a temporary file in the same directory, flush it to the disk and rename it, so that at every moment,
+//! killed or without power, the file is wholly old or wholly new. What a killed run leaves is for
+//! [`sweep`](super::sweep()). Access lists, extended attributes and further hard links are not carried over.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::sweep::{SUFFIX, prefix};
+use super::{RepoPath, Repository};
+
+/// Why a file was not written. It is as it was before, but for [`WriteError::NotFlushed`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The path, or a link on the way, leaves the repository or leads into `.git`.
+    #[error("`{path}` leads to `{}`, outside the repository; edit that file where it belongs", target.display())]
+    Outside {
+        /// The path asked for.
+        path: RepoPath,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// Neither a file nor a link to one.
+    #[error("`{path}` is not a regular file; only files can be written")]
+    NotAFile {
+        /// The path asked for.
+        path: RepoPath,
+    },
+    /// Nobody may write the file.
+    #[error("`{path}` is read-only; make it writable first (chmod u+w)")]
+    ReadOnly {
+        /// The path asked for.
+        path: RepoPath,
+    },
+    /// The bytes on the disk are not those that the edit was planned on.
+    #[error("`{path}` has changed since it was read; run again")]
+    Changed {
+        /// The path asked for.
+        path: RepoPath,
+    },
+    /// [`create`] found a file there.
+    #[error("`{path}` exists already; remove it, or ask for it to be overwritten")]
+    Exists {
+        /// The path asked for.
+        path: RepoPath,
+    },
+    /// The system refused.
+    #[error("cannot write `{path}`: {source}; check the directory's permissions and the free space")]
+    Io {
+        /// The path asked for.
+        path: RepoPath,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The file **is** written, but its directory could not be flushed to the disk.
+    #[error("`{path}` is written, but could be lost in a power failure: {source}; check the disk")]
+    NotFlushed {
+        /// The path asked for.
+        path: RepoPath,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+/// Replaces the content of the file at `path`, which was read as `expected`, by `new`. Mode is kept, owner and group
+/// as far as the system allows; a link inside the repository stays a link, its target is replaced. When `new` is
+/// `expected`, nothing is written.
+///
+/// # Errors
+/// [`WriteError`]; the file is then unchanged, but for [`WriteError::NotFlushed`].
+pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError::Io { path: path.clone(), source };
+    let target = fs::canonicalize(repo.absolute(path)).map_err(failed)?;
+    check_inside(repo, path, &target)?;
+    let metadata = fs::metadata(&target).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(WriteError::NotAFile { path: path.clone() });
+    }
+    // A rename would not ask: it needs no right on the file itself.
+    if metadata.permissions().readonly() {
+        return Err(WriteError::ReadOnly { path: path.clone() });
+    }
+    // Different lengths are told apart without reading a file that may have grown huge.
+    let unchanged = || -> io::Result<bool> {
+        Ok(fs::metadata(&target)?.len() == expected.len() as u64 && fs::read(&target)? == expected)
+    };
+    let changed = || WriteError::Changed { path: path.clone() };
+    if new == expected {
+        return if unchanged().map_err(failed)? { Ok(()) } else { Err(changed()) };
+    }
+    let temporary = write_beside(&target, new, Some(&metadata)).map_err(failed)?;
+    // As late as can be: what is left is the moment between this and the rename.
+    if !unchanged().map_err(failed)? {
+        return Err(changed());
+    }
+    temporary.persist(&target).map_err(|error| failed(error.error))?;
+    flush_directory(path, &target)
+}
+
+/// Writes a new file at `path`, with its directories, and the permissions that the process gives new files. With
+/// `overwrite` an existing file is replaced as by [`replace`], whatever it holds.
+///
+/// # Errors
+/// [`WriteError`]; [`WriteError::Exists`] when something (be it a broken link) is there and `overwrite` is not set.
+pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -> Result<(), WriteError> {
+    let failed = |source| WriteError::Io { path: path.clone(), source };
+    let absolute = repo.absolute(path);
+    if fs::symlink_metadata(&absolute).is_ok() {
+        if !overwrite {
+            return Err(WriteError::Exists { path: path.clone() });
+        }
+        let target = fs::canonicalize(&absolute).map_err(failed)?;
+        check_inside(repo, path, &target)?;
+        if !target.is_file() {
+            return Err(WriteError::NotAFile { path: path.clone() });
+        }
+        return replace(repo, path, &fs::read(&target).map_err(failed)?, new);
+    }
+    let (Some(directory), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+        return Err(WriteError::NotAFile { path: path.clone() });
+    };
+    // Before any directory is made: the nearest one that exists must not lead out.
+    let existing =
+        directory.ancestors().find(|above| fs::symlink_metadata(above).is_ok()).unwrap_or(directory);
+    let real = fs::canonicalize(existing).map_err(failed)?;
+    let rest = directory.strip_prefix(existing).unwrap_or(Path::new(""));
+    let target = real.join(rest).join(name);
+    check_inside(repo, path, &target)?;
+    fs::create_dir_all(real.join(rest)).map_err(failed)?;
+    let temporary = write_beside(&target, new, None).map_err(failed)?;
+    temporary.persist_noclobber(&target).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
+        _ => failed(error.error),
+    })?;
+    flush_directory(path, &target)
+}
+
+/// `target` is canonical, or has no link among what exists of it.
+fn check_inside(repo: &Repository, path: &RepoPath, target: &Path) -> Result<(), WriteError> {
+    let inside = target.strip_prefix(&repo.root).ok();
+    if inside.is_some_and(|inside| inside.components().all(|name| name.as_os_str() != ".git")) {
+        return Ok(());
+    }
+    Err(WriteError::Outside { path: path.clone(), target: target.to_owned() })
+}
+
+/// A flushed temporary file beside `target`, with the mode and owner of `like` (or those of a new file). It is
+/// removed when it is dropped.
+fn write_beside(target: &Path, bytes: &[u8], like: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
+    let prefix = prefix();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(SUFFIX);
+    // Nobody may read it before it has the right owner; a new file gets what the umask leaves of 0666.
+    #[cfg(unix)]
+    if like.is_none() {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(target.parent().unwrap_or(target))?;
+    temporary.write_all(bytes)?;
+    if let Some(like) = like {
+        // The owner first: changing it clears the set-user-id bits of the mode.
+        #[cfg(unix)]
+        copy_owner(temporary.as_file(), like)?;
+        temporary.as_file().set_permissions(like.permissions())?;
+    }
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
+}
+
+/// Gives `file` the owner and group of `like` as far as the system allows: only root may give a file away, but
+/// everybody may choose among their own groups.
+#[cfg(unix)]
+fn copy_owner(file: &fs::File, like: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let own = file.metadata()?;
+    if own.gid() != like.gid() {
+        _ = fchown(file, None, Some(like.gid()));
+    }
+    if own.uid() != like.uid() {
+        _ = fchown(file, Some(like.uid()), None);
+    }
+    Ok(())
+}
+
+/// Makes the rename itself last. Elsewhere than on Unix a directory cannot be opened for that.
+fn flush_directory(path: &RepoPath, target: &Path) -> Result<(), WriteError> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let directory = target.parent().unwrap_or(target);
+    match fs::File::open(directory).and_then(|directory| directory.sync_all()) {
+        // Some network file systems cannot, and a directory may be writable without being readable.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(WriteError::NotFlushed { path: path.clone(), source: error })
+        }
+        _ => Ok(()),
+    }
+}

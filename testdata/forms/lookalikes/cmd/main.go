@@ -1,0 +1,4 @@
+package main
+
+// Image is pulled by the operator, see ghcr.io/acme/look-go-comment.
+const Image = "ghcr.io/acme/look-go:v1"
