@@ -36,6 +36,18 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// Adds files that another walk found besides.
+    pub fn add(&mut self, more: Inventory) {
+        for file in more.files {
+            if let Err(at) = self.files.binary_search_by(|known| known.path.cmp(&file.path)) {
+                self.files.insert(at, file);
+            }
+        }
+        self.notes.extend(more.notes);
+        self.notes.sort();
+        self.notes.dedup();
+    }
+
     /// Did a file fail to be read? Then the run cannot claim to be complete.
     pub fn has_failures(&self) -> bool {
         self.notes.iter().any(|(_, note)| note.is_failure())
@@ -76,7 +88,8 @@ pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
 }
 
 fn could_be_kustomization(path: &std::path::Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().to_ascii_lowercase().starts_with(b"kustomization"))
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().to_ascii_lowercase().starts_with(b"kustomization"))
 }
 
 fn locate(path: RepoPath, found: Found, bytes: &[u8]) -> FileInventory {
@@ -99,13 +112,17 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
         let Some(path) = RepoPath::new(&name) else { continue };
         match tree::search_large(&repository.absolute(&path), finder.hosts().upstream_search()) {
             Ok(offsets) => {
-                let mention = |&at: &u64| Mention { span: Span::new(at as usize, at as usize), reason: Reason::TooLarge };
+                let mention = |&at: &u64| Mention {
+                    span: Span::new(at as usize, at as usize),
+                    reason: Reason::TooLarge,
+                };
                 let mentions: Vec<Mention> = offsets.iter().map(mention).collect();
                 if mentions.is_empty() {
                     continue;
                 }
                 // Lines are not counted in a file that is not read whole: the byte stands for the column.
-                let positions = offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
+                let positions =
+                    offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
                 let found = Found { mentions, ..Found::default() };
                 let file =
                     FileInventory { path, found, sites: Vec::new(), mentions: positions, errors: Vec::new() };

@@ -5,9 +5,13 @@
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
+pub mod cli;
+pub mod config;
 pub mod find;
 pub mod image;
 pub mod inventory;
+pub mod migrate;
+pub mod report;
 pub mod route;
 pub mod tree;
 pub mod yaml;

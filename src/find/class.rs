@@ -45,7 +45,8 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
         return Some(Reason::Renovate);
     }
     let workflows = below(".github") || below("workflows") && (below(".gitea") || below(".forgejo"));
-    let pipelines = [".gitlab-ci", ".drone", ".travis", "azure-pipelines", "bitbucket-pipelines", ".woodpecker"];
+    let pipelines =
+        [".gitlab-ci", ".drone", ".travis", "azure-pipelines", "bitbucket-pipelines", ".woodpecker"];
     if workflows
         || below(".circleci")
         || below(".woodpecker")
@@ -63,7 +64,11 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
     if below(".devcontainer") || name.starts_with("devcontainer") || name.starts_with(".devcontainer") {
         return Some(Reason::Devcontainer);
     }
-    if name.starts_with(".goreleaser") || name.starts_with(".ko.") || first == "skaffold" || name == "tiltfile" {
+    if name.starts_with(".goreleaser")
+        || name.starts_with(".ko.")
+        || first == "skaffold"
+        || name == "tiltfile"
+    {
         return Some(Reason::BuildTool);
     }
     if name.ends_with("_test.yaml") || name.ends_with("_test.yml") {
@@ -82,14 +87,15 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
 fn by_extension(name: &str, extension: &str) -> Reason {
     match extension {
         "md" | "mdx" | "markdown" | "rst" | "adoc" | "txt" | "html" | "htm" | "svg" => Reason::Documentation,
-        "go" | "ts" | "tsx" | "js" | "jsx" | "mjs" | "cjs" | "py" | "rs" | "java" | "kt" | "rb" | "php" | "c" | "h"
-        | "cc" | "cpp" | "cs" | "swift" | "lua" | "cue" | "jsonnet" | "libsonnet" | "nix" | "proto" | "rego" => {
-            Reason::SourceCode
-        }
+        "go" | "ts" | "tsx" | "js" | "jsx" | "mjs" | "cjs" | "py" | "rs" | "java" | "kt" | "rb" | "php"
+        | "c" | "h" | "cc" | "cpp" | "cs" | "swift" | "lua" | "cue" | "jsonnet" | "libsonnet" | "nix"
+        | "proto" | "rego" => Reason::SourceCode,
         "sh" | "bash" | "zsh" | "fish" | "ps1" | "bat" | "mk" | "just" | "nu" => Reason::Script,
         "tf" | "tfvars" | "hcl" => Reason::Terraform,
         "tftpl" | "j2" | "jinja" | "jinja2" => Reason::MachineConfig,
-        _ if ["readme", "license", "changelog", "codeowners", "notice"].contains(&name) => Reason::Documentation,
+        _ if ["readme", "license", "changelog", "codeowners", "notice"].contains(&name) => {
+            Reason::Documentation
+        }
         _ => Reason::OtherFile,
     }
 }

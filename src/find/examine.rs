@@ -79,7 +79,8 @@ impl Explorer<'_> {
                 return self.site(scalar, found, literal, form, Role::Image);
             }
             _ if is_default_registry(before, text.get(literal.span.end..).unwrap_or("")) => {
-                let path = text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
+                let path =
+                    text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
                 let end = path.find([':', '@']).unwrap_or(path.len());
                 let (path, tail) = path.split_at(end);
                 let name = crate::image::Name::of(Some(&literal.name.host), path);
@@ -101,7 +102,13 @@ impl Explorer<'_> {
     }
 
     /// A whole reference: its place tells what it is for.
-    fn reference(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, mut literal: Literal, oci: bool) -> bool {
+    fn reference(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        mut literal: Literal,
+        oci: bool,
+    ) -> bool {
         let place = scalar.place;
         if let Some((form, role)) = kustomize::form(place, self.path) {
             // The tag beside a matcher is that of the new name, when there is one.
@@ -121,12 +128,12 @@ impl Explorer<'_> {
         if let Some(form) = pods::form(place) {
             return self.site(scalar, found, literal, form, Role::Image);
         }
-        if values::is_registry_key(place.key()) && literal.tail.is_empty() {
-            if let Some(span) = scalar.map.outer(literal.span)
-                && let Some(split) = values::registry(place, &literal, span)
-            {
-                return self.split(scalar, found, split);
-            }
+        if values::is_registry_key(place.key())
+            && literal.tail.is_empty()
+            && let Some(span) = scalar.map.outer(literal.span)
+            && let Some(split) = values::registry(place, &literal, span)
+        {
+            return self.split(scalar, found, split);
         }
         let form = whole_form(place, &literal);
         if literal.tail.is_empty() {
@@ -146,7 +153,8 @@ impl Explorer<'_> {
             let literal = literal::read(text, occurrence);
             let Some(before) = text.get(text.len() - rest.len()..literal.span.start) else { return false };
             let name = before.trim_start_matches([',', ';', ' ']);
-            let named = name.is_empty() || name.split('=').all(|part| is_flag(&format!("{part}=")) || part.is_empty());
+            let named = name.is_empty()
+                || name.split('=').all(|part| is_flag(&format!("{part}=")) || part.is_empty());
             if !occurrence.exact || literal.is_bare_host() || !named || name.contains(' ') {
                 return false;
             }
@@ -209,19 +217,23 @@ impl Explorer<'_> {
             }
             shape => shape,
         };
-        self.push(scalar, found, Site {
-            form: split.form,
-            role: Role::Image,
-            inside: scalar.place.outer.inside,
-            object: scalar.place.object.clone(),
-            field: scalar.place.field(),
-            name: split.name,
-            tail: split.tail,
-            shape,
-            obstacle: split.obstacle,
-            marker: None,
-            covers: needle.into_iter().collect(),
-        });
+        self.push(
+            scalar,
+            found,
+            Site {
+                form: split.form,
+                role: Role::Image,
+                inside: scalar.place.outer.inside,
+                object: scalar.place.object.clone(),
+                field: scalar.place.field(),
+                name: split.name,
+                tail: split.tail,
+                shape,
+                obstacle: split.obstacle,
+                marker: None,
+                covers: needle.into_iter().collect(),
+            },
+        );
         true
     }
 
@@ -244,23 +256,32 @@ impl Explorer<'_> {
             () => kustomize::obstacle(&role, written),
         };
         let shape = Shape::Name(span.or(place_of_needle).unwrap_or_default());
-        self.push(scalar, found, Site {
-            form,
-            role,
-            inside: scalar.place.outer.inside,
-            object: scalar.place.object.clone(),
-            field: scalar.place.field(),
-            name: literal.name,
-            tail: literal.tail,
-            shape,
-            obstacle,
-            marker: None,
-            covers: place_of_needle.into_iter().collect(),
-        });
+        self.push(
+            scalar,
+            found,
+            Site {
+                form,
+                role,
+                inside: scalar.place.outer.inside,
+                object: scalar.place.object.clone(),
+                field: scalar.place.field(),
+                name: literal.name,
+                tail: literal.tail,
+                shape,
+                obstacle,
+                marker: None,
+                covers: place_of_needle.into_iter().collect(),
+            },
+        );
         true
     }
 
-    pub(super) fn mention(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, reason: Reason) -> bool {
+    pub(super) fn mention(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        reason: Reason,
+    ) -> bool {
         if found.owner == Owner::Upstream
             && let Some(span) = scalar.map.outer(found.needle)
         {

@@ -111,7 +111,8 @@ impl Hosts {
             // `mirror.example/ghcr.io/o/n` asks another registry.
             let before = text.get(..host.start).unwrap_or("");
             let within_path = before.ends_with('/') && !before.ends_with("//");
-            let exact = !within_path && (host_text.len() == needle.len() || is_spelling_of(host_text, upstream));
+            let exact =
+                !within_path && (host_text.len() == needle.len() || is_spelling_of(host_text, upstream));
             // A configured cache host may contain an upstream's (an ECR upstream): the longest match has won.
             return Some(Occurrence { needle, host, owner: Owner::Upstream, exact });
         }
@@ -119,7 +120,8 @@ impl Hosts {
             let exact = host_text.parse::<crate::route::EcrHost>().is_ok();
             return Some(Occurrence { needle, host, owner: Owner::Cache, exact });
         }
-        let host = if host_text.len() > needle.len() && !needle.slice(text).contains('$') { host } else { needle };
+        let host =
+            if host_text.len() > needle.len() && !needle.slice(text).contains('$') { host } else { needle };
         let exact = self.caches.iter().any(|cache| cache == host.slice(text));
         Some(Occurrence { needle, host, owner: Owner::Cache, exact })
     }
@@ -135,7 +137,8 @@ fn is_spelling_of(host: &str, upstream: &str) -> bool {
 fn expand(text: &str, needle: Span) -> Span {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'.' || *byte == b'_';
     let bytes = text.as_bytes();
-    let left = bytes.get(..needle.start).unwrap_or_default().iter().rev().take_while(|byte| part(byte)).count();
+    let left =
+        bytes.get(..needle.start).unwrap_or_default().iter().rev().take_while(|byte| part(byte)).count();
     let right = bytes.get(needle.end..).unwrap_or_default().iter().take_while(|byte| part(byte)).count();
     let (mut start, mut end) = (needle.start - left, needle.end + right);
     // A full stop or a dash at the end belongs to the prose, and so do those before the host.
@@ -146,7 +149,8 @@ fn expand(text: &str, needle: Span) -> Span {
         start += 1;
     }
     // A port counts only where a path follows: `ghcr.io:443/o/n`.
-    let port = bytes.get(end + 1..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let port =
+        bytes.get(end + 1..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
     if bytes.get(end) == Some(&b':') && port > 0 && bytes.get(end + 1 + port) == Some(&b'/') {
         end += 1 + port;
     }

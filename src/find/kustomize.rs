@@ -32,7 +32,10 @@ pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
 }
 
 pub(super) fn is_kustomization(path: &str) -> bool {
-    matches!(path.rsplit('/').next().unwrap_or(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+    matches!(
+        path.rsplit('/').next().unwrap_or(path),
+        "kustomization.yaml" | "kustomization.yml" | "Kustomization"
+    )
 }
 
 /// A matcher's name that Kustomize's regular expression reads as more than itself. The dots of every name do
@@ -113,7 +116,8 @@ pub(super) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     for &chart in stream.get(root, "helmCharts").map(|list| stream.items(list)).unwrap_or_default() {
         read.charts = true;
         read.files.extend(stream.get(chart, "valuesFile").and_then(|id| stream.value(id)).map(str::to_owned));
-        let more = stream.get(chart, "additionalValuesFiles").map(|list| stream.items(list)).unwrap_or_default();
+        let more =
+            stream.get(chart, "additionalValuesFiles").map(|list| stream.items(list)).unwrap_or_default();
         read.files.extend(more.iter().filter_map(|&id| stream.value(id).map(str::to_owned)));
     }
     read

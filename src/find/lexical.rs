@@ -16,7 +16,12 @@ enum Verdict {
 }
 
 /// A text that stands in a scalar: an expression, a script, prose. Only what stands under an image key counts.
-pub(super) fn text(explorer: &mut Explorer<'_>, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
+pub(super) fn text(
+    explorer: &mut Explorer<'_>,
+    scalar: &Scalar<'_, '_, '_>,
+    text: &str,
+    found: &[Occurrence],
+) {
     for occurrence in found {
         match judge(text, occurrence, false) {
             Verdict::Mention(reason) => {
@@ -103,7 +108,8 @@ fn judge(text: &str, found: &Occurrence, yaml: bool) -> Verdict {
         }
         return Verdict::Mention(if key.is_some() { Reason::BareHost } else { Reason::Text });
     }
-    let whole = after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"'`},)]\\;#|".contains(c));
+    let whole =
+        after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"'`},)]\\;#|".contains(c));
     let obstacle = (!whole).then_some(Obstacle::Computed);
     if before.ends_with("oci://") {
         return reference(literal, Role::Artifact, obstacle, Form::Artifact);
@@ -118,7 +124,9 @@ fn judge(text: &str, found: &Occurrence, yaml: bool) -> Verdict {
     }
     // A kustomize matcher pairs with other files, which a text search cannot tell.
     let obstacle = obstacle.or((key == Some("name")).then_some(Obstacle::Template));
-    if key.is_some() || is_literal_of_template(before) || before.trim_start().trim_start_matches("- ").trim().is_empty()
+    if key.is_some()
+        || is_literal_of_template(before)
+        || before.trim_start().trim_start_matches("- ").trim().is_empty()
     {
         return reference(literal, Role::Image, obstacle, Form::TemplateText);
     }
@@ -145,7 +153,8 @@ fn key_before(text: &str, at: usize) -> Option<&str> {
     let before = before.trim_end_matches(['"', '\'', '\\', '`']).trim_end();
     let before = before.strip_suffix([':', '='])?;
     let before = before.trim_end_matches(['"', '\'', '\\', ':']).trim_end_matches(' ');
-    let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).map_or(0, |at| at + 1);
+    let start =
+        before.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).map_or(0, |at| at + 1);
     let key = before.get(start..)?.trim_start_matches('-');
     (!key.is_empty()).then_some(key)
 }
@@ -155,7 +164,11 @@ fn in_comment(text: &str, at: usize, before: &str, yaml: bool) -> bool {
     if trimmed.starts_with('#') && yaml || trimmed.starts_with("//") {
         return true;
     }
-    if yaml && before.contains(" #") && before.matches('"').count() % 2 == 0 && before.matches('\'').count() % 2 == 0 {
+    if yaml
+        && before.contains(" #")
+        && before.matches('"').count().is_multiple_of(2)
+        && before.matches('\'').count().is_multiple_of(2)
+    {
         return true;
     }
     let open = text.get(..at).and_then(|before| before.rfind("/*"));
@@ -163,7 +176,9 @@ fn in_comment(text: &str, at: usize, before: &str, yaml: bool) -> bool {
     // `{{/* … */}}` of Go templates. A glob in YAML can hold `/*`, so it counts only where a template opens it.
     open.is_some_and(|open| {
         close.is_none_or(|close| close < open)
-            && text.get(..open).is_some_and(|head| head.trim_end().ends_with("{{") || head.ends_with("{{-") || head.ends_with("{{- "))
+            && text.get(..open).is_some_and(|head| {
+                head.trim_end().ends_with("{{") || head.ends_with("{{-") || head.ends_with("{{- ")
+            })
     })
 }
 

@@ -113,11 +113,12 @@ fn run(text: &str, part: impl Fn(char) -> bool) -> usize {
 }
 
 /// The length of a placeholder at the start of `rest`, within its line.
-pub(super) fn placeholder(rest: &str) -> Option<usize> {
+pub(crate) fn placeholder(rest: &str) -> Option<usize> {
     if rest.starts_with("%s") || rest.starts_with("%v") || rest.starts_with("%d") {
         return Some(2);
     }
-    let pairs = [("${{", "}}"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("<<", ">>"), ("%(", ")s"), ("{%", "%}")];
+    let pairs =
+        [("${{", "}}"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("<<", ">>"), ("%(", ")s"), ("{%", "%}")];
     let (open, close) = pairs.into_iter().find(|(open, _)| rest.starts_with(open))?;
     let line = rest.lines().next().unwrap_or("");
     let inside = line.get(open.len()..)?.find(close)?;

@@ -25,6 +25,7 @@ use class::FileClass;
 use examine::Scalar;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use kustomize::Kustomization;
+pub(crate) use literal::placeholder;
 use place::{Outer, Place};
 pub use site::*;
 
@@ -160,7 +161,9 @@ impl Explorer<'_> {
             blanked.push_str(text.get(at..comment.start)?);
             blanked.extend(comment.slice(text).bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
             at = comment.end;
-            for found in self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream) {
+            for found in
+                self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream)
+            {
                 self.found.mentions.push(Mention { span: found.needle, reason: Reason::Comment });
             }
         }
@@ -177,7 +180,11 @@ impl Explorer<'_> {
         for occurrence in self.hosts.find(stream.text) {
             let at = occurrence.needle.start;
             let lost = stream.errors.partition_point(|error| error.lost.start <= at);
-            if lost.checked_sub(1).and_then(|index| stream.errors.get(index)).is_some_and(|error| at < error.lost.end) {
+            if lost
+                .checked_sub(1)
+                .and_then(|index| stream.errors.get(index))
+                .is_some_and(|error| at < error.lost.end)
+            {
                 continue;
             }
             let comment = stream.comments.partition_point(|comment| comment.start <= at);
@@ -202,7 +209,9 @@ impl Explorer<'_> {
             if short::may_be(stream, id) {
                 let host = stream.value(id).is_none_or(|value| !self.hosts.find(value).is_empty());
                 if !host {
-                    self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| explorer.short_name(scalar));
+                    self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| {
+                        explorer.short_name(scalar)
+                    });
                 }
             }
         }
@@ -334,7 +343,8 @@ fn json_comments(text: &str) -> Vec<Span> {
                 at = end;
             }
             (b'/', Some(b'*')) if !in_string => {
-                let end = text.get(at..).and_then(|rest| rest.find("*/")).map_or(text.len(), |len| at + len + 2);
+                let end =
+                    text.get(at..).and_then(|rest| rest.find("*/")).map_or(text.len(), |len| at + len + 2);
                 comments.push(Span::new(at, end));
                 at = end - 1;
             }

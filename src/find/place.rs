@@ -99,7 +99,9 @@ impl<'s, 'a> Place<'s, 'a> {
     }
 
     pub(super) fn has_neighbour(&self, key: &str) -> bool {
-        self.neighbours().iter().any(|(k, _)| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key)))
+        self.neighbours()
+            .iter()
+            .any(|(k, _)| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key)))
     }
 
     pub(super) fn kind(&self) -> &str {
@@ -126,7 +128,12 @@ impl<'s, 'a> Place<'s, 'a> {
 
     /// What an embedded text in this scalar inherits.
     pub(super) fn outer(&self, inside: Embedding) -> Outer {
-        Outer { object: self.object.clone(), keys: self.keys.clone(), field: self.field(), inside: Some(inside) }
+        Outer {
+            object: self.object.clone(),
+            keys: self.keys.clone(),
+            field: self.field(),
+            inside: Some(inside),
+        }
     }
 }
 
@@ -141,5 +148,10 @@ pub(super) fn object_at(stream: &Stream<'_>, mapping: NodeId) -> Option<Object> 
     if kind.ends_with("List") && stream.get(mapping, "items").is_some() {
         return None;
     }
-    Some(Object { api_version, kind, namespace: text(&["metadata", "namespace"]), name: text(&["metadata", "name"]) })
+    Some(Object {
+        api_version,
+        kind,
+        namespace: text(&["metadata", "namespace"]),
+        name: text(&["metadata", "name"]),
+    })
 }

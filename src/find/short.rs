@@ -12,7 +12,9 @@ use crate::yaml::{NodeId, Span, Stream};
 pub(super) fn may_be(stream: &Stream<'_>, id: NodeId) -> bool {
     match stream.key_of(id) {
         Some("image" | "reference" | "repository") => true,
-        Some("name" | "newName") => stream.ancestors(id).nth(2).and_then(|list| stream.key_of(list)) == Some("images"),
+        Some("name" | "newName") => {
+            stream.ancestors(id).nth(2).and_then(|list| stream.key_of(list)) == Some("images")
+        }
         _ => false,
     }
 }
@@ -39,9 +41,15 @@ impl Explorer<'_> {
             return;
         }
         let start = scalar.content.text.len() - scalar.content.text.trim_start().len();
-        let Some(span) = scalar.map.outer(Span::new(start, start + reference.repository().len())) else { return };
+        let Some(span) = scalar.map.outer(Span::new(start, start + reference.repository().len())) else {
+            return;
+        };
         let own = text.get(reference.repository().len()..).unwrap_or("").to_owned();
-        let tail = if own.is_empty() && matches!(form, Form::Split | Form::KustomizeNewName) { values::tail_beside(place) } else { own };
+        let tail = if own.is_empty() && matches!(form, Form::Split | Form::KustomizeNewName) {
+            values::tail_beside(place)
+        } else {
+            own
+        };
         self.found.sites.push(Site {
             form,
             role,
@@ -51,7 +59,11 @@ impl Explorer<'_> {
             name: reference.name(),
             tail,
             shape: Shape::Name(span),
-            obstacle: if self.ignored_at(place.stream, place.scalar) { Some(Obstacle::Ignored) } else { obstacle },
+            obstacle: if self.ignored_at(place.stream, place.scalar) {
+                Some(Obstacle::Ignored)
+            } else {
+                obstacle
+            },
             marker: self.marker_at(place.stream, place.scalar),
             covers: Vec::new(),
         });

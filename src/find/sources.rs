@@ -9,7 +9,9 @@ pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(F
     match place.kind() {
         "ImageRepository" if key == "image" => return Some((Form::ImageRepository, Role::TagScan)),
         // Crossplane's package manager unpacks these itself.
-        "Provider" | "Configuration" | "Function" if key == "package" => return Some((Form::Artifact, Role::Artifact)),
+        "Provider" | "Configuration" | "Function" if key == "package" => {
+            return Some((Form::Artifact, Role::Artifact));
+        }
         _ => {}
     }
     let argo_chart = key == "repoURL" && ["source", "[]", "sources", "template"].contains(&place.key_at(1));

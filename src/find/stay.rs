@@ -41,20 +41,41 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
     None
 }
 
-const DESCRIPTIONS: &[&str] =
-    &["description", "summary", "message", "title", "homepage", "icon", "notes", "runbook_url", "comment", "sources"];
+const DESCRIPTIONS: &[&str] = &[
+    "description",
+    "summary",
+    "message",
+    "title",
+    "homepage",
+    "icon",
+    "notes",
+    "runbook_url",
+    "comment",
+    "sources",
+];
 
-const RENOVATE: &[&str] =
-    &["matchPackageNames", "matchPackagePatterns", "matchDepNames", "packageRules", "customManagers", "hostRules"];
+const RENOVATE: &[&str] = &[
+    "matchPackageNames",
+    "matchPackagePatterns",
+    "matchDepNames",
+    "packageRules",
+    "customManagers",
+    "hostRules",
+];
 
 /// Configuration of caches and mirrors: containerd, zot, Talos, k3s, spegel.
-const MIRRORS: &[&str] = &["mirrors", "registryMirrors", "mirroredRegistries", "upstreams", "urls", "endpoints"];
+const MIRRORS: &[&str] =
+    &["mirrors", "registryMirrors", "mirroredRegistries", "upstreams", "urls", "endpoints"];
 
 fn is_credential(place: &Place<'_, '_>, key: &str) -> bool {
     // Argo CD keeps its repositories in Secrets.
     place.kind() == "Secret" && key == "url"
-        || place.keys.iter().any(|key| ["auths", "credHelpers", ".dockerconfigjson", ".dockercfg"].contains(&key.as_str()))
-        || key.eq_ignore_ascii_case("registry") && ["username", "password"].iter().any(|key| place.has_neighbour(key))
+        || place
+            .keys
+            .iter()
+            .any(|key| ["auths", "credHelpers", ".dockerconfigjson", ".dockercfg"].contains(&key.as_str()))
+        || key.eq_ignore_ascii_case("registry")
+            && ["username", "password"].iter().any(|key| place.has_neighbour(key))
 }
 
 /// Kargo's stages, Tekton's bundle resolver, and catalogues: they list or describe what others pull.
@@ -80,7 +101,9 @@ fn is_policy(place: &Place<'_, '_>) -> bool {
         "cilium.io",
     ];
     groups.contains(&place.group())
-        || ["imageReferences", "allowedRegistries", "allowedRepos"].iter().any(|key| place.keys.iter().any(|k| k == key))
+        || ["imageReferences", "allowedRegistries", "allowedRepos"]
+            .iter()
+            .any(|key| place.keys.iter().any(|k| k == key))
 }
 
 /// Parts of a policy that make or change objects rather than judge them.

@@ -25,9 +25,7 @@ pub(super) fn is_values(place: &Place<'_, '_>) -> bool {
 /// The tag and digest that stand beside a name: `tag: v1`, `imageTag`, `digest: sha256:…`, `sha: …`.
 pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
     let stem = stem(place.key());
-    let first = |keys: &[String]| {
-        keys.iter().find_map(|key| place.neighbour_text(key).map(str::to_owned))
-    };
+    let first = |keys: &[String]| keys.iter().find_map(|key| place.neighbour_text(key).map(str::to_owned));
     let named = |word: &str| [format!("{stem}{word}"), word.to_owned(), format!("image{word}")];
     let mut tail = String::new();
     let tag = first(&named("tag")).or_else(|| first(&["newTag".into(), "version".into()]));
@@ -46,7 +44,9 @@ pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
 /// Does a key beside this one hold the tag or the digest?
 pub(super) fn has_tail_beside(place: &Place<'_, '_>) -> bool {
     let stem = stem(place.key());
-    ["tag", "digest", "sha"].iter().any(|word| place.has_neighbour(word) || place.has_neighbour(&format!("{stem}{word}")))
+    ["tag", "digest", "sha"]
+        .iter()
+        .any(|word| place.has_neighbour(word) || place.has_neighbour(&format!("{stem}{word}")))
 }
 
 /// `imageRegistry` → `image`, `repository` → nothing.
@@ -108,7 +108,8 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
 /// The registry with the repository that stands beside it.
 fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: bool) -> Option<Split> {
     let stem = stem(place.key());
-    let mut keys = vec![format!("{stem}repository"), "repository".to_owned(), "image".to_owned(), format!("{stem}name")];
+    let mut keys =
+        vec![format!("{stem}repository"), "repository".to_owned(), "image".to_owned(), format!("{stem}name")];
     keys.extend(["name".to_owned(), "imageName".to_owned()]);
     if repository_key {
         keys.retain(|key| !key.ends_with("repository"));
@@ -135,7 +136,8 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             () if literal::has_placeholder(path) => Some(Obstacle::Computed),
             () => literal.obstacle,
         };
-        let joined = if literal.path.is_empty() { path.to_owned() } else { format!("{}/{path}", literal.path) };
+        let joined =
+            if literal.path.is_empty() { path.to_owned() } else { format!("{}/{path}", literal.path) };
         return Some(Split {
             form: Form::RegistrySplit,
             name: Name::of(Some(&literal.name.host), &joined),

@@ -50,7 +50,11 @@ impl SpanMap {
                 if other.inner >= end || from >= to {
                     break;
                 }
-                runs.push(Run { inner: run.inner + (from - start), outer: other.outer + (from - other.inner), len: to - from });
+                runs.push(Run {
+                    inner: run.inner + (from - start),
+                    outer: other.outer + (from - other.inner),
+                    len: to - from,
+                });
             }
         }
         SpanMap { runs }
@@ -118,7 +122,11 @@ fn verbatim(text: &str, outer: usize) -> Content<'_> {
 }
 
 /// Decodes a plain or quoted scalar: line breaks fold, and `escape` tells the bytes an escape takes and its text.
-fn folded_flow<'a>(raw: &'a str, start: usize, escape: impl Fn(&str) -> Option<(usize, String)>) -> Content<'a> {
+fn folded_flow<'a>(
+    raw: &'a str,
+    start: usize,
+    escape: impl Fn(&str) -> Option<(usize, String)>,
+) -> Content<'a> {
     let mut text = String::with_capacity(raw.len());
     let mut map = SpanMap::default();
     // Blanks at the end of a line vanish, unless an escape wrote them.

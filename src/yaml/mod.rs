@@ -165,9 +165,8 @@ impl<'a> Stream<'a> {
 
     /// The scalar whose bytes hold `offset`.
     pub fn scalar_at(&self, offset: usize) -> Option<NodeId> {
-        let after = self
-            .scalars
-            .partition_point(|&id| self.node(id).is_some_and(|node| node.span.start <= offset));
+        let after =
+            self.scalars.partition_point(|&id| self.node(id).is_some_and(|node| node.span.start <= offset));
         let id = *self.scalars.get(after.checked_sub(1)?)?;
         self.node(id).filter(|node| offset < node.span.end).map(|_| id)
     }
@@ -238,7 +237,11 @@ impl<'a> Stream<'a> {
                 Slot::Key(_) | Slot::Value(_) => {
                     let key = self.key_of(at).unwrap_or("?");
                     let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b));
-                    steps.push(if plain && !key.is_empty() { format!(".{key}") } else { format!("[{key:?}]") });
+                    steps.push(if plain && !key.is_empty() {
+                        format!(".{key}")
+                    } else {
+                        format!("[{key:?}]")
+                    });
                 }
             }
         }

@@ -61,7 +61,8 @@ fn listing(family: &Path) -> String {
 fn every_form_is_found_as_the_specification_has_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/forms");
     let mut differences = String::new();
-    let mut families: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut families: Vec<PathBuf> =
+        fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     families.retain(|path| path.is_dir());
     families.sort();
     for family in families {
@@ -72,7 +73,12 @@ fn every_form_is_found_as_the_specification_has_it() {
         }
         if expected != found {
             let diff = similar::TextDiff::from_lines(&expected, &found);
-            write!(differences, "{}", diff.unified_diff().context_radius(0).header(&family.display().to_string(), "found")).unwrap();
+            write!(
+                differences,
+                "{}",
+                diff.unified_diff().context_radius(0).header(&family.display().to_string(), "found")
+            )
+            .unwrap();
         }
     }
     assert!(differences.is_empty(), "{differences}");

@@ -1,0 +1,100 @@
+//! The command line: arguments in, library call, report out, exit code. No logic of its own.
+
+mod init;
+mod migrate;
+mod repository;
+mod scan;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use repository::RepositoryArgs;
+
+/// Move a GitOps repository's container images behind Amazon ECR pull through cache.
+///
+/// pullthru finds every reference to an upstream registry (ghcr.io first), routes it to the cache, and rewrites
+/// it where it stands, byte for byte. What it leaves, it lists with the reason.
+#[derive(Debug, Parser)]
+#[command(name = "pullthru", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 clean, 1 findings (or a plan with changes under --exit-code), \
+                        2 wrong usage or configuration, 3 a file that could not be read or written")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List every image reference, where it routes to, and why anything stays
+    Scan(scan::Args),
+    /// Rewrite references to the cache: a diff, and the files with --write
+    Migrate(migrate::Args),
+    /// Write pullthru.yaml from what the repository shows
+    Init(init::Args),
+}
+
+/// How a run ended; the worst wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Clean = 0,
+    Findings = 1,
+    Failure = 3,
+}
+
+/// What stops a run before it has a result.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum Stop {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] crate::config::ConfigErrors),
+    #[error("{message}")]
+    #[diagnostic(help("{help}"))]
+    Usage { message: String, help: String },
+    #[error("{0}")]
+    Tree(#[from] crate::tree::TreeError),
+    #[error("{0}")]
+    Output(#[from] io::Error),
+}
+
+impl Stop {
+    fn usage(message: impl Into<String>, help: impl Into<String>) -> Stop {
+        Stop::Usage { message: message.into(), help: help.into() }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Stop::Config(_) | Stop::Usage { .. } => 2,
+            Stop::Tree(crate::tree::TreeError::Revision { .. } | crate::tree::TreeError::Pattern { .. }) => 2,
+            Stop::Tree(_) | Stop::Output(_) => 3,
+        }
+    }
+}
+
+/// Parses the arguments of the process, runs, and reports.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match cli.command {
+        Command::Scan(args) => scan::run(&args, &mut out),
+        Command::Migrate(args) => migrate::run(&args, &mut out),
+        Command::Init(args) => init::run(&args, &mut out),
+    };
+    let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));
+    match result {
+        Ok(outcome) => ExitCode::from(outcome as u8),
+        // A reader that has seen enough (`| head`) is no failure.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(stop) => {
+            let code = stop.code();
+            note(&format!("{:?}", miette::Report::new(stop)));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// One line on standard error; a closed one is nobody's problem.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,175 @@
+//! Arguments that every command over a repository takes, and the inventory that they lead to.
+
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Stop, note};
+use crate::config::{Config, FILE_NAMES, Overrides};
+use crate::find::{Finder, Hosts};
+use crate::inventory::{self, Inventory};
+use crate::tree::{RepoPath, Repository, WalkOptions};
+
+#[derive(Debug, Args)]
+pub(super) struct RepositoryArgs {
+    /// Files or directories; `-` reads manifests from standard input. Default: the whole repository
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// Configuration file. Default: pullthru.yaml at the repository's root
+    #[arg(long, value_name = "FILE", help_heading = "Configuration")]
+    config: Option<PathBuf>,
+
+    /// AWS account of the cache: 12 digits
+    #[arg(long, value_name = "ID", env = "PULLTHRU_ACCOUNT", help_heading = "Configuration")]
+    pub(super) account: Option<String>,
+
+    /// AWS Region of the cache
+    #[arg(long, value_name = "REGION", env = "PULLTHRU_REGION", help_heading = "Configuration")]
+    pub(super) region: Option<String>,
+
+    /// Registry host instead of account and Region, such as '${ECR_REGISTRY}' for Flux to substitute
+    #[arg(long, value_name = "HOST", help_heading = "Configuration")]
+    pub(super) registry_host: Option<String>,
+
+    /// Upstream to move, with its cache prefix; `all` for every upstream with its default prefix
+    #[arg(long = "upstream", value_name = "HOST[=PREFIX]", help_heading = "Configuration")]
+    upstreams: Vec<String>,
+
+    /// Only images that match, such as 'ghcr.io/my-org/**'
+    #[arg(long, value_name = "GLOB", help_heading = "Configuration")]
+    include: Vec<String>,
+
+    /// No images that match
+    #[arg(long, value_name = "GLOB", help_heading = "Configuration")]
+    exclude: Vec<String>,
+
+    /// Move charts and OCI artifacts too
+    #[arg(long, help_heading = "Configuration")]
+    artifacts: bool,
+
+    /// Leave paths out, in .gitignore syntax
+    #[arg(long, value_name = "PATTERN", help_heading = "Files")]
+    ignore: Vec<String>,
+
+    /// Read files that .gitignore names
+    #[arg(long, help_heading = "Files")]
+    no_ignore: bool,
+
+    /// Read hidden files and directories
+    #[arg(long, help_heading = "Files")]
+    hidden: bool,
+
+    /// Threads. Default: as many as the machine runs at once
+    #[arg(long, value_name = "N", help_heading = "Files")]
+    threads: Option<NonZero<usize>>,
+}
+
+/// A repository that was read.
+pub(super) struct ReadRepository {
+    pub(super) repository: Repository,
+    pub(super) config: Config,
+    pub(super) finder: Finder,
+    pub(super) inventory: Inventory,
+}
+
+impl RepositoryArgs {
+    /// Finds the repository and its configuration.
+    pub(super) fn open(&self) -> Result<(Repository, Config), Stop> {
+        let start = self.paths.iter().find(|path| !is_stdin(path)).map_or(Path::new("."), PathBuf::as_path);
+        if !start.exists() {
+            let message = format!("`{}` does not exist", start.display());
+            return Err(Stop::usage(message, "name a file or directory of the repository"));
+        }
+        let repository = Repository::discover(start)?;
+        let file = self.config_file(&repository)?;
+        let config = Config::load(file, &self.overrides())?;
+        Ok((repository, config))
+    }
+
+    /// The flags that lie over the configuration file.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            registry_host: self.registry_host.clone(),
+            upstreams: self.upstreams.clone(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+            ignore: self.ignore.clone(),
+            artifacts: self.artifacts.then_some(true),
+        }
+    }
+
+    fn config_file(&self, repository: &Repository) -> Result<Option<(String, String)>, Stop> {
+        let read = |path: &Path, name: String| match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some((name, text))),
+            Err(error) => {
+                let message = format!("cannot read the configuration `{}`: {error}", path.display());
+                Err(Stop::usage(message, "name a readable file, or leave `--config` out"))
+            }
+        };
+        if let Some(path) = &self.config {
+            return read(path, path.display().to_string());
+        }
+        let present: Vec<&str> =
+            FILE_NAMES.into_iter().filter(|name| repository.root.join(name).exists()).collect();
+        match present.as_slice() {
+            [] => Ok(None),
+            [name] => read(&repository.root.join(name), (*name).to_owned()),
+            [first, second, ..] => Err(Stop::usage(
+                format!("both `{first}` and `{second}` exist"),
+                "keep one of them, or name one with `--config`",
+            )),
+        }
+    }
+
+    pub(super) fn walk_options(&self, config: &Config) -> WalkOptions {
+        WalkOptions {
+            gitignore: !self.no_ignore,
+            hidden: self.hidden,
+            ignore: config.ignore().to_vec(),
+            threads: self.threads,
+            ..WalkOptions::default()
+        }
+    }
+
+    /// Reads everything the command is about.
+    pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
+        let (repository, config) = self.open()?;
+        let finder = finder(&config)?;
+        let inventory = if self.is_stdin() {
+            let mut text = Vec::new();
+            io::stdin().lock().read_to_end(&mut text)?;
+            inventory::of_text(&text, &finder)
+        } else {
+            inventory::take(&repository, &self.paths, &self.walk_options(&config), &finder)?
+        };
+        for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
+            note(&format!("error: `{path}`: {what}"));
+        }
+        Ok(ReadRepository { repository, config, finder, inventory })
+    }
+
+    pub(super) fn is_stdin(&self) -> bool {
+        matches!(self.paths.as_slice(), [path] if is_stdin(path))
+    }
+
+    /// The paths given, relative to the repository; empty for all of it.
+    pub(super) fn within(&self, repository: &Repository) -> Vec<RepoPath> {
+        self.paths.iter().filter_map(|path| repository.relative(path)).collect()
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The finder for the configured upstreams and caches.
+pub(super) fn finder(config: &Config) -> Result<Finder, Stop> {
+    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts())
+        .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
+    Ok(Finder::new(hosts))
+}

@@ -1,0 +1,105 @@
+//! `pullthru scan`.
+
+use std::io::Write;
+
+use clap::{Parser, ValueEnum};
+use globset::{GlobBuilder, GlobSetBuilder};
+
+use super::{Outcome, RepositoryArgs, Stop};
+use crate::migrate::{Direction, plan};
+use crate::report::Paint;
+use crate::report::scan::{self as report, Filter, ScanReport};
+
+/// List every image reference, where it routes to, and why anything stays.
+///
+/// Without a registry configured the references are listed all the same.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru scan                                       images of the repository, by upstream
+  pullthru scan --sites --role image apps/            one line a place, below apps/
+  pullthru scan --explain                             everything that stays, with the reason
+  kubectl get pods -A -o yaml | pullthru scan -       what a cluster runs")]
+pub(super) struct Args {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// One line per place: file:line:column, object, field, form, reference → cached
+    #[arg(long, conflicts_with = "explain")]
+    sites: bool,
+
+    /// List what stays, and every other occurrence of an upstream host, with the reason
+    #[arg(long)]
+    explain: bool,
+
+    /// Only references of this role
+    #[arg(long, value_enum, value_name = "ROLE")]
+    role: Vec<RoleFilter>,
+
+    /// Only references to this registry
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+
+    /// Only files that match
+    #[arg(long = "path", value_name = "GLOB")]
+    globs: Vec<String>,
+
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Jsonl,
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleFilter {
+    /// A node pulls it
+    Image,
+    /// Kustomize compares it with images
+    Matcher,
+    /// Tags are looked up there
+    TagScan,
+    /// A chart or another OCI artifact
+    Artifact,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let filter = filter(args)?;
+    let read = args.repository.read()?;
+    let plan = plan(&read.inventory, &read.config, Direction::ToCache, |_| true);
+    let report = ScanReport::new(&read.inventory, &plan, &filter);
+    let paint = Paint::for_stdout();
+    match args.format {
+        Format::Human if args.sites => report::sites(&report, out, paint)?,
+        Format::Human if args.explain => report::explain(&report, out, paint)?,
+        Format::Human => report::images(&report, out, paint)?,
+        Format::Json => report::json(&report, out)?,
+        Format::Jsonl => report::jsonl(&report, out)?,
+        Format::Csv => report::csv(&report, out)?,
+    }
+    Ok(if read.inventory.has_failures() { Outcome::Failure } else { Outcome::Clean })
+}
+
+fn filter(args: &Args) -> Result<Filter, Stop> {
+    let roles =
+        args.role.iter().filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned())).collect();
+    let mut paths = None;
+    if !args.globs.is_empty() {
+        let mut set = GlobSetBuilder::new();
+        for glob in &args.globs {
+            let invalid = |error: globset::Error| {
+                Stop::usage(
+                    format!("`{glob}` is no glob: {}", error.kind()),
+                    "write `clusters/prod/**` or `*.yaml`",
+                )
+            };
+            set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(invalid)?);
+        }
+        paths = set.build().ok();
+    }
+    Ok(Filter { roles, hosts: args.host.clone(), paths })
+}

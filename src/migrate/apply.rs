@@ -1,0 +1,185 @@
+//! From a plan to new file contents, each proved before anybody may write it.
+//!
+//! The proof has two halves: the YAML tree of the new text is the old one but for the planned scalars
+//! ([`crate::yaml::edit::verify`]), and the finder reads the new text as exactly the references planned, with
+//! every mention where it was. The second half also covers templates and texts inside scalars.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use super::{Direction, FilePlan, Plan};
+use crate::config::Config;
+use crate::find::{Finder, Found};
+use crate::inventory::Inventory;
+use crate::tree::{self, RepoPath, Repository, WriteError};
+use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit::EditError};
+
+/// A file with its new content, proved.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub path: RepoPath,
+    pub old: String,
+    pub new: String,
+}
+
+impl Prepared {
+    /// Replaces the file, if it still is what was read.
+    pub fn write(&self, repository: &Repository) -> Result<(), WriteError> {
+        tree::replace(repository, &self.path, self.old.as_bytes(), self.new.as_bytes())
+    }
+}
+
+/// Why a planned file is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error("cannot read `{path}`: {source}")]
+    Read { path: RepoPath, source: std::io::Error },
+    #[error("`{path}` is no longer UTF-8: it changed while it was read, run again")]
+    Encoding { path: RepoPath },
+    #[error("`{path}` is left as it is: {source}")]
+    Edit { path: RepoPath, source: EditError },
+    #[error("`{path}` is left as it is: it is read-only; give its owner the right to write it")]
+    ReadOnly { path: RepoPath },
+    #[error(
+        "`{path}` is left as it is: after the edit `{expected}` would read as `{found}` (please report this)"
+    )]
+    Reads { path: RepoPath, expected: String, found: String },
+}
+
+impl PrepareError {
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            PrepareError::Read { path, .. }
+            | PrepareError::Encoding { path }
+            | PrepareError::Edit { path, .. }
+            | PrepareError::ReadOnly { path }
+            | PrepareError::Reads { path, .. } => path,
+        }
+    }
+}
+
+/// A plan whose every file is proved, and why others were taken out of it.
+#[derive(Debug, Default)]
+pub struct Proved {
+    pub plan: Plan,
+    pub files: Vec<Prepared>,
+    pub errors: Vec<PrepareError>,
+}
+
+/// Plans and proves. A file that cannot be changed is taken out and the plan made again without it, so that
+/// what pairs with it stays too.
+pub fn prove(
+    inventory: &Inventory,
+    config: &Config,
+    direction: Direction,
+    within: impl Fn(&RepoPath) -> bool,
+    repository: &Repository,
+    finder: &Finder,
+) -> Proved {
+    let mut errors: Vec<PrepareError> = Vec::new();
+    loop {
+        let failed: BTreeSet<RepoPath> = errors.iter().map(|error| error.path().clone()).collect();
+        let plan = super::plan(inventory, config, direction, |path| within(path) && !failed.contains(path));
+        let (mut files, mut fresh) = (Vec::new(), Vec::new());
+        for result in prepare(&plan, repository, finder) {
+            match result {
+                Ok(prepared) => files.push(prepared),
+                Err(error) => fresh.push(error),
+            }
+        }
+        if fresh.is_empty() {
+            return Proved { plan, files, errors };
+        }
+        errors.extend(fresh);
+    }
+}
+
+/// Makes and proves the new content of every planned file, in the plan's order.
+pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Result<Prepared, PrepareError>> {
+    plan.files.par_iter().map(|file| prepare_file(file, repository, finder)).collect()
+}
+
+fn prepare_file(file: &FilePlan, repository: &Repository, finder: &Finder) -> Result<Prepared, PrepareError> {
+    let path = || file.path.clone();
+    let metadata = std::fs::metadata(repository.absolute(&file.path));
+    if metadata.is_ok_and(|metadata| metadata.permissions().readonly()) {
+        return Err(PrepareError::ReadOnly { path: path() });
+    }
+    let bytes = std::fs::read(repository.absolute(&file.path))
+        .map_err(|source| PrepareError::Read { path: path(), source })?;
+    let old = String::from_utf8(bytes).map_err(|_| PrepareError::Encoding { path: path() })?;
+    let new = edited(file, &old, finder)?;
+    Ok(Prepared { path: path(), old, new })
+}
+
+/// The new text of a file, or why there is none.
+pub fn edited(file: &FilePlan, old: &str, finder: &Finder) -> Result<String, PrepareError> {
+    let edit_error = |source| PrepareError::Edit { path: file.path.clone(), source };
+    let stream = yaml::parse(old);
+    let mut edits: Vec<Edit> = file.changes.iter().flat_map(|change| change.edits.iter().cloned()).collect();
+    edits.sort();
+    edits.dedup();
+    let edits: Vec<Edit> = edits.into_iter().map(|edit| quoted_in_flow(&stream, edit)).collect();
+    let new = yaml::edit::apply(old, &edits).map_err(edit_error)?;
+    // A template may parse by accident before the edit; what must hold for it is the second half.
+    if stream.errors.is_empty() {
+        yaml::edit::verify(&stream, &new, &edits).map_err(edit_error)?;
+    }
+    reads_as_planned(
+        file,
+        &finder.find(file.path.as_str(), old.as_bytes()),
+        &finder.find(file.path.as_str(), new.as_bytes()),
+    )?;
+    Ok(new)
+}
+
+/// A plain scalar in `{…}` or `[…]` cannot hold `${VAR}`: such a scalar is replaced whole, with quotes.
+fn quoted_in_flow(stream: &Stream<'_>, edit: Edit) -> Edit {
+    if !edit.text.contains(['{', '}', '[', ']', ',']) {
+        return edit;
+    }
+    let Some(id) = stream.scalar_at(edit.span.start) else { return edit };
+    let Some(node) = stream.node(id) else { return edit };
+    let plain = matches!(&node.kind, Kind::Scalar { style: Style::Plain, .. });
+    let flow = |at: NodeId| {
+        let kind = stream.node(at).map(|node| &node.kind);
+        matches!(kind, Some(Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. }))
+    };
+    if !plain || !stream.ancestors(id).any(flow) {
+        return edit;
+    }
+    let raw = node.span.slice(stream.text);
+    let before = raw.get(..edit.span.start - node.span.start).unwrap_or("");
+    let after = raw.get(edit.span.end - node.span.start..).unwrap_or("");
+    Edit { span: node.span, text: format!("\"{before}{}{after}\"", edit.text) }
+}
+
+fn reads_as_planned(file: &FilePlan, old: &Found, new: &Found) -> Result<(), PrepareError> {
+    let wrong =
+        |expected: String, found: String| PrepareError::Reads { path: file.path.clone(), expected, found };
+    let references: Vec<String> = new.sites.iter().map(|site| site.reference()).collect();
+    if references != file.expected {
+        let (expected, found) = file
+            .expected
+            .iter()
+            .zip(&references)
+            .find(|(expected, found)| expected != found)
+            .map(|(expected, found)| (expected.clone(), found.clone()))
+            .unwrap_or((format!("{} references", file.expected.len()), format!("{}", references.len())));
+        return Err(wrong(expected, found));
+    }
+    let reasons = |found: &Found| {
+        // A prefix may be called like its upstream: those new occurrences lie within the cached references.
+        found
+            .mentions
+            .iter()
+            .filter(|m| m.reason != crate::find::Reason::OtherHost)
+            .map(|m| m.reason)
+            .collect::<Vec<_>>()
+    };
+    if reasons(old) != reasons(new) {
+        return Err(wrong("the same mentions".to_owned(), "others".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Which files a kustomization draws from, as far as the repository shows them.
+//!
+//! A matcher in `images:` sees the images of all layers below it; [`Graph::layers`] says which files those are,
+//! and whether something outside the repository is among them. Missing directories and cycles are no errors here:
+//! they only end the way down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::find::Kustomization;
+use crate::inventory::Inventory;
+use crate::tree::RepoPath;
+
+/// Kustomizations by their directory.
+pub struct Graph<'i> {
+    by_directory: BTreeMap<RepoPath, (&'i RepoPath, &'i Kustomization)>,
+    files: BTreeSet<&'i RepoPath>,
+}
+
+/// What lies below a kustomization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layers {
+    pub files: BTreeSet<RepoPath>,
+    /// Something comes from outside the repository: a URL, a chart, a path that leaves it.
+    pub remote: bool,
+}
+
+impl<'i> Graph<'i> {
+    pub fn new(inventory: &'i Inventory) -> Graph<'i> {
+        let mut by_directory = BTreeMap::new();
+        for file in &inventory.files {
+            if let (Some(kustomization), Some(directory)) = (&file.found.kustomization, file.path.parent()) {
+                by_directory.insert(directory, (&file.path, kustomization));
+            }
+        }
+        Graph { by_directory, files: inventory.files.iter().map(|file| &file.path).collect() }
+    }
+
+    /// All kustomizations, by directory.
+    pub fn kustomizations(&self) -> impl Iterator<Item = (&'i RepoPath, &'i Kustomization)> {
+        self.by_directory.values().copied()
+    }
+
+    /// The files below the kustomization at `path`, itself included.
+    pub fn layers(&self, path: &RepoPath) -> Layers {
+        let mut layers = Layers::default();
+        let mut open = vec![path.clone()];
+        while let Some(file) = open.pop() {
+            if !layers.files.insert(file.clone()) {
+                continue;
+            }
+            let Some(directory) = file.parent() else { continue };
+            let Some((own, kustomization)) = self.by_directory.get(&directory) else { continue };
+            if **own != file {
+                continue;
+            }
+            layers.remote |= kustomization.charts;
+            for entry in kustomization.layers.iter().chain(&kustomization.files) {
+                match directory.join(entry).filter(|_| !is_remote(entry)) {
+                    None => layers.remote = true,
+                    Some(target) => match self.by_directory.get(&target) {
+                        Some((below, _)) => open.push((*below).clone()),
+                        // A resource file; a file without any site is not in the inventory, and adds none.
+                        None => open.push(target),
+                    },
+                }
+            }
+        }
+        layers
+    }
+
+    /// What a Flux Kustomization or an Argo CD source builds from a directory: its kustomization, or every
+    /// manifest below it.
+    pub fn below(&self, directory: &str) -> Layers {
+        let Some(directory) = RepoPath::root().join(directory) else {
+            return Layers { remote: true, ..Layers::default() };
+        };
+        if let Some((path, _)) = self.by_directory.get(&directory) {
+            return self.layers(path);
+        }
+        let below = self.files.iter().filter(|path| path.is_within(&directory));
+        let mut layers = Layers::default();
+        for path in below {
+            layers.files.insert((*path).clone());
+        }
+        // Flux reads its source, which may be another repository: an empty directory says so.
+        layers.remote = layers.files.is_empty();
+        layers
+    }
+}
+
+/// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
+/// is fetched.
+fn is_remote(entry: &str) -> bool {
+    entry.contains("://")
+        || entry.contains("?ref=")
+        || entry.starts_with("git@")
+        || entry.starts_with("git::")
+        || entry.starts_with("github.com/")
+        || entry.starts_with("gitlab.com/")
+        || entry.starts_with("bitbucket.org/")
+}

@@ -1,0 +1,238 @@
+//! The inline strategy: each reference is rewritten where it stands.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Direction, FilePlan, Left, Plan, Warning, Why, pair};
+use crate::config::Config;
+use crate::find::{Obstacle, Reason, Role, Shape, Site};
+use crate::image::Name;
+use crate::inventory::Inventory;
+use crate::route::{CacheHost, Routes};
+use crate::tree::{Position, RepoPath};
+use crate::yaml::Edit;
+
+/// What is decided for one site: its new name, or why it stays.
+pub(super) type Decision = Result<Name, Why>;
+
+/// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
+pub fn plan(
+    inventory: &Inventory,
+    config: &Config,
+    direction: Direction,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Plan {
+    let mut decisions: Vec<Vec<Decision>> = inventory
+        .files
+        .iter()
+        .map(|file| {
+            let routes = config.routes(file.path.as_str());
+            let decide = |site| decide(site, routes, config, direction);
+            file.found.sites.iter().map(decide).collect()
+        })
+        .collect();
+    let mut plan = Plan::default();
+    pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
+    for (file, decisions) in inventory.files.iter().zip(decisions) {
+        let mut changes = Vec::new();
+        let mut expected = Vec::new();
+        for ((site, &position), decision) in file.found.sites.iter().zip(&file.sites).zip(decisions) {
+            let decision = if within(&file.path) { decision } else { Err(Why::Excluded) };
+            let changed = decision.and_then(|to| change(site, position, &to));
+            match changed {
+                Ok(change) => {
+                    expected.push(change.to.clone());
+                    changes.push(change);
+                }
+                Err(why) => {
+                    expected.push(site.reference());
+                    let site = site.clone();
+                    if within(&file.path) {
+                        plan.left.push(Left { path: file.path.clone(), position, site, why });
+                    }
+                }
+            }
+        }
+        if !changes.is_empty() {
+            plan.files.push(FilePlan { path: file.path.clone(), changes, expected });
+        }
+    }
+    warn(inventory, direction, &mut plan);
+    plan
+}
+
+/// What one site asks for by itself, before pairs are settled.
+fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Direction) -> Decision {
+    let Some(routes) = routes else { return Err(Why::NoTarget) };
+    let cached = routes.route_for(&site.name).is_none() && is_cache(&site.name.host, routes);
+    if cached && direction == Direction::ToCache {
+        return Err(if belongs(site, routes) { Why::Cached } else { Why::OtherCache });
+    }
+    if let Some(obstacle) = site.obstacle {
+        return Err(Why::Obstacle(obstacle));
+    }
+    match site.role {
+        Role::TagScan => return Err(Why::TagScan),
+        Role::Artifact if !config.artifacts() => return Err(Why::Artifact),
+        _ => {}
+    }
+    if direction == Direction::ToUpstream {
+        if !cached {
+            return Err(Why::Excluded);
+        }
+        let name = back(site, routes).ok_or(Why::OtherCache)?;
+        return if config.wants_image(&name) { Ok(name) } else { Err(Why::Excluded) };
+    }
+    if !config.wants_image(&site.name) {
+        return Err(Why::Excluded);
+    }
+    forward(site, routes)
+}
+
+fn is_cache(host: &str, routes: &Routes) -> bool {
+    host == routes.cache().to_string()
+        || host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)))
+}
+
+fn belongs(site: &Site, routes: &Routes) -> bool {
+    back(site, routes).is_some() || routes.is_cached(&site.name)
+}
+
+fn forward(site: &Site, routes: &Routes) -> Decision {
+    if let Shape::Registry { path, .. } = &site.shape {
+        let registry = routes.registry_for(&site.name.host).ok_or(Why::RegistryAmbiguous)?;
+        let text = if path.is_empty() { registry } else { format!("{registry}/{path}") };
+        return Ok(split_name(&text));
+    }
+    // Placeholders within the last component stand for themselves.
+    let (name, held) = hold_placeholders(&site.name);
+    let mapped = routes.map(&name).map_err(|refusal| Why::Refused(refusal.to_string()))?;
+    Ok(release_placeholders(mapped, &held))
+}
+
+fn back(site: &Site, routes: &Routes) -> Option<Name> {
+    if let Shape::Registry { span: _, path } = &site.shape
+        && let Some(route) = routes.iter().find(|route| {
+            let registry = routes.registry_for(&route.host).map(|text| split_name(&text));
+            registry.is_some_and(|registry| {
+                site.name.host == registry.host
+                    && (*path == registry.path || path.starts_with(&format!("{}/", registry.path)))
+            })
+        })
+    {
+        let registry = split_name(&routes.registry_for(&route.host)?);
+        let rest = path.strip_prefix(&registry.path)?.trim_start_matches('/');
+        return Some(Name { host: route.host.clone(), path: rest.to_owned() });
+    }
+    let (name, held) = hold_placeholders(&site.name);
+    Some(release_placeholders(routes.unmap(&name)?, &held))
+}
+
+fn split_name(text: &str) -> Name {
+    let (host, path) = text.split_once('/').unwrap_or((text, ""));
+    Name { host: host.to_owned(), path: path.to_owned() }
+}
+
+/// A name whose placeholders are replaced by a text that every grammar takes, and what they were.
+fn hold_placeholders(name: &Name) -> (Name, Vec<String>) {
+    let mut held = Vec::new();
+    let mut path = String::new();
+    let mut rest = name.path.as_str();
+    while let Some(next) = rest.chars().next() {
+        let len = crate::find::placeholder(rest);
+        if let Some((placeholder, after)) = len.and_then(|len| rest.split_at_checked(len)) {
+            path.push_str(&format!("pullthru0held{}", held.len()));
+            held.push(placeholder.to_owned());
+            rest = after;
+        } else {
+            path.push(next);
+            rest = rest.get(next.len_utf8()..).unwrap_or("");
+        }
+    }
+    (Name { host: name.host.clone(), path }, held)
+}
+
+fn release_placeholders(name: Name, held: &[String]) -> Name {
+    let path = held.iter().enumerate().fold(name.path, |path, (index, placeholder)| {
+        path.replace(&format!("pullthru0held{index}"), placeholder)
+    });
+    Name { host: name.host, path }
+}
+
+/// The edits that give the site its new name: the least that keeps the chart's own joining right.
+fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
+    let whole = to.to_string();
+    let edits = match &site.shape {
+        Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
+        Shape::Registry { span, .. } => {
+            vec![Edit { span: *span, text: whole.trim_end_matches('/').to_owned() }]
+        }
+        Shape::Split { registry, repository, repository_text } => {
+            match whole.strip_suffix(repository_text.as_str()).and_then(|text| text.strip_suffix('/')) {
+                Some(text) if !text.is_empty() => vec![Edit { span: *registry, text: text.to_owned() }],
+                _ if repository.is_empty() => return Err(Why::Obstacle(Obstacle::Alias)),
+                _ => vec![
+                    Edit { span: *registry, text: to.host.clone() },
+                    Edit { span: *repository, text: to.path.clone() },
+                ],
+            }
+        }
+    };
+    let path = match &site.shape {
+        // A registry whose repositories stand elsewhere has no tail of its own, but a default expression may.
+        Shape::Registry { path, .. } if site.name.path.len() > path.len() => {
+            let rest = site.name.path.strip_prefix(path.as_str()).unwrap_or(&site.name.path);
+            format!("{}/{}", whole.trim_end_matches('/'), rest.trim_start_matches('/'))
+        }
+        _ => whole.trim_end_matches('/').to_owned(),
+    };
+    let tail = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.tail.as_str() };
+    Ok(Change { site: site.clone(), position, to: format!("{path}{tail}"), edits })
+}
+
+/// What a reviewer should know: effects of the change on files that it does not touch.
+fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
+    if direction == Direction::ToUpstream || plan.is_empty() {
+        return;
+    }
+    let changed: BTreeMap<&RepoPath, &FilePlan> = plan.files.iter().map(|file| (&file.path, file)).collect();
+    let mut warnings = Vec::new();
+    for file in &inventory.files {
+        let path = file.path.to_string();
+        let mut push = |rule, position: Position, message: String| {
+            warnings.push(Warning {
+                rule,
+                path: path.clone(),
+                line: position.line,
+                column: position.column,
+                message,
+            });
+        };
+        if let Some(planned) = changed.get(&file.path) {
+            for change in &planned.changes {
+                if change.site.marker.is_some_and(|marker| marker.writes_name()) {
+                    let message =
+                        "the setter marker on this line writes the scanned name back at the next automation \
+                                   run: give it the suffix `:tag`"
+                            .to_owned();
+                    push("marker-reverts", change.position, message);
+                }
+            }
+            if let (true, Some(first)) = (file.found.generated, planned.changes.first()) {
+                let message =
+                    "a program writes this file and will undo the edit: change what it is made from"
+                        .to_owned();
+                push("generated-file", first.position, message);
+            }
+        }
+        for (mention, &position) in file.found.mentions.iter().zip(&file.mentions) {
+            if mention.reason == Reason::Policy {
+                let message =
+                    "a policy names the upstream: it will no longer match the rewritten images".to_owned();
+                push("policy-misses-cache", position, message);
+            }
+        }
+    }
+    plan.warnings.extend(warnings);
+    plan.warnings.sort();
+    plan.warnings.dedup();
+}

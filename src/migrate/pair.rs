@@ -1,0 +1,247 @@
+//! Kustomize pairs: a matcher in `images:` and the images that it matches move together or not at all.
+//!
+//! A base often carries a dummy tag and the matcher the real one; moving only one of them deploys the dummy. So
+//! sites that answer to each other are put in one group, over all layers and overlays, and a group in which one
+//! site cannot move stays whole.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::graph::{Graph, Layers};
+use super::inline::Decision;
+use super::{Warning, Why};
+use crate::find::{Embedding, Form, Role, Scope, Shape, Site};
+use crate::inventory::{FileInventory, Inventory};
+use crate::tree::RepoPath;
+
+/// File and site, as indices of the inventory.
+type At = (usize, usize);
+
+/// Decides all matchers, and takes back decisions whose partners stay.
+pub(super) fn settle(
+    inventory: &Inventory,
+    decisions: &mut [Vec<Decision>],
+    within: &impl Fn(&RepoPath) -> bool,
+    warnings: &mut Vec<Warning>,
+) {
+    let graph = Graph::new(inventory);
+    hold_back_patterns(inventory, &graph, decisions);
+    let mut groups = Groups::default();
+    let mut matchers: Vec<At> = Vec::new();
+    for (f, file) in inventory.files.iter().enumerate() {
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let Role::Matcher(scope) = &site.role else { continue };
+            let layers = layers(&graph, file, scope);
+            let partners = partners(inventory, (f, s), scope, &layers);
+            if partners.is_empty() {
+                set(decisions, (f, s), |decision| {
+                    let movable = matches!(decision, Ok(_) | Err(Why::Refused(_)));
+                    movable.then_some(Err(if layers.remote { Why::RemoteBase } else { Why::NoBase }))
+                });
+                continue;
+            }
+            let movable = decisions.get(f).and_then(|decisions| decisions.get(s)).is_some_and(Result::is_ok);
+            if let Some(position) = file.sites.get(s).filter(|_| layers.remote && movable) {
+                warnings.push(Warning {
+                    rule: "override-detached",
+                    path: file.path.to_string(),
+                    line: position.line,
+                    column: position.column,
+                    message: "a layer outside the repository was not read: if it holds this image too, the entry no \
+                              longer matches there"
+                        .to_owned(),
+                });
+            }
+            matchers.push((f, s));
+            for partner in partners {
+                groups.join((f, s), partner);
+            }
+        }
+    }
+    for members in groups.members() {
+        settle_group(inventory, decisions, &members, within);
+    }
+}
+
+/// All move to one name, or all stay because of the first that does not.
+fn settle_group(
+    inventory: &Inventory,
+    decisions: &mut [Vec<Decision>],
+    members: &[At],
+    within: &impl Fn(&RepoPath) -> bool,
+) {
+    let decision = |at: &At| decisions.get(at.0).and_then(|decisions| decisions.get(at.1));
+    let is_matcher = |at: &At| site(inventory, *at).is_some_and(|site| matches!(site.role, Role::Matcher(_)));
+    let images: Vec<&At> = members.iter().filter(|at| !is_matcher(at)).collect();
+    let target = images.iter().find_map(|at| decision(at)?.as_ref().ok().cloned());
+    let blocked = members.iter().find_map(|at| {
+        let outside = inventory.files.get(at.0).is_some_and(|file| !within(&file.path));
+        let why = match decision(at)? {
+            _ if outside => "outside the paths given".to_owned(),
+            Err(why) => why.explain(),
+            // The base decides: a matcher only has to spell what the base will be called.
+            Ok(name) if !is_matcher(at) && Some(name) != target.as_ref() => {
+                "its targets give it two names".to_owned()
+            }
+            Ok(_) => return None,
+        };
+        Some((*at, format!("{}: {why}", place(inventory, *at))))
+    });
+    match (blocked, target) {
+        (None, Some(target)) => {
+            for &at in members.iter().filter(|at| is_matcher(at)) {
+                set(decisions, at, |_| Some(Ok(target.clone())));
+            }
+        }
+        (blocked, _) => {
+            let (first, because) = blocked.unwrap_or_default();
+            for &at in members.iter().filter(|&&at| at != first) {
+                set(decisions, at, |decision| {
+                    decision.is_ok().then(|| Err(Why::Pair { because: because.clone() }))
+                });
+            }
+        }
+    }
+}
+
+/// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
+fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
+    for (path, kustomization) in graph.kustomizations().filter(|(_, k)| !k.patterns.is_empty()) {
+        let layers = graph.layers(path);
+        for pattern in &kustomization.patterns {
+            // Kustomize anchors the name on both sides (`api/internal/image/image.go`).
+            let Ok(regex) = Regex::new(&format!("^(?:{pattern})$")) else { continue };
+            for (f, file) in
+                inventory.files.iter().enumerate().filter(|(_, file)| layers.files.contains(&file.path))
+            {
+                for (s, site) in file.found.sites.iter().enumerate() {
+                    if is_matcher_or_unseen(site, file) || !regex.is_match(&site.name.to_string()) {
+                        continue;
+                    }
+                    set(decisions, (f, s), |decision| match decision {
+                        Ok(to) if !regex.is_match(&to.to_string()) => Some(Err(Why::Pair {
+                            because: format!("{path}: `{pattern}` is a regular expression"),
+                        })),
+                        _ => None,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn is_matcher_or_unseen(site: &Site, file: &FileInventory) -> bool {
+    matches!(site.role, Role::Matcher(_)) || !is_seen(site, file)
+}
+
+fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Layers {
+    match scope {
+        Scope::Kustomization => graph.layers(&file.path),
+        Scope::Path(path) => graph.below(path),
+        // What a chart renders is never in the repository whole.
+        Scope::Object => Layers { files: [file.path.clone()].into(), remote: true },
+        Scope::Anywhere => Layers::default(),
+    }
+}
+
+/// The images that the matcher is compared with and that have its name.
+fn partners(inventory: &Inventory, matcher: At, scope: &Scope, layers: &Layers) -> Vec<At> {
+    let Some(own) = site(inventory, matcher) else { return Vec::new() };
+    let mut partners = Vec::new();
+    for (f, file) in inventory.files.iter().enumerate() {
+        if *scope != Scope::Anywhere && !layers.files.contains(&file.path) {
+            continue;
+        }
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let answers = match scope {
+                Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),
+                _ => is_seen(site, file),
+            };
+            let own_entry = f == matcher.0 && is_same_entry(own, site);
+            if answers && !own_entry && site.role == Role::Image && site.name == own.name {
+                partners.push((f, s));
+            }
+        }
+    }
+    partners
+}
+
+/// `name` and `newName` of one entry: the new name is written by it, not matched.
+fn is_same_entry(matcher: &Site, site: &Site) -> bool {
+    let entry = |field: &str| field.rsplit_once('.').map(|(entry, _)| entry.to_owned());
+    site.form == Form::KustomizeNewName && entry(&matcher.field) == entry(&site.field)
+}
+
+/// Does kustomize's image transformer look at such a place? It visits container lists at any depth and image
+/// volumes, and what lower layers wrote; it sees nothing in strings, arguments and values
+/// (kustomize, `api/filters/imagetag`). Values of charts
+/// that a kustomization renders come out as images.
+fn is_seen(site: &Site, file: &FileInventory) -> bool {
+    let patch =
+        site.inside.is_none() || site.inside == Some(Embedding::Yaml) && file.found.kustomization.is_some();
+    let values = matches!(site.form, Form::Split | Form::RegistrySplit | Form::WholeValue | Form::OtherKey);
+    patch
+        && (values && site.object.is_none()
+            || matches!(
+                site.form,
+                Form::Container
+                    | Form::InitContainer
+                    | Form::CrdContainer
+                    | Form::ImageVolume
+                    | Form::KustomizeNewName
+                    | Form::PatchValue
+                    | Form::TemplateText
+            ))
+        && !matches!(site.shape, Shape::Registry { .. })
+}
+
+fn site(inventory: &Inventory, at: At) -> Option<&Site> {
+    inventory.files.get(at.0)?.found.sites.get(at.1)
+}
+
+fn place(inventory: &Inventory, at: At) -> String {
+    let file = inventory.files.get(at.0);
+    let line = file.and_then(|file| file.sites.get(at.1)).map_or(0, |position| position.line);
+    format!("{}:{line}", file.map(|file| file.path.to_string()).unwrap_or_default())
+}
+
+fn set(decisions: &mut [Vec<Decision>], at: At, new: impl FnOnce(&Decision) -> Option<Decision>) {
+    if let Some(decision) = decisions.get_mut(at.0).and_then(|decisions| decisions.get_mut(at.1))
+        && let Some(new) = new(decision)
+    {
+        *decision = new;
+    }
+}
+
+/// Sets of sites that answer to each other.
+#[derive(Default)]
+struct Groups {
+    parent: BTreeMap<At, At>,
+}
+
+impl Groups {
+    fn root(&mut self, at: At) -> At {
+        let mut at = at;
+        while let Some(&parent) = self.parent.get(&at).filter(|&&parent| parent != at) {
+            at = parent;
+        }
+        self.parent.entry(at).or_insert(at);
+        at
+    }
+
+    fn join(&mut self, a: At, b: At) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent.insert(b.max(a), a.min(b));
+    }
+
+    fn members(mut self) -> Vec<Vec<At>> {
+        let all: Vec<At> = self.parent.keys().copied().collect();
+        let mut groups: BTreeMap<At, Vec<At>> = BTreeMap::new();
+        for at in all {
+            let root = self.root(at);
+            groups.entry(root).or_default().push(at);
+        }
+        groups.into_values().collect()
+    }
+}

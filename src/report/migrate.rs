@@ -1,0 +1,154 @@
+//! A migration as a diff, a summary and JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::{Paint, count};
+use crate::find::Form;
+use crate::migrate::{Prepared, Proved, Warning};
+
+/// `pullthru/migration/v1`: what changes, what stays, and what a reviewer should know.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct MigrationReport {
+    /// Always `pullthru/migration/v1`.
+    pub schema: &'static str,
+    /// True when the files were written.
+    pub written: bool,
+    pub changes: Vec<ChangeRow>,
+    pub left: Vec<LeftRow>,
+    pub warnings: Vec<Warning>,
+    /// Files that were to change and could not, with the reason.
+    pub errors: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ChangeRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub form: Form,
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LeftRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub form: Form,
+    pub reference: String,
+    /// The reason as an id.
+    pub stays: &'static str,
+    /// The reason in words.
+    pub because: String,
+}
+
+impl MigrationReport {
+    pub fn new(proved: &Proved, written: bool) -> MigrationReport {
+        let mut changes: Vec<ChangeRow> = proved
+            .plan
+            .changes()
+            .map(|(file, change)| ChangeRow {
+                path: file.path.to_string(),
+                line: change.position.line,
+                column: change.position.column,
+                form: change.site.form,
+                from: change.site.reference(),
+                to: change.to.clone(),
+            })
+            .collect();
+        changes.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
+        let left = proved.plan.left.iter().map(|left| LeftRow {
+            path: left.path.to_string(),
+            line: left.position.line,
+            column: left.position.column,
+            form: left.site.form,
+            reference: left.site.reference(),
+            stays: left.why.id(),
+            because: left.why.explain(),
+        });
+        MigrationReport {
+            schema: "pullthru/migration/v1",
+            written,
+            changes,
+            left: left.collect(),
+            warnings: proved.plan.warnings.clone(),
+            errors: proved.errors.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// A unified diff that `git apply` takes, byte for byte.
+pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for file in files {
+        let diff = TextDiff::from_lines(&file.old, &file.new);
+        let mut unified = diff.unified_diff();
+        unified.header(&format!("a/{}", file.path), &format!("b/{}", file.path));
+        let mut text = Vec::new();
+        unified.to_writer(&mut text)?;
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let painted = match line.as_bytes().first() {
+                Some(b'+') => paint.green(&line),
+                Some(b'-') => paint.red(&line),
+                Some(b'@') => paint.cyan(&line),
+                _ => line.into_owned(),
+            };
+            out.write_all(painted.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// What changed, what stays with which reason, and the warnings.
+pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let files = report.changes.iter().map(|row| &row.path).collect::<std::collections::BTreeSet<_>>().len();
+    let verb = if report.written { "rewritten" } else { "to rewrite" };
+    writeln!(
+        out,
+        "{}",
+        paint.bold(&format!(
+            "{} {verb} in {}",
+            count(report.changes.len(), "reference"),
+            count(files, "file")
+        ))
+    )?;
+    let mut reasons: BTreeMap<&str, Vec<&LeftRow>> = BTreeMap::new();
+    for row in &report.left {
+        reasons.entry(row.stays).or_default().push(row);
+    }
+    for (reason, rows) in reasons {
+        writeln!(out, "  {} left: {reason}", rows.len())?;
+        for row in rows.iter().take(SHOWN) {
+            writeln!(out, "    {}:{}  {}", row.path, row.line, row.reference)?;
+        }
+        if rows.len() > SHOWN {
+            writeln!(
+                out,
+                "    {}",
+                paint.dim(&format!("and {} more (`pullthru scan --explain` lists all)", rows.len() - SHOWN))
+            )?;
+        }
+        if let Some(first) = rows.first() {
+            writeln!(out, "    {}", paint.dim(&first.because))?;
+        }
+    }
+    for warning in &report.warnings {
+        writeln!(out, "  warning[{}] {}:{}: {}", warning.rule, warning.path, warning.line, warning.message)?;
+    }
+    Ok(())
+}
+
+/// How many places a reason names before it only counts.
+const SHOWN: usize = 5;
+
+/// One JSON document, indented.
+pub fn json(report: &MigrationReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}

@@ -1,0 +1,64 @@
+//! Results as people and programs read them: one file a command, each with all formats of its result. Nothing
+//! here computes a result; the JSON shapes are types of their own, so that the inside may change.
+
+pub mod migrate;
+pub mod scan;
+
+use std::io::IsTerminal;
+
+/// Colours for terminals, nothing for pipes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paint {
+    enabled: bool,
+}
+
+impl Paint {
+    /// Colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+    pub fn for_stdout() -> Paint {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Paint { enabled: wanted && std::io::stdout().is_terminal() }
+    }
+
+    pub fn never() -> Paint {
+        Paint { enabled: false }
+    }
+
+    pub fn red(self, text: &str) -> String {
+        self.code("31", text)
+    }
+
+    pub fn green(self, text: &str) -> String {
+        self.code("32", text)
+    }
+
+    pub fn cyan(self, text: &str) -> String {
+        self.code("36", text)
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.code("1", text)
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        self.code("2", text)
+    }
+
+    fn code(self, code: &str, text: &str) -> String {
+        if self.enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// One field of RFC 4180.
+pub(crate) fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

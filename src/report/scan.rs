@@ -1,0 +1,393 @@
+//! The inventory that `pullthru scan` shows: by image, by site, or by occurrence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Paint, count, csv_field};
+use crate::find::{Embedding, Form, Mention, Object, Reason};
+use crate::inventory::{FileInventory, Inventory};
+use crate::migrate::{Plan, Why};
+use crate::tree::Position;
+
+/// `pullthru/scan/v1`: what the repository holds and where each reference routes to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ScanReport {
+    /// Always `pullthru/scan/v1`.
+    pub schema: &'static str,
+    pub summary: Summary,
+    /// Distinct references, by upstream and name.
+    pub images: Vec<ImageRow>,
+    /// Every place where a reference stands, by file and place.
+    pub sites: Vec<SiteRow>,
+    /// Every other occurrence of an upstream host, by file and place, with the reason why it stays.
+    pub mentions: Vec<MentionRow>,
+    /// Files that were not read whole or not understood.
+    pub notes: Vec<NoteRow>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Summary {
+    pub files_read: u64,
+    pub bytes_read: u64,
+    pub files_with_references: usize,
+    pub references: usize,
+    pub images: usize,
+    /// References that `migrate --strategy inline` would rewrite.
+    pub moving: usize,
+    /// References that stay, by reason.
+    pub staying: BTreeMap<String, usize>,
+    pub forms: BTreeMap<String, usize>,
+    /// Occurrences that are no reference, by reason.
+    pub mentions: BTreeMap<String, usize>,
+    /// Aliases in files with references: each stands for an anchored reference that is counted once.
+    pub aliases: usize,
+    pub unparsed_documents: usize,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ImageRow {
+    /// As a node would pull it.
+    pub reference: String,
+    pub upstream: String,
+    /// Where it routes to; absent where it stays everywhere. Several targets give several.
+    pub cached: Vec<String>,
+    pub occurrences: usize,
+    pub files: usize,
+    pub roles: BTreeSet<String>,
+    /// Reasons of those occurrences that stay.
+    pub stays: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SiteRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub form: Form,
+    pub role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Embedding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    pub field: String,
+    pub reference: String,
+    /// The cached reference; absent when the site stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
+    /// Why it stays, as an id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
+    /// Why it stays, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct MentionRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub reason: Reason,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct NoteRow {
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    pub note: String,
+}
+
+/// Which rows a report keeps.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub roles: Vec<String>,
+    pub hosts: Vec<String>,
+    pub paths: Option<globset::GlobSet>,
+}
+
+impl Filter {
+    fn keeps(&self, row: &SiteRow, host: &str) -> bool {
+        (self.roles.is_empty() || self.roles.contains(&row.role))
+            && (self.hosts.is_empty() || self.hosts.iter().any(|wanted| wanted == host))
+            && self.keeps_path(&row.path)
+    }
+
+    fn keeps_path(&self, path: &str) -> bool {
+        self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
+    }
+}
+
+impl ScanReport {
+    /// `plan` is what a migration would do with the inventory.
+    pub fn new(inventory: &Inventory, plan: &Plan, filter: &Filter) -> ScanReport {
+        let sites = site_rows(plan, filter);
+        let mut report = ScanReport {
+            schema: "pullthru/scan/v1",
+            summary: Summary {
+                files_read: inventory.read,
+                bytes_read: inventory.bytes,
+                ..Summary::default()
+            },
+            images: image_rows(&sites),
+            sites: Vec::new(),
+            mentions: mention_rows(inventory, filter),
+            notes: note_rows(inventory),
+        };
+        let summary = &mut report.summary;
+        summary.images = report.images.len();
+        summary.references = sites.len();
+        summary.files_with_references = sites.iter().map(|(row, _)| &row.path).collect::<BTreeSet<_>>().len();
+        summary.moving = sites.iter().filter(|(row, _)| row.cached.is_some()).count();
+        for (row, _) in &sites {
+            *summary.forms.entry(row.form.to_string()).or_default() += 1;
+            if let Some(stays) = &row.stays {
+                *summary.staying.entry(stays.clone()).or_default() += 1;
+            }
+        }
+        for row in &report.mentions {
+            *summary.mentions.entry(row.reason.to_string()).or_default() += 1;
+        }
+        summary.aliases =
+            inventory.files.iter().filter(|f| !f.found.sites.is_empty()).map(|f| f.found.aliases).sum();
+        summary.unparsed_documents = inventory.files.iter().map(|file| file.found.errors.len()).sum();
+        report.sites = sites.into_iter().map(|(row, _)| row).collect();
+        report
+    }
+}
+
+/// Rows with the host that each is filtered by.
+fn site_rows(plan: &Plan, filter: &Filter) -> Vec<(SiteRow, String)> {
+    let moving = plan
+        .changes()
+        .map(|(file, change)| (&file.path, change.position, &change.site, Some(change.to.clone()), None));
+    let staying = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
+    let mut rows: Vec<(SiteRow, String)> = moving
+        .chain(staying)
+        .map(|(path, position, site, cached, why)| {
+            let row = SiteRow {
+                path: path.to_string(),
+                line: position.line,
+                column: position.column,
+                form: site.form,
+                role: site.role.id().to_owned(),
+                inside: site.inside,
+                object: site.object.clone(),
+                field: site.field.clone(),
+                reference: site.reference(),
+                cached,
+                stays: why.map(|why| why.id().to_owned()),
+                because: why.map(Why::explain),
+            };
+            (row, site.name.host.clone())
+        })
+        .filter(|(row, host)| filter.keeps(row, host))
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
+    rows
+}
+
+fn image_rows(sites: &[(SiteRow, String)]) -> Vec<ImageRow> {
+    let mut images: BTreeMap<(&str, &str), (ImageRow, BTreeSet<&str>)> = BTreeMap::new();
+    for (site, host) in sites {
+        let (row, files) = images.entry((host, &site.reference)).or_insert_with(|| {
+            let row = ImageRow {
+                reference: site.reference.clone(),
+                upstream: host.clone(),
+                cached: Vec::new(),
+                occurrences: 0,
+                files: 0,
+                roles: BTreeSet::new(),
+                stays: BTreeSet::new(),
+            };
+            (row, BTreeSet::new())
+        });
+        row.occurrences += 1;
+        files.insert(&site.path);
+        row.roles.insert(site.role.clone());
+        row.stays.extend(site.stays.clone());
+        if let Some(cached) = &site.cached
+            && !row.cached.contains(cached)
+        {
+            row.cached.push(cached.clone());
+            row.cached.sort();
+        }
+    }
+    images.into_values().map(|(row, files)| ImageRow { files: files.len(), ..row }).collect()
+}
+
+fn mention_rows(inventory: &Inventory, filter: &Filter) -> Vec<MentionRow> {
+    let row = |file: &FileInventory, mention: &Mention, position: &Position| MentionRow {
+        path: file.path.to_string(),
+        line: position.line,
+        column: position.column,
+        reason: mention.reason,
+    };
+    let rows = inventory.files.iter().flat_map(|file| {
+        file.found
+            .mentions
+            .iter()
+            .zip(&file.mentions)
+            .map(move |(mention, position)| row(file, mention, position))
+    });
+    rows.filter(|row| filter.keeps_path(&row.path)).collect()
+}
+
+fn note_rows(inventory: &Inventory) -> Vec<NoteRow> {
+    let mut rows: Vec<NoteRow> = Vec::new();
+    for file in &inventory.files {
+        for (error, position) in file.found.errors.iter().zip(&file.errors) {
+            let note = format!("a document does not parse and was searched as text: {}", error.message);
+            rows.push(NoteRow { path: file.path.to_string(), line: Some(position.line), note });
+        }
+    }
+    for (path, note) in &inventory.notes {
+        rows.push(NoteRow { path: path.clone(), line: None, note: note.to_string() });
+    }
+    rows.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    rows
+}
+
+/// By image: one block an upstream, most used first within it. Meant to be read with five hundred images.
+pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let mut upstreams: BTreeMap<&str, Vec<&ImageRow>> = BTreeMap::new();
+    for row in &report.images {
+        upstreams.entry(&row.upstream).or_default().push(row);
+    }
+    for (upstream, mut rows) in upstreams {
+        let total: usize = rows.iter().map(|row| row.occurrences).sum();
+        writeln!(
+            out,
+            "{}  {}",
+            paint.bold(upstream),
+            paint.dim(&format!("{}, {}", count(rows.len(), "image"), count(total, "reference")))
+        )?;
+        writeln!(out, "{}", paint.dim("  refs files  image"))?;
+        rows.sort_by(|a, b| b.occurrences.cmp(&a.occurrences).then_with(|| a.reference.cmp(&b.reference)));
+        for row in rows {
+            writeln!(out, "  {:>4} {:>5}  {}", row.occurrences, row.files, row.reference)?;
+            for cached in &row.cached {
+                writeln!(out, "              {} {}", paint.dim("→"), paint.green(cached))?;
+            }
+            if !row.stays.is_empty() {
+                let stays: Vec<&str> = row.stays.iter().map(String::as_str).collect();
+                let some = if row.cached.is_empty() { "stays" } else { "some stay" };
+                writeln!(out, "              {}", paint.dim(&format!("{some}: {}", stays.join(", "))))?;
+            }
+        }
+        writeln!(out)?;
+    }
+    summary(report, out, paint)
+}
+
+/// One line per site.
+pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for row in &report.sites {
+        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        let object = row.object.as_ref().map_or("-".to_owned(), Object::to_string);
+        let to = match (&row.cached, &row.stays) {
+            (Some(cached), _) => format!("{} {}", paint.dim("→"), paint.green(cached)),
+            (None, Some(stays)) => paint.dim(&format!("stays: {stays}")),
+            (None, None) => String::new(),
+        };
+        let form = match row.inside {
+            Some(inside) => format!("{} in {inside}", row.form),
+            None => row.form.to_string(),
+        };
+        writeln!(out, "{}  {object}  {}  {form}  {}  {to}", paint.cyan(&place), row.field, row.reference)?;
+    }
+    Ok(())
+}
+
+/// Every occurrence that is no reference to move, with its reason.
+pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for row in report.sites.iter().filter(|row| row.cached.is_none()) {
+        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        let why = row.because.as_deref().unwrap_or_default();
+        let stays = row.stays.as_deref().unwrap_or_default();
+        writeln!(out, "{}  {stays}  {}  {}", paint.cyan(&place), row.reference, paint.dim(why))?;
+    }
+    for row in &report.mentions {
+        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        writeln!(out, "{}  {}", paint.cyan(&place), row.reason)?;
+    }
+    for row in &report.notes {
+        let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
+        writeln!(out, "{}  {}", paint.cyan(&format!("{}{line}", row.path)), row.note)?;
+    }
+    summary(report, out, paint)
+}
+
+fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let summary = &report.summary;
+    let counts = |map: &BTreeMap<String, usize>| {
+        map.iter().map(|(id, number)| format!("{id} {number}")).collect::<Vec<_>>().join(", ")
+    };
+    writeln!(
+        out,
+        "{}",
+        paint.bold(&format!(
+            "{} in {} in {} of {} read",
+            count(summary.images, "image"),
+            count(summary.references, "reference"),
+            count(summary.files_with_references, "file"),
+            summary.files_read
+        ))
+    )?;
+    writeln!(out, "  moving    {}", summary.moving)?;
+    if !summary.staying.is_empty() {
+        writeln!(out, "  staying   {}", counts(&summary.staying))?;
+    }
+    if !summary.mentions.is_empty() {
+        writeln!(out, "  no image  {} {}", counts(&summary.mentions), paint.dim("(--explain lists them)"))?;
+    }
+    if !report.notes.is_empty() {
+        writeln!(
+            out,
+            "  noted     {} {}",
+            count(report.notes.len(), "file or document"),
+            paint.dim("(--explain lists them)")
+        )?;
+    }
+    Ok(())
+}
+
+/// RFC 4180, one row a site.
+pub fn csv(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "path,line,column,form,role,object,field,reference,cached,stays\r\n")?;
+    for row in &report.sites {
+        let object = row.object.as_ref().map(Object::to_string).unwrap_or_default();
+        let fields = [
+            row.path.as_str(),
+            &row.line.to_string(),
+            &row.column.to_string(),
+            row.form.id(),
+            &row.role,
+            &object,
+            &row.field,
+            &row.reference,
+            row.cached.as_deref().unwrap_or_default(),
+            row.stays.as_deref().unwrap_or_default(),
+        ];
+        write!(out, "{}\r\n", fields.map(csv_field).join(","))?;
+    }
+    Ok(())
+}
+
+/// One JSON document, indented.
+pub fn json(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// One JSON object a line, a line a site.
+pub fn jsonl(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
+    for row in &report.sites {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
