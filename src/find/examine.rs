@@ -123,6 +123,9 @@ impl Explorer<'_> {
             return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
         }
         if let Some((form, role)) = sources::form(place, oci, self.path) {
+            if literal.tail.is_empty() {
+                literal.tail = sources::tail(place);
+            }
             return self.site(scalar, found, literal, form, role);
         }
         if let Some(form) = pods::form(place) {

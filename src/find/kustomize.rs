@@ -83,8 +83,12 @@ pub(super) fn argo_image(place: &Place<'_, '_>, text: &str, hosts: &Hosts) -> Ve
 /// What a kustomization draws from, as written in it; see [`super::Found::kustomization`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kustomization {
+    /// `kind: Component`: it transforms what those that list it have gathered so far.
+    pub component: bool,
     /// `resources`, `bases`, `components`: files, directories or URLs.
     pub layers: Vec<String>,
+    /// The `components` among them.
+    pub components: Vec<String>,
     /// Patch files, and values files of charts: files whose images this kustomization sees.
     pub files: Vec<String>,
     /// A chart is rendered here: it may hold images that no file shows.
@@ -100,6 +104,8 @@ pub(super) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
         let items = stream.get(root, key).map(|list| stream.items(list)).unwrap_or_default();
         items.iter().filter_map(|&item| stream.value(item).map(str::to_owned)).collect()
     };
+    read.component = stream.get(root, "kind").and_then(|id| stream.value(id)) == Some("Component");
+    read.components = texts("components");
     for key in ["resources", "bases", "components"] {
         read.layers.extend(texts(key));
     }

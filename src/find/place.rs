@@ -79,9 +79,10 @@ impl<'s, 'a> Place<'s, 'a> {
     /// The scalar under a neighbouring key, compared without case.
     pub(super) fn neighbour(&self, key: &str) -> Option<NodeId> {
         let value = self.entry(self.neighbours(), key).or_else(|| {
-            // `<<: *defaults`
+            // `<<: *defaults`, or a list of them
             let merged = self.entry(self.neighbours(), "<<")?;
-            self.entry(self.stream.entries(merged), key)
+            let all = std::iter::once(&merged).chain(self.stream.items(merged));
+            all.into_iter().find_map(|&one| self.entry(self.stream.entries(one), key))
         })?;
         self.stream.value(value).map(|_| value)
     }

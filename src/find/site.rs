@@ -37,11 +37,11 @@ impl Site {
         format!("{}{}", self.name, self.tail)
     }
 
-    /// Where the site begins in the file.
+    /// Where the scalar with the host stands in the file.
     pub fn start(&self) -> usize {
         match &self.shape {
             Shape::Name(span) => span.start,
-            Shape::Split { registry, repository, .. } => registry.start.min(repository.start),
+            Shape::Split { registry, .. } => registry.start,
             Shape::Registry { span, .. } => span.start,
         }
     }

@@ -3,6 +3,19 @@
 use super::place::Place;
 use super::site::{Form, Role};
 
+/// The version beside a Flux source's URL: `spec.ref.tag`, `spec.ref.digest`.
+pub(super) fn tail(place: &Place<'_, '_>) -> String {
+    let at = |key| {
+        let spec = place.parent().filter(|_| place.kind() == "OCIRepository")?;
+        place.stream.value(place.stream.get_path(spec, &["ref", key])?)
+    };
+    match (at("tag"), at("digest")) {
+        (_, Some(digest)) => format!("@{digest}"),
+        (Some(tag), None) => format!(":{tag}"),
+        _ => String::new(),
+    }
+}
+
 /// The form and role of `oci://…`, and of the references without a scheme that mean the same.
 pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(Form, Role)> {
     let key = place.key();

@@ -100,7 +100,9 @@ fn is_policy(place: &Place<'_, '_>) -> bool {
         "policy.networking.k8s.io",
         "cilium.io",
     ];
+    // An AppProject lists the charts and repositories that its applications may use.
     groups.contains(&place.group())
+        || place.kind() == "AppProject"
         || ["imageReferences", "allowedRegistries", "allowedRepos"]
             .iter()
             .any(|key| place.keys.iter().any(|k| k == key))

@@ -1,7 +1,8 @@
 //! Which files a kustomization draws from, as far as the repository shows them.
 //!
 //! A matcher in `images:` sees the images of all layers below it; [`Graph::layers`] says which files those are,
-//! and whether something outside the repository is among them. Missing directories and cycles are no errors here:
+//! and whether something outside the repository is among them; a component sees the layers of all that list it.
+//! Missing directories and cycles are no errors here:
 //! they only end the way down.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,11 @@ impl<'i> Graph<'i> {
                 continue;
             }
             layers.remote |= kustomization.charts;
+            if kustomization.component {
+                let users = self.users_of(&directory);
+                layers.remote |= users.is_empty();
+                open.extend(users);
+            }
             for entry in kustomization.layers.iter().chain(&kustomization.files) {
                 match directory.join(entry).filter(|_| !is_remote(entry)) {
                     None => layers.remote = true,
@@ -66,6 +72,15 @@ impl<'i> Graph<'i> {
             }
         }
         layers
+    }
+
+    /// Kustomizations that list the component in this directory: their resources are what it transforms.
+    fn users_of(&self, component: &RepoPath) -> Vec<RepoPath> {
+        let lists = |directory: &RepoPath, kustomization: &Kustomization| {
+            kustomization.components.iter().any(|entry| directory.join(entry).as_ref() == Some(component))
+        };
+        let users = self.by_directory.iter().filter(|(directory, (_, kustomization))| lists(directory, kustomization));
+        users.map(|(_, (path, _))| (*path).clone()).collect()
     }
 
     /// What a Flux Kustomization or an Argo CD source builds from a directory: its kustomization, or every

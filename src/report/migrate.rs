@@ -123,23 +123,33 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         reasons.entry(row.stays).or_default().push(row);
     }
     for (reason, rows) in reasons {
-        writeln!(out, "  {} left: {reason}", rows.len())?;
-        for row in rows.iter().take(SHOWN) {
-            writeln!(out, "    {}:{}  {}", row.path, row.line, row.reference)?;
-        }
-        if rows.len() > SHOWN {
-            writeln!(
-                out,
-                "    {}",
-                paint.dim(&format!("and {} more (`pullthru scan --explain` lists all)", rows.len() - SHOWN))
-            )?;
-        }
-        if let Some(first) = rows.first() {
-            writeln!(out, "    {}", paint.dim(&first.because))?;
-        }
+        let places: Vec<String> =
+            rows.iter().map(|row| format!("{}:{}  {}", row.path, row.line, row.reference)).collect();
+        let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
+        group(out, paint, &format!("{} left: {reason}", rows.len()), &places, because)?;
     }
+    let mut rules: BTreeMap<&str, Vec<&Warning>> = BTreeMap::new();
     for warning in &report.warnings {
-        writeln!(out, "  warning[{}] {}:{}: {}", warning.rule, warning.path, warning.line, warning.message)?;
+        rules.entry(warning.rule).or_default().push(warning);
+    }
+    for (rule, warnings) in rules {
+        let places: Vec<String> = warnings.iter().map(|warning| format!("{}:{}", warning.path, warning.line)).collect();
+        let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
+        group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
+    }
+    Ok(())
+}
+
+/// A heading, the first places under it, and what it is about.
+fn group(out: &mut dyn Write, paint: Paint, heading: &str, places: &[String], about: &str) -> io::Result<()> {
+    writeln!(out, "  {heading}")?;
+    writeln!(out, "    {}", paint.dim(about))?;
+    for place in places.iter().take(SHOWN) {
+        writeln!(out, "    {place}")?;
+    }
+    if places.len() > SHOWN {
+        let more = places.len() - SHOWN;
+        writeln!(out, "    {}", paint.dim(&format!("and {more} more (`--format json` has all)")))?;
     }
     Ok(())
 }

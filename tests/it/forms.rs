@@ -1,85 +1,83 @@
 //! Every form of reference: `testdata/forms/<family>` against its `expected.txt`, which was written from the
-//! specification and not from the finder's output.
+//! specification before the finder ran on it.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts, Role};
-use pullthru::tree::LineIndex;
+use pullthru::inventory;
+use pullthru::migrate::{self, Direction, Why};
+use pullthru::tree::{Repository, WalkOptions};
 
-/// Files below `dir` in byte order of their paths.
-fn files(dir: &Path, into: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() { files(&path, into) } else { into.push(path) }
-    }
-}
-
-/// One line per site and mention, as `expected.txt` has it.
+/// One line per site and mention, as `testdata/forms/README.md` describes them.
 fn listing(family: &Path) -> String {
-    let hub = family.ends_with("dockerhub");
-    let upstream = if hub { "docker.io" } else { "ghcr.io" };
-    let finder = Finder::new(Hosts::new(&[upstream.to_owned()], &[]).unwrap());
-    let mut paths = Vec::new();
-    files(family, &mut paths);
+    let upstream = if family.ends_with("dockerhub") { "docker.io=docker-hub" } else { "ghcr.io=ghcr" };
+    let overrides = Overrides {
+        account: Some("123456789012".to_owned()),
+        region: Some("ca-central-1".to_owned()),
+        upstreams: vec![upstream.to_owned()],
+        ..Overrides::default()
+    };
+    let config = Config::load(None, &overrides).unwrap();
+    let host = upstream.split('=').next().unwrap().to_owned();
+    let finder = Finder::new(Hosts::new(&[host], &config.cache_hosts()).unwrap());
+    let repository = Repository::at(family).unwrap();
+    let options = WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };
+    let inventory = inventory::take(&repository, &[], &options, &finder).unwrap();
+    let plan = migrate::plan(&inventory, &config, Direction::ToCache, |_| true);
+
     let mut lines: Vec<(String, usize, usize, String)> = Vec::new();
-    for path in paths.iter().filter(|path| !path.ends_with("expected.txt")) {
-        let name = path.strip_prefix(family).unwrap().to_str().unwrap().replace('\\', "/");
-        let bytes = fs::read(path).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        let index = LineIndex::new(text.as_ref());
-        let found = finder.find(&name, &bytes);
-        for site in &found.sites {
-            let verdict = match (&site.role, site.obstacle) {
-                (_, Some(obstacle)) => format!("keep  {}  {obstacle}", site.reference()),
-                (Role::Image, None) => format!("rewrite  {}  {}", site.reference(), site.form),
-                (Role::Matcher(_), None) => format!("pair  {}  {}", site.reference(), site.form),
-                (Role::TagScan, None) => format!("tag-scan  {}  {}", site.reference(), site.form),
-                (Role::Artifact, None) => format!("chart  {}  {}", site.reference(), site.form),
-            };
-            let at = index.position(site.covers.first().map_or(site.start(), |span| span.start));
-            let (line, column) = (at.line, at.column);
-            lines.push((name.clone(), line, column, verdict));
-        }
-        for mention in &found.mentions {
-            let at = index.position(mention.span.start);
-            let (line, column) = (at.line, at.column);
-            lines.push((name.clone(), line, column, format!("keep  -  {}", mention.reason)));
+    for (file, change) in plan.changes() {
+        let verdict = if change.site.role == Role::Image { "rewrite" } else { "pair" };
+        let line = format!("{verdict}  {}  {}", change.site.reference(), change.site.form);
+        lines.push((file.path.to_string(), change.position.line, change.position.column, line));
+    }
+    for left in &plan.left {
+        let reference = left.site.reference();
+        let line = match left.why {
+            Why::Artifact => format!("chart  {reference}  {}", left.site.form),
+            Why::TagScan => format!("tag-scan  {reference}  {}", left.site.form),
+            ref why => format!("keep  {reference}  {}", why.id()),
+        };
+        lines.push((left.path.to_string(), left.position.line, left.position.column, line));
+    }
+    for file in &inventory.files {
+        for (mention, position) in file.found.mentions.iter().zip(&file.mentions) {
+            let line = format!("keep  -  {}", mention.reason);
+            lines.push((file.path.to_string(), position.line, position.column, line));
         }
     }
     lines.sort();
     let mut text = String::new();
-    for (name, line, _, verdict) in lines {
-        writeln!(text, "{name}:{line}  {verdict}").unwrap();
+    for (path, line, _, verdict) in lines {
+        writeln!(text, "{path}:{line}  {verdict}").unwrap();
     }
-    text.replace("ghcr.io/", "G/").replace("docker.io/", "D/")
+    text.replace("ghcr.io", "G").replace("docker.io", "D")
 }
 
 #[test]
-fn every_form_is_found_as_the_specification_has_it() {
+fn every_form_is_planned_as_the_specification_has_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/forms");
-    let mut differences = String::new();
-    let mut families: Vec<PathBuf> =
-        fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut families: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     families.retain(|path| path.is_dir());
     families.sort();
+    let mut differences = String::new();
+    let mut cases = 0;
     for family in families {
         let expected = fs::read_to_string(family.join("expected.txt")).unwrap();
         let found = listing(&family);
+        cases += found.lines().count();
         if std::env::var_os("PULLTHRU_DUMP").is_some() {
             fs::write(Path::new("/tmp/dump").join(family.file_name().unwrap()), &found).unwrap();
         }
         if expected != found {
             let diff = similar::TextDiff::from_lines(&expected, &found);
-            write!(
-                differences,
-                "{}",
-                diff.unified_diff().context_radius(0).header(&family.display().to_string(), "found")
-            )
-            .unwrap();
+            let name = family.display().to_string();
+            write!(differences, "{}", diff.unified_diff().context_radius(0).header(&name, "found")).unwrap();
         }
     }
     assert!(differences.is_empty(), "{differences}");
+    assert!(cases > 500, "only {cases} cases: fixtures are missing");
 }
