@@ -83,7 +83,7 @@ impl Explorer<'_> {
                     text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
                 let end = path.find([':', '@']).unwrap_or(path.len());
                 let (path, tail) = path.split_at(end);
-                let name = crate::image::Name::of(Some(&literal.name.host), path);
+                let name = values::joined_name(&literal, path);
                 let Some(span) = scalar.map.outer(literal.span) else { return false };
                 let shape = Shape::Registry { span, path: literal.path };
                 let (tail, obstacle) = (tail.to_owned(), literal.obstacle);
@@ -131,10 +131,14 @@ impl Explorer<'_> {
         if let Some(form) = pods::form(place) {
             return self.site(scalar, found, literal, form, Role::Image);
         }
-        if values::is_registry_key(place.key())
-            && literal.tail.is_empty()
+        if literal.tail.is_empty()
             && let Some(span) = scalar.map.outer(literal.span)
-            && let Some(split) = values::registry(place, &literal, span)
+            && let Some(split) = values::parameter(place, &literal, span).or_else(|| {
+                // A cache's prefix stands where the upstream's bare host stood: `repository: ghcr.io`.
+                let prefix = found.owner == Owner::Cache && !literal.path.contains('/');
+                let registry = prefix || values::is_registry_key(place.key());
+                registry.then(|| values::registry(place, &literal, span)).flatten()
+            })
         {
             return self.split(scalar, found, split);
         }

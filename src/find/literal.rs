@@ -22,6 +22,8 @@ pub(super) struct Literal {
     /// The byte after the tail, or after a trailing slash.
     pub(super) end: usize,
     pub(super) obstacle: Option<Obstacle>,
+    /// The host is a cache's: the path begins with its prefix.
+    pub(super) cached: bool,
 }
 
 impl Literal {
@@ -69,7 +71,15 @@ pub(super) fn read(text: &str, found: &Occurrence) -> Literal {
         None if !path.is_empty() && !is_path(&path) => Some(Obstacle::InvalidName),
         None => None,
     };
-    Literal { span: Span::new(start, name_end), path, name, tail: tail.to_owned(), end, obstacle }
+    Literal {
+        span: Span::new(start, name_end),
+        path,
+        name,
+        tail: tail.to_owned(),
+        end,
+        obstacle,
+        cached: found.owner == Owner::Cache,
+    }
 }
 
 /// Would a registry take this repository path? By the grammar, with any host before it.

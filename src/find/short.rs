@@ -45,8 +45,10 @@ impl Explorer<'_> {
             return;
         };
         let own = text.get(reference.repository().len()..).unwrap_or("").to_owned();
-        let tail = if own.is_empty() && (matches!(form, Form::Split | Form::KustomizeNewName)
-            || form == Form::KustomizeName && !place.has_neighbour("newName")) {
+        let tail = if own.is_empty()
+            && (matches!(form, Form::Split | Form::KustomizeNewName)
+                || form == Form::KustomizeName && !place.has_neighbour("newName"))
+        {
             values::tail_beside(place)
         } else {
             own

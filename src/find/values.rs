@@ -68,7 +68,7 @@ pub(super) fn is_registry_key(key: &str) -> bool {
 /// What a bare host or a registry with a path means at its place; `None` when it is no part of a reference.
 pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> Option<Split> {
     let repository_key = place.key().to_ascii_lowercase().ends_with("repository");
-    if !is_registry_key(place.key()) && !(repository_key && literal.is_bare_host()) {
+    if !is_registry_key(place.key()) && !(repository_key && !literal.path.contains('/')) {
         return None;
     }
     if let Some(split) = joined(place, literal, span, repository_key) {
@@ -85,7 +85,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         (true, _) => Form::DistributionRegistry,
         (_, true) => Form::LoneRegistry,
         // `registry:` may hold the full repository: then the tag stands beside it.
-        (_, false) if has_tail_beside(place) => {
+        (_, false) if has_tail_beside(place) && components(literal) > 1 => {
             return Some(Split {
                 form: Form::Split,
                 name: literal.name.clone(),
@@ -103,6 +103,11 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         shape: Shape::Registry { span, path: literal.path.clone() },
         obstacle: literal.obstacle,
     })
+}
+
+/// How many components the upstream's path has: an organisation alone is no repository.
+fn components(literal: &Literal) -> usize {
+    literal.path.split('/').count() - usize::from(literal.cached)
 }
 
 /// The registry with the repository that stands beside it.
@@ -140,13 +145,23 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             if literal.path.is_empty() { path.to_owned() } else { format!("{}/{path}", literal.path) };
         return Some(Split {
             form: Form::RegistrySplit,
-            name: Name::of(Some(&literal.name.host), &joined),
+            name: joined_name(literal, path),
             tail: if own_tail.is_empty() { tail_beside(place) } else { own_tail.to_owned() },
             shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
             obstacle,
         });
     }
     None
+}
+
+/// What a registry and the repository beside it name together.
+pub(super) fn joined_name(registry: &Literal, repository: &str) -> Name {
+    let path = if registry.path.is_empty() {
+        repository.to_owned()
+    } else {
+        format!("{}/{repository}", registry.path)
+    };
+    Name::of(Some(&registry.name.host), &path)
 }
 
 /// Argo CD's `helm.parameters`: `image.registry` and `image.repository` are items of one list.
@@ -159,7 +174,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
     let repository = place.stream.content(id)?.map.outer(Span::new(0, path.len())).unwrap_or_default();
     Some(Split {
         form: Form::ArgoParameter,
-        name: Name::of(Some(&literal.name.host), path),
+        name: joined_name(literal, path),
         tail: parameter_tail(place, "registry"),
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
         obstacle: literal.obstacle,

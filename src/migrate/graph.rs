@@ -79,7 +79,10 @@ impl<'i> Graph<'i> {
         let lists = |directory: &RepoPath, kustomization: &Kustomization| {
             kustomization.components.iter().any(|entry| directory.join(entry).as_ref() == Some(component))
         };
-        let users = self.by_directory.iter().filter(|(directory, (_, kustomization))| lists(directory, kustomization));
+        let users = self
+            .by_directory
+            .iter()
+            .filter(|(directory, (_, kustomization))| lists(directory, kustomization));
         users.map(|(_, (path, _))| (*path).clone()).collect()
     }
 

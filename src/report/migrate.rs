@@ -133,7 +133,8 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         rules.entry(warning.rule).or_default().push(warning);
     }
     for (rule, warnings) in rules {
-        let places: Vec<String> = warnings.iter().map(|warning| format!("{}:{}", warning.path, warning.line)).collect();
+        let places: Vec<String> =
+            warnings.iter().map(|warning| format!("{}:{}", warning.path, warning.line)).collect();
         let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
     }

@@ -24,7 +24,8 @@ fn listing(family: &Path) -> String {
     let host = upstream.split('=').next().unwrap().to_owned();
     let finder = Finder::new(Hosts::new(&[host], &config.cache_hosts()).unwrap());
     let repository = Repository::at(family).unwrap();
-    let options = WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };
+    let options =
+        WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };
     let inventory = inventory::take(&repository, &[], &options, &finder).unwrap();
     let plan = migrate::plan(&inventory, &config, Direction::ToCache, |_| true);
 

@@ -1,5 +1,10 @@
 //! One binary for all integration tests: one link, one module per area.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod explained;
+mod fleet;
 mod forms;
+mod golden;
 mod properties_route;
+mod tree_walk;
+mod tree_write;

@@ -1,0 +1,94 @@
+//! No unexplained occurrence: what the finder accounts for is counted against a search that knows nothing of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pullthru::find::{Finder, Hosts};
+use pullthru::inventory;
+use pullthru::tree::{Repository, WalkOptions};
+
+/// Every host that ECR can cache, as far as it has a fixed name.
+const HOSTS: &[&str] = &[
+    "ghcr.io",
+    "docker.io",
+    "quay.io",
+    "registry.k8s.io",
+    "public.ecr.aws",
+    "registry.gitlab.com",
+    "cgr.dev",
+];
+
+fn files(directory: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, into) } else { into.push(path) }
+    }
+}
+
+/// Occurrences of all hosts by file, found by a plain search.
+fn occurrences(root: &Path) -> BTreeMap<String, Vec<usize>> {
+    let mut paths = Vec::new();
+    files(root, &mut paths);
+    let mut found = BTreeMap::new();
+    for path in paths {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let mut offsets: Vec<usize> =
+            HOSTS.iter().flat_map(|host| text.match_indices(host).map(|(at, _)| at)).collect();
+        offsets.sort_unstable();
+        if !offsets.is_empty() {
+            found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"), offsets);
+        }
+    }
+    found
+}
+
+/// What the inventory accounts for, each occurrence once.
+fn accounted(root: &Path) -> BTreeMap<String, Vec<usize>> {
+    let hosts: Vec<String> = HOSTS.iter().map(|&host| host.to_owned()).collect();
+    let finder = Finder::new(Hosts::new(&hosts, &[]).unwrap());
+    let options = WalkOptions { hidden: true, gitignore: false, ..WalkOptions::default() };
+    let inventory = inventory::take(&Repository::at(root).unwrap(), &[], &options, &finder).unwrap();
+    let mut found = BTreeMap::new();
+    for file in &inventory.files {
+        let covers = file.found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
+        let mentions = file.found.mentions.iter().map(|mention| mention.span.start);
+        let mut offsets: Vec<usize> = covers.chain(mentions).collect();
+        offsets.sort_unstable();
+        if !offsets.is_empty() {
+            found.insert(file.path.to_string(), offsets);
+        }
+    }
+    found
+}
+
+fn assert_nothing_unexplained(root: &Path, at_least: usize) {
+    let (expected, found) = (occurrences(root), accounted(root));
+    for (path, offsets) in &expected {
+        assert_eq!(found.get(path), Some(offsets), "{}: {path}", root.display());
+    }
+    assert_eq!(expected, found, "{}", root.display());
+    let total: usize = expected.values().map(Vec::len).sum();
+    assert!(total >= at_least, "{} holds only {total} occurrences", root.display());
+}
+
+#[test]
+fn every_occurrence_in_the_fixtures_is_a_site_or_a_mention() {
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    assert_nothing_unexplained(&testdata.join("fleet"), 70);
+    assert_nothing_unexplained(&testdata.join("forms"), 500);
+}
+
+#[test]
+#[ignore = "needs PULLTHRU_CORPUS, a directory of real repositories"]
+fn corpus_has_no_unexplained_occurrence() {
+    let corpus = PathBuf::from(std::env::var_os("PULLTHRU_CORPUS").expect("PULLTHRU_CORPUS is not set"));
+    for entry in fs::read_dir(corpus).unwrap() {
+        let root = entry.unwrap().path();
+        if root.is_dir() {
+            assert_nothing_unexplained(&root, 10);
+            let total: usize = occurrences(&root).values().map(Vec::len).sum();
+            println!("{}: {total} occurrences, all explained", root.file_name().unwrap().display());
+        }
+    }
+}

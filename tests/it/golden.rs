@@ -1,0 +1,41 @@
+//! Expected outputs in files. `PULLTHRU_BLESS=1 cargo test` renews them; the diff is for a person to read.
+
+use std::fs;
+use std::path::Path;
+
+/// Asserts that `found` is the content of `path`, relative to the project.
+pub(crate) fn assert_same(path: &str, found: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("PULLTHRU_BLESS").is_some() {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, found).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    if expected != found {
+        let diff = similar::TextDiff::from_lines(expected.as_str(), found);
+        panic!(
+            "{path} differs (PULLTHRU_BLESS=1 renews it):\n{}",
+            diff.unified_diff().header("expected", "found")
+        );
+    }
+}
+
+/// A copy of a directory of the project in a place of its own, outside any Git repository.
+pub(crate) fn copy_of(directory: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), copy.path());
+    copy
+}
+
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
