@@ -10,7 +10,7 @@ use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
 use crate::inventory::{self, Inventory};
 use crate::route::{EcrHost, not_cacheable, upstream_for, upstreams};
-use crate::tree::{self, RepoPath, Repository};
+use crate::tree::{self, RepoPath};
 
 /// Write pullthru.yaml from what the repository shows.
 ///
@@ -39,7 +39,7 @@ const NOT_CACHEABLE: &[&str] =
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let start = args.repository.paths.first().cloned().unwrap_or_else(|| ".".into());
-    let repository = Repository::discover(&start)?;
+    let repository = args.repository.discover(&start)?;
     let existing = FILE_NAMES.iter().find(|name| repository.root.join(name).exists());
     if let (Some(name), false, false) = (existing, args.force, args.dry_run) {
         return Err(Stop::usage(
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         note(&format!("error: {error}"));
         return Ok(Outcome::Failure);
     }
-    writeln!(out, "wrote {}", repository.root.join(name).display())?;
+    writeln!(out, "wrote {name}")?;
     Ok(Outcome::Clean)
 }
 

@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::{Stop, note};
 use crate::config::{Config, FILE_NAMES, Overrides};
-use crate::find::{Finder, Hosts};
+use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
+use crate::migrate::{Direction, Plan, plan};
 use crate::tree::{RepoPath, Repository, WalkOptions};
 
 #[derive(Debug, Args)]
@@ -17,6 +18,11 @@ pub(super) struct RepositoryArgs {
     /// Files or directories; `-` reads manifests from standard input. Default: the whole repository
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+
+    /// Root of the repository. Default: the nearest directory above that holds pullthru.yaml
+    /// or .git, else the current one
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    root: Option<PathBuf>,
 
     /// Configuration file. Default: pullthru.yaml at the repository's root
     #[arg(long, value_name = "FILE", help_heading = "Configuration")]
@@ -69,10 +75,35 @@ pub(super) struct RepositoryArgs {
 
 /// A repository that was read.
 pub(super) struct ReadRepository {
-    pub(super) repository: Repository,
     pub(super) config: Config,
-    pub(super) finder: Finder,
+    /// What was asked for.
     pub(super) inventory: Inventory,
+    /// The rest of the repository, where it decides about what was asked for.
+    context: Inventory,
+    named: Vec<RepoPath>,
+}
+
+impl ReadRepository {
+    /// What a migration would do with what was asked for.
+    pub(super) fn plan(&self, direction: Direction) -> Plan {
+        let named =
+            |path: &RepoPath| self.named.is_empty() || self.named.iter().any(|named| path.is_within(named));
+        if self.context.files.is_empty() {
+            return plan(&self.inventory, &self.config, direction, |_| true);
+        }
+        let mut whole = self.context.clone();
+        whole.add(self.inventory.clone());
+        let mut plan = plan(&whole, &self.config, direction, |_| true);
+        plan.files.retain(|file| named(&file.path));
+        plan.left.retain(|left| named(&left.path));
+        plan.warnings.retain(|warning| RepoPath::new(&warning.path).is_some_and(|path| named(&path)));
+        plan
+    }
+}
+
+fn has_matcher(inventory: &Inventory) -> bool {
+    let mut sites = inventory.files.iter().flat_map(|file| &file.found.sites);
+    sites.any(|site| matches!(site.role, Role::Matcher(_)))
 }
 
 impl RepositoryArgs {
@@ -83,10 +114,24 @@ impl RepositoryArgs {
             let message = format!("`{}` does not exist", start.display());
             return Err(Stop::usage(message, "name a file or directory of the repository"));
         }
-        let repository = Repository::discover(start)?;
+        let repository = self.discover(start)?;
         let file = self.config_file(&repository)?;
         let config = Config::load(file, &self.overrides())?;
         Ok((repository, config))
+    }
+
+    /// The repository that holds `start`, or the one that `--root` names.
+    pub(super) fn discover(&self, start: &Path) -> Result<Repository, Stop> {
+        if let Some(root) = &self.root {
+            return Ok(Repository::at(root)?);
+        }
+        let found = Repository::discover(start)?;
+        let marked = FILE_NAMES.iter().chain(&[".git"]).any(|name| found.root.join(name).exists());
+        let here = Repository::at(".")?;
+        // Nothing marks a root: then it is where the command was given, so that what kustomize joins with the
+        // named paths is seen too.
+        let below = start.canonicalize().is_ok_and(|start| start.starts_with(&here.root));
+        Ok(if !marked && below { here } else { found })
     }
 
     /// The flags that lie over the configuration file.
@@ -147,10 +192,16 @@ impl RepositoryArgs {
         } else {
             inventory::take(&repository, &self.paths, &self.walk_options(&config), &finder)?
         };
+        let named = self.within(&repository);
+        let mut context = Inventory::default();
+        if !named.is_empty() && (self.paths.iter().any(|path| path.is_dir()) || has_matcher(&inventory)) {
+            // What kustomize joins with the named files decides about them too.
+            context = inventory::take(&repository, &[], &self.walk_options(&config), &finder)?;
+        }
         for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
             note(&format!("error: `{path}`: {what}"));
         }
-        Ok(ReadRepository { repository, config, finder, inventory })
+        Ok(ReadRepository { config, inventory, context, named })
     }
 
     pub(super) fn is_stdin(&self) -> bool {

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use globset::{GlobBuilder, GlobSetBuilder};
 
 use super::{Outcome, RepositoryArgs, Stop};
-use crate::migrate::{Direction, plan};
+use crate::migrate::Direction;
 use crate::report::Paint;
 use crate::report::scan::{self as report, Filter, ScanReport};
 
@@ -70,7 +70,7 @@ enum RoleFilter {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let filter = filter(args)?;
     let read = args.repository.read()?;
-    let plan = plan(&read.inventory, &read.config, Direction::ToCache, |_| true);
+    let plan = read.plan(Direction::ToCache);
     let report = ScanReport::new(&read.inventory, &plan, &filter);
     let paint = Paint::for_stdout();
     match args.format {

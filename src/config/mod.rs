@@ -1,15 +1,32 @@
-//! Placeholder until the configuration module lands.
+//! `pullthru.yaml` and the flags laid over it: which upstreams route where, for which paths and images.
+//!
+//! [`Config::load`] reads a file's text (it does no I/O itself), checks it, and says everything that is wrong at
+//! once, each problem with its place. [`propose()`] writes a first file.
+
+mod check;
+mod error;
+mod file;
+mod propose;
+
+use globset::{Glob, GlobSet};
+
+pub use error::{ConfigError, ConfigErrors};
+pub use file::{Discovery, Flux, FluxVersion, Severity};
+pub use propose::{Facts, propose};
 
 use crate::image::Name;
-use crate::route::*;
+use crate::route::Routes;
 
-pub const FILE_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
+/// Names of the file, at the repository's root.
+pub const FILE_NAMES: [&str; 2] = crate::tree::CONFIG_NAMES;
 
+/// Flags of the command line, laid over the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub account: Option<String>,
     pub region: Option<String>,
     pub registry_host: Option<String>,
+    /// `host=prefix`, `host` for its default prefix, or `all`; added to those of the file.
     pub upstreams: Vec<String>,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
@@ -17,84 +34,109 @@ pub struct Overrides {
     pub artifacts: Option<bool>,
 }
 
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("config")]
-pub struct ConfigErrors;
-
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    pub upstreams: Vec<(String, usize, usize)>,
-    pub not_cacheable: Vec<(String, &'static str, usize)>,
-    pub ecr_hosts: Vec<(EcrHost, usize)>,
-    pub clusters: Vec<String>,
-    pub account: Option<String>,
-    pub region: Option<String>,
-    pub host: Option<String>,
-}
-
-pub fn propose(_: &Facts) -> String {
-    String::new()
-}
-
+/// A checked configuration.
+#[derive(Clone, Debug)]
 pub struct Config {
-    routes: Option<Routes>,
+    /// The whole repository's target first.
+    targets: Vec<Target>,
     hosts: Vec<String>,
+    include: Option<GlobSet>,
+    exclude: GlobSet,
     ignore: Vec<String>,
     artifacts: bool,
+    flux: Flux,
+    lint: std::collections::BTreeMap<String, Severity>,
+}
+
+/// Some paths with the routes of their cluster.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Empty for the target of the whole repository.
+    pub name: String,
+    /// Each with its fixed start, by whose length the target of a path is chosen.
+    paths: Vec<(Glob, String)>,
+    globs: GlobSet,
+    /// `None` when no registry is configured.
+    pub routes: Option<Routes>,
+}
+
+impl Target {
+    /// How specific the best of the matching patterns is; `None` when none matches.
+    fn matches(&self, path: &str) -> Option<usize> {
+        let matched = self.globs.matches(path);
+        matched.into_iter().filter_map(|index| self.paths.get(index)).map(|(_, start)| start.len() + 1).max()
+    }
 }
 
 impl Config {
-    pub fn load(_file: Option<(String, String)>, flags: &Overrides) -> Result<Config, ConfigErrors> {
-        let mut routes = vec![("ghcr.io".to_owned(), "ghcr".to_owned())];
-        for up in &flags.upstreams {
-            let (h, p) = up
-                .split_once('=')
-                .map(|(a, b)| (a.to_owned(), b.to_owned()))
-                .unwrap_or((up.clone(), default_prefix(up).unwrap_or_default()));
-            routes.retain(|r| r.0 != h);
-            routes.push((h, p));
-        }
-        let hosts = routes.iter().map(|r| r.0.clone()).collect();
-        let cache = match (&flags.account, &flags.region, &flags.registry_host) {
-            (Some(a), Some(r), _) => format!("{a}.dkr.ecr.{r}.amazonaws.com").parse::<CacheHost>().ok(),
-            (_, _, Some(h)) => h.parse().ok(),
-            _ => None,
-        };
-        let routes = cache.and_then(|cache| {
-            Routes::new(
-                cache,
-                routes
-                    .iter()
-                    .map(|(h, p)| Route {
-                        host: h.clone(),
-                        prefix: p.parse().unwrap_or_default(),
-                        upstream_prefix: UpstreamPrefix::default(),
-                    })
-                    .collect(),
-            )
-            .ok()
-        });
-        Ok(Config { routes, hosts, ignore: flags.ignore.clone(), artifacts: flags.artifacts == Some(true) })
+    /// `file` is the name for messages and the text; without it the flags stand alone.
+    pub fn load(file: Option<(String, String)>, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+        check::load(file, overrides)
     }
-    pub fn routes(&self, _: &str) -> Option<&Routes> {
-        self.routes.as_ref()
+
+    /// The target of a path relative to the repository's root.
+    pub fn target(&self, path: &str) -> Option<&Target> {
+        let specific = self.targets.iter().filter_map(|target| Some((target.matches(path)?, target)));
+        specific.max_by_key(|(length, _)| *length).map(|(_, target)| target).or(self.targets.first())
     }
+
+    /// The routes for a path; `None` when no registry is configured for it.
+    pub fn routes(&self, path: &str) -> Option<&Routes> {
+        self.target(path)?.routes.as_ref()
+    }
+
+    /// All targets, that of the whole repository first.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Upstream hosts of all targets, sorted.
     pub fn upstream_hosts(&self) -> Vec<String> {
         self.hosts.clone()
     }
+
+    /// Hosts of all targets' caches, sorted.
     pub fn cache_hosts(&self) -> Vec<String> {
-        self.routes.iter().map(|r| r.cache().to_string()).collect()
+        let hosts = self.targets.iter().filter_map(|target| target.routes.as_ref());
+        let mut hosts: Vec<String> = hosts.map(|routes| routes.cache().to_string()).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
     }
-    pub fn wants_image(&self, _: &Name) -> bool {
-        true
+
+    /// `include` and `exclude`, over `host/path` without the tag: `*` stays within a component, `**` does not.
+    pub fn wants_image(&self, name: &Name) -> bool {
+        let text = name.to_string();
+        let text = text.trim_end_matches('/');
+        self.include.as_ref().is_none_or(|include| include.is_match(text)) && !self.exclude.is_match(text)
     }
+
+    /// Paths that are never read, in `.gitignore` syntax.
     pub fn ignore(&self) -> &[String] {
         &self.ignore
     }
+
+    /// Charts and OCI artifacts move too.
     pub fn artifacts(&self) -> bool {
         self.artifacts
     }
-    pub fn has_registry(&self) -> bool {
-        self.routes.is_some()
+
+    pub fn flux(&self) -> &Flux {
+        &self.flux
     }
+
+    /// The configured severity of a rule.
+    pub fn severity(&self, rule: &str) -> Option<Severity> {
+        self.lint.get(rule).copied()
+    }
+
+    /// Is there any registry to route to?
+    pub fn has_registry(&self) -> bool {
+        self.targets.iter().any(|target| target.routes.is_some())
+    }
+}
+
+/// The JSON Schema of the file.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).to_value()
 }

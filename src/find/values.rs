@@ -68,7 +68,8 @@ pub(super) fn is_registry_key(key: &str) -> bool {
 /// What a bare host or a registry with a path means at its place; `None` when it is no part of a reference.
 pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> Option<Split> {
     let repository_key = place.key().to_ascii_lowercase().ends_with("repository");
-    if !is_registry_key(place.key()) && !(repository_key && !literal.path.contains('/')) {
+    let host_only = repository_key && !literal.path.contains('/');
+    if !is_registry_key(place.key()) && !host_only {
         return None;
     }
     if let Some(split) = joined(place, literal, span, repository_key) {
@@ -141,8 +142,6 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             () if literal::has_placeholder(path) => Some(Obstacle::Computed),
             () => literal.obstacle,
         };
-        let joined =
-            if literal.path.is_empty() { path.to_owned() } else { format!("{}/{path}", literal.path) };
         return Some(Split {
             form: Form::RegistrySplit,
             name: joined_name(literal, path),

@@ -116,6 +116,11 @@ impl Filter {
             && self.keeps_path(&row.path)
     }
 
+    /// A mention has no role, and which host it names is not asked of it.
+    fn is_about_sites(&self) -> bool {
+        !self.roles.is_empty() || !self.hosts.is_empty()
+    }
+
     fn keeps_path(&self, path: &str) -> bool {
         self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
     }
@@ -134,7 +139,7 @@ impl ScanReport {
             },
             images: image_rows(&sites),
             sites: Vec::new(),
-            mentions: mention_rows(inventory, filter),
+            mentions: if filter.is_about_sites() { Vec::new() } else { mention_rows(inventory, filter) },
             notes: note_rows(inventory),
         };
         let summary = &mut report.summary;

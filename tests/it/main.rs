@@ -1,10 +1,19 @@
 //! One binary for all integration tests: one link, one module per area.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
+mod config;
+mod docs;
 mod explained;
 mod fleet;
 mod forms;
 mod golden;
 mod properties_route;
+mod schemas;
 mod tree_walk;
 mod tree_write;

@@ -1,0 +1,358 @@
+//! From the file and the flags as written to a [`Config`]: everything that is wrong is said at once.
+
+use std::collections::BTreeMap;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use miette::{NamedSource, SourceSpan};
+
+use super::error::nearest;
+use super::file::{File, Registry, Rule, TargetFile, Text, Upstream};
+use super::{Config, ConfigError, ConfigErrors, Overrides, Target};
+use crate::image::fold_host;
+use crate::route::{
+    AccountId, CacheHost, EcrHost, Prefix, Region, Route, Routes, UpstreamPrefix, default_prefix,
+    not_cacheable, pull_through_available, upstream_for, upstreams,
+};
+
+/// Gathers problems with their places in the file.
+struct Checker {
+    source: Option<NamedSource<String>>,
+    errors: Vec<ConfigError>,
+}
+
+pub(super) fn load(file: Option<(String, String)>, flags: &Overrides) -> Result<Config, ConfigErrors> {
+    let mut checker = Checker { source: None, errors: Vec::new() };
+    let mut parsed = File::default();
+    if let Some((name, text)) = file {
+        checker.source = Some(NamedSource::new(name, text.clone()).with_language("yaml"));
+        parsed = match read(&text) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(ConfigErrors::new(vec![checker.unreadable(&error, &text)])),
+        };
+    }
+    let config = checker.config(parsed, flags);
+    if checker.errors.is_empty() { Ok(config) } else { Err(ConfigErrors::new(checker.errors)) }
+}
+
+fn read(text: &str) -> Result<File, serde_saphyr::Error> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---")
+    {
+        return Ok(File::default());
+    }
+    serde_saphyr::from_str(text)
+}
+
+impl Checker {
+    fn config(&mut self, file: File, flags: &Overrides) -> Config {
+        let mut registry = file.registry.clone().unwrap_or_default();
+        let flag = |value: &Option<String>| value.clone().map(|value| Text { value, start: 0, len: 0 });
+        if flags.registry_host.is_some() {
+            registry = Registry { host: flag(&flags.registry_host), ..Registry::default() };
+        }
+        if flags.account.is_some() || flags.region.is_some() {
+            registry.account = flag(&flags.account).or(registry.account);
+            registry.region = flag(&flags.region).or(registry.region);
+            registry.host = registry.host.filter(|_| flags.registry_host.is_some());
+        }
+        let base = self.routes_table(&file.upstreams, &flags.upstreams);
+        let mut targets = vec![self.target(String::new(), &[], &registry, &base)];
+        for target in &file.targets {
+            targets.push(self.path_target(target, &base));
+        }
+        self.overlaps(&file.targets);
+        let mut hosts: Vec<String> = base.iter().map(|(route, _)| route.host.clone()).collect();
+        hosts.extend(
+            targets.iter().filter_map(|t| t.routes.as_ref()).flat_map(|r| r.iter().map(|r| r.host.clone())),
+        );
+        hosts.sort();
+        hosts.dedup();
+        let texts = |file: &[Text], flags: &[String]| {
+            let flags = flags.iter().map(|value| Text { value: value.clone(), start: 0, len: 0 });
+            file.iter().cloned().chain(flags).collect::<Vec<Text>>()
+        };
+        let include = texts(&file.include, &flags.include);
+        let (_, include_set) = self.globs(&include);
+        let (_, exclude) = self.globs(&texts(&file.exclude, &flags.exclude));
+        Config {
+            targets,
+            hosts,
+            include: (!include.is_empty()).then_some(include_set),
+            exclude,
+            ignore: file.ignore.into_iter().chain(flags.ignore.iter().cloned()).collect(),
+            artifacts: flags.artifacts.unwrap_or(file.artifacts),
+            flux: file.flux,
+            lint: file.lint,
+        }
+    }
+
+    fn path_target(&mut self, file: &TargetFile, base: &[(Route, Text)]) -> Target {
+        let own = (!file.upstreams.is_empty()).then(|| self.routes_table(&file.upstreams, &[]));
+        let name = file.name.clone().or_else(|| file.paths.first().map(|path| path.value.clone()));
+        let target = self.target(
+            name.unwrap_or_default(),
+            &file.paths,
+            &file.registry,
+            own.as_deref().unwrap_or(base),
+        );
+        if target.routes.is_none() && self.errors.is_empty() {
+            let place = file.paths.first().cloned();
+            self.report(
+                place.as_ref(),
+                "a target needs a registry of its own",
+                "add `registry: { account: …, region: … }`",
+            );
+        }
+        target
+    }
+
+    fn target(
+        &mut self,
+        name: String,
+        paths: &[Text],
+        registry: &Registry,
+        table: &[(Route, Text)],
+    ) -> Target {
+        let (globs, set) = self.globs(paths);
+        let cache = self.cache(registry);
+        let routes = cache.and_then(|cache| {
+            let routes: Vec<Route> = table.iter().map(|(route, _)| route.clone()).collect();
+            Routes::new(cache, routes)
+                .map_err(|error| {
+                    // The route that the message names is the one to look at.
+                    let text = error.to_string();
+                    let named = |(route, _): &&(Route, Text)| text.contains(&format!("`{}`", route.prefix));
+                    let place = table.iter().rfind(named).or(table.last()).map(|(_, place)| place.clone());
+                    self.report(place.as_ref(), text, "give each route a prefix of its own");
+                })
+                .ok()
+        });
+        let starts = globs.into_iter().map(|glob| {
+            let start = fixed_start(glob.glob()).to_owned();
+            (glob, start)
+        });
+        Target { name, paths: starts.collect(), globs: set, routes }
+    }
+
+    /// The registry that is configured, if any.
+    fn cache(&mut self, registry: &Registry) -> Option<CacheHost> {
+        if let Some(host) = &registry.host {
+            if let Some(account) = &registry.account {
+                self.report(Some(account), "`registry` has both `host` and `account`", "keep one of them");
+            }
+            return self.parse::<CacheHost>(
+                host,
+                "write a host such as `${ECR_REGISTRY}`, without a scheme or a path",
+            );
+        }
+        let (account, region) = match (&registry.account, &registry.region) {
+            (Some(account), Some(region)) => (account, region),
+            (None, None) => return None,
+            (Some(there), None) => {
+                self.report(
+                    Some(there),
+                    "`registry` has an account and no region",
+                    "add `region:`, or `--region`",
+                );
+                return None;
+            }
+            (None, Some(there)) => {
+                self.report(
+                    Some(there),
+                    "`registry` has a region and no account",
+                    "add `account:`, or `--account`",
+                );
+                return None;
+            }
+        };
+        let account = self.parse::<AccountId>(account, "an AWS account is 12 digits, in quotes");
+        let parsed = self.parse::<Region>(region, "write a Region such as `ca-central-1`");
+        if let Some(Err(reason)) = parsed.as_ref().map(pull_through_available) {
+            self.report(Some(region), reason, "use a Region that has pull through cache");
+        }
+        let mut host = EcrHost::new(account?, parsed?);
+        host.fips = registry.fips;
+        host.dual_stack = registry.dual_stack;
+        Some(CacheHost::Ecr(host))
+    }
+
+    /// The routes of the file and the flags, each with the place to point at.
+    fn routes_table(&mut self, file: &BTreeMap<Text, Upstream>, flags: &[String]) -> Vec<(Route, Text)> {
+        let mut table = Vec::new();
+        for (host, upstream) in file {
+            for rule in &upstream.0 {
+                table.extend(self.route(host, rule));
+            }
+        }
+        if file.is_empty() {
+            // Rules for other upstreams may not exist, and what goes through a missing rule cannot be pulled.
+            self.flag("ghcr.io", &mut table);
+        }
+        for flag in flags {
+            self.flag(flag, &mut table);
+        }
+        table
+    }
+
+    /// `--upstream`: `all`, `host` or `host=prefix`; it replaces what the file says of the host.
+    fn flag(&mut self, flag: &str, table: &mut Vec<(Route, Text)>) {
+        let text = |value: &str| Text { value: value.to_owned(), start: 0, len: 0 };
+        if flag == "all" {
+            for upstream in upstreams().iter().filter(|upstream| !upstream.host.contains('*')) {
+                if !table.iter().any(|(route, _)| route.host == upstream.host) {
+                    let prefix = text(upstream.default_prefix);
+                    let rule = Rule { prefix, upstream_prefix: None, credential: None };
+                    table.extend(self.route(&text(upstream.host), &rule));
+                }
+            }
+            return;
+        }
+        let (host, prefix) = match flag.split_once('=') {
+            Some((host, prefix)) => (host, Some(prefix.to_owned())),
+            None => (flag, default_prefix(flag)),
+        };
+        let Some(prefix) = prefix else {
+            return self.unknown_upstream(&text(host));
+        };
+        let folded = fold_host(host);
+        table.retain(|(route, _)| route.host != folded);
+        table.extend(
+            self.route(&text(host), &Rule { prefix: text(&prefix), upstream_prefix: None, credential: None }),
+        );
+    }
+
+    fn route(&mut self, host: &Text, rule: &Rule) -> Option<(Route, Text)> {
+        if upstream_for(&host.value).is_none() {
+            self.unknown_upstream(host);
+            return None;
+        }
+        // A bare prefix has no place of its own: its key's is next to it.
+        let place = if rule.prefix.len == 0 { host } else { &rule.prefix };
+        let help =
+            "a prefix is 2 to 30 characters: lower-case letters, digits, `.`, `_`, `-` and `/` between them";
+        let prefix = match rule.prefix.value.parse::<Prefix>() {
+            Ok(prefix) => prefix,
+            Err(error) => {
+                self.report(Some(place), error.to_string(), help);
+                return None;
+            }
+        };
+        let upstream_prefix = match &rule.upstream_prefix {
+            Some(text) => self.parse::<UpstreamPrefix>(text, help)?,
+            None => UpstreamPrefix::default(),
+        };
+        Some((Route { host: fold_host(&host.value), prefix, upstream_prefix }, place.clone()))
+    }
+
+    fn unknown_upstream(&mut self, host: &Text) {
+        let known: Vec<&str> = upstreams().iter().map(|upstream| upstream.host).collect();
+        let (message, help) = match not_cacheable(&host.value) {
+            Some(reason) => {
+                (format!("ECR cannot cache `{}`: {reason}", host.value), "leave it out".to_owned())
+            }
+            None => {
+                let near = nearest(&host.value, known.iter().copied());
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let help = help.unwrap_or_else(|| format!("ECR caches {}", known.join(", ")));
+                (format!("`{}` is no upstream that ECR can cache", host.value), help)
+            }
+        };
+        self.report(Some(host), message, help);
+    }
+
+    /// Two targets may nest, never tie: of two patterns with one fixed start neither is the more specific.
+    fn overlaps(&mut self, targets: &[TargetFile]) {
+        let mut seen: BTreeMap<&str, (usize, &Text)> = BTreeMap::new();
+        for (index, target) in targets.iter().enumerate() {
+            for path in &target.paths {
+                let start = fixed_start(&path.value).trim_end_matches('/');
+                match seen.get(start) {
+                    Some((other, first)) if *other != index => {
+                        let message = format!("targets overlap: `{}` and `{}`", first.value, path.value);
+                        self.report(
+                            Some(path),
+                            message,
+                            "give each path to one target; a longer fixed start wins",
+                        );
+                    }
+                    _ => {
+                        seen.insert(start, (index, path));
+                    }
+                }
+            }
+        }
+    }
+
+    fn globs(&mut self, texts: &[Text]) -> (Vec<Glob>, GlobSet) {
+        let mut set = GlobSetBuilder::new();
+        let mut globs = Vec::new();
+        for text in texts {
+            match GlobBuilder::new(&text.value).literal_separator(true).build() {
+                Ok(glob) => {
+                    set.add(glob.clone());
+                    globs.push(glob);
+                }
+                Err(error) => {
+                    self.report(
+                        Some(text),
+                        format!("`{}` is no glob: {}", text.value, error.kind()),
+                        "write `apps/**`",
+                    );
+                }
+            }
+        }
+        (globs, set.build().unwrap_or_default())
+    }
+
+    fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, text: &Text, help: &str) -> Option<T> {
+        match text.value.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.report(Some(text), error.to_string(), help);
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, place: Option<&Text>, message: impl Into<String>, help: impl Into<String>) {
+        let place = place.filter(|text| text.len > 0).map(|text| (text.start, text.len).into());
+        let source_code = self.source.clone().filter(|_| place.is_some());
+        let error = ConfigError { message: message.into(), help: Some(help.into()), source_code, place };
+        let same = |known: &ConfigError| known.message == error.message && known.place == error.place;
+        if !self.errors.iter().any(same) {
+            self.errors.push(error);
+        }
+    }
+
+    /// A file that is not of the shape: syntax, unknown or repeated keys, wrong types.
+    fn unreadable(&self, error: &serde_saphyr::Error, text: &str) -> ConfigError {
+        let message = error.without_snippet().to_string();
+        let span = error.location().map(|location| location.span());
+        let place = span.and_then(|span| {
+            let start = usize::try_from(span.byte_offset()?).ok()?;
+            Some((start.min(text.len()), usize::try_from(span.byte_len()?).ok()?.max(1)))
+        });
+        // A text that is no YAML: our own parser says where.
+        let place = place
+            .or_else(|| Some((crate::yaml::parse(text).errors.first()?.offset, 1)))
+            .map(SourceSpan::from);
+        let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let help = match words.split_first() {
+            Some((unknown, known)) if message.contains("unknown ") => nearest(unknown, known.iter().copied())
+                .map(|near| format!("did you mean `{near}`?"))
+                .or(Some(format!("known here: {}", known.join(", ")))),
+            _ => None,
+        };
+        // The list of all keys says less than the suggestion, and the place is drawn.
+        let end = [", expected one of", ", set DuplicateKeyPolicy", " at line "]
+            .iter()
+            .filter_map(|cut| message.find(cut))
+            .min();
+        let message = message.get(..end.unwrap_or(message.len())).unwrap_or_default().to_owned();
+        ConfigError { message, help, source_code: self.source.clone(), place }
+    }
+}
+
+/// What stands before the first wildcard.
+fn fixed_start(glob: &str) -> &str {
+    glob.find(['*', '?', '[', '{']).and_then(|at| glob.get(..at)).unwrap_or(glob)
+}

@@ -1,0 +1,240 @@
+//! The shape of `pullthru.yaml`, as it is written. What its values mean is checked in [`super::check`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{MapAccess, SeqAccess, Visitor, value};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+/// Configuration of pullthru, at the root of the repository.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "pullthru.yaml")]
+pub(super) struct File {
+    /// The cache's registry.
+    #[serde(default)]
+    pub(super) registry: Option<Registry>,
+    /// Upstream registries with their cache prefixes. Default: `ghcr.io: ghcr` alone, since an image that is
+    /// routed through a rule which does not exist cannot be pulled.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, UpstreamSchema>")]
+    pub(super) upstreams: BTreeMap<Text, Upstream>,
+    /// Only images that match one of these globs, such as `ghcr.io/my-org/**`. Default: all.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) include: Vec<Text>,
+    /// No images that match one of these globs.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) exclude: Vec<Text>,
+    /// Paths that are never read, in `.gitignore` syntax.
+    #[serde(default)]
+    pub(super) ignore: Vec<String>,
+    /// Move Helm charts and other OCI artifacts too.
+    #[serde(default)]
+    pub(super) artifacts: bool,
+    /// Other accounts, Regions or routes for some paths.
+    #[serde(default)]
+    pub(super) targets: Vec<TargetFile>,
+    /// What `emit flux` writes.
+    #[serde(default)]
+    pub(super) flux: Flux,
+    /// Severity of each rule.
+    #[serde(default)]
+    pub(super) lint: BTreeMap<String, Severity>,
+    /// The AWS side; read by `pullthru provision`.
+    #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    #[expect(dead_code, reason = "read by `pullthru provision`")]
+    pub(super) provision: Option<serde::de::IgnoredAny>,
+}
+
+/// The cache's registry: `account` and `region`, or `host`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Registry {
+    /// AWS account: 12 digits, in quotes.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) account: Option<Text>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) region: Option<Text>,
+    /// The FIPS endpoint. It fails on the first pull through the cache, and works once the image is there.
+    #[serde(default)]
+    pub(super) fips: bool,
+    #[serde(default)]
+    pub(super) dual_stack: bool,
+    /// Any text that stands for the registry's host, such as `${ECR_REGISTRY}` for Flux to substitute.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) host: Option<Text>,
+}
+
+/// Some paths with a registry of their own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TargetFile {
+    /// Shown in reports. Default: the first path.
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    /// Globs of paths, such as `clusters/prod/**`. Where two match, the one with the longer fixed start wins.
+    #[schemars(with = "Vec<String>")]
+    pub(super) paths: Vec<Text>,
+    pub(super) registry: Registry,
+    /// Default: those of the whole repository.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, UpstreamSchema>")]
+    pub(super) upstreams: BTreeMap<Text, Upstream>,
+}
+
+/// What `emit flux` writes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Flux {
+    /// Version of `image.toolkit.fluxcd.io`.
+    pub api_version: FluxVersion,
+    pub namespace: String,
+    pub interval: String,
+    pub discovery: Discovery,
+}
+
+impl Default for Flux {
+    fn default() -> Flux {
+        Flux {
+            api_version: FluxVersion::V1,
+            namespace: "flux-system".to_owned(),
+            interval: "1m".to_owned(),
+            discovery: Discovery::Cache,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FluxVersion {
+    V1,
+    V1beta2,
+    V1beta1,
+}
+
+/// Where new tags are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Discovery {
+    Cache,
+    Upstream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Off,
+    Warn,
+    Error,
+}
+
+/// A text with its place in the file.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) value: String,
+    /// Bytes of the file.
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        let spanned = Spanned::<String>::deserialize(deserializer)?;
+        let span = spanned.referenced.span();
+        let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let len = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+        Ok(Text { value: spanned.value, start, len })
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Text) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Text) -> std::cmp::Ordering {
+        self.value.cmp(&other.value)
+    }
+}
+
+/// `ghcr`, `{ prefix: ghcr }`, or a list of such maps.
+#[derive(Clone, Debug)]
+pub(super) struct Upstream(pub(super) Vec<Rule>);
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rule {
+    /// Repository prefix of the cache rule.
+    #[schemars(with = "String")]
+    pub(super) prefix: Text,
+    /// Only repositories below this path of the upstream, which the cache leaves out.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) upstream_prefix: Option<Text>,
+    /// Name of the credential in `provision:`.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by `pullthru provision`")]
+    pub(super) credential: Option<String>,
+}
+
+/// What [`Upstream`] may be written as.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum UpstreamSchema {
+    Prefix(String),
+    Rule(Rule),
+    Rules(Vec<Rule>),
+}
+
+impl<'de> Deserialize<'de> for Upstream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Upstream, D::Error> {
+        struct Forms;
+
+        impl<'de> Visitor<'de> for Forms {
+            type Value = Upstream;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a cache prefix, `{ prefix: … }`, or a list of those")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Upstream, E> {
+                // The place of a bare prefix is that of its key, which the caller has.
+                let prefix = Text { value: text.to_owned(), start: 0, len: 0 };
+                Ok(Upstream(vec![Rule { prefix, upstream_prefix: None, credential: None }]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Upstream, A::Error> {
+                Ok(Upstream(vec![Rule::deserialize(value::MapAccessDeserializer::new(map))?]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Upstream, A::Error> {
+                let mut rules = Vec::new();
+                while let Some(rule) = list.next_element()? {
+                    rules.push(rule);
+                }
+                Ok(Upstream(rules))
+            }
+        }
+
+        deserializer.deserialize_any(Forms)
+    }
+}

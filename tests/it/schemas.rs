@@ -1,0 +1,12 @@
+//! Published JSON Schemas are those of the types, and what the commands print is valid by them.
+
+use pullthru::report::{migrate::MigrationReport, scan::ScanReport};
+
+use crate::golden::assert_same;
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
+    assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
+}
