@@ -38,6 +38,9 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
     let below = |folder: &str| path.split('/').rev().skip(1).any(|part| part == folder);
     let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
     let first = name.split(['.', '-', '_']).next().unwrap_or("");
+    if crate::tree::CONFIG_NAMES.contains(&name) {
+        return Some(Reason::Configuration);
+    }
     if name.starts_with("renovate.json") || name.starts_with(".renovaterc") || below(".renovate") {
         return Some(Reason::Renovate);
     }
@@ -118,6 +121,7 @@ mod tests {
             ("compose.yaml", FileClass::Other(Reason::Compose)),
             ("Dockerfile.arm64", FileClass::Other(Reason::Dockerfile)),
             ("charts/x/values.schema.json", FileClass::Other(Reason::Schema)),
+            ("pullthru.yaml", FileClass::Other(Reason::Configuration)),
             ("README.md", FileClass::Other(Reason::Documentation)),
             ("cmd/main.go", FileClass::Other(Reason::SourceCode)),
             ("talos/machine.yaml.tftpl", FileClass::Other(Reason::MachineConfig)),

@@ -300,6 +300,8 @@ ids! {
         Discovery = "discovery",
         /// A test of a chart or a tool.
         Test = "test",
+        /// The configuration of pullthru itself.
+        Configuration = "configuration",
         /// A file of a kind that holds no manifests.
         OtherFile = "other-file",
         TooLarge = "too-large",

@@ -88,8 +88,6 @@ fn is_discovery(place: &Place<'_, '_>, key: &str) -> bool {
 /// Kinds that compare image names: they never pull what they name.
 fn is_policy(place: &Place<'_, '_>) -> bool {
     let groups = [
-        "kyverno.io",
-        "policies.kyverno.io",
         "constraints.gatekeeper.sh",
         "templates.gatekeeper.sh",
         "config.gatekeeper.sh",
@@ -102,6 +100,7 @@ fn is_policy(place: &Place<'_, '_>) -> bool {
     ];
     // An AppProject lists the charts and repositories that its applications may use.
     groups.contains(&place.group())
+        || place.group().ends_with("kyverno.io")
         || place.kind() == "AppProject"
         || ["imageReferences", "allowedRegistries", "allowedRepos"]
             .iter()

@@ -189,6 +189,11 @@ fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
     Ok(Change { site: site.clone(), position, to: format!("{path}{tail}"), edits })
 }
 
+fn is_flux_source(site: &Site) -> bool {
+    let kind = site.object.as_ref().map(|object| object.kind.as_str());
+    site.role == Role::Artifact && matches!(kind, Some("OCIRepository" | "HelmRepository"))
+}
+
 /// What a reviewer should know: effects of the change on files that it does not touch.
 fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
     if direction == Direction::ToUpstream || plan.is_empty() {
@@ -216,6 +221,13 @@ fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
                             .to_owned();
                     push("marker-reverts", change.position, message);
                 }
+            }
+            for change in planned.changes.iter().filter(|change| is_flux_source(&change.site)) {
+                let message =
+                    "the source now names ECR: it needs `spec.provider: aws`, and a version range sees only \
+                               what the cache holds"
+                        .to_owned();
+                push("cached-tags-only", change.position, message);
             }
             if let (true, Some(first)) = (file.found.generated, planned.changes.first()) {
                 let message =

@@ -86,7 +86,7 @@ fn settle_group(
             }
             Ok(_) => return None,
         };
-        Some((*at, format!("{}: {why}", place(inventory, *at))))
+        Some(format!("{}: {why}", place(inventory, *at)))
     });
     match (blocked, target) {
         (None, Some(target)) => {
@@ -95,8 +95,8 @@ fn settle_group(
             }
         }
         (blocked, _) => {
-            let (first, because) = blocked.unwrap_or_default();
-            for &at in members.iter().filter(|&&at| at != first) {
+            let because = blocked.unwrap_or_default();
+            for &at in members {
                 set(decisions, at, |decision| {
                     decision.is_ok().then(|| Err(Why::Pair { because: because.clone() }))
                 });

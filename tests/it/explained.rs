@@ -32,7 +32,12 @@ fn occurrences(root: &Path) -> BTreeMap<String, Vec<usize>> {
     files(root, &mut paths);
     let mut found = BTreeMap::new();
     for path in paths {
-        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let bytes = fs::read(&path).unwrap();
+        if bytes.contains(&0) {
+            // A binary file is noted, not searched.
+            continue;
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut offsets: Vec<usize> =
             HOSTS.iter().flat_map(|host| text.match_indices(host).map(|(at, _)| at)).collect();
         offsets.sort_unstable();

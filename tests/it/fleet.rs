@@ -22,10 +22,15 @@ pub(crate) struct Migration {
 
 impl Migration {
     pub(crate) fn new(root: &Path, upstreams: &[&str]) -> Migration {
+        Migration::with(root, upstreams, false)
+    }
+
+    pub(crate) fn with(root: &Path, upstreams: &[&str], artifacts: bool) -> Migration {
         let overrides = Overrides {
             account: Some("123456789012".to_owned()),
             region: Some("ca-central-1".to_owned()),
             upstreams: upstreams.iter().map(|&upstream| upstream.to_owned()).collect(),
+            artifacts: Some(artifacts),
             ..Overrides::default()
         };
         let config = Config::load(None, &overrides).unwrap();
@@ -91,6 +96,19 @@ fn several_upstreams_move_at_once() {
         ["docker.io=docker-hub", "quay.io=quay", "registry.k8s.io=kubernetes", "public.ecr.aws=ecr-public"];
     let proved = Migration::new(copy.path(), &upstreams).prove(Direction::ToCache);
     assert_same("testdata/expected/fleet-all-upstreams.diff", &diff(&proved));
+}
+
+#[test]
+fn charts_and_artifacts_move_on_request() {
+    let copy = copy_of("testdata/fleet");
+    let before = contents(copy.path());
+    let migration = Migration::with(copy.path(), &[], true);
+    let proved = migration.write(Direction::ToCache);
+    assert_same("testdata/expected/fleet-artifacts.diff", &diff(&proved));
+    let sources = proved.plan.warnings.iter().filter(|warning| warning.rule == "cached-tags-only");
+    assert_eq!(sources.count(), 3, "each Flux source is told of its provider");
+    migration.write(Direction::ToUpstream);
+    assert!(contents(copy.path()) == before);
 }
 
 /// Migrates, looks for anything left to do, goes back, and compares bytes.

@@ -1,0 +1,176 @@
+//! Kustomize pairs: what a matcher and the images that it matches do together.
+
+use std::fs;
+use std::path::Path;
+
+use pullthru::config::{Config, Overrides};
+use pullthru::find::{Finder, Hosts};
+use pullthru::inventory;
+use pullthru::migrate::{self, Direction, Plan};
+use pullthru::tree::{RepoPath, Repository, WalkOptions};
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:dummy\n";
+const BASE: &str = "resources: [pod.yaml]\n";
+const OVERLAY: &str = "resources: [../base]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+const CONFIG: &str = "registry: { account: \"123456789012\", region: ca-central-1 }\n";
+
+fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool) -> Plan {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let config = Config::load(Some(("pullthru.yaml".into(), config.into())), &Overrides::default()).unwrap();
+    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let repository = Repository::at(directory.path()).unwrap();
+    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+    migrate::plan(&inventory, &config, Direction::ToCache, within)
+}
+
+/// `path → reference` for what moves, `path stays: reason` for what stays, sorted.
+fn told(plan: &Plan) -> Vec<String> {
+    let moves = plan.changes().map(|(file, change)| format!("{} → {}", file.path, change.to));
+    let stays = plan.left.iter().map(|left| format!("{} stays: {}", left.path, left.why.id()));
+    let mut told: Vec<String> = moves.chain(stays).collect();
+    told.sort();
+    for line in &mut told {
+        *line = line.replace("123456789012.dkr.ecr.ca-central-1.amazonaws.com", "ECR");
+    }
+    told
+}
+
+#[test]
+fn a_dummy_tag_and_its_override_move_together() {
+    let files =
+        [("base/pod.yaml", POD), ("base/kustomization.yaml", BASE), ("prod/kustomization.yaml", OVERLAY)];
+    let plan = plan(&files, CONFIG, |_| true);
+    assert_eq!(
+        told(&plan),
+        ["base/pod.yaml → ECR/ghcr/o/app:dummy", "prod/kustomization.yaml → ECR/ghcr/o/app:v1"]
+    );
+}
+
+#[test]
+fn a_base_whose_overlay_is_outside_the_paths_stays() {
+    let files =
+        [("base/pod.yaml", POD), ("base/kustomization.yaml", BASE), ("prod/kustomization.yaml", OVERLAY)];
+    let only_base = |path: &RepoPath| path.as_str().starts_with("base/");
+    assert_eq!(told(&plan(&files, CONFIG, only_base)), ["base/pod.yaml stays: pair"]);
+}
+
+#[test]
+fn a_base_that_two_targets_would_name_differently_follows_its_own_path() {
+    let config = "registry: { account: \"123456789012\", region: ca-central-1 }\ntargets:\n  - paths: [\"prod/**\"]\n    \
+                  registry: { account: \"210987654321\", region: eu-central-1 }\n";
+    let files = [
+        ("base/pod.yaml", POD),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", OVERLAY),
+        ("dev/kustomization.yaml", OVERLAY),
+    ];
+    // The matcher spells what the base is called, whatever its own target is.
+    assert_eq!(
+        told(&plan(&files, config, |_| true)),
+        [
+            "base/pod.yaml → ECR/ghcr/o/app:dummy",
+            "dev/kustomization.yaml → ECR/ghcr/o/app:v1",
+            "prod/kustomization.yaml → ECR/ghcr/o/app:v1",
+        ]
+    );
+    // Two bases that one overlay matches, in two targets, cannot both have its one name.
+    let both = "resources: [../base, pod.yaml]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+    let files = [
+        ("base/pod.yaml", POD),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", both),
+        ("prod/pod.yaml", POD),
+    ];
+    assert_eq!(
+        told(&plan(&files, config, |_| true)),
+        ["base/pod.yaml stays: pair", "prod/kustomization.yaml stays: pair", "prod/pod.yaml stays: pair"]
+    );
+}
+
+#[test]
+fn one_partner_that_cannot_move_holds_all() {
+    let sops = format!("{POD}sops:\n  mac: x\n");
+    let files = [
+        ("base/pod.yaml", sops.as_str()),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", OVERLAY),
+    ];
+    assert_eq!(
+        told(&plan(&files, CONFIG, |_| true)),
+        ["base/pod.yaml stays: sops", "prod/kustomization.yaml stays: pair"]
+    );
+    let ignored = OVERLAY.replace("name: ghcr.io/o/app", "name: ghcr.io/o/app # pullthru: ignore");
+    let files = [
+        ("base/pod.yaml", POD),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", ignored.as_str()),
+    ];
+    assert_eq!(
+        told(&plan(&files, CONFIG, |_| true)),
+        ["base/pod.yaml stays: pair", "prod/kustomization.yaml stays: ignored"]
+    );
+}
+
+#[test]
+fn a_matcher_of_a_remote_base_keeps_its_name() {
+    let remote = OVERLAY.replace("../base", "https://example.com/base?ref=v1");
+    assert_eq!(
+        told(&plan(&[("prod/kustomization.yaml", &remote)], CONFIG, |_| true)),
+        ["prod/kustomization.yaml stays: remote-base"]
+    );
+    let both = OVERLAY.replace("../base", "../base, https://example.com/base?ref=v1");
+    let files = [
+        ("base/pod.yaml", POD),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", both.as_str()),
+    ];
+    let plan = plan(&files, CONFIG, |_| true);
+    assert_eq!(plan.warnings.iter().map(|warning| warning.rule).collect::<Vec<_>>(), ["override-detached"]);
+}
+
+#[test]
+fn a_component_pairs_with_what_its_users_gather() {
+    let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+    let user = "resources: [../base]\ncomponents: [../component]\n";
+    let files = [
+        ("base/pod.yaml", POD),
+        ("base/kustomization.yaml", BASE),
+        ("component/kustomization.yaml", component),
+        ("prod/kustomization.yaml", user),
+    ];
+    assert_eq!(
+        told(&plan(&files, CONFIG, |_| true)),
+        ["base/pod.yaml → ECR/ghcr/o/app:dummy", "component/kustomization.yaml → ECR/ghcr/o/app:v1"]
+    );
+}
+
+#[test]
+fn an_image_under_a_regular_expression_stays_unless_both_names_match_it() {
+    let files = |name: &str| {
+        let overlay = format!("resources: [../base]\nimages:\n  - name: {name}\n    newTag: v1\n");
+        let files = [
+            ("base/pod.yaml", POD),
+            ("base/kustomization.yaml", BASE),
+            ("prod/kustomization.yaml", overlay.as_str()),
+        ];
+        told(&plan(&files, CONFIG, |_| true))
+    };
+    assert_eq!(files(r"ghcr\.io/o/(app|web)"), ["base/pod.yaml stays: pair"]);
+    assert_eq!(files("(.*)/o/app"), ["base/pod.yaml → ECR/ghcr/o/app:dummy"]);
+}
+
+#[test]
+fn cycles_and_missing_layers_end_the_way_down() {
+    let a = "resources: [../b, ../missing, pod.yaml]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+    let files =
+        [("a/kustomization.yaml", a), ("a/pod.yaml", POD), ("b/kustomization.yaml", "resources: [../a]\n")];
+    assert_eq!(
+        told(&plan(&files, CONFIG, |_| true)),
+        ["a/kustomization.yaml → ECR/ghcr/o/app:v1", "a/pod.yaml → ECR/ghcr/o/app:dummy"]
+    );
+}
