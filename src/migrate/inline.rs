@@ -62,10 +62,13 @@ pub fn plan(
 
 /// What one site asks for by itself, before pairs are settled.
 fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Direction) -> Decision {
-    let Some(routes) = routes else { return Err(Why::NoTarget) };
-    let cached = routes.route_for(&site.name).is_none() && is_cache(&site.name.host, routes);
+    let cached = is_cached(&site.name, routes);
     if cached && direction == Direction::ToCache {
-        return Err(if belongs(site, routes) { Why::Cached } else { Why::OtherCache });
+        return Err(if routes.is_some_and(|routes| belongs(site, routes)) {
+            Why::Cached
+        } else {
+            Why::OtherCache
+        });
     }
     if let Some(obstacle) = site.obstacle {
         return Err(Why::Obstacle(obstacle));
@@ -75,22 +78,27 @@ fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Dire
         Role::Artifact if !config.artifacts() => return Err(Why::Artifact),
         _ => {}
     }
-    if direction == Direction::ToUpstream {
-        if !cached {
-            return Err(Why::Excluded);
-        }
-        let name = back(site, routes).ok_or(Why::OtherCache)?;
-        return if config.wants_image(&name) { Ok(name) } else { Err(Why::Excluded) };
-    }
-    if !config.wants_image(&site.name) {
+    if direction == Direction::ToCache && !config.wants_image(&site.name) {
         return Err(Why::Excluded);
     }
-    forward(site, routes)
+    let Some(routes) = routes else { return Err(Why::NoTarget) };
+    match direction {
+        Direction::ToCache => forward(site, routes),
+        Direction::ToUpstream if !cached => Err(Why::Upstream),
+        Direction::ToUpstream => {
+            let name = back(site, routes).ok_or(Why::OtherCache)?;
+            if config.wants_image(&name) { Ok(name) } else { Err(Why::Excluded) }
+        }
+    }
 }
 
-fn is_cache(host: &str, routes: &Routes) -> bool {
-    host == routes.cache().to_string()
-        || host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)))
+/// Does the name ask a cache? An ECR registry may also be an upstream: then there is a route for it.
+fn is_cached(name: &Name, routes: Option<&Routes>) -> bool {
+    let ecr = name.host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)));
+    match routes {
+        Some(routes) => routes.route_for(name).is_none() && (ecr || name.host == routes.cache().to_string()),
+        None => ecr,
+    }
 }
 
 fn belongs(site: &Site, routes: &Routes) -> bool {

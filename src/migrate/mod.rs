@@ -84,6 +84,8 @@ pub enum Why {
     Cached,
     /// It names another ECR registry or prefix than the target's.
     OtherCache,
+    /// On the way back: it names its upstream already.
+    Upstream,
     /// No registry is configured for this path.
     NoTarget,
     /// The table of routes refuses it.
@@ -110,6 +112,7 @@ impl Why {
             Why::Excluded => "excluded",
             Why::Cached => "cached",
             Why::OtherCache => "other-cache",
+            Why::Upstream => "upstream",
             Why::NoTarget => "no-target",
             Why::Refused(_) => "refused",
             Why::RegistryAmbiguous => "registry-ambiguous",
@@ -128,6 +131,7 @@ impl Why {
             Why::Excluded => "`include`/`exclude` of the configuration leaves it out",
             Why::Cached => "names the cache already",
             Why::OtherCache => "names another ECR registry or prefix than the one configured for this path",
+            Why::Upstream => "names its upstream already",
             Why::NoTarget => "no registry is configured for this path",
             Why::Refused(reason) => return reason.clone(),
             Why::RegistryAmbiguous => {

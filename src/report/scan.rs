@@ -256,6 +256,9 @@ fn note_rows(inventory: &Inventory) -> Vec<NoteRow> {
     rows
 }
 
+/// Said once in the summary, not of every reference.
+const NO_TARGET: &str = "no-target";
+
 /// By image: one block an upstream, most used first within it. Meant to be read with five hundred images.
 pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let mut upstreams: BTreeMap<&str, Vec<&ImageRow>> = BTreeMap::new();
@@ -277,8 +280,9 @@ pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Res
             for cached in &row.cached {
                 writeln!(out, "              {} {}", paint.dim("→"), paint.green(cached))?;
             }
-            if !row.stays.is_empty() {
-                let stays: Vec<&str> = row.stays.iter().map(String::as_str).collect();
+            let stays: Vec<&str> =
+                row.stays.iter().map(String::as_str).filter(|&stays| stays != NO_TARGET).collect();
+            if !stays.is_empty() {
                 let some = if row.cached.is_empty() { "stays" } else { "some stay" };
                 writeln!(out, "              {}", paint.dim(&format!("{some}: {}", stays.join(", "))))?;
             }
@@ -295,6 +299,7 @@ pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Resu
         let object = row.object.as_ref().map_or("-".to_owned(), Object::to_string);
         let to = match (&row.cached, &row.stays) {
             (Some(cached), _) => format!("{} {}", paint.dim("→"), paint.green(cached)),
+            (None, Some(stays)) if stays == NO_TARGET => String::new(),
             (None, Some(stays)) => paint.dim(&format!("stays: {stays}")),
             (None, None) => String::new(),
         };
@@ -342,7 +347,14 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
             summary.files_read
         ))
     )?;
-    writeln!(out, "  moving    {}", summary.moving)?;
+    if summary.moving == 0 && summary.staying.contains_key(NO_TARGET) {
+        writeln!(
+            out,
+            "  moving    nowhere: no registry is configured (`--account` and `--region`, or `pullthru init`)"
+        )?;
+    } else {
+        writeln!(out, "  moving    {}", summary.moving)?;
+    }
     if !summary.staying.is_empty() {
         writeln!(out, "  staying   {}", counts(&summary.staying))?;
     }
