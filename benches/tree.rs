@@ -28,7 +28,7 @@ fn main() {
 
 /// A tree in which one of `every` files has a reference to `ghcr.io`.
 fn tree(name: &str, every: usize) -> PathBuf {
-    let root = std::env::temp_dir().join(format!("pullthru-bench-{name}-v1"));
+    let root = std::env::temp_dir().join(format!("pullthru-bench-{name}-v2"));
     let stamp = root.join("complete");
     if !stamp.exists() {
         let mut random = Random(0x5eed);
@@ -39,57 +39,124 @@ fn tree(name: &str, every: usize) -> PathBuf {
                 fs::create_dir_all(&directory).unwrap();
             }
             let text = manifest(number, number % every == 0, &mut random);
-            fs::write(directory.join(format!("manifest-{:02}.yaml", number % FILES_PER_DIRECTORY)), text).unwrap();
+            fs::write(directory.join(format!("manifest-{:02}.yaml", number % FILES_PER_DIRECTORY)), text)
+                .unwrap();
         }
         fs::write(&stamp, "").unwrap();
     }
     root
 }
 
-/// A Deployment, a HelmRelease or a ConfigMap of about 4 kB.
+/// A Deployment, a HelmRelease or a ConfigMap of about 4 kB, written as people write them: comments, long values,
+/// configuration in block scalars.
 fn manifest(number: usize, reference: bool, random: &mut Random) -> String {
     let host = if reference { "ghcr.io" } else { "registry.example.com" };
     let (org, tag) = (random.word(), random.next() % 100);
-    let mut text = String::from("---\n# yaml-language-server: $schema=https://schemas.example.com/object.json\n");
+    let image = format!("{host}/{org}/app-{number}");
+    let header = format!(
+        "  name: app-{number}\n  namespace: team-{org}\n  labels:\n    app.kubernetes.io/name: app-{number}\n    \
+         app.kubernetes.io/part-of: {org}\n"
+    );
+    let mut text =
+        String::from("---\n# yaml-language-server: $schema=https://schemas.example.com/object.json\n");
     match number % 3 {
         0 => {
+            let _ = write!(text, "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n{header}{DEPLOYMENT}");
             let _ = write!(
                 text,
-                "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-{number}\nspec:\n  template:\n    spec:\n      \
-                 containers:\n        - name: main\n          image: {host}/{org}/app-{number}:v1.{tag}.0 # pinned\n          env:\n"
+                "        - name: main\n          image: {image}:v1.{tag}.0 # pinned\n          env:\n"
             );
-            pairs(&mut text, "            ", true, random);
+            while text.len() < 3_300 {
+                let (name, value) = (random.word(), random.word());
+                let _ = write!(
+                    text,
+                    "            # Where {value} is reached from this cluster; see the runbook of team {name}.\n            \
+                     - name: {}_{}\n              value: \"http://{value}.{name}.svc.cluster.local:8080/v1/{value}/events\"\n",
+                    name.to_uppercase(),
+                    random.next() % 100
+                );
+            }
+            text.push_str(REST_OF_CONTAINER);
         }
         1 => {
             let _ = write!(
                 text,
-                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: app-{number}\nspec:\n  values:\n    \
-                 image:\n      repository: {host}/{org}/app-{number}\n      tag: v1.{tag}.0\n    settings:\n"
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n{header}{RELEASE}"
             );
-            pairs(&mut text, "      ", false, random);
+            let _ =
+                write!(text, "    image:\n      repository: {image}\n      tag: v1.{tag}.0\n    settings:\n");
+            while text.len() < 4_000 {
+                let (name, value) = (random.word(), random.word());
+                let _ = write!(
+                    text,
+                    "      # -- How {name} treats {value}; the default of the chart is too low for production.\n      \
+                     {name}{}: {value}-{}-limit\n",
+                    random.next() % 1_000,
+                    random.next() % 1_000
+                );
+            }
         }
         _ => {
             let _ = write!(
                 text,
-                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app-{number}\ndata:\n  pod.yaml: |\n    containers:\n      \
-                 - image: {host}/{org}/app-{number}:v1.{tag}.0\n"
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n{header}data:\n  WORKER_IMAGE: {image}:v1.{tag}.0\n"
             );
-            pairs(&mut text, "  ", false, random);
+            text.push_str("  application.conf: |\n");
+            while text.len() < 4_000 {
+                let (name, value) = (random.word(), random.word());
+                let _ = writeln!(
+                    text,
+                    "    {name}.{value}.timeout = {}s  # {value} is slow at night",
+                    random.next() % 100
+                );
+            }
         }
     }
     text
 }
 
-/// Lines up to about 4 kB.
-fn pairs(text: &mut String, indent: &str, env: bool, random: &mut Random) {
-    while text.len() < 4_000 {
-        let (key, value) = (format!("{}_{}", random.word(), random.next() % 10_000), random.word());
-        let _ = match env {
-            true => writeln!(text, "{indent}- name: {key}\n{indent}  value: \"{value} {value}\""),
-            false => writeln!(text, "{indent}{key}: {value}-{value}"),
-        };
-    }
-}
+const DEPLOYMENT: &str = "\
+spec:
+  replicas: 2
+  selector:
+    matchLabels: { app.kubernetes.io/name: app }
+  template:
+    metadata:
+      annotations:
+        prometheus.io/scrape: \"true\"
+        prometheus.io/port: \"9090\"
+    spec:
+      serviceAccountName: app
+      securityContext: { runAsNonRoot: true, runAsUser: 65534 }
+      containers:
+";
+
+const REST_OF_CONTAINER: &str = "          ports:
+            - { name: http, containerPort: 8080 }
+          readinessProbe:
+            httpGet: { path: /healthz, port: http }
+            periodSeconds: 10
+          resources:
+            requests: { cpu: 100m, memory: 128Mi }
+            limits: { memory: 512Mi }
+          volumeMounts:
+            - { name: config, mountPath: /etc/app, readOnly: true }
+      volumes:
+        - name: config
+          configMap: { name: app }
+";
+
+const RELEASE: &str = "\
+spec:
+  interval: 30m
+  chart:
+    spec:
+      chart: app
+      version: 1.x
+      sourceRef: { kind: HelmRepository, name: charts, namespace: flux-system }
+  install: { remediation: { retries: 3 } }
+  values:
+";
 
 /// Splitmix64: the same tree on every machine.
 struct Random(u64);
@@ -104,7 +171,8 @@ impl Random {
     }
 
     fn word(&mut self) -> &'static str {
-        const WORDS: [&str; 8] = ["queue", "payments", "cache", "frontend", "worker", "metrics", "gateway", "ledger"];
+        const WORDS: [&str; 8] =
+            ["queue", "payments", "cache", "frontend", "worker", "metrics", "gateway", "ledger"];
         WORDS[(self.next() % 8) as usize]
     }
 }
@@ -137,7 +205,17 @@ fn run(command: &mut Command) -> Run {
 
 fn scan(root: &Path, threads: usize) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
-    command.args(["scan", "--format", "json", "--account", "123456789012", "--region", "ca-central-1", "--root", "."]);
+    command.args([
+        "scan",
+        "--format",
+        "json",
+        "--account",
+        "123456789012",
+        "--region",
+        "ca-central-1",
+        "--root",
+        ".",
+    ]);
     command.args(["--threads", &threads.to_string()]).current_dir(root);
     command
 }

@@ -4,6 +4,7 @@
 //! any other tool. Whether an occurrence is the host itself or a part of another name is told beside it.
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
+use memchr::memmem;
 
 use crate::yaml::Span;
 
@@ -37,7 +38,9 @@ pub struct Hosts {
     upstreams: Vec<String>,
     caches: Vec<String>,
     search: AhoCorasick,
-    prefilter: AhoCorasick,
+    /// One vectorised search a needle: several times faster than one automaton for the few that there are, since
+    /// almost every file holds none of them.
+    prefilter: Vec<memmem::Finder<'static>>,
     upstream_search: AhoCorasick,
     /// Docker Hub is looked for: names without a host count in image fields.
     short_names: bool,
@@ -52,11 +55,14 @@ impl Hosts {
         needles.extend(caches.iter().map(String::as_str));
         let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&needles)?;
         let short_names = upstreams.iter().any(|host| host == "docker.io");
+        // `.dkr` stands for both forms of ECR's hosts.
+        let mut rare: Vec<&str> = upstreams.iter().map(String::as_str).chain([".dkr"]).collect();
+        rare.extend(caches.iter().map(String::as_str).filter(|cache| !cache.contains(".dkr")));
         if short_names {
-            // The fields that may hold a name without a host: `image`, `imageName`, `dockerImage`.
-            needles.extend(["image", "Image"]);
+            // The fields that may hold a name without a host: `image`, `Image`, `images`, `repository`.
+            rare.extend(["mage", "repository"]);
         }
-        let prefilter = AhoCorasick::new(&needles)?;
+        let prefilter = rare.iter().map(|needle| memmem::Finder::new(needle).into_owned()).collect();
         let upstream_search = AhoCorasick::new(upstreams)?;
         let (upstreams, caches) = (upstreams.to_vec(), caches.to_vec());
         Ok(Hosts { upstreams, caches, search, prefilter, upstream_search, short_names })
@@ -73,7 +79,7 @@ impl Hosts {
 
     /// The prefilter: could this text hold a site?
     pub fn occur_in(&self, bytes: &[u8]) -> bool {
-        self.prefilter.is_match(bytes)
+        self.prefilter.iter().any(|needle| needle.find(bytes).is_some())
     }
 
     /// All occurrences, by place.

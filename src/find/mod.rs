@@ -13,6 +13,7 @@ mod hosts;
 mod kustomize;
 mod lexical;
 mod literal;
+mod outline;
 mod place;
 mod pods;
 mod short;
@@ -61,11 +62,17 @@ impl Found {
 #[derive(Clone, Debug)]
 pub struct Finder {
     hosts: Hosts,
+    outlines: bool,
 }
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder { hosts }
+        Finder { hosts, outlines: true }
+    }
+
+    /// A finder that parses every text whole; for tests and measurements.
+    pub fn without_outlines(self) -> Finder {
+        Finder { outlines: false, ..self }
     }
 
     pub fn hosts(&self) -> &Hosts {
@@ -83,7 +90,8 @@ impl Finder {
             Ok(text) => text,
             Err(_) => return self.all_mentions(&String::from_utf8_lossy(bytes), Reason::NotUtf8),
         };
-        let mut explorer = Explorer { path, hosts: &self.hosts, found: Found::default() };
+        let mut explorer =
+            Explorer { path, hosts: &self.hosts, outlines: self.outlines, found: Found::default() };
         match class::classify(path, text) {
             FileClass::Other(reason) => return self.all_mentions(text, reason),
             FileClass::Template => {
@@ -114,6 +122,8 @@ impl Finder {
 struct Explorer<'f> {
     path: &'f str,
     hosts: &'f Hosts,
+    /// Outlines may stand in for whole texts.
+    outlines: bool,
     found: Found,
 }
 
@@ -122,7 +132,10 @@ impl Explorer<'_> {
         let original = text;
         let blanked = self.without_json_comments(text);
         let text = blanked.as_deref().unwrap_or(original);
-        let stream = yaml::parse(text);
+        if self.outlined(text) {
+            return;
+        }
+        let stream = yaml::parse_without_comments(text);
         let layer = SpanMap::identity(0, text.len());
         if !stream.errors.is_empty() && text.contains("{{") {
             // The documents of a template begin and end where its own statements say: none of them is trusted.
@@ -145,6 +158,20 @@ impl Explorer<'_> {
             }
         }
         self.found.errors = stream.errors;
+    }
+
+    /// Explores no more of the text than its hosts need; false when the whole has to be read.
+    fn outlined(&mut self, text: &str) -> bool {
+        if !self.outlines || self.hosts.short_names() || kustomize::is_kustomization(self.path) {
+            return false;
+        }
+        let Some(outline) = outline::around(text, &self.hosts.find(text)) else { return false };
+        let stream = yaml::parse_without_comments(&outline.text);
+        if !stream.errors.is_empty() {
+            return false;
+        }
+        self.explore(&stream, &outline.map, &Outer::default(), 0);
+        true
     }
 
     /// JSON with comments (`devcontainer.json`, `tsconfig.json`) is none to a YAML parser: the comments are
@@ -187,15 +214,14 @@ impl Explorer<'_> {
             {
                 continue;
             }
-            let comment = stream.comments.partition_point(|comment| comment.start <= at);
-            let in_comment = comment.checked_sub(1).and_then(|index| stream.comments.get(index));
-            if in_comment.is_some_and(|comment| comment.range().contains(&at)) {
+            let scalar = stream.scalar_at(at);
+            if scalar.is_none() && is_in_comment(stream.text, at) {
                 if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
                     self.found.mentions.push(Mention { span, reason: Reason::Comment });
                 }
                 continue;
             }
-            let Some(id) = stream.scalar_at(at).filter(|&id| done != Some(id)) else { continue };
+            let Some(id) = scalar.filter(|&id| done != Some(id)) else { continue };
             done = Some(id);
             self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| explorer.examine(scalar));
         }
@@ -239,7 +265,7 @@ impl Explorer<'_> {
 
     /// Reads a text inside a scalar; false when it is no YAML of its own.
     fn explore_inner(&mut self, text: &str, map: &SpanMap, outer: &Outer, depth: usize) -> bool {
-        let stream = yaml::parse(text);
+        let stream = yaml::parse_without_comments(text);
         let collection = |id: NodeId| stream.entries(id).len() + stream.items(id).len() > 0;
         if !stream.documents.iter().any(|document| document.root.is_some_and(collection)) {
             return false;
@@ -281,12 +307,23 @@ impl Explorer<'_> {
     }
 }
 
+/// What stands outside every scalar behind a `#` is a comment; before one it is an anchor, a tag or a directive.
+fn is_in_comment(text: &str, at: usize) -> bool {
+    let (start, line) = lexical::line_around(text, at);
+    let before = line.get(..at - start).unwrap_or("");
+    before.trim_start().starts_with('#') || before.contains(" #") || before.contains("\t#")
+}
+
 /// The comment that ends the line on which the scalar ends.
 fn comment_after<'s>(stream: &'s Stream<'_>, scalar: NodeId) -> Option<&'s str> {
     let end = stream.node(scalar)?.span.end;
-    let next = stream.comments.get(stream.comments.partition_point(|comment| comment.start < end))?;
-    let between = stream.text.get(end..next.start)?;
-    (!between.contains('\n')).then(|| next.slice(stream.text))
+    let (start, line) = lexical::line_around(stream.text, end);
+    let rest = line.get(end - start..)?;
+    // Behind a scalar only the closing of flow collections and further entries may stand before a comment.
+    let hash = rest
+        .match_indices('#')
+        .find(|(at, _)| *at == 0 || rest.get(..*at).is_some_and(|b| b.ends_with([' ', '\t'])));
+    rest.get(hash?.0..)
 }
 
 /// Flux's setter comment: `{"$imagepolicy": "namespace:policy[:tag|:name|:digest]"}`.

@@ -71,7 +71,8 @@ impl SpanMap {
         }
     }
 
-    fn push(&mut self, inner: usize, outer: usize, len: usize) {
+    /// Adds a run; runs come in the order of the inner text.
+    pub fn push(&mut self, inner: usize, outer: usize, len: usize) {
         if len == 0 {
             return;
         }
@@ -137,9 +138,13 @@ fn folded_flow<'a>(
             text.push_str(&decoded);
             keep = text.len();
             at += taken;
-            // An escaped line break also swallows the next line's indentation.
+            // An escaped line break also swallows the next line's indentation; empty lines after it stay.
             if decoded.is_empty() {
-                at += raw.get(at..).map_or(0, |rest| rest.len() - rest.trim_start_matches([' ', '\t']).len());
+                let rest = raw.get(at..).unwrap_or("");
+                let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+                text.push_str(&"\n".repeat(rest.get(..blank).unwrap_or("").matches('\n').count()));
+                keep = text.len();
+                at += blank;
             }
         } else if rest.starts_with('\n') || rest.starts_with("\r\n") {
             let trimmed = text.trim_end_matches([' ', '\t']).len().max(keep);

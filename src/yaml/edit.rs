@@ -1,6 +1,6 @@
 //! Edits on spans, and the proof that an edited YAML text differs from the old one in those spans only.
 
-use super::{Kind, Span, Stream, parse};
+use super::{Kind, ParseError, Span, Stream, parse};
 
 /// Replace the bytes of `span` by `text`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,16 +41,26 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, EditError> {
 /// The edits that lead back from `apply(text, edits)` to `text`.
 pub fn inverse(text: &str, edits: &[Edit]) -> Result<Vec<Edit>, EditError> {
     let shift = Shift::new(edits)?;
-    Ok(shift
-        .edits
-        .iter()
-        .map(|edit| Edit { span: shift.replaced(edit), text: edit.span.slice(text).to_owned() })
-        .collect())
+    let mut before = 0;
+    let mut back: Vec<Edit> = Vec::with_capacity(edits.len());
+    for (edit, &after) in shift.edits.iter().zip(&shift.after) {
+        let start = edit.span.start.saturating_add_signed(before);
+        before = after;
+        let span = Span::new(start, start + edit.text.len());
+        let old = edit.span.slice(text);
+        match back.last_mut() {
+            // What was deleted side by side comes back in one piece.
+            Some(last) if last.span == span => last.text.push_str(old),
+            _ => back.push(Edit { span, text: old.to_owned() }),
+        }
+    }
+    Ok(back)
 }
 
 /// Proves that `new` is `old` with `edits` applied and nothing else: both are parsed, and every node, comment
 /// and error stands where the edits moved it, with the same kind, style and value. Only a scalar that an edit
-/// lies in may have another value, and only one that was replaced whole may have another style.
+/// lies in may have another value, and only one that was replaced whole may have another style. An edit lies in
+/// one scalar or in a document that does not parse; comments, tags, anchors and the text between stay.
 pub fn verify(old: &Stream<'_>, new: &str, edits: &[Edit]) -> Result<(), EditError> {
     let shift = Shift::new(edits)?;
     let new = parse(new);
@@ -60,6 +70,16 @@ pub fn verify(old: &Stream<'_>, new: &str, edits: &[Edit]) -> Result<(), EditErr
     }
     if old.errors.len() != new.errors.len() {
         return changed(0, "a document that no longer parses");
+    }
+    for edit in &shift.edits {
+        let scalar = old.scalar_at(edit.span.start).and_then(|id| old.node(id));
+        let within = |lost: &ParseError| lost.lost.contains(edit.span);
+        if !scalar.is_some_and(|node| node.span.contains(edit.span)) && !old.errors.iter().any(within) {
+            return changed(edit.span.start, "text outside every scalar");
+        }
+    }
+    if !old.errors.iter().map(|error| shift.moved(error.lost)).eq(new.errors.iter().map(|error| error.lost)) {
+        return changed(0, "another document that does not parse");
     }
     for ((_, before), (_, after)) in old.nodes().zip(new.nodes()) {
         let at = before.span.start;
@@ -107,7 +127,7 @@ fn sorted(edits: &[Edit]) -> Result<Vec<&Edit>, EditError> {
     sorted.sort();
     for pair in sorted.windows(2) {
         if let [first, second] = pair
-            && second.span.start < first.span.end.max(first.span.start + 1)
+            && (second.span.start < first.span.end || second.span == first.span)
         {
             return Err(EditError::Overlap { at: second.span.start });
         }
@@ -147,11 +167,6 @@ impl<'a> Shift<'a> {
         let start = span.start.saturating_add_signed(self.at(span.start));
         let end = if span.is_empty() { start } else { span.end.saturating_add_signed(self.at(span.end)) };
         Span::new(start, end)
-    }
-
-    fn replaced(&self, edit: &Edit) -> Span {
-        let start = edit.span.start.saturating_add_signed(self.at(edit.span.start));
-        Span::new(start, start + edit.text.len())
     }
 
     fn touching(&self, span: Span) -> Vec<&'a Edit> {

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 pub use content::{Content, SpanMap};
 pub use edit::Edit;
-pub use parse::parse;
+pub use parse::{parse, parse_without_comments};
 
 /// A range of bytes, end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

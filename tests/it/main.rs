@@ -13,6 +13,7 @@ mod explained;
 mod fleet;
 mod forms;
 mod golden;
+mod outline;
 mod pairs;
 mod properties_route;
 mod schemas;
