@@ -4,7 +4,7 @@
 //! `.gitignore` of a repository around it counts), runs both programs in turn, and prints medians, the ratio pair
 //! by pair, and peak memory. Without `rg` on the path the comparison is left out and said so.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 use std::fs;

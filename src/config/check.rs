@@ -71,8 +71,10 @@ impl Checker {
             file.iter().cloned().chain(flags).collect::<Vec<Text>>()
         };
         let include = texts(&file.include, &flags.include);
+        let include = self.image_patterns(include);
         let (_, include_set) = self.globs(&include);
-        let (_, exclude) = self.globs(&texts(&file.exclude, &flags.exclude));
+        let exclude = self.image_patterns(texts(&file.exclude, &flags.exclude));
+        let (_, exclude) = self.globs(&exclude);
         Config {
             targets,
             hosts,
@@ -94,6 +96,14 @@ impl Checker {
             &file.registry,
             own.as_deref().unwrap_or(base),
         );
+        if file.paths.is_empty() {
+            self.errors.push(ConfigError {
+                message: "a target has no paths".to_owned(),
+                help: Some("add `paths: [\"clusters/prod/**\"]`".to_owned()),
+                source_code: None,
+                place: None,
+            });
+        }
         if target.routes.is_none() && self.errors.is_empty() {
             let place = file.paths.first().cloned();
             self.report(
@@ -112,8 +122,13 @@ impl Checker {
         registry: &Registry,
         table: &[(Route, Text)],
     ) -> Target {
-        let (globs, set) = self.globs(paths);
+        let paths: Vec<Text> =
+            paths.iter().map(|path| Text { value: path_pattern(&path.value), ..path.clone() }).collect();
+        let (globs, set) = self.globs(&paths);
         let cache = self.cache(registry);
+        let configured = cache.is_some();
+        // Without a registry the routes are checked all the same, with one that stands for it.
+        let cache = cache.or_else(|| "registry.invalid".parse().ok());
         let routes = cache.and_then(|cache| {
             let routes: Vec<Route> = table.iter().map(|(route, _)| route.clone()).collect();
             Routes::new(cache, routes)
@@ -125,6 +140,7 @@ impl Checker {
                     self.report(place.as_ref(), text, "give each route a prefix of its own");
                 })
                 .ok()
+                .filter(|_| configured)
         });
         let starts = globs.into_iter().map(|glob| {
             let start = fixed_start(glob.glob()).to_owned();
@@ -139,10 +155,14 @@ impl Checker {
             if let Some(account) = &registry.account {
                 self.report(Some(account), "`registry` has both `host` and `account`", "keep one of them");
             }
-            return self.parse::<CacheHost>(
-                host,
-                "write a host such as `${ECR_REGISTRY}`, without a scheme or a path",
-            );
+            let help = "write a host such as `${ECR_REGISTRY}`, without a scheme or a path";
+            let cache = self.parse::<CacheHost>(host, help);
+            if let Some(CacheHost::Ecr(ecr)) = &cache
+                && let Err(reason) = pull_through_available(&ecr.region)
+            {
+                self.report(Some(host), reason, "use a Region that has pull through cache");
+            }
+            return cache;
         }
         let (account, region) = match (&registry.account, &registry.region) {
             (Some(account), Some(region)) => (account, region),
@@ -259,27 +279,42 @@ impl Checker {
         self.report(Some(host), message, help);
     }
 
-    /// Two targets may nest, never tie: of two patterns with one fixed start neither is the more specific.
+    /// Two targets may nest, never tie: where both match a path, one has to have the longer fixed start.
     fn overlaps(&mut self, targets: &[TargetFile]) {
-        let mut seen: BTreeMap<&str, (usize, &Text)> = BTreeMap::new();
+        let mut seen: Vec<(usize, &Text)> = Vec::new();
         for (index, target) in targets.iter().enumerate() {
             for path in &target.paths {
-                let start = fixed_start(&path.value).trim_end_matches('/');
-                match seen.get(start) {
-                    Some((other, first)) if *other != index => {
-                        let message = format!("targets overlap: `{}` and `{}`", first.value, path.value);
-                        self.report(
-                            Some(path),
-                            message,
-                            "give each path to one target; a longer fixed start wins",
-                        );
-                    }
-                    _ => {
-                        seen.insert(start, (index, path));
-                    }
+                let tie =
+                    seen.iter().find(|(other, first)| *other != index && tie(&first.value, &path.value));
+                if let Some((_, first)) = tie {
+                    let message = format!("targets overlap: `{}` and `{}`", first.value, path.value);
+                    self.report(
+                        Some(path),
+                        message,
+                        "give each path to one target; a longer fixed start wins",
+                    );
+                }
+                seen.push((index, path));
+            }
+        }
+    }
+
+    fn image_patterns(&mut self, texts: Vec<Text>) -> Vec<Text> {
+        let mut patterns = Vec::new();
+        for text in texts {
+            match image_pattern(&text.value) {
+                Some(value) => patterns.push(Text { value, ..text }),
+                None => {
+                    let message = format!("`{}` can never match an image", text.value);
+                    self.report(
+                        Some(&text),
+                        message,
+                        "write registry and repository in lower case, without tag and digest",
+                    );
                 }
             }
         }
+        patterns
     }
 
     fn globs(&mut self, texts: &[Text]) -> (Vec<Glob>, GlobSet) {
@@ -335,11 +370,13 @@ impl Checker {
         let place = place
             .or_else(|| Some((crate::yaml::parse(text).errors.first()?.offset, 1)))
             .map(SourceSpan::from);
-        let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        let help = match words.split_first() {
-            Some((unknown, known)) if message.contains("unknown ") => nearest(unknown, known.iter().copied())
-                .map(|near| format!("did you mean `{near}`?"))
-                .or(Some(format!("known here: {}", known.join(", ")))),
+        let help = match error.without_snippet() {
+            serde_saphyr::Error::SerdeUnknownField { field: unknown, expected, .. }
+            | serde_saphyr::Error::SerdeUnknownVariant { variant: unknown, expected, .. } => {
+                let near =
+                    nearest(unknown, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+                near.or(Some(format!("known here: {}", expected.join(", "))))
+            }
             _ => None,
         };
         // The list of all keys says less than the suggestion, and the place is drawn.
@@ -350,6 +387,41 @@ impl Checker {
         let message = message.get(..end.unwrap_or(message.len())).unwrap_or_default().to_owned();
         ConfigError { message, help, source_code: self.source.clone(), place }
     }
+}
+
+/// Do two patterns of one fixed start match a path in common? Tried with a path of each.
+fn tie(first: &str, second: &str) -> bool {
+    let matches = |pattern: &str, path: &str| {
+        let glob = GlobBuilder::new(&path_pattern(pattern)).literal_separator(true).build();
+        glob.is_ok_and(|glob| glob.compile_matcher().is_match(path))
+    };
+    let example = |pattern: &str| path_pattern(pattern).replace("**", "x").replace('*', "x");
+    fixed_start(&path_pattern(first)) == fixed_start(&path_pattern(second))
+        && (matches(first, &example(second)) || matches(second, &example(first)))
+}
+
+/// A path as people write it: a directory stands for all below it.
+fn path_pattern(text: &str) -> String {
+    let text = text.strip_prefix("./").unwrap_or(text).trim_start_matches('/').trim_end_matches('/');
+    let file = text.ends_with(".yaml") || text.ends_with(".yml") || text.ends_with(".json");
+    if fixed_start(text) == text && !file { format!("{text}/**") } else { text.to_owned() }
+}
+
+/// An image as people write it: Docker Hub's short names spelled out, a host alone for all of it. `None` for what
+/// could never match, since images are compared without tag and digest.
+fn image_pattern(text: &str) -> Option<String> {
+    let (first, rest) = text.split_once('/').unwrap_or((text, ""));
+    let tagged = rest.contains(':') || rest.contains('@') || rest.is_empty() && first.contains('@');
+    if tagged || text.is_empty() || text.chars().any(char::is_uppercase) {
+        return None;
+    }
+    let host = first.contains(['.', ':', '*', '?', '[', '{']) || first == "localhost";
+    Some(match (host, rest) {
+        (true, "") if first != "**" && first != "*" => format!("{first}/**"),
+        (true, _) => text.to_owned(),
+        (false, "") => format!("docker.io/library/{text}"),
+        (false, _) => format!("docker.io/{text}"),
+    })
 }
 
 /// What stands before the first wildcard.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::route::{Credential, EcrHost, default_prefix, upstream_for};
+use crate::route::{Credential, EcrHost, default_prefix, pull_through_available, upstream_for};
 
 /// What a repository shows.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +36,23 @@ fn registry(facts: &Facts, text: &mut String) {
     text.push_str("\n# The registry of the cache: an account and a Region");
     text.push_str(", or `host:` with any text that stands for it,\n# such as \"${ECR_REGISTRY}\" for Flux to substitute.");
     text.push_str(" Also: `fips: true`, `dual-stack: true`.\n");
-    let seen = facts.ecr_hosts.iter().max_by_key(|(_, occurrences)| *occurrences);
+    let usable = |host: &EcrHost| {
+        let account = facts.account.as_deref().is_none_or(|account| account == host.account.as_str());
+        account && pull_through_available(&host.region).is_ok()
+    };
+    let seen =
+        facts.ecr_hosts.iter().filter(|(host, _)| usable(host)).max_by_key(|(_, occurrences)| *occurrences);
     let line = match (&facts.host, &facts.account, &facts.region, seen) {
-        (Some(host), ..) => format!("registry: {{ host: \"{host}\" }}\n"),
+        (Some(host), ..) => format!("registry: {{ host: {} }}\n", serde_json::Value::from(host.as_str())),
         (_, Some(account), Some(region), _) => {
             format!("registry: {{ account: \"{account}\", region: {region} }}\n")
         }
-        (_, account, region, Some((host, occurrences))) => {
-            let account = account.as_deref().unwrap_or(host.account.as_str());
+        (_, _, region, Some((host, occurrences))) => {
             let region = region.as_deref().unwrap_or(host.region.as_str());
+            let fips = if host.fips { ", fips: true" } else { "" };
+            let account = host.account.as_str();
             format!(
-                "# Named {occurrences} times in this repository.\nregistry: {{ account: \"{account}\", region: {region} }}\n"
+                "# Named {occurrences} times in this repository.\nregistry: {{ account: \"{account}\", region: {region}{fips} }}\n"
             )
         }
         _ => "# registry: { account: \"123456789012\", region: ca-central-1 }\n".to_owned(),
@@ -66,8 +72,15 @@ fn upstreams(facts: &Facts, text: &mut String) {
     }
     let mut by_use: Vec<&(String, usize, usize)> = facts.upstreams.iter().collect();
     by_use.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+    let mut used = std::collections::BTreeSet::new();
     for (host, images, occurrences) in by_use {
-        let Some(prefix) = default_prefix(host) else { continue };
+        let Some(prefix) = default_prefix(host).filter(|prefix| used.insert(prefix.clone())) else {
+            let _ = writeln!(
+                text,
+                "  # {host}: choose a prefix    # images: {images}, references: {occurrences}"
+            );
+            continue;
+        };
         let credential = match upstream_for(host).map(|upstream| upstream.credential) {
             Some(Credential::Secret) => "; its rule needs a credential",
             Some(Credential::Role) => "; its rule may need a role",

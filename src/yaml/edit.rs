@@ -63,13 +63,16 @@ pub fn inverse(text: &str, edits: &[Edit]) -> Result<Vec<Edit>, EditError> {
 /// one scalar or in a document that does not parse; comments, tags, anchors and the text between stay.
 pub fn verify(old: &Stream<'_>, new: &str, edits: &[Edit]) -> Result<(), EditError> {
     let shift = Shift::new(edits)?;
-    let new = parse(new);
     let changed = |at: usize, what| Err(EditError::Changed { at, what });
-    if old.nodes.len() != new.nodes.len() || old.documents.len() != new.documents.len() {
-        return changed(0, "another number of nodes");
+    if apply(old.text, edits)? != new {
+        return changed(0, "text outside the edits");
     }
+    let new = parse(new);
     if old.errors.len() != new.errors.len() {
         return changed(0, "a document that no longer parses");
+    }
+    if old.nodes.len() != new.nodes.len() || old.documents.len() != new.documents.len() {
+        return changed(0, "another number of nodes");
     }
     for edit in &shift.edits {
         let scalar = old.scalar_at(edit.span.start).and_then(|id| old.node(id));

@@ -110,6 +110,32 @@ fn flags_alone_are_enough_and_lie_over_the_file() {
 }
 
 #[test]
+fn patterns_mean_what_people_write() {
+    let config = load(
+        r#"
+registry: { account: "123456789012", region: ca-central-1 }
+exclude: ["nginx", "grafana/*", "quay.io"]
+targets:
+  - paths: ["./clusters/prod"]
+    registry: { account: "210987654321", region: eu-central-1 }
+  - paths: ["teams/*/eu/**"]
+    registry: { account: "210987654321", region: eu-west-1 }
+  - paths: ["teams/*/us/**"]
+    registry: { account: "210987654321", region: us-east-1 }
+"#,
+    )
+    .unwrap();
+    for out in ["nginx", "grafana/loki", "quay.io/o/n"] {
+        assert!(!config.wants_image(&Name::parse(out).unwrap()), "{out}");
+    }
+    assert!(config.wants_image(&Name::parse("ghcr.io/o/n").unwrap()));
+    let region = |path| routed(&config, path, "ghcr.io/o/n").split('.').nth(3).unwrap().to_owned();
+    assert_eq!(region("clusters/prod/apps/x.yaml"), "eu-central-1");
+    assert_eq!(region("teams/a/us/x.yaml"), "us-east-1");
+    assert_eq!(region("elsewhere/x.yaml"), "ca-central-1");
+}
+
+#[test]
 fn an_account_that_starts_with_a_zero_keeps_it_without_quotes() {
     let config = load("registry: { account: 012345678901, region: eu-west-1 }\n").unwrap();
     assert_eq!(config.cache_hosts(), ["012345678901.dkr.ecr.eu-west-1.amazonaws.com"]);
@@ -135,7 +161,12 @@ fn every_proposal_is_a_configuration_and_so_are_its_examples() {
         clusters: vec!["clusters/dev".to_owned(), "clusters/prod".to_owned()],
         ..Facts::default()
     };
-    for facts in [Facts::default(), full] {
+    let odd = Facts {
+        upstreams: vec![("ghcr.azurecr.io".to_owned(), 1, 1), ("ghcr.io".to_owned(), 1, 2)],
+        ecr_hosts: vec![("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn".parse().unwrap(), 4)],
+        ..Facts::default()
+    };
+    for facts in [Facts::default(), full, odd] {
         let text = propose(&facts);
         load(&text).unwrap();
         // An example is a comment that begins with a key: without its `# ` the file still loads.

@@ -9,13 +9,16 @@
 
 mod config;
 mod docs;
+mod edits;
 mod explained;
 mod fleet;
 mod forms;
 mod golden;
+mod hostile;
 mod outline;
 mod pairs;
 mod properties_route;
 mod schemas;
 mod tree_walk;
 mod tree_write;
+mod yaml;
