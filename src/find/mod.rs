@@ -88,7 +88,13 @@ impl Finder {
     pub fn find(&self, path: &str, bytes: &[u8]) -> Found {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
-            Err(_) => return self.all_mentions(&String::from_utf8_lossy(bytes), Reason::NotUtf8),
+            Err(_) => {
+                let found = self.hosts.upstream_search().find_iter(bytes);
+                let span = |found: aho_corasick::Match| Span::new(found.start(), found.end());
+                let mentions =
+                    found.map(|found| Mention { span: span(found), reason: Reason::NotUtf8 }).collect();
+                return Found { mentions, ..Found::default() };
+            }
         };
         let mut explorer =
             Explorer { path, hosts: &self.hosts, outlines: self.outlines, found: Found::default() };

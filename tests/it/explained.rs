@@ -97,3 +97,86 @@ fn corpus_has_no_unexplained_occurrence() {
         }
     }
 }
+
+/// Texts that are nearly YAML, put together from what YAML is made of.
+fn nearly_yaml() -> impl proptest::strategy::Strategy<Value = String> {
+    let pieces = [
+        "image: ",
+        "ghcr.io",
+        "ghcr.io/o/n:v1",
+        "/o/n",
+        ":v1",
+        "@sha256:0",
+        "\n",
+        "\n",
+        "  ",
+        "    ",
+        "- ",
+        "\"",
+        "'",
+        "{",
+        "}",
+        "[",
+        "]",
+        "|\n",
+        ">-\n",
+        "# ",
+        " # ",
+        "&a ",
+        "*a",
+        "\\",
+        "\\n",
+        "---\n",
+        "...\n",
+        "key: ",
+        "registry: ghcr.io\n",
+        "repository: o/n\n",
+        "tag: v1\n",
+        "{{ x }}",
+        "${V}",
+        "é",
+        "\t",
+        ": ",
+        ", ",
+        "\r\n",
+        "oci://",
+        "https://",
+        "--f=",
+        "metadata:\n",
+        "spec:\n",
+        "apiVersion: v1\nkind: Pod\n",
+        "\u{feff}",
+        "!t ",
+        "? ",
+        "%YAML 1.2\n",
+        "/* ",
+        " */",
+        "// ",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..60)
+        .prop_map(|pieces| pieces.concat())
+}
+
+use proptest::strategy::Strategy as _;
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_text_is_accounted_for_once(text in nearly_yaml(), long in proptest::bool::ANY) {
+        let finder = Finder::new(Hosts::new(&["ghcr.io".to_owned(), "docker.io".to_owned()], &[]).unwrap());
+        let plain = Finder::new(Hosts::new(&["ghcr.io".to_owned()], &[]).unwrap());
+        // Long texts are read by their outline.
+        let text = if long { format!("{text}\nfiller:\n{}", "  - some: value\n    more: of it\n".repeat(60)) } else { text };
+        let expected: Vec<usize> = text.match_indices("ghcr.io").map(|(at, _)| at).collect();
+        for path in ["a.yaml", "a.json", "templates/a.tpl", "a.md", "kustomization.yaml"] {
+            for finder in [&finder, &plain] {
+                let found = finder.find(path, text.as_bytes());
+                let covers = found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
+                let mut offsets: Vec<usize> = covers.chain(found.mentions.iter().map(|mention| mention.span.start)).collect();
+                offsets.sort_unstable();
+                proptest::prop_assert_eq!(&offsets, &expected, "{}", path);
+            }
+        }
+    }
+}
