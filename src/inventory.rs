@@ -92,7 +92,10 @@ fn could_be_kustomization(path: &std::path::Path) -> bool {
         .is_some_and(|name| name.as_encoded_bytes().to_ascii_lowercase().starts_with(b"kustomization"))
 }
 
-fn locate(path: RepoPath, found: Found, bytes: &[u8]) -> FileInventory {
+fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
+    // Kept for the whole run, and mostly of one element: room for four would be most of the memory.
+    found.sites.shrink_to_fit();
+    found.mentions.shrink_to_fit();
     let index = LineIndex::new(bytes);
     let sites = found.sites.iter().map(|site| index.position(site.start())).collect();
     let mentions = found.mentions.iter().map(|mention| index.position(mention.span.start)).collect();

@@ -31,28 +31,29 @@ impl Explorer<'_> {
         if found.is_empty() {
             return;
         }
+        if !self.by_place_or_value(scalar, text, &found) {
+            if self.embedded(scalar, text) {
+                return;
+            }
+            lexical::text(self, scalar, text, &found);
+        }
         self.mention_all(scalar, &inside, Reason::OtherHost);
+    }
+
+    /// What the place alone decides, and texts that are references and nothing else.
+    fn by_place_or_value(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
         if scalar.place.is_key() {
-            return self.mention_all(scalar, &found, key_reason(scalar.place));
+            self.mention_all(scalar, found, key_reason(scalar.place));
+        } else if let Some(reason) = stay::reason(scalar.place) {
+            self.mention_all(scalar, found, reason);
+        } else if kustomize::is_argo_image(scalar.place) {
+            self.argo_images(scalar, text, found);
+        } else if let [only] = found {
+            return self.whole(scalar, text, only);
+        } else {
+            return self.list(scalar, text, found);
         }
-        if let Some(reason) = stay::reason(scalar.place) {
-            return self.mention_all(scalar, &found, reason);
-        }
-        if kustomize::is_argo_image(scalar.place) {
-            return self.argo_images(scalar, text, &found);
-        }
-        if let [only] = found.as_slice()
-            && self.whole(scalar, text, only)
-        {
-            return;
-        }
-        if found.len() > 1 && self.list(scalar, text, &found) {
-            return;
-        }
-        if self.embedded(scalar, text) {
-            return;
-        }
-        lexical::text(self, scalar, text, &found);
+        true
     }
 
     /// A text that is one reference, or one host, with at most a scheme or a flag before it.

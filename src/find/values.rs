@@ -137,11 +137,15 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
         let node = place.stream.node(id)?;
         let content = place.stream.content(id).and_then(|content| content.map.outer(Span::new(0, path_len)));
         let repository = content.unwrap_or(Span::new(node.span.start, node.span.start));
-        let obstacle = match () {
-            () if two => Some(Obstacle::TwoRegistries),
-            () if literal::has_placeholder(path) => Some(Obstacle::Computed),
-            () => literal.obstacle,
-        };
+        if two {
+            // One of the two is not used; which one, only the chart knows. The registry stays.
+            let shape = Shape::Registry { span, path: literal.path.clone() };
+            let name = Name { host: literal.name.host.clone(), path: literal.path.clone() };
+            let obstacle = Some(Obstacle::TwoRegistries);
+            return Some(Split { form: Form::LoneRegistry, name, tail: String::new(), shape, obstacle });
+        }
+        let computed = literal::has_placeholder(path).then_some(Obstacle::Computed);
+        let obstacle = computed.or(literal.obstacle);
         return Some(Split {
             form: Form::RegistrySplit,
             name: joined_name(literal, path),

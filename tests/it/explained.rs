@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::migrate;
 use pullthru::tree::{Repository, WalkOptions};
 
 /// Every host that ECR can cache, as far as it has a fixed name.
@@ -177,6 +178,31 @@ proptest::proptest! {
                 offsets.sort_unstable();
                 proptest::prop_assert_eq!(&offsets, &expected, "{}", path);
             }
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_text_is_migrated_as_planned_or_not_at_all(text in nearly_yaml()) {
+        let overrides = pullthru::config::Overrides {
+            account: Some("123456789012".to_owned()),
+            region: Some("ca-central-1".to_owned()),
+            ..Default::default()
+        };
+        let config = pullthru::config::Config::load(None, &overrides).unwrap();
+        let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+        let plan = |text: &str| {
+            let inventory = inventory::of_text(text.as_bytes(), &finder);
+            migrate::plan(&inventory, &config, migrate::Direction::ToCache, |_| true)
+        };
+        for file in &plan(&text).files {
+            let new = migrate::edited(file, &text, &finder);
+            proptest::prop_assert!(new.is_ok(), "{:?}", new);
+            let again = plan(&new.unwrap());
+            proptest::prop_assert!(again.is_empty(), "{:#?}", again.files);
         }
     }
 }
