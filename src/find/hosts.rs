@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn the_number_of_hosts_does_not_matter() {
-        let text = "ghcr.io xghcr.io/o ghcr.io.example a/ghcr.io/o 1.dkr.ecr.x.amazonaws.com/ghcr.io/o ghcr.i";
+        let text =
+            "ghcr.io xghcr.io/o ghcr.io.example a/ghcr.io/o 1.dkr.ecr.x.amazonaws.com/ghcr.io/o ghcr.i";
         let hosts = ["ghcr.io".to_owned(), "ghcr.io.example".to_owned()];
         let few = Hosts::new(&hosts, &[]).unwrap();
         let more: Vec<String> = (0..300).map(|number| format!("cache-{number}.example")).collect();

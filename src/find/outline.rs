@@ -66,11 +66,12 @@ pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
             kept.get_mut(entry.line..entry.end)?.fill(true);
         }
     }
+    let ignores = text.contains("pullthru:");
     let mut outline = Outline { text: String::with_capacity(text.len() / 4), map: SpanMap::default() };
     let mut at = 0;
     for (line, keep) in lines.iter().zip(&kept) {
         let marker = line.starts_with("---") || line.starts_with("...");
-        if *keep || marker || line.contains("pullthru:") {
+        if *keep || marker || ignores && line.contains("pullthru:") {
             outline.map.push(outline.text.len(), at, line.len());
             outline.text.push_str(line);
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::{Change, Direction, FilePlan, Left, Plan, Warning, Why, pair};
 use crate::config::Config;
 use crate::find::{Obstacle, Reason, Role, Shape, Site};
@@ -23,7 +25,7 @@ pub fn plan(
 ) -> Plan {
     let mut decisions: Vec<Vec<Decision>> = inventory
         .files
-        .iter()
+        .par_iter()
         .map(|file| {
             let routes = config.routes(file.path.as_str());
             let decide = |site| decide(site, routes, config, direction);
@@ -94,7 +96,8 @@ fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Dire
 
 /// Does the name ask a cache? An ECR registry may also be an upstream: then there is a route for it.
 fn is_cached(name: &Name, routes: Option<&Routes>) -> bool {
-    let ecr = name.host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)));
+    let ecr = name.host.contains(".dkr")
+        && name.host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)));
     match routes {
         Some(routes) => routes.route_for(name).is_none() && (ecr || name.host == routes.cache().to_string()),
         None => ecr,

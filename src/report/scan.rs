@@ -396,8 +396,10 @@ pub fn csv(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// One JSON document, indented.
 pub fn json(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    // Written to memory first: a writer that is asked for every bracket costs more than the text.
+    let mut text = serde_json::to_vec_pretty(report)?;
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
 /// One JSON object a line, a line a site.
