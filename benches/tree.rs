@@ -1,36 +1,78 @@
 //! Whole runs of `pullthru scan` on a generated tree, beside `rg` on the same tree with the same threads.
 //!
-//! `cargo bench --bench tree` builds the tree once (deterministic, in the system's temporary directory, so that no
-//! `.gitignore` of a repository around it counts), runs both programs in turn, and prints medians, the ratio pair
-//! by pair, and peak memory. Without `rg` on the path the comparison is left out and said so.
+//! `cargo bench --bench tree` builds two trees once, byte for byte the same on every machine, in the system's
+//! temporary directory: there no `.gitignore` of a repository around them counts for either program, and neither has
+//! to be told to disregard one. Both programs run in turn with warm caches and write to a file; printed are medians,
+//! the ratio pair by pair, and peak memory. Without `rg` on the path the comparison is left out, and said so.
+//!
+//! Behind `--`: `--check` fails when a limit is missed, `--threads N`, `--runs N`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const FILES: usize = 50_000;
 const FILES_PER_DIRECTORY: usize = 25;
-const RUNS: usize = 11;
+/// Changes with every change of the generator.
+const GENERATOR: &str = "3";
 
-fn main() {
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
-    println!("{threads} threads, {RUNS} runs of each after one to warm up; median (fastest to slowest)");
-    let sparse = tree("sparse", 20);
-    let dense = tree("dense", 1);
-    compare("5 % of the files have a reference", &sparse, threads);
-    compare("every file has a reference", &dense, threads);
-    named_files(&sparse);
+/// What is promised.
+const MAX_RATIO: f64 = 1.2;
+const MAX_MEMORY: f64 = 150.0;
+const MAX_NAMED: Duration = Duration::from_millis(50);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        Some(arguments.get(at + 1)?.parse::<usize>().unwrap_or_else(|_| panic!("{flag} takes a number")))
+    };
+    let version = Command::new("rg").arg("--version").output();
+    let mut bench = Bench {
+        threads: number("--threads").unwrap_or(std::thread::available_parallelism().map_or(1, Into::into)),
+        runs: number("--runs").unwrap_or(11),
+        ripgrep: version.is_ok(),
+        directory: std::env::temp_dir().join("pullthru-bench"),
+        missed: 0,
+    };
+    println!("{} threads, {} runs of each in turn after one to warm up", bench.threads, bench.runs);
+    match version.as_ref().map(|output| String::from_utf8_lossy(&output.stdout)) {
+        Ok(version) => println!("Beside {}.", version.lines().next().unwrap_or("rg")),
+        Err(_) => println!("There is no rg on the path: nothing to compare with."),
+    }
+    println!("Figures are medians (fastest to slowest).");
+    let sparse = bench.tree("sparse", 20);
+    bench.compare("5 % of the files have a reference", &sparse, FILES / 20, true);
+    bench.named_files(&sparse);
+    let dense = bench.tree("dense", 1);
+    bench.compare("worst case: every file has a reference", &dense, FILES, false);
+    if bench.missed > 0 && arguments.iter().any(|argument| argument == "--check") {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
-/// A tree in which one of `every` files has a reference to `ghcr.io`.
-fn tree(name: &str, every: usize) -> PathBuf {
-    let root = std::env::temp_dir().join(format!("pullthru-bench-{name}-v2"));
-    let stamp = root.join("complete");
-    if !stamp.exists() {
+struct Bench {
+    threads: usize,
+    runs: usize,
+    ripgrep: bool,
+    directory: PathBuf,
+    missed: usize,
+}
+
+impl Bench {
+    /// A tree in which one of `every` files has a reference to `ghcr.io`; made once.
+    fn tree(&self, name: &str, every: usize) -> PathBuf {
+        let (root, stamp) = (self.directory.join(name), self.directory.join(format!("{name}.generator")));
+        if fs::read_to_string(&stamp).is_ok_and(|generator| generator == GENERATOR) {
+            return root;
+        }
+        let _ = fs::remove_file(&stamp);
+        let _ = fs::remove_dir_all(&root);
         let mut random = Random(0x5eed);
         for number in 0..FILES {
             let directory = root.join(format!("apps/team-{:03}", number / FILES_PER_DIRECTORY / 20));
@@ -38,13 +80,142 @@ fn tree(name: &str, every: usize) -> PathBuf {
             if number % FILES_PER_DIRECTORY == 0 {
                 fs::create_dir_all(&directory).unwrap();
             }
-            let text = manifest(number, number % every == 0, &mut random);
-            fs::write(directory.join(format!("manifest-{:02}.yaml", number % FILES_PER_DIRECTORY)), text)
-                .unwrap();
+            let file = directory.join(format!("manifest-{:02}.yaml", number % FILES_PER_DIRECTORY));
+            fs::write(file, manifest(number, number % every == 0, &mut random)).unwrap();
         }
-        fs::write(&stamp, "").unwrap();
+        fs::write(&stamp, GENERATOR).unwrap();
+        root
     }
-    root
+
+    fn compare(&mut self, title: &str, root: &Path, references: usize, limited: bool) {
+        let bytes = size(root) as f64;
+        println!("\n{title}: {FILES} files, {:.0} MB", bytes / 1e6);
+        // Once to warm up, and to see that both have found the same.
+        let report: serde_json::Value =
+            serde_json::from_slice(&self.scan(root).output().unwrap().stdout).unwrap();
+        assert_eq!(report["summary"]["files_with_references"], references);
+        if self.ripgrep {
+            let listed = self.ripgrep(root).output().unwrap().stdout;
+            assert_eq!(listed.split(|byte| *byte == b'\n').count(), references + 1);
+        }
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..self.runs {
+            ours.push(self.time(&mut self.scan(root)));
+            if self.ripgrep {
+                theirs.push(self.time(&mut self.ripgrep(root)));
+            }
+        }
+        let memory = self.peak_memory(&self.scan(root));
+        let spread = Spread::of(ours.iter().copied());
+        let rate = bytes / 1e3 / spread.median;
+        println!("  pullthru scan --format json  {spread:.0} ms, {rate:.0} MB/s");
+        self.limit("peak memory of pullthru, MB", memory, limited.then_some(MAX_MEMORY));
+        if !theirs.is_empty() {
+            println!("  rg -l 'ghcr\\.io'             {:.0} ms", Spread::of(theirs.iter().copied()));
+            let ratios = Spread::of(ours.iter().zip(&theirs).map(|(a, b)| a / b));
+            println!("  ratio, pair by pair          {ratios:.2}");
+            self.limit("median ratio", ratios.median, limited.then_some(MAX_RATIO));
+        }
+    }
+
+    /// The pre-commit case: ten files by name.
+    fn named_files(&mut self, root: &Path) {
+        let files: Vec<String> =
+            (0..10).map(|n| format!("apps/team-000/app-00/manifest-{n:02}.yaml")).collect();
+        let times = (0..=self.runs).map(|_| self.time(self.scan(root).args(&files)));
+        let spread = Spread::of(times.collect::<Vec<f64>>().into_iter().skip(1));
+        println!("\nten files by name\n  pullthru scan --format json  {spread:.1} ms");
+        self.limit("slowest of them, ms", spread.greatest, Some(MAX_NAMED.as_secs_f64() * 1e3));
+    }
+
+    fn scan(&self, root: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+        command.args("scan --format json --account 123456789012 --region ca-central-1 --root .".split(' '));
+        command.args(["--threads", &self.threads.to_string()]).current_dir(root);
+        command
+    }
+
+    fn ripgrep(&self, root: &Path) -> Command {
+        let mut command = Command::new("rg");
+        command.args(["-l", r"ghcr\.io", "-j", &self.threads.to_string(), "."]).current_dir(root);
+        command.env_remove("RIPGREP_CONFIG_PATH");
+        command
+    }
+
+    /// Milliseconds from the start to the end of the process; its output goes to a file.
+    fn time(&self, command: &mut Command) -> f64 {
+        command.stdout(File::create(self.directory.join("output")).unwrap());
+        let start = Instant::now();
+        let status = command.status().unwrap();
+        let wall = start.elapsed();
+        assert!(status.success(), "{command:?}: {status}");
+        wall.as_secs_f64() * 1e3
+    }
+
+    /// Peak resident memory in MB, by GNU time; without that, as the system tells while the process runs. A run by
+    /// itself, so that looking does not slow what is timed.
+    fn peak_memory(&self, command: &Command) -> f64 {
+        let told = self.directory.join("memory");
+        let mut program = Command::new(command.get_program());
+        let has_time = Path::new("/usr/bin/time").exists();
+        if has_time {
+            program = Command::new("/usr/bin/time");
+            program.args(["-f", "%M", "-o"]).arg(&told).arg(command.get_program());
+        }
+        program.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+        let mut child = program.stdout(Stdio::null()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = String::new();
+        while child.try_wait().unwrap().is_none() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or(peak, str::to_owned);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let kilobytes = if has_time { fs::read_to_string(told).unwrap() } else { peak };
+        kilobytes.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) * 1024.0 / 1e6
+    }
+
+    fn limit(&mut self, what: &str, figure: f64, limit: Option<f64>) {
+        match limit {
+            Some(limit) if figure > limit => {
+                self.missed += 1;
+                println!("  {what}: {figure:.2} MISSES the limit of {limit}");
+            }
+            Some(limit) => println!("  {what}: {figure:.2}, within the limit of {limit}"),
+            None => println!("  {what}: {figure:.2}"),
+        }
+    }
+}
+
+struct Spread {
+    least: f64,
+    median: f64,
+    greatest: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Spread {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        Spread { least: values[0], median: values[values.len() / 2], greatest: values[values.len() - 1] }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = f.precision().unwrap_or(2);
+        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.greatest)
+    }
+}
+
+fn size(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() { size(&entry.path()) } else { metadata.len() }
+        })
+        .sum()
 }
 
 /// A Deployment, a HelmRelease or a ConfigMap of about 4 kB, written as people write them: comments, long values,
@@ -175,118 +346,4 @@ impl Random {
             ["queue", "payments", "cache", "frontend", "worker", "metrics", "gateway", "ledger"];
         WORDS[(self.next() % 8) as usize]
     }
-}
-
-struct Run {
-    wall: Duration,
-    /// Peak resident memory, in MiB; as the system last told before the program ended.
-    memory: f64,
-}
-
-fn run(command: &mut Command) -> Run {
-    let start = Instant::now();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut memory: f64 = 0.0;
-    loop {
-        if let Ok(text) = fs::read_to_string(&status)
-            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM"))
-        {
-            let kilobytes: f64 = line.split_whitespace().nth(1).unwrap_or("0").parse().unwrap_or(0.0);
-            memory = memory.max(kilobytes / 1024.0);
-        }
-        if child.try_wait().unwrap().is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    Run { wall: start.elapsed(), memory }
-}
-
-fn scan(root: &Path, threads: usize) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
-    command.args([
-        "scan",
-        "--format",
-        "json",
-        "--account",
-        "123456789012",
-        "--region",
-        "ca-central-1",
-        "--root",
-        ".",
-    ]);
-    command.args(["--threads", &threads.to_string()]).current_dir(root);
-    command
-}
-
-fn ripgrep(root: &Path, threads: usize) -> Command {
-    let mut command = Command::new("rg");
-    command.args(["-l", r"ghcr\.io", "-j", &threads.to_string(), "."]).current_dir(root);
-    command
-}
-
-fn compare(title: &str, root: &Path, threads: usize) {
-    let bytes: u64 = megabytes(root);
-    println!("\n{title}: {FILES} files, {} MB", bytes / 1_000_000);
-    let has_ripgrep = Command::new("rg").arg("--version").stdout(Stdio::null()).status().is_ok();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..=RUNS {
-        let our = run(&mut scan(root, threads));
-        let their = has_ripgrep.then(|| run(&mut ripgrep(root, threads)));
-        if round > 0 {
-            ours.push(our);
-            theirs.extend(their);
-        }
-    }
-    let rate = bytes as f64 / 1e6 / median(ours.iter().map(|run| run.wall.as_secs_f64())).1;
-    print_runs("pullthru scan --format json", &ours);
-    println!("  {rate:>33.0} MB/s");
-    if theirs.is_empty() {
-        println!("  rg is not installed: no comparison");
-        return;
-    }
-    print_runs(r"rg -l 'ghcr\.io'", &theirs);
-    let ratios = ours.iter().zip(&theirs).map(|(a, b)| a.wall.as_secs_f64() / b.wall.as_secs_f64());
-    let (low, middle, high) = median(ratios);
-    println!("  ratio {middle:.2} ({low:.2} to {high:.2})");
-}
-
-fn print_runs(name: &str, runs: &[Run]) {
-    let (low, middle, high) = median(runs.iter().map(|run| run.wall.as_secs_f64() * 1e3));
-    let memory = runs.iter().map(|run| run.memory).fold(0.0, f64::max);
-    println!("  {name:<28} {middle:>6.0} ms ({low:.0} to {high:.0}), peak memory {memory:.0} MiB");
-}
-
-/// The pre-commit case: ten files by name.
-fn named_files(root: &Path) {
-    let files: Vec<String> = (0..10).map(|n| format!("apps/team-000/app-00/manifest-{n:02}.yaml")).collect();
-    let mut runs = Vec::new();
-    for _ in 0..=RUNS {
-        let mut command = scan(root, 2);
-        runs.push(run(command.args(&files)));
-    }
-    println!("\nten files by name");
-    print_runs("pullthru scan --format json", &runs[1..]);
-}
-
-fn megabytes(root: &Path) -> u64 {
-    let mut bytes = 0;
-    let mut open = vec![root.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let metadata = entry.metadata().unwrap();
-            if metadata.is_dir() { open.push(entry.path()) } else { bytes += metadata.len() }
-        }
-    }
-    bytes
-}
-
-/// Least, median, greatest.
-fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    (at(0), at(values.len() / 2), at(values.len().saturating_sub(1)))
 }
