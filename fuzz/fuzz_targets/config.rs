@@ -5,7 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use pullthru::config::{Config, Overrides};
 
 fuzz_target!(|text: &str| {
-    if let Err(errors) = Config::load(Some(("pullthru.yaml".to_owned(), text.to_owned())), &Overrides::default()) {
+    if let Err(errors) =
+        Config::load(Some(("pullthru.yaml".to_owned(), text.to_owned())), &Overrides::default())
+    {
         assert!(!errors.errors.is_empty());
     }
 });

@@ -6,15 +6,17 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use pullthru::find::{Finder, Hosts};
 
-static FINDER: LazyLock<Finder> =
-    LazyLock::new(|| Finder::new(Hosts::new(&["ghcr.io".to_owned()], &["${ECR}".to_owned()]).expect("two needles")));
+static FINDER: LazyLock<Finder> = LazyLock::new(|| {
+    Finder::new(Hosts::new(&["ghcr.io".to_owned()], &["${ECR}".to_owned()]).expect("two needles"))
+});
 
 fuzz_target!(|text: &str| {
     let expected: Vec<usize> = text.match_indices("ghcr.io").map(|(at, _)| at).collect();
     for path in ["a.yaml", "a.json", "templates/a.tpl", "kustomization.yaml"] {
         let found = FINDER.find(path, text.as_bytes());
         let covers = found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
-        let mut offsets: Vec<usize> = covers.chain(found.mentions.iter().map(|mention| mention.span.start)).collect();
+        let mut offsets: Vec<usize> =
+            covers.chain(found.mentions.iter().map(|mention| mention.span.start)).collect();
         offsets.sort_unstable();
         assert_eq!(offsets, expected, "{path}");
     }

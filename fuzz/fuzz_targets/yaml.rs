@@ -15,5 +15,14 @@ fuzz_target!(|text: &str| {
             }
         }
     }
+    for error in &stream.errors {
+        assert!(text.get(error.lost.range()).is_some());
+    }
+    for pair in stream.errors.windows(2) {
+        assert!(pair[0].lost.end <= pair[1].lost.start);
+    }
+    for document in &stream.documents {
+        assert!(document.root.is_none_or(|root| stream.node(root).is_some_and(|node| node.parent.is_none())));
+    }
     assert_eq!(yaml::edit::verify(&stream, text, &[]), Ok(()));
 });

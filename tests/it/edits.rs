@@ -376,7 +376,6 @@ fn corpus_edits_change_their_bytes_only_and_can_be_undone() {
     let (mut files, mut edited, mut wrong) = (0, 0, String::new());
     for path in crate::yaml::corpus_files() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        let stream = yaml::parse(&text);
         for text in
             [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}"), text.trim_end().to_owned()]
         {

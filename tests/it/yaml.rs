@@ -616,7 +616,8 @@ fn corpus_spans_decode() {
         }
     }
     println!(
-        "{files} files, {broken} broken documents, {scalars} scalars, {lines} of one line, {blocks} blocks, {contents} with content, {words} words"
+        "{files} files, {broken} broken documents, {scalars} scalars: {lines} of one line, {blocks} blocks, \
+         {contents} with content, {words} words"
     );
     assert!(scalars > 0 && lines > 0 && blocks > 0);
     assert!(contents * 1000 >= scalars * 999, "{contents} of {scalars}");
