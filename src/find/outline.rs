@@ -15,6 +15,9 @@ use crate::yaml::SpanMap;
 /// Below this many bytes the whole text is as quick.
 const WORTH_IT: usize = 1_500;
 
+/// A neighbour of a hit may be a name or a tag on lines of its own: `repository: >-`. No more lines than this.
+const SHORT: usize = 8;
+
 /// A text with the lines that matter, and its way back.
 pub(super) struct Outline {
     pub(super) text: String,
@@ -48,11 +51,13 @@ pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
     let hits = kept.clone();
     let mut entries = entries(&lines)?;
     open_ancestors(&mut entries, &hits);
+    open_around_hits_in_comments(&mut entries, &hits);
     for index in 0..entries.len() {
         let entry = entries.get(index)?;
         let parent = entry.parent.and_then(|parent| entries.get(parent));
         let named = |key: &str| lines.get(entry.line).is_some_and(|line| line.trim_start().starts_with(key));
-        if parent.is_none_or(|parent| parent.open) {
+        let parent_open = parent.is_none_or(|parent| parent.open);
+        if parent_open {
             *kept.get_mut(entry.line)? = true;
             // What names the object, and the version beside a source's URL.
             if entry.bare && (named("metadata:") || named("ref:")) {
@@ -62,7 +67,8 @@ pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
         }
         // A scalar that runs over lines is wanted whole.
         let entry = entries.get(index)?;
-        if entry.open && !entry.bare {
+        let short = parent_open && entry.end - entry.line <= SHORT;
+        if (entry.open || short) && !entry.bare {
             kept.get_mut(entry.line..entry.end)?.fill(true);
         }
     }
@@ -138,8 +144,10 @@ fn entries(lines: &[&str]) -> Option<Vec<Entry>> {
                     return None;
                 }
                 // A dash stands between the keys of its own column and those one further in.
-                push(indent * 2 + 1, true)?;
-                if !inner.is_empty() && !inner.starts_with('#') {
+                // A block or quoted scalar may stand as far in as the keys of a mapping would.
+                let scalar = inner.starts_with(['|', '>', '"', '\'']) && !is_bare(inner);
+                push(indent * 2 + 1, !scalar)?;
+                if !scalar && !inner.is_empty() && !inner.starts_with('#') {
                     push((indent + content.len() - inner.len()) * 2, is_bare(inner))?;
                 }
             }
@@ -174,6 +182,18 @@ fn open_ancestors(entries: &mut [Entry], hits: &[bool]) {
         let mut at = if hit { Some(index) } else { None };
         while let Some(entry) = at.and_then(|at| entries.get_mut(at)).filter(|entry| !entry.open) {
             entry.open = true;
+            at = entry.parent;
+        }
+    }
+}
+
+/// A hit on a line that looks like a comment may be in a block scalar, which is wanted whole.
+fn open_around_hits_in_comments(entries: &mut [Entry], hits: &[bool]) {
+    for line in hits.iter().enumerate().filter_map(|(line, hit)| hit.then_some(line)) {
+        let before = entries.partition_point(|entry| entry.line < line);
+        let mut at = before.checked_sub(1);
+        while let Some(entry) = at.and_then(|at| entries.get_mut(at)) {
+            entry.open |= line < entry.end;
             at = entry.parent;
         }
     }
