@@ -190,11 +190,12 @@ impl Explorer<'_> {
     }
 
     fn argo_images(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
-        let images = kustomize::argo_image(scalar.place, text, self.hosts);
+        let mut images = kustomize::argo_image(scalar.place, text, self.hosts).into_iter().peekable();
         for occurrence in found {
-            match images.iter().find(|(literal, _)| literal.span.start == occurrence.host.start) {
+            while images.next_if(|(literal, _)| literal.span.start < occurrence.host.start).is_some() {}
+            match images.next_if(|(literal, _)| literal.span.start == occurrence.host.start) {
                 Some((literal, role)) => {
-                    self.site(scalar, occurrence, literal.clone(), Form::ArgoKustomizeImage, role.clone());
+                    self.site(scalar, occurrence, literal, Form::ArgoKustomizeImage, role);
                 }
                 None => {
                     self.mention(scalar, occurrence, Reason::Text);

@@ -173,13 +173,17 @@ fn is_spelling_of(host: &str, upstream: &str) -> bool {
         || (upstream == "docker.io" && matches!(host, "index.docker.io" | "registry-1.docker.io"))
 }
 
+/// No host is longer (RFC 1035), and a text without a blank in it must not be walked for each of its hosts.
+const MAX_HOST: usize = 255;
+
 /// Grows a needle to the host that it is a part of.
 fn expand(text: &str, needle: Span) -> Span {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' || *byte == b'.' || *byte == b'_';
     let bytes = text.as_bytes();
-    let left =
-        bytes.get(..needle.start).unwrap_or_default().iter().rev().take_while(|byte| part(byte)).count();
-    let right = bytes.get(needle.end..).unwrap_or_default().iter().take_while(|byte| part(byte)).count();
+    let left = bytes.get(..needle.start).unwrap_or_default().iter().rev().take(MAX_HOST);
+    let left = left.take_while(|byte| part(byte)).count();
+    let right = bytes.get(needle.end..).unwrap_or_default().iter().take(MAX_HOST);
+    let right = right.take_while(|byte| part(byte)).count();
     let (mut start, mut end) = (needle.start - left, needle.end + right);
     // A full stop or a dash at the end belongs to the prose, and so do those before the host.
     while end > needle.end && bytes.get(end - 1).is_some_and(|byte| !byte.is_ascii_alphanumeric()) {
@@ -189,8 +193,8 @@ fn expand(text: &str, needle: Span) -> Span {
         start += 1;
     }
     // A port counts only where a path follows: `ghcr.io:443/o/n`.
-    let port =
-        bytes.get(end + 1..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let port = bytes.get(end + 1..).unwrap_or_default().iter().take(MAX_HOST);
+    let port = port.take_while(|byte| byte.is_ascii_digit()).count();
     if bytes.get(end) == Some(&b':') && port > 0 && bytes.get(end + 1 + port) == Some(&b'/') {
         end += 1 + port;
     }

@@ -5,9 +5,9 @@ use super::examine::Scalar;
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::place::Outer;
-use super::site::{Embedding, Form, Mention, Obstacle, Reason, Role, Shape, Site};
+use super::site::{Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
 use super::{Explorer, values};
-use crate::yaml::{Span, SpanMap};
+use crate::yaml::{Lines, Span, SpanMap};
 
 /// What an occurrence in a text is.
 enum Verdict {
@@ -22,8 +22,9 @@ pub(super) fn text(
     text: &str,
     found: &[Occurrence],
 ) {
+    let mut reader = Reader::new(text, Span::new(0, text.len()), false);
     for occurrence in found {
-        match judge(text, occurrence, false) {
+        match reader.judge(occurrence) {
             Verdict::Mention(reason) => {
                 explorer.mention(scalar, occurrence, reason);
             }
@@ -41,9 +42,10 @@ pub(super) fn text(
 
 /// A region of a file (or of an embedded text) that is a template or does not parse.
 pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer: &SpanMap, outer: &Outer) {
+    let mut reader = Reader::new(text, region, true);
     for occurrence in &explorer.hosts.find_in(text, region) {
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
-        match judge(text, occurrence, true) {
+        match reader.judge(occurrence) {
             Verdict::Mention(reason) => {
                 if occurrence.owner == Owner::Upstream {
                     explorer.found.mentions.push(Mention { span: needle, reason });
@@ -51,9 +53,8 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
             }
             Verdict::Reference { literal, role, obstacle, form } => {
                 let Some(span) = layer.outer(literal.span) else { continue };
-                let (_, line) = line_around(text, occurrence.host.start);
-                let ignored = line.contains(super::IGNORE);
-                let tail = if literal.tail.is_empty() { tag_below(text, span.end) } else { literal.tail };
+                let below = || reader.tag_below(literal.end).unwrap_or_default();
+                let tail = if literal.tail.is_empty() { below() } else { literal.tail };
                 let shape = if literal.path.is_empty() {
                     Shape::Registry { span, path: String::new() }
                 } else {
@@ -64,73 +65,21 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
                     role,
                     inside: outer.inside,
                     object: outer.object.clone(),
-                    field: key_before(text, occurrence.host.start).unwrap_or_default().to_owned(),
+                    field: reader.key_before(occurrence.host.start).unwrap_or_default().to_owned(),
                     name: literal.name,
                     tail,
                     shape,
-                    obstacle: if ignored { Some(Obstacle::Ignored) } else { literal.obstacle.or(obstacle) },
-                    marker: super::marker_in(line),
+                    obstacle: if reader.line.ignored {
+                        Some(Obstacle::Ignored)
+                    } else {
+                        literal.obstacle.or(obstacle)
+                    },
+                    marker: reader.line.marker,
                     covers: if occurrence.owner == Owner::Upstream { vec![needle] } else { Vec::new() },
                 });
             }
         }
     }
-}
-
-/// `yaml`: the text has YAML's lines, so that any key counts and `#` begins a comment.
-fn judge(text: &str, found: &Occurrence, yaml: bool) -> Verdict {
-    let (line_start, line) = line_around(text, found.host.start);
-    let before = line.get(..found.host.start - line_start).unwrap_or("");
-    if in_comment(text, found.host.start, before, yaml) {
-        return Verdict::Mention(Reason::Comment);
-    }
-    if !found.exact {
-        return Verdict::Mention(Reason::OtherHost);
-    }
-    let token = before.rsplit(|c: char| c.is_whitespace() || "\"'`".contains(c)).next().unwrap_or("");
-    if token.contains("https://") || token.contains("http://") {
-        return Verdict::Mention(Reason::Url);
-    }
-    let literal = literal::read(text, found);
-    let after = text.get(literal.end..).unwrap_or("");
-    let key = key_before(text, found.host.start);
-    if after.starts_with(['*', '?']) {
-        return Verdict::Mention(Reason::Pattern);
-    }
-    if key.is_some_and(|key| ["description", "message", "summary"].contains(&key)) {
-        return Verdict::Mention(Reason::Description);
-    }
-    let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
-    if literal.is_bare_host() {
-        let registry = key.is_some_and(values::is_registry_key);
-        if yaml && registry {
-            return reference(literal, Role::Image, Some(Obstacle::Template), Form::LoneRegistry);
-        }
-        return Verdict::Mention(if key.is_some() { Reason::BareHost } else { Reason::Text });
-    }
-    let whole =
-        after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"'`},)]\\;#|".contains(c));
-    let obstacle = (!whole).then_some(Obstacle::Computed);
-    if before.ends_with("oci://") {
-        return reference(literal, Role::Artifact, obstacle, Form::Artifact);
-    }
-    let image_key = key.is_some_and(is_image_key);
-    if !yaml {
-        return if image_key && whole {
-            reference(literal, Role::Image, None, Form::TextLiteral)
-        } else {
-            Verdict::Mention(Reason::Text)
-        };
-    }
-    // A kustomize matcher pairs with other files, which a text search cannot tell.
-    let obstacle = obstacle.or((key == Some("name")).then_some(Obstacle::Template));
-    if key.is_some()
-        || is_literal_of_template(before)
-        || before.trim_start().trim_start_matches("- ").trim().is_empty()
-    {
-        return reference(literal, Role::Image, obstacle, Form::TemplateText);
-    }
-    Verdict::Mention(Reason::Text)
 }
 
 /// A key that holds an image wherever it stands.
@@ -139,63 +88,202 @@ fn is_image_key(key: &str) -> bool {
     lower.ends_with("image") || lower.ends_with("repository") || lower == "imagename" || lower == "newname"
 }
 
-/// `default "`, `coalesce "`, …: a quoted argument of a template's function.
-fn is_literal_of_template(before: &str) -> bool {
-    let Some(code) = before.rfind("{{").and_then(|open| before.get(open..)) else { return false };
-    !code.contains("}}") && code.trim_end().ends_with(['"', '`'])
+/// Reads occurrences from left to right. What it knows of the line so far is carried along, since a line can be
+/// the whole text.
+struct Reader<'t> {
+    text: &'t str,
+    /// The text has YAML's lines, so that any key counts and `#` begins a comment.
+    yaml: bool,
+    lines: Lines,
+    /// `{{/* … */}}` of Go templates.
+    comments: Vec<Span>,
+    line: Line,
 }
 
-/// The key that the value at `at` stands under, on the same line: `image: "`, `"image":"`, `image = `.
-fn key_before(text: &str, at: usize) -> Option<&str> {
-    let (line_start, _) = line_around(text, at);
-    let before = text.get(line_start..at)?;
-    let before = before.strip_suffix("oci://").unwrap_or(before);
-    let before = before.trim_end_matches(['"', '\'', '\\', '`']).trim_end();
-    let before = before.strip_suffix([':', '='])?;
-    let before = before.trim_end_matches(['"', '\'', '\\', ':']).trim_end_matches(' ');
-    let start =
-        before.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).map_or(0, |at| at + 1);
-    let key = before.get(start..)?.trim_start_matches('-');
-    (!key.is_empty()).then_some(key)
+/// One line, read up to `at`.
+#[derive(Default)]
+struct Line {
+    span: Span,
+    at: usize,
+    /// The first byte that is no blank.
+    content: usize,
+    /// The first byte behind the dashes of list items.
+    item: usize,
+    ignored: bool,
+    marker: Option<Marker>,
+    double_quotes: usize,
+    single_quotes: usize,
+    /// The last blank, quote or bracket that ends a word.
+    word: usize,
+    /// The last `http://` or `https://`.
+    url: Option<usize>,
+    /// The last `{{` and the last `}}`.
+    open: Option<usize>,
+    close: Option<usize>,
 }
 
-fn in_comment(text: &str, at: usize, before: &str, yaml: bool) -> bool {
-    let trimmed = before.trim_start();
-    if trimmed.starts_with('#') && yaml || trimmed.starts_with("//") {
-        return true;
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, region: Span, yaml: bool) -> Reader<'t> {
+        let lines = Lines::within(text, region);
+        // No line yet: its end is before every occurrence.
+        let line = Line { span: Span::new(usize::MAX, 0), ..Line::default() };
+        Reader { text, yaml, lines, comments: template_comments(text, region), line }
     }
-    if yaml
-        && before.contains(" #")
-        && before.matches('"').count().is_multiple_of(2)
-        && before.matches('\'').count().is_multiple_of(2)
-    {
-        return true;
+
+    fn judge(&mut self, found: &Occurrence) -> Verdict {
+        let at = found.host.start;
+        self.read_to(at);
+        let (text, line) = (self.text, &self.line);
+        let before = text.get(line.span.start..at).unwrap_or("");
+        if self.in_comment(at) {
+            return Verdict::Mention(Reason::Comment);
+        }
+        if !found.exact {
+            return Verdict::Mention(Reason::OtherHost);
+        }
+        if line.url.is_some_and(|url| url >= line.word) {
+            return Verdict::Mention(Reason::Url);
+        }
+        let literal = literal::read(text, found);
+        let after = text.get(literal.end..).unwrap_or("");
+        let key = self.key_before(at);
+        if after.starts_with(['*', '?']) {
+            return Verdict::Mention(Reason::Pattern);
+        }
+        if key.is_some_and(|key| ["description", "message", "summary"].contains(&key)) {
+            return Verdict::Mention(Reason::Description);
+        }
+        let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
+        if literal.is_bare_host() {
+            let registry = key.is_some_and(values::is_registry_key);
+            if self.yaml && registry {
+                return reference(literal, Role::Image, Some(Obstacle::Template), Form::LoneRegistry);
+            }
+            return Verdict::Mention(if key.is_some() { Reason::BareHost } else { Reason::Text });
+        }
+        let whole =
+            after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"'`},)]\\;#|".contains(c));
+        let obstacle = (!whole).then_some(Obstacle::Computed);
+        if before.ends_with("oci://") {
+            return reference(literal, Role::Artifact, obstacle, Form::Artifact);
+        }
+        let image_key = key.is_some_and(is_image_key);
+        if !self.yaml {
+            return if image_key && whole {
+                reference(literal, Role::Image, None, Form::TextLiteral)
+            } else {
+                Verdict::Mention(Reason::Text)
+            };
+        }
+        // A kustomize matcher pairs with other files, which a text search cannot tell.
+        let obstacle = obstacle.or((key == Some("name")).then_some(Obstacle::Template));
+        if key.is_some() || line.opens_literal_of_template(before) || at <= line.item {
+            return reference(literal, Role::Image, obstacle, Form::TemplateText);
+        }
+        Verdict::Mention(Reason::Text)
     }
-    let open = text.get(..at).and_then(|before| before.rfind("/*"));
-    let close = text.get(..at).and_then(|before| before.rfind("*/"));
-    // `{{/* … */}}` of Go templates. A glob in YAML can hold `/*`, so it counts only where a template opens it.
-    open.is_some_and(|open| {
-        close.is_none_or(|close| close < open)
-            && text.get(..open).is_some_and(|head| {
-                head.trim_end().ends_with("{{") || head.ends_with("{{-") || head.ends_with("{{- ")
-            })
-    })
+
+    /// Takes in what stands between the last occurrence and this one.
+    fn read_to(&mut self, at: usize) {
+        if at < self.line.span.start || at > self.line.span.end {
+            self.line = Line::new(self.text, self.lines.around(at));
+        }
+        let line = &mut self.line;
+        let from = line.at;
+        for (offset, character) in self.text.get(from..at).unwrap_or("").char_indices() {
+            match character {
+                '"' => line.double_quotes += 1,
+                '\'' => line.single_quotes += 1,
+                _ => {}
+            }
+            if character.is_whitespace() || "\"'`".contains(character) {
+                line.word = from + offset + character.len_utf8();
+            }
+        }
+        // What is looked for may begin before the last occurrence.
+        let mut overlapping = from.saturating_sub("https://".len()).max(line.span.start);
+        while !self.text.is_char_boundary(overlapping) {
+            overlapping += 1;
+        }
+        let new = self.text.get(overlapping..at).unwrap_or("");
+        let last = |sign: &str| new.rfind(sign).map(|found| overlapping + found);
+        line.url = last("https://").max(last("http://")).max(line.url);
+        line.open = last("{{").max(line.open);
+        line.close = last("}}").max(line.close);
+        line.at = at;
+    }
+
+    /// The key that the value at `at` stands under, on the same line: `image: "`, `"image":"`, `image = `.
+    fn key_before(&self, at: usize) -> Option<&'t str> {
+        let before = self.text.get(self.line.span.start..at)?;
+        let before = before.strip_suffix("oci://").unwrap_or(before);
+        let before = before.trim_end_matches(['"', '\'', '\\', '`']).trim_end();
+        let before = before.strip_suffix([':', '='])?;
+        let before = before.trim_end_matches(['"', '\'', '\\', ':']).trim_end_matches(' ');
+        let start =
+            before.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).map_or(0, |at| at + 1);
+        let key = before.get(start..)?.trim_start_matches('-');
+        (!key.is_empty()).then_some(key)
+    }
+
+    fn in_comment(&self, at: usize) -> bool {
+        let line = &self.line;
+        let content = self.text.get(line.content..at).unwrap_or("");
+        if content.starts_with('#') && self.yaml || content.starts_with("//") {
+            return true;
+        }
+        let quoted = !line.double_quotes.is_multiple_of(2) || !line.single_quotes.is_multiple_of(2);
+        if self.yaml && self.lines.hash_before(at) && !quoted {
+            return true;
+        }
+        let before = self.comments.partition_point(|comment| comment.start < at);
+        let last = before.checked_sub(1).and_then(|index| self.comments.get(index));
+        last.is_some_and(|comment| at < comment.end)
+    }
+
+    /// A plain `tag:` on the next line; told to the reader only, since tags never change.
+    fn tag_below(&self, at: usize) -> Option<String> {
+        let next = self.lines.around(at).end + 1;
+        let next = self.text.get(self.lines.around(next).range()).filter(|_| next < self.text.len())?;
+        let tag = next.trim().strip_prefix("tag:")?.trim().trim_matches(['"', '\'']);
+        let template = tag.starts_with("{{") && tag.ends_with("}}");
+        (template || !tag.is_empty() && !tag.contains([' ', '#'])).then(|| format!(":{tag}"))
+    }
 }
 
-/// The line that holds byte `at`, with its start.
-pub(super) fn line_around(text: &str, at: usize) -> (usize, &str) {
-    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
-    (start, text.get(start..end).unwrap_or(""))
+impl Line {
+    fn new(text: &str, span: Span) -> Line {
+        let line = span.slice(text);
+        let content = span.end - line.trim_start().len();
+        let item = span.end - line.trim_start().trim_start_matches("- ").trim_start().len();
+        let ignored = line.contains(super::IGNORE);
+        let marker = line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?));
+        Line { span, at: span.start, content, item, ignored, marker, word: span.start, ..Line::default() }
+    }
+
+    /// `default "`, `coalesce "`, …: a quoted argument of a template's function.
+    fn opens_literal_of_template(&self, before: &str) -> bool {
+        self.open > self.close && before.trim_end().ends_with(['"', '`'])
+    }
 }
 
-/// A plain `tag:` on the next line; told to the reader only, since tags never change.
-fn tag_below(text: &str, at: usize) -> String {
-    let next = text.get(at..).and_then(|rest| rest.lines().nth(1)).unwrap_or("").trim();
-    let tag = next.strip_prefix("tag:").map(|tag| tag.trim().trim_matches(['"', '\'']));
-    match tag {
-        Some(tag) if tag.starts_with("{{") && tag.ends_with("}}") => format!(":{tag}"),
-        Some(tag) if !tag.is_empty() && !tag.contains([' ', '#']) => format!(":{tag}"),
-        _ => String::new(),
+/// `{{/* … */}}`. A glob in YAML can hold `/*`, so it counts only where a template opens it.
+fn template_comments(text: &str, region: Span) -> Vec<Span> {
+    let mut comments = Vec::new();
+    let mut at = region.start;
+    while let Some(open) = text.get(at..region.end).and_then(|rest| rest.find("/*")).map(|found| at + found) {
+        let head = text.get(region.start..open).unwrap_or("");
+        let template = head.trim_end().ends_with("{{") || head.ends_with("{{-") || head.ends_with("{{- ");
+        let end = if template {
+            let rest = text.get(open..region.end).unwrap_or("");
+            rest.find("*/").map_or(region.end, |len| open + len + "*/".len())
+        } else {
+            open + "/*".len()
+        };
+        if template {
+            comments.push(Span::new(open, end));
+        }
+        at = end;
     }
+    comments
 }

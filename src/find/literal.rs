@@ -122,6 +122,9 @@ fn run(text: &str, part: impl Fn(char) -> bool) -> usize {
     at
 }
 
+/// Longer ones are not looked for: a text full of open brackets must not be walked for each of them.
+const MAX_PLACEHOLDER: usize = 1_000;
+
 /// The length of a placeholder at the start of `rest`, within its line.
 pub(crate) fn placeholder(rest: &str) -> Option<usize> {
     if rest.starts_with("%s") || rest.starts_with("%v") || rest.starts_with("%d") {
@@ -130,8 +133,8 @@ pub(crate) fn placeholder(rest: &str) -> Option<usize> {
     let pairs =
         [("${{", "}}"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("<<", ">>"), ("%(", ")s"), ("{%", "%}")];
     let (open, close) = pairs.into_iter().find(|(open, _)| rest.starts_with(open))?;
-    let line = rest.lines().next().unwrap_or("");
-    let inside = line.get(open.len()..)?.find(close)?;
+    let near = rest.get(open.len()..rest.floor_char_boundary(MAX_PLACEHOLDER))?;
+    let inside = near.lines().next()?.find(close)?;
     Some(open.len() + inside + close.len())
 }
 

@@ -221,7 +221,9 @@ impl Explorer<'_> {
                 continue;
             }
             let scalar = stream.scalar_at(at);
-            if scalar.is_none() && is_in_comment(stream.text, at) {
+            // What stands outside every scalar behind a `#` is a comment; before one it is an anchor, a tag or a
+            // directive.
+            if scalar.is_none() && stream.lines().hash_before(at) {
                 if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
                     self.found.mentions.push(Mention { span, reason: Reason::Comment });
                 }
@@ -298,43 +300,29 @@ impl Explorer<'_> {
     }
 
     fn marker_at(&self, stream: &Stream<'_>, scalar: NodeId) -> Option<Marker> {
-        comment_after(stream, scalar).and_then(marker_in)
+        stream.comment_behind(scalar).and_then(marker_in)
     }
 
     /// `# pullthru: ignore` behind the scalar, or alone on the line above.
     fn ignored_at(&self, stream: &Stream<'_>, scalar: NodeId) -> bool {
-        if comment_after(stream, scalar).is_some_and(|comment| comment.contains(IGNORE)) {
-            return true;
-        }
-        let Some(node) = stream.node(scalar) else { return false };
-        let (line, _) = lexical::line_around(stream.text, node.span.start);
-        let above = line.checked_sub(1).map(|end| lexical::line_around(stream.text, end.saturating_sub(1)).1);
-        above.is_some_and(|above| above.trim_start().starts_with('#') && above.contains(IGNORE))
+        stream.comment_behind(scalar).is_some_and(|comment| beginning(comment).contains(IGNORE))
+            || stream.line_above(scalar).is_some_and(is_ignore_line)
     }
 }
 
-/// What stands outside every scalar behind a `#` is a comment; before one it is an anchor, a tag or a directive.
-fn is_in_comment(text: &str, at: usize) -> bool {
-    let (start, line) = lexical::line_around(text, at);
-    let before = line.get(..at - start).unwrap_or("");
-    before.trim_start().starts_with('#') || before.contains(" #") || before.contains("\t#")
+/// A comment that stands alone on its line and takes the next line out of every plan.
+fn is_ignore_line(line: &str) -> bool {
+    line.trim_start().starts_with('#') && beginning(line).contains(IGNORE)
 }
 
-/// The comment that ends the line on which the scalar ends.
-fn comment_after<'s>(stream: &'s Stream<'_>, scalar: NodeId) -> Option<&'s str> {
-    let end = stream.node(scalar)?.span.end;
-    let (start, line) = lexical::line_around(stream.text, end);
-    let rest = line.get(end - start..)?;
-    // Behind a scalar only the closing of flow collections and further entries may stand before a comment.
-    let hash = rest
-        .match_indices('#')
-        .find(|(at, _)| *at == 0 || rest.get(..*at).is_some_and(|b| b.ends_with([' ', '\t'])));
-    rest.get(hash?.0..)
+/// As much of a comment as is read for every scalar of its line.
+fn beginning(comment: &str) -> &str {
+    comment.get(..comment.floor_char_boundary(2_000)).unwrap_or(comment)
 }
 
 /// Flux's setter comment: `{"$imagepolicy": "namespace:policy[:tag|:name|:digest]"}`.
 fn marker_in(comment: &str) -> Option<Marker> {
-    let (_, rest) = comment.split_once("$imagepolicy\"")?;
+    let (_, rest) = beginning(comment).split_once("$imagepolicy\"")?;
     let policy = rest.split('"').nth(1)?;
     match policy.split(':').nth(2) {
         None => Some(Marker::Full),

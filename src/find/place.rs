@@ -20,7 +20,7 @@ pub(super) struct Place<'s, 'a> {
     pub(super) scalar: NodeId,
     /// Keys from the scalar outwards, its own first; `[]` for an item of a sequence; those of the text around
     /// an embedded text follow.
-    pub(super) keys: Vec<String>,
+    pub(super) keys: Vec<&'s str>,
     pub(super) object: Option<Object>,
     /// The object's own mapping, when it stands in this stream.
     pub(super) object_node: Option<NodeId>,
@@ -32,14 +32,12 @@ impl<'s, 'a> Place<'s, 'a> {
         let mut keys = Vec::new();
         for at in stream.ancestors(scalar) {
             match stream.node(at).map(|node| node.slot) {
-                Some(Slot::Item(_)) => keys.push("[]".to_owned()),
-                Some(Slot::Key(_) | Slot::Value(_)) => {
-                    keys.push(stream.key_of(at).unwrap_or_default().to_owned());
-                }
+                Some(Slot::Item(_)) => keys.push("[]"),
+                Some(Slot::Key(_) | Slot::Value(_)) => keys.push(stream.key_of(at).unwrap_or_default()),
                 _ => {}
             }
         }
-        keys.extend(outer.keys.iter().cloned());
+        keys.extend(outer.keys.iter().map(String::as_str));
         let found = stream.ancestors(scalar).skip(1).find_map(|at| Some((at, object_at(stream, at)?)));
         let (object_node, object) = match found {
             Some((node, object)) => (Some(node), Some(object)),
@@ -59,37 +57,29 @@ impl<'s, 'a> Place<'s, 'a> {
 
     /// The key `up` levels further out; empty past the root.
     pub(super) fn key_at(&self, up: usize) -> &str {
-        self.keys.get(up).map_or("", String::as_str)
+        self.keys.get(up).copied().unwrap_or("")
     }
 
     /// Is one of the keys around the scalar (not its own) this one?
     pub(super) fn under(&self, key: &str) -> bool {
-        self.keys.iter().skip(1).any(|at| at == key)
+        self.keys.iter().skip(1).any(|at| *at == key)
     }
 
     pub(super) fn parent(&self) -> Option<NodeId> {
         self.stream.node(self.scalar)?.parent
     }
 
-    /// The entries of the mapping that holds the scalar.
-    pub(super) fn neighbours(&self) -> &'s [(NodeId, NodeId)] {
-        self.parent().map_or(&[], |parent| self.stream.entries(parent))
-    }
-
     /// The scalar under a neighbouring key, compared without case.
     pub(super) fn neighbour(&self, key: &str) -> Option<NodeId> {
-        let value = self.entry(self.neighbours(), key).or_else(|| {
+        let mapping = self.parent()?;
+        let value = self.stream.get_any_case(mapping, key).or_else(|| {
             // `<<: *defaults`, or a list of them
-            let merged = self.entry(self.neighbours(), "<<")?;
+            let merged = self.stream.get(mapping, "<<")?;
             let all = std::iter::once(&merged).chain(self.stream.items(merged));
-            all.into_iter().find_map(|&one| self.entry(self.stream.entries(one), key))
+            // Nobody merges a hundred, and each of ten thousand keys would ask each of ten thousand.
+            all.into_iter().take(100).find_map(|&one| self.stream.get_any_case(one, key))
         })?;
         self.stream.value(value).map(|_| value)
-    }
-
-    fn entry(&self, entries: &[(NodeId, NodeId)], key: &str) -> Option<NodeId> {
-        let same = |k: &NodeId| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key));
-        entries.iter().find(|(k, _)| same(k)).map(|(_, value)| *value)
     }
 
     /// Its text, when it is not empty.
@@ -100,9 +90,7 @@ impl<'s, 'a> Place<'s, 'a> {
     }
 
     pub(super) fn has_neighbour(&self, key: &str) -> bool {
-        self.neighbours()
-            .iter()
-            .any(|(k, _)| self.stream.value(*k).is_some_and(|k| k.eq_ignore_ascii_case(key)))
+        self.parent().is_some_and(|mapping| self.stream.get_any_case(mapping, key).is_some())
     }
 
     pub(super) fn kind(&self) -> &str {
@@ -131,7 +119,7 @@ impl<'s, 'a> Place<'s, 'a> {
     pub(super) fn outer(&self, inside: Embedding) -> Outer {
         Outer {
             object: self.object.clone(),
-            keys: self.keys.clone(),
+            keys: self.keys.iter().map(|&key| key.to_owned()).collect(),
             field: self.field(),
             inside: Some(inside),
         }
@@ -143,7 +131,14 @@ pub(super) fn object_at(stream: &Stream<'_>, mapping: NodeId) -> Option<Object> 
     if !matches!(stream.node(mapping)?.kind, Kind::Mapping { .. }) {
         return None;
     }
-    let text = |keys: &[&str]| Some(stream.value(stream.get_path(mapping, keys)?)?.to_owned());
+    let text = |keys: &[&str]| {
+        let id = stream.get_path(mapping, keys)?;
+        // `kind:` with nothing behind it.
+        let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
+        let value = stream.value(id).filter(|_| written)?;
+        // No name in Kubernetes is longer, and every site of the object keeps it.
+        value.get(..value.floor_char_boundary(253)).map(str::to_owned)
+    };
     let (api_version, kind) = (text(&["apiVersion"])?, text(&["kind"])?);
     // `kind: List` only wraps others, and a reference to an object (`scaleTargetRef`) is no object.
     if kind.ends_with("List") && stream.get(mapping, "items").is_some() {

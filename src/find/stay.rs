@@ -11,7 +11,7 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
     if place.object.is_some() && place.under("status") || own == "imageID" {
         return Some(Reason::Status);
     }
-    if place.keys.iter().any(|key| key.to_ascii_lowercase().ends_with("annotations")) {
+    if place.keys.iter().any(|key| ends_with_any_case(key, "annotations")) {
         return Some(Reason::Annotation);
     }
     if is_credential(place, own) {
@@ -26,7 +26,7 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
     if is_discovery(place, own) {
         return Some(Reason::Discovery);
     }
-    if place.keys.iter().any(|key| RENOVATE.contains(&key.as_str())) {
+    if place.keys.iter().any(|key| RENOVATE.contains(key)) {
         return Some(Reason::Renovate);
     }
     if is_policy(place) && !builds_pods(place) {
@@ -73,7 +73,7 @@ fn is_credential(place: &Place<'_, '_>, key: &str) -> bool {
         || place
             .keys
             .iter()
-            .any(|key| ["auths", "credHelpers", ".dockerconfigjson", ".dockercfg"].contains(&key.as_str()))
+            .any(|key| ["auths", "credHelpers", ".dockerconfigjson", ".dockercfg"].contains(key))
         || key.eq_ignore_ascii_case("registry")
             && ["username", "password"].iter().any(|key| place.has_neighbour(key))
 }
@@ -102,9 +102,7 @@ fn is_policy(place: &Place<'_, '_>) -> bool {
     groups.contains(&place.group())
         || place.group().ends_with("kyverno.io")
         || place.kind() == "AppProject"
-        || ["imageReferences", "allowedRegistries", "allowedRepos"]
-            .iter()
-            .any(|key| place.keys.iter().any(|k| k == key))
+        || ["imageReferences", "allowedRegistries", "allowedRepos"].iter().any(|key| place.keys.contains(key))
 }
 
 /// Parts of a policy that make or change objects rather than judge them.
@@ -115,4 +113,9 @@ fn builds_pods(place: &Place<'_, '_>) -> bool {
     // `match`, `preconditions` and `context` of a mutating rule still judge.
     let judges = ["match", "exclude", "preconditions", "matchConditions", "anyPattern", "pattern"];
     builds && !judges.iter().any(|key| place.under(key))
+}
+
+fn ends_with_any_case(key: &str, ending: &str) -> bool {
+    let start = key.len().checked_sub(ending.len());
+    start.and_then(|start| key.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
 }

@@ -10,13 +10,18 @@
 
 pub mod content;
 pub mod edit;
+mod keys;
+mod lines;
 mod parse;
 
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 pub use content::{Content, SpanMap};
 pub use edit::Edit;
+use keys::KeyIndexes;
+pub use lines::Lines;
 pub use parse::{parse, parse_without_comments};
 
 /// A range of bytes, end exclusive.
@@ -148,6 +153,8 @@ pub struct Stream<'a> {
     pub errors: Vec<ParseError>,
     /// How many aliases stand in the text; none of them is ever edited.
     pub aliases: usize,
+    lines: OnceCell<Lines>,
+    keys: RefCell<KeyIndexes>,
 }
 
 impl<'a> Stream<'a> {
@@ -205,7 +212,21 @@ impl<'a> Stream<'a> {
 
     /// The value under `key` of a mapping; the last one where a key is repeated, as Go's decoders take it.
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
-        self.entries(mapping).iter().rev().find(|(k, _)| self.value(*k) == Some(key)).map(|(_, value)| *value)
+        let entries = self.entries(mapping);
+        if entries.len() > keys::WORTH_IT {
+            return self.keys.borrow_mut().of(self, mapping).last(key);
+        }
+        entries.iter().rev().find(|(k, _)| self.value(*k) == Some(key)).map(|(_, value)| *value)
+    }
+
+    /// The value under the first key of a mapping that is `key` but for the case of ASCII letters.
+    pub fn get_any_case(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        let entries = self.entries(mapping);
+        if entries.len() > keys::WORTH_IT {
+            return self.keys.borrow_mut().of(self, mapping).first_any_case(key);
+        }
+        let same = |k: NodeId| self.value(k).is_some_and(|k| k.eq_ignore_ascii_case(key));
+        entries.iter().find(|(k, _)| same(*k)).map(|(_, value)| *value)
     }
 
     /// [`Stream::get`] along several keys.
@@ -235,7 +256,7 @@ impl<'a> Stream<'a> {
                 Slot::Root => break,
                 Slot::Item(index) => steps.push(format!("[{index}]")),
                 Slot::Key(_) | Slot::Value(_) => {
-                    let key = self.key_of(at).unwrap_or("?");
+                    let key = shortened(self.key_of(at).unwrap_or("?"));
                     let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b));
                     steps.push(if plain && !key.is_empty() {
                         format!(".{key}")
@@ -249,8 +270,32 @@ impl<'a> Stream<'a> {
         path.strip_prefix('.').map_or(path.clone(), str::to_owned)
     }
 
+    /// The lines of the text; found when first asked for.
+    pub fn lines(&self) -> &Lines {
+        self.lines.get_or_init(|| Lines::new(self.text))
+    }
+
+    /// The comment that ends the line on which the node ends. Behind a scalar only the closing of flow collections
+    /// and further entries may stand before it.
+    pub fn comment_behind(&self, id: NodeId) -> Option<&'a str> {
+        let end = self.node(id)?.span.end;
+        let hash = if self.text.get(end..)?.starts_with('#') { end } else { self.lines().hash_from(end)? };
+        self.text.get(hash..self.lines().around(end).end)
+    }
+
+    /// The line above the one on which the node begins.
+    pub fn line_above(&self, id: NodeId) -> Option<&'a str> {
+        let line = self.lines().around(self.node(id)?.span.start);
+        self.text.get(self.lines().around(line.start.checked_sub(1)?).range())
+    }
+
     /// A scalar's decoded text with the map back to this stream's bytes.
     pub fn content(&self, id: NodeId) -> Option<Content<'a>> {
         content::of_scalar(self.text, self.node(id)?)
     }
+}
+
+/// A key as it stands in a path: the path of every node below a key of a megabyte would repeat it.
+fn shortened(key: &str) -> &str {
+    key.get(..key.floor_char_boundary(200)).unwrap_or(key)
 }

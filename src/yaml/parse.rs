@@ -1,5 +1,6 @@
 //! Parser events to a [`Stream`]. No recursion: depth costs heap, and the parser itself stops at 255 levels.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StructureStyle};
@@ -68,6 +69,8 @@ impl<'a> Builder<'a> {
             scalars: Vec::new(),
             documents: Vec::new(),
             comments: Vec::new(),
+            lines: OnceCell::new(),
+            keys: RefCell::default(),
             errors: Vec::new(),
             aliases: 0,
         };

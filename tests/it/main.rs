@@ -14,6 +14,7 @@ mod explained;
 mod fleet;
 mod forms;
 mod golden;
+mod hostile;
 mod outline;
 mod pairs;
 mod properties_route;
