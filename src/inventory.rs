@@ -3,6 +3,7 @@
 //! [`take`] reads each file once, on several threads, and keeps only what was found in it; no file's text stays
 //! in memory. [`of_text`] does the same for standard input.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::find::{Finder, Found, Mention, Reason};
@@ -33,6 +34,8 @@ pub struct Inventory {
     pub read: u64,
     /// How many bytes they hold.
     pub bytes: u64,
+    /// Directories that a Flux Kustomization or an Argo CD source builds.
+    pub built: BTreeSet<RepoPath>,
 }
 
 impl Inventory {
@@ -74,6 +77,7 @@ pub fn take(
         notes: walked.notes,
         read: walked.files,
         bytes: walked.bytes,
+        built: BTreeSet::new(),
     };
     search_large_files(repository, finder, &mut inventory);
     Ok(inventory)
@@ -84,7 +88,7 @@ pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
     let path = RepoPath::new("-").unwrap_or_else(RepoPath::root);
     let found = finder.find("-", text);
     let files = if found.is_empty() { Vec::new() } else { vec![locate(path, found, text)] };
-    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64 }
+    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64, built: BTreeSet::new() }
 }
 
 fn could_be_kustomization(path: &std::path::Path) -> bool {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod find;
 pub mod image;
 pub mod inventory;
+pub mod kustomize;
 pub mod migrate;
 pub mod report;
 pub mod route;

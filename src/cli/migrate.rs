@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use super::{Outcome, RepositoryArgs, Stop, note, repository};
 use crate::inventory;
-use crate::migrate::{Direction, Proved, prove};
+use crate::migrate::{self, Direction, Mode, Proved, prove};
 use crate::report::Paint;
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::tree::{self, RepoPath, Repository};
@@ -52,8 +52,22 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Strategy {
+    /// By overlays where a kustomization sees the image, else where it stands
+    Auto,
+    /// By overlays only: `images:` of the root kustomizations, and the values of charts
+    Overlay,
     /// Each reference where it stands
     Inline,
+}
+
+impl From<Strategy> for migrate::Strategy {
+    fn from(strategy: Strategy) -> migrate::Strategy {
+        match strategy {
+            Strategy::Auto => migrate::Strategy::Auto,
+            Strategy::Overlay => migrate::Strategy::Overlay,
+            Strategy::Inline => migrate::Strategy::Inline,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,7 +77,6 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let Strategy::Inline = args.strategy;
     if args.repository.is_stdin() {
         return Err(Stop::usage("`migrate` rewrites files, and `-` is none", "name files or directories"));
     }
@@ -87,8 +100,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         note(&format!("error: `{path}`: {what}"));
     }
     let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
+    let mode = Mode { direction, strategy: args.strategy.into() };
     let within = |path: &RepoPath| named.is_empty() || named.iter().any(|named| path.is_within(named));
-    let proved = prove(&whole, &config, direction, within, &repository, &finder);
+    let proved = prove(&whole, &config, mode, within, &repository, &finder);
     let written = args.write && !proved.files.is_empty();
     if written && !args.allow_dirty {
         refuse_dirty(&repository, &proved)?;

@@ -5,6 +5,7 @@ use super::literal::{self, Literal};
 use super::place::{Outer, Place};
 use super::site::{Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
 use super::{Explorer, kustomize, lexical, pods, sources, stay, values};
+use crate::image::Name;
 use crate::yaml::{Content, Span, SpanMap};
 
 /// How deep a text inside a text is followed.
@@ -236,6 +237,7 @@ impl Explorer<'_> {
                 object: scalar.place.object.clone(),
                 field: scalar.place.field(),
                 name: split.name,
+                spelling: None,
                 tail: split.tail,
                 shape,
                 obstacle: split.obstacle,
@@ -274,6 +276,7 @@ impl Explorer<'_> {
                 inside: scalar.place.outer.inside,
                 object: scalar.place.object.clone(),
                 field: scalar.place.field(),
+                spelling: spelling(&literal.name, written),
                 name: literal.name,
                 tail: literal.tail,
                 shape,
@@ -373,4 +376,10 @@ fn is_default_registry(before: &str, after: &str) -> bool {
 pub(super) fn raw_content(text: &str, span: Span) -> Content<'_> {
     let raw = span.slice(text);
     Content { text: raw.into(), map: SpanMap::identity(span.start, raw.len()) }
+}
+
+/// The written text of a name, when it is not the name itself.
+pub(super) fn spelling(name: &Name, written: &str) -> Option<Box<str>> {
+    let same = written.split_once('/').is_some_and(|(host, path)| host == name.host && path == name.path);
+    (!same && !written.is_empty()).then(|| written.into())
 }

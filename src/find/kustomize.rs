@@ -5,7 +5,7 @@ use super::hosts::{Hosts, Owner};
 use super::literal::{self, Literal};
 use super::place::Place;
 use super::site::{Form, Obstacle, Role, Scope};
-use crate::yaml::{NodeId, Stream};
+use crate::yaml::{NodeId, Span, Stream};
 
 /// The form and role of a whole reference in an `images:` entry.
 pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
@@ -40,7 +40,7 @@ pub(super) fn is_kustomization(path: &str) -> bool {
 
 /// A matcher's name that Kustomize's regular expression reads as more than itself. The dots of every name do
 /// so too, and nobody means them.
-pub(super) fn is_pattern(name: &str) -> bool {
+pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '+', '?', '(', ')', '[', ']', '|', '^', '$', '\\', '{', '}'])
 }
 
@@ -80,53 +80,131 @@ pub(super) fn argo_image(place: &Place<'_, '_>, text: &str, hosts: &Hosts) -> Ve
     found
 }
 
-/// What a kustomization draws from, as written in it; see [`super::Found::kustomization`].
+/// What a kustomization draws from and what it does to images, as written in it; see
+/// [`super::Found::kustomization`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kustomization {
     /// `kind: Component`: it transforms what those that list it have gathered so far.
     pub component: bool,
-    /// `resources`, `bases`, `components`: files, directories or URLs.
-    pub layers: Vec<String>,
-    /// The `components` among them.
-    pub components: Vec<String>,
-    /// Patch files, and values files of charts: files whose images this kustomization sees.
-    pub files: Vec<String>,
+    /// In the order in which kustomize takes them.
+    pub links: Vec<Link>,
+    /// `images:`, in order: each entry sees what the one before it has made.
+    pub images: Vec<ImageEntry>,
     /// A chart is rendered here: it may hold images that no file shows.
     pub charts: bool,
-    /// Names in `images:` that are regular expressions: they match images that they do not spell.
-    pub patterns: Vec<String>,
+    /// `replacements` cut a value at a delimiter: the parts of a name mean something to them.
+    pub splits: bool,
 }
 
-/// Reads the graph's edges out of a kustomization.
-pub(super) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
-    let mut read = Kustomization::default();
-    let texts = |key: &str| -> Vec<String> {
-        let items = stream.get(root, key).map(|list| stream.items(list)).unwrap_or_default();
-        items.iter().filter_map(|&item| stream.value(item).map(str::to_owned)).collect()
-    };
-    read.component = stream.get(root, "kind").and_then(|id| stream.value(id)) == Some("Component");
-    read.components = texts("components");
-    for key in ["resources", "bases", "components"] {
-        read.layers.extend(texts(key));
+impl Kustomization {
+    /// Links of one of these kinds.
+    pub fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
+        self.links.iter().filter(|link| kinds.contains(&link.kind))
     }
-    read.files.extend(texts("patchesStrategicMerge"));
-    for key in ["patches", "patchesJson6902"] {
-        for &patch in stream.get(root, key).map(|list| stream.items(list)).unwrap_or_default() {
-            read.files.extend(stream.get(patch, "path").and_then(|id| stream.value(id)).map(str::to_owned));
+}
+
+/// A file, directory or URL that a kustomization names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub kind: LinkKind,
+    /// As written.
+    pub to: String,
+    pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// `resources` and `bases`.
+    Resource,
+    Component,
+    /// A file of `patches`, `patchesStrategicMerge` or `patchesJson6902`.
+    Patch,
+    /// A values file of a chart.
+    Values,
+    /// `configurations`.
+    Configuration,
+}
+
+/// One entry of `images:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageEntry {
+    /// An anchored regular expression.
+    pub name: String,
+    pub new_name: Option<String>,
+    pub new_tag: Option<String>,
+    pub digest: Option<String>,
+    pub tag_suffix: Option<String>,
+}
+
+/// Reads a kustomization's root mapping.
+pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
+    let mut read = Kustomization::default();
+    let items =
+        |at: NodeId, key: &str| stream.get(at, key).map(|list| stream.items(list)).unwrap_or_default();
+    let mut link = |kind: LinkKind, id: NodeId| {
+        if let (Some(to), Some(node)) = (stream.value(id), stream.node(id)) {
+            read.links.push(Link { kind, to: to.to_owned(), span: node.span });
+        }
+    };
+    let lists = [
+        ("resources", LinkKind::Resource),
+        ("bases", LinkKind::Resource),
+        ("components", LinkKind::Component),
+        ("patchesStrategicMerge", LinkKind::Patch),
+        ("configurations", LinkKind::Configuration),
+    ];
+    for (key, kind) in lists {
+        for &item in items(root, key) {
+            // An inline patch is no path.
+            if kind != LinkKind::Patch || stream.value(item).is_some_and(|text| !text.contains('\n')) {
+                link(kind, item);
+            }
         }
     }
-    for &image in stream.get(root, "images").map(|list| stream.items(list)).unwrap_or_default() {
-        let name = stream.get(image, "name").and_then(|id| stream.value(id));
-        read.patterns.extend(name.filter(|name| is_pattern(name)).map(str::to_owned));
+    for key in ["patches", "patchesJson6902"] {
+        for &patch in items(root, key) {
+            if let Some(path) = stream.get(patch, "path") {
+                link(LinkKind::Patch, path);
+            }
+        }
     }
-    for &chart in stream.get(root, "helmCharts").map(|list| stream.items(list)).unwrap_or_default() {
-        read.charts = true;
-        read.files.extend(stream.get(chart, "valuesFile").and_then(|id| stream.value(id)).map(str::to_owned));
-        let more =
-            stream.get(chart, "additionalValuesFiles").map(|list| stream.items(list)).unwrap_or_default();
-        read.files.extend(more.iter().filter_map(|&id| stream.value(id).map(str::to_owned)));
+    for &chart in items(root, "helmCharts") {
+        let files = stream.get(chart, "valuesFile").into_iter();
+        for id in files.chain(items(chart, "additionalValuesFiles").iter().copied()) {
+            link(LinkKind::Values, id);
+        }
     }
+    let text = |at: NodeId, key: &str| stream.value(stream.get(at, key)?).map(str::to_owned);
+    read.component = text(root, "kind").as_deref() == Some("Component");
+    read.charts = !items(root, "helmCharts").is_empty();
+    read.splits = items(root, "replacements").iter().any(|&replacement| {
+        let source = stream.get_path(replacement, &["source", "options", "delimiter"]);
+        let target = |&target: &NodeId| stream.get_path(target, &["options", "delimiter"]).is_some();
+        source.is_some() || items(replacement, "targets").iter().any(target)
+    });
+    read.images = images(stream, root);
     read
+}
+
+/// The entries of an `images:` list; kustomize 1 called it `imageTags`.
+pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
+    let list = ["images", "imageTags"].iter().find_map(|key| stream.get(holder, key));
+    let items = list.map(|list| stream.items(list)).unwrap_or_default();
+    let entry = |&item: &NodeId| {
+        let text = |key: &str| {
+            let id = stream.get(item, key)?;
+            let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
+            stream.value(id).filter(|text| written && !text.is_empty()).map(str::to_owned)
+        };
+        ImageEntry {
+            name: text("name").unwrap_or_default(),
+            new_name: text("newName"),
+            new_tag: text("newTag"),
+            digest: text("digest"),
+            tag_suffix: text("tagSuffix"),
+        }
+    };
+    items.iter().map(entry).collect()
 }
 
 /// A matcher whose name is a regular expression keeps its own text.

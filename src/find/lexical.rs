@@ -1,7 +1,7 @@
 //! Literals in texts that are no YAML: chart templates, documents that do not parse, expressions and scripts
 //! inside a scalar. Searched occurrence by occurrence; a literal counts only where it is whole.
 
-use super::examine::Scalar;
+use super::examine::{self, Scalar};
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::place::Outer;
@@ -66,6 +66,7 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
                     inside: outer.inside,
                     object: outer.object.clone(),
                     field: reader.key_before(occurrence.host.start).unwrap_or_default().to_owned(),
+                    spelling: examine::spelling(&literal.name, literal.span.slice(text)),
                     name: literal.name,
                     tail,
                     shape,

@@ -112,7 +112,22 @@ impl<'s, 'a> Place<'s, 'a> {
         let path = self.stream.path(self.scalar);
         // Within a List or a stream of objects the path starts at the object itself.
         let path = path.strip_prefix(&root).map_or(path.as_str(), |rest| rest.trim_start_matches('.'));
-        if self.outer.field.is_empty() { path.to_owned() } else { format!("{} | {path}", self.outer.field) }
+        let path = match self.operation_path() {
+            Some(pointer) => format!("{path} of {pointer}"),
+            None => path.to_owned(),
+        };
+        if self.outer.field.is_empty() { path } else { format!("{} | {path}", self.outer.field) }
+    }
+
+    /// The field that a JSON 6902 operation around the scalar changes: `/spec/template/spec/containers/0/image`.
+    fn operation_path(&self) -> Option<&'s str> {
+        let operation = self.stream.ancestors(self.scalar).skip(1).find(|&at| {
+            let node = self.stream.node(at);
+            node.is_some_and(|node| matches!(node.slot, Slot::Item(_)))
+                && self.stream.get(at, "op").is_some()
+                && self.stream.get(at, "path").is_some()
+        })?;
+        self.stream.value(self.stream.get(operation, "path")?)
     }
 
     /// What an embedded text in this scalar inherits.

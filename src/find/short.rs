@@ -1,7 +1,7 @@
 //! Docker Hub names without a host (`nginx:1.27`). Nothing in the text says what they are, so only the fields
 //! that are known to hold an image count, and prose never does.
 
-use super::examine::Scalar;
+use super::examine::{self, Scalar};
 use super::place::Place;
 use super::site::{Form, Obstacle, Role, Shape, Site};
 use super::{Explorer, kustomize, pods, stay, values};
@@ -59,6 +59,7 @@ impl Explorer<'_> {
             inside: place.outer.inside,
             object: place.object.clone(),
             field: place.field(),
+            spelling: examine::spelling(&reference.name(), &reference.repository()),
             name: reference.name(),
             tail,
             shape: Shape::Name(span),

@@ -19,6 +19,8 @@ pub struct Site {
     pub field: String,
     /// Registry and repository as a node would ask for them.
     pub name: Name,
+    /// The name as it is written, where that is another text: `nginx` for `docker.io/library/nginx`.
+    pub spelling: Option<Box<str>>,
     /// What follows the name: `:v1`, `@sha256:…`, both, a placeholder, or nothing. Never filled in.
     pub tail: String,
     pub shape: Shape,
@@ -35,6 +37,14 @@ impl Site {
             return self.name.host.clone();
         }
         format!("{}{}", self.name, self.tail)
+    }
+
+    /// The reference as kustomize compares it: by its letters.
+    pub fn as_written(&self) -> String {
+        match &self.spelling {
+            Some(spelling) => format!("{spelling}{}", self.tail),
+            None => self.reference(),
+        }
     }
 
     /// Where the scalar with the host stands in the file.

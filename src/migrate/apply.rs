@@ -4,11 +4,12 @@
 //! ([`crate::yaml::edit::verify`]), and the finder reads the new text as exactly the references planned, with
 //! every mention where it was. The second half also covers templates and texts inside scalars.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Direction, FilePlan, Plan};
+use super::overlay::{self, Overlay, OverlayError};
+use super::{FilePlan, Mode, Plan};
 use crate::config::Config;
 use crate::find::{Finder, Found};
 use crate::inventory::Inventory;
@@ -39,6 +40,8 @@ pub enum PrepareError {
     Encoding { path: RepoPath },
     #[error("`{path}` is left as it is: {source}")]
     Edit { path: RepoPath, source: EditError },
+    #[error("`{path}` gets no entry in `images:`: {source}")]
+    Overlay { path: RepoPath, source: OverlayError },
     #[error("`{path}` is left as it is: it is read-only; give its owner the right to write it")]
     ReadOnly { path: RepoPath },
     #[error(
@@ -53,6 +56,7 @@ impl PrepareError {
             PrepareError::Read { path, .. }
             | PrepareError::Encoding { path }
             | PrepareError::Edit { path, .. }
+            | PrepareError::Overlay { path, .. }
             | PrepareError::ReadOnly { path }
             | PrepareError::Reads { path, .. } => path,
         }
@@ -72,7 +76,7 @@ pub struct Proved {
 pub fn prove(
     inventory: &Inventory,
     config: &Config,
-    direction: Direction,
+    mode: Mode,
     within: impl Fn(&RepoPath) -> bool,
     repository: &Repository,
     finder: &Finder,
@@ -80,7 +84,8 @@ pub fn prove(
     let mut errors: Vec<PrepareError> = Vec::new();
     loop {
         let failed: BTreeSet<RepoPath> = errors.iter().map(|error| error.path().clone()).collect();
-        let plan = super::plan(inventory, config, direction, |path| within(path) && !failed.contains(path));
+        let within = |path: &RepoPath| within(path) && !failed.contains(path);
+        let plan = super::plan(inventory, config, mode, within);
         let (mut files, mut fresh) = (Vec::new(), Vec::new());
         for result in prepare(&plan, repository, finder) {
             match result {
@@ -95,22 +100,49 @@ pub fn prove(
     }
 }
 
-/// Makes and proves the new content of every planned file, in the plan's order.
+/// Makes and proves the new content of every planned file, by path.
 pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Result<Prepared, PrepareError>> {
-    plan.files.par_iter().map(|file| prepare_file(file, repository, finder)).collect()
+    let mut prepared: BTreeMap<RepoPath, Result<Prepared, PrepareError>> = plan
+        .files
+        .par_iter()
+        .map(|file| (file.path.clone(), prepare_file(file, repository, finder)))
+        .collect();
+    for overlay in &plan.overlays {
+        // A kustomization may also have references that are rewritten where they stand: they come first.
+        let before = match prepared.remove(&overlay.path) {
+            None => read(&overlay.path, repository).map(|old| Prepared {
+                path: overlay.path.clone(),
+                new: old.clone(),
+                old,
+            }),
+            Some(before) => before,
+        };
+        let after = before.and_then(|before| overlaid(before, overlay));
+        prepared.insert(overlay.path.clone(), after);
+    }
+    prepared.into_values().collect()
+}
+
+fn overlaid(before: Prepared, overlay: &Overlay) -> Result<Prepared, PrepareError> {
+    let error = |source| PrepareError::Overlay { path: overlay.path.clone(), source };
+    let new = overlay::written(&before.new, overlay).map_err(error)?;
+    Ok(Prepared { new, ..before })
 }
 
 fn prepare_file(file: &FilePlan, repository: &Repository, finder: &Finder) -> Result<Prepared, PrepareError> {
-    let path = || file.path.clone();
-    let metadata = std::fs::metadata(repository.absolute(&file.path));
-    if metadata.is_ok_and(|metadata| metadata.permissions().readonly()) {
-        return Err(PrepareError::ReadOnly { path: path() });
-    }
-    let bytes = std::fs::read(repository.absolute(&file.path))
-        .map_err(|source| PrepareError::Read { path: path(), source })?;
-    let old = String::from_utf8(bytes).map_err(|_| PrepareError::Encoding { path: path() })?;
+    let old = read(&file.path, repository)?;
     let new = edited(file, &old, finder)?;
-    Ok(Prepared { path: path(), old, new })
+    Ok(Prepared { path: file.path.clone(), old, new })
+}
+
+fn read(path: &RepoPath, repository: &Repository) -> Result<String, PrepareError> {
+    let metadata = std::fs::metadata(repository.absolute(path));
+    if metadata.is_ok_and(|metadata| metadata.permissions().readonly()) {
+        return Err(PrepareError::ReadOnly { path: path.clone() });
+    }
+    let bytes = std::fs::read(repository.absolute(path))
+        .map_err(|source| PrepareError::Read { path: path.clone(), source })?;
+    String::from_utf8(bytes).map_err(|_| PrepareError::Encoding { path: path.clone() })
 }
 
 /// The new text of a file, or why there is none.

@@ -1,69 +1,23 @@
 //! The inline strategy: each reference is rewritten where it stands.
 
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
-
-use super::{Change, Direction, FilePlan, Left, Plan, Warning, Why, pair};
+use super::{Because, Change, Direction, Why};
 use crate::config::Config;
-use crate::find::{Obstacle, Reason, Role, Shape, Site};
+use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
-use crate::inventory::Inventory;
 use crate::route::{CacheHost, Routes};
-use crate::tree::{Position, RepoPath};
+use crate::tree::Position;
 use crate::yaml::Edit;
 
 /// What is decided for one site: its new name, or why it stays.
 pub(super) type Decision = Result<Name, Why>;
 
-/// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
-pub fn plan(
-    inventory: &Inventory,
+/// What one site asks for by itself, before pairs are settled.
+pub(super) fn decide(
+    site: &Site,
+    routes: Option<&Routes>,
     config: &Config,
     direction: Direction,
-    within: impl Fn(&RepoPath) -> bool,
-) -> Plan {
-    let mut decisions: Vec<Vec<Decision>> = inventory
-        .files
-        .par_iter()
-        .map(|file| {
-            let routes = config.routes(file.path.as_str());
-            let decide = |site| decide(site, routes, config, direction);
-            file.found.sites.iter().map(decide).collect()
-        })
-        .collect();
-    let mut plan = Plan::default();
-    pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
-    for (file, decisions) in inventory.files.iter().zip(decisions) {
-        let mut changes = Vec::new();
-        let mut expected = Vec::new();
-        for ((site, &position), decision) in file.found.sites.iter().zip(&file.sites).zip(decisions) {
-            let decision = if within(&file.path) { decision } else { Err(Why::Excluded) };
-            let changed = decision.and_then(|to| change(site, position, &to));
-            match changed {
-                Ok(change) => {
-                    expected.push(change.to.clone());
-                    changes.push(change);
-                }
-                Err(why) => {
-                    expected.push(site.reference());
-                    let site = site.clone();
-                    if within(&file.path) {
-                        plan.left.push(Left { path: file.path.clone(), position, site, why });
-                    }
-                }
-            }
-        }
-        if !changes.is_empty() {
-            plan.files.push(FilePlan { path: file.path.clone(), changes, expected });
-        }
-    }
-    warn(inventory, direction, &mut plan);
-    plan
-}
-
-/// What one site asks for by itself, before pairs are settled.
-fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Direction) -> Decision {
+) -> Decision {
     let cached = is_cached(&site.name, routes);
     if cached && direction == Direction::ToCache {
         return Err(if routes.is_some_and(|routes| belongs(site, routes)) {
@@ -95,7 +49,7 @@ fn decide(site: &Site, routes: Option<&Routes>, config: &Config, direction: Dire
 }
 
 /// Does the name ask a cache? An ECR registry may also be an upstream: then there is a route for it.
-fn is_cached(name: &Name, routes: Option<&Routes>) -> bool {
+pub(super) fn is_cached(name: &Name, routes: Option<&Routes>) -> bool {
     let ecr = name.host.contains(".dkr")
         && name.host.parse::<CacheHost>().is_ok_and(|host| matches!(host, CacheHost::Ecr(_)));
     match routes {
@@ -170,7 +124,7 @@ fn release_placeholders(name: Name, held: &[String]) -> Name {
 }
 
 /// The edits that give the site its new name: the least that keeps the chart's own joining right.
-fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
+pub(super) fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
     let whole = to.to_string();
     let edits = match &site.shape {
         Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
@@ -197,65 +151,5 @@ fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
         _ => whole.trim_end_matches('/').to_owned(),
     };
     let tail = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.tail.as_str() };
-    Ok(Change { site: site.clone(), position, to: format!("{path}{tail}"), edits })
-}
-
-fn is_flux_source(site: &Site) -> bool {
-    let kind = site.object.as_ref().map(|object| object.kind.as_str());
-    site.role == Role::Artifact && matches!(kind, Some("OCIRepository" | "HelmRepository"))
-}
-
-/// What a reviewer should know: effects of the change on files that it does not touch.
-fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
-    if direction == Direction::ToUpstream || plan.is_empty() {
-        return;
-    }
-    let changed: BTreeMap<&RepoPath, &FilePlan> = plan.files.iter().map(|file| (&file.path, file)).collect();
-    let mut warnings = Vec::new();
-    for file in &inventory.files {
-        let path = file.path.to_string();
-        let mut push = |rule, position: Position, message: String| {
-            warnings.push(Warning {
-                rule,
-                path: path.clone(),
-                line: position.line,
-                column: position.column,
-                message,
-            });
-        };
-        if let Some(planned) = changed.get(&file.path) {
-            for change in &planned.changes {
-                if change.site.marker.is_some_and(|marker| marker.writes_name()) {
-                    let message =
-                        "the setter marker on this line writes the scanned name back at the next automation \
-                                   run: give it the suffix `:tag`"
-                            .to_owned();
-                    push("marker-reverts", change.position, message);
-                }
-            }
-            for change in planned.changes.iter().filter(|change| is_flux_source(&change.site)) {
-                let message =
-                    "the source now names ECR: it needs `spec.provider: aws`, and a version range sees only \
-                               what the cache holds"
-                        .to_owned();
-                push("cached-tags-only", change.position, message);
-            }
-            if let (true, Some(first)) = (file.found.generated, planned.changes.first()) {
-                let message =
-                    "a program writes this file and will undo the edit: change what it is made from"
-                        .to_owned();
-                push("generated-file", first.position, message);
-            }
-        }
-        for (mention, &position) in file.found.mentions.iter().zip(&file.mentions) {
-            if mention.reason == Reason::Policy {
-                let message =
-                    "a policy names the upstream: it will no longer match the rewritten images".to_owned();
-                push("policy-misses-cache", position, message);
-            }
-        }
-    }
-    plan.warnings.extend(warnings);
-    plan.warnings.sort();
-    plan.warnings.dedup();
+    Ok(Change { site: site.clone(), position, to: format!("{path}{tail}"), edits, because: Because::Asked })
 }

@@ -5,15 +5,22 @@
 //! planned; [`Prepared::write`] is the only step that changes a file.
 
 mod apply;
-mod graph;
+
 mod inline;
+mod overlay;
 mod pair;
+mod plan;
+mod strategy;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 pub use apply::{PrepareError, Prepared, Proved, edited, prepare, prove};
-pub use graph::Graph;
-pub use inline::plan;
+
+pub use overlay::Overlay;
+pub use plan::plan;
+pub use strategy::Strategy;
 
 use crate::find::{Obstacle, Site};
 use crate::tree::{Position, RepoPath};
@@ -27,10 +34,28 @@ pub enum Direction {
     ToUpstream,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    pub direction: Direction,
+    pub strategy: Strategy,
+}
+
+impl Mode {
+    /// Each reference where it stands.
+    pub fn inline(direction: Direction) -> Mode {
+        Mode { direction, strategy: Strategy::Inline }
+    }
+}
+
 /// What is to be done, by file.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub files: Vec<FilePlan>,
+    /// What kustomizations gain or lose, by path.
+    pub overlays: Vec<Overlay>,
+    /// Sites that stay as they are written, since an overlay renames them.
+    pub reached: Vec<Reached>,
     pub left: Vec<Left>,
     pub warnings: Vec<Warning>,
 }
@@ -41,7 +66,7 @@ impl Plan {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.files.is_empty() && self.overlays.is_empty()
     }
 }
 
@@ -62,6 +87,39 @@ pub struct Change {
     /// The reference afterwards, composed as a node would pull it.
     pub to: String,
     pub edits: Vec<Edit>,
+    pub because: Because,
+}
+
+/// Why a site is rewritten where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// `--strategy inline`, or the way back.
+    Asked,
+    NoKustomization,
+    /// Built by a kustomization, at a place that `images:` does not visit.
+    Unseen,
+    Unmatched,
+}
+
+impl Because {
+    pub fn explain(self) -> &'static str {
+        match self {
+            Because::Asked => "asked for",
+            Because::NoKustomization => "no kustomization builds it",
+            Because::Unseen => "`images:` of kustomize does not come to this place",
+            Because::Unmatched => "no entry of `images:` matches a tag with a variable in it",
+        }
+    }
+}
+
+/// One site that kustomizations rename when they are built.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    pub path: RepoPath,
+    pub position: Position,
+    pub site: Site,
+    /// Their files.
+    pub by: BTreeSet<RepoPath>,
 }
 
 /// One site that stays, and why.
@@ -100,6 +158,14 @@ pub enum Why {
     RemoteBase,
     /// A kustomize matcher that nothing in its layers answers to.
     NoBase,
+    /// These kustomizations rename it when they are built.
+    Reached { by: BTreeSet<RepoPath> },
+    /// A kustomization sees it and does not rename it.
+    Held { because: String },
+    /// `images:` of kustomize does not come to such a place, or no kustomization builds it.
+    OutOfReach,
+    /// Several clusters build it, and their targets differ.
+    TwoTargets,
     /// Its partner stays, and one without the other would lose a tag.
     Pair { because: String },
 }
@@ -120,6 +186,10 @@ impl Why {
             Why::TagScan => "tag-scan",
             Why::RemoteBase => "remote-base",
             Why::NoBase => "no-base",
+            Why::Reached { .. } => "reached",
+            Why::Held { .. } => "held",
+            Why::OutOfReach => "out-of-reach",
+            Why::TwoTargets => "two-targets",
             Why::Pair { .. } => "pair",
         }
     }
@@ -145,6 +215,12 @@ impl Why {
                 "matches images of a base or chart that is not in the repository: the name must stay"
             }
             Why::NoBase => "no image of its layers has this name: nothing to move together with",
+            Why::Reached { .. } => "kustomizations rename it when they are built",
+            Why::Held { because } => return format!("no overlay can rename it: {because}"),
+            Why::OutOfReach => {
+                "no `images:` of a kustomization comes to this place: `--strategy auto` rewrites it where it stands"
+            }
+            Why::TwoTargets => "several clusters build this file, and each wants another registry in it",
             Why::Pair { because } => {
                 return format!("its kustomize partner stays ({because}), and they move together");
             }

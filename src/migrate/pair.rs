@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::graph::{Graph, Layers};
 use super::inline::Decision;
 use super::{Warning, Why};
-use crate::find::{Embedding, Form, Role, Scope, Shape, Site};
+use crate::find::{Embedding, Form, Role, Scope, Shape, Site, is_pattern};
 use crate::inventory::{FileInventory, Inventory};
+use crate::kustomize::{Graph, Layers};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
@@ -107,9 +107,14 @@ fn settle_group(
 
 /// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
 fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
-    for (path, kustomization) in graph.kustomizations().filter(|(_, k)| !k.patterns.is_empty()) {
+    for (path, kustomization) in graph.kustomizations() {
+        let patterns = kustomization.images.iter().map(|entry| entry.name.as_str());
+        let patterns: Vec<&str> = patterns.filter(|name| is_pattern(name)).collect();
+        if patterns.is_empty() {
+            continue;
+        }
         let layers = graph.layers(path);
-        for pattern in &kustomization.patterns {
+        for pattern in patterns {
             // Kustomize anchors the name on both sides (`api/internal/image/image.go`).
             let Ok(regex) = Regex::new(&format!("^(?:{pattern})$")) else { continue };
             for (f, file) in

@@ -19,6 +19,8 @@ pub struct MigrationReport {
     /// True when the files were written.
     pub written: bool,
     pub changes: Vec<ChangeRow>,
+    /// References that stay as they are written, and that kustomizations rename when they are built.
+    pub reached: Vec<ReachedRow>,
     pub left: Vec<LeftRow>,
     pub warnings: Vec<Warning>,
     /// Files that were to change and could not, with the reason.
@@ -33,6 +35,20 @@ pub struct ChangeRow {
     pub form: Form,
     pub from: String,
     pub to: String,
+    pub strategy: &'static str,
+    /// Why this strategy, in words.
+    pub because: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ReachedRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub form: Form,
+    pub reference: String,
+    /// The kustomizations.
+    pub by: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -60,9 +76,32 @@ impl MigrationReport {
                 form: change.site.form,
                 from: change.site.reference(),
                 to: change.to.clone(),
+                strategy: "inline",
+                because: change.because.explain(),
             })
             .collect();
-        changes.sort_by(|a, b| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
+        for overlay in &proved.plan.overlays {
+            changes.extend(overlay.moved.iter().map(|(from, to)| ChangeRow {
+                path: overlay.path.to_string(),
+                line: 1,
+                column: 1,
+                form: Form::KustomizeNewName,
+                from: from.clone(),
+                to: to.clone(),
+                strategy: "overlay",
+                because: "this kustomization builds it",
+            }));
+        }
+        let reached = proved.plan.reached.iter().map(|reached| ReachedRow {
+            path: reached.path.to_string(),
+            line: reached.position.line,
+            column: reached.position.column,
+            form: reached.site.form,
+            reference: reached.site.reference(),
+            by: reached.by.iter().map(ToString::to_string).collect(),
+        });
+        changes
+            .sort_by(|a, b| (&a.path, a.line, a.column, &a.from).cmp(&(&b.path, b.line, b.column, &b.from)));
         let left = proved.plan.left.iter().map(|left| LeftRow {
             path: left.path.to_string(),
             line: left.position.line,
@@ -76,6 +115,7 @@ impl MigrationReport {
             schema: "pullthru/migration/v1",
             written,
             changes,
+            reached: reached.collect(),
             left: left.collect(),
             warnings: proved.plan.warnings.clone(),
             errors: proved.errors.iter().map(ToString::to_string).collect(),
@@ -118,6 +158,19 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
             count(files, "file")
         ))
     )?;
+    let overlays: Vec<&ChangeRow> = report.changes.iter().filter(|row| row.strategy == "overlay").collect();
+    if !overlays.is_empty() {
+        let mut roots: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in overlays {
+            *roots.entry(&row.path).or_default() += 1;
+        }
+        let places: Vec<String> =
+            roots.iter().map(|(path, images)| format!("{path}  {}", count(*images, "image"))).collect();
+        let heading = count(roots.len(), "kustomization");
+        let stay = count(report.reached.len(), "reference");
+        let about = format!("renamed when they are built; {stay} below them stay as they are written");
+        group(out, paint, &heading, &places, &about)?;
+    }
     let mut reasons: BTreeMap<&str, Vec<&LeftRow>> = BTreeMap::new();
     for row in &report.left {
         reasons.entry(row.stays).or_default().push(row);

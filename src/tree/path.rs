@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Path relative to the repository root, `/` separated on every system, without `.`, `..` or empty names.
 /// The root itself is the empty path and is shown as `.`. Ordered by its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(String);
 
 impl RepoPath {

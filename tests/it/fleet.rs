@@ -44,7 +44,14 @@ impl Migration {
     }
 
     pub(crate) fn prove(&self, direction: Direction) -> Proved {
-        prove(&self.inventory(), &self.config, direction, |_| true, &self.repository, &self.finder)
+        prove(
+            &self.inventory(),
+            &self.config,
+            pullthru::migrate::Mode::inline(direction),
+            |_| true,
+            &self.repository,
+            &self.finder,
+        )
     }
 
     pub(crate) fn write(&self, direction: Direction) -> Proved {

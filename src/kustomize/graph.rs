@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::find::Kustomization;
+use crate::find::{Kustomization, LinkKind};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -16,6 +16,9 @@ pub struct Graph<'i> {
     by_directory: BTreeMap<RepoPath, (&'i RepoPath, &'i Kustomization)>,
     files: BTreeSet<&'i RepoPath>,
 }
+
+/// Deeper than anybody nests kustomizations.
+pub(super) const MAX_DEPTH: usize = 200;
 
 /// What lies below a kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,53 @@ impl<'i> Graph<'i> {
             }
         }
         Graph { by_directory, files: inventory.files.iter().map(|file| &file.path).collect() }
+    }
+
+    /// The kustomization in a directory, and its file.
+    pub fn at(&self, directory: &RepoPath) -> Option<(&'i RepoPath, &'i Kustomization)> {
+        self.by_directory.get(directory).copied()
+    }
+
+    /// What is built by itself, lower layers first: kustomizations that nothing refers to, and those in `named`
+    /// (what Flux and Argo CD are told to build). Components are never built.
+    pub fn roots(&self, named: &BTreeSet<RepoPath>) -> Vec<RepoPath> {
+        let mut referred: BTreeSet<RepoPath> = BTreeSet::new();
+        for (directory, (_, kustomization)) in &self.by_directory {
+            let links = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
+            referred.extend(links.filter_map(|link| directory.join(&link.to)));
+        }
+        let root = |directory: &&RepoPath| !referred.contains(*directory) || named.contains(*directory);
+        let built = self.by_directory.iter().filter(|(_, (_, kustomization))| !kustomization.component);
+        let roots: BTreeSet<&RepoPath> = built.map(|(directory, _)| directory).filter(root).collect();
+        let mut ordered = Vec::new();
+        let mut done = BTreeSet::new();
+        for directory in &roots {
+            self.lower_first(directory, &roots, &mut done, &mut ordered, 0);
+        }
+        ordered
+    }
+
+    fn lower_first<'a>(
+        &'a self,
+        directory: &'a RepoPath,
+        roots: &BTreeSet<&RepoPath>,
+        done: &mut BTreeSet<&'a RepoPath>,
+        ordered: &mut Vec<RepoPath>,
+        depth: usize,
+    ) {
+        if depth > MAX_DEPTH || !done.insert(directory) {
+            return;
+        }
+        let Some((_, kustomization)) = self.by_directory.get(directory) else { return };
+        for link in kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]) {
+            let below = directory.join(&link.to).and_then(|below| self.by_directory.get_key_value(&below));
+            if let Some((below, _)) = below {
+                self.lower_first(below, roots, done, ordered, depth + 1);
+            }
+        }
+        if roots.contains(directory) {
+            ordered.push(directory.clone());
+        }
     }
 
     /// All kustomizations, by directory.
@@ -60,8 +110,8 @@ impl<'i> Graph<'i> {
                 layers.remote |= users.is_empty();
                 open.extend(users);
             }
-            for entry in kustomization.layers.iter().chain(&kustomization.files) {
-                match directory.join(entry).filter(|_| !is_remote(entry)) {
+            for link in kustomization.links.iter().filter(|link| link.kind != LinkKind::Configuration) {
+                match directory.join(&link.to).filter(|_| !is_remote(&link.to)) {
                     None => layers.remote = true,
                     Some(target) => match self.by_directory.get(&target) {
                         Some((below, _)) => open.push((*below).clone()),
@@ -77,7 +127,8 @@ impl<'i> Graph<'i> {
     /// Kustomizations that list the component in this directory: their resources are what it transforms.
     fn users_of(&self, component: &RepoPath) -> Vec<RepoPath> {
         let lists = |directory: &RepoPath, kustomization: &Kustomization| {
-            kustomization.components.iter().any(|entry| directory.join(entry).as_ref() == Some(component))
+            let mut components = kustomization.links_to(&[LinkKind::Component]);
+            components.any(|link| directory.join(&link.to).as_ref() == Some(component))
         };
         let users = self
             .by_directory

@@ -1,0 +1,199 @@
+//! The images that leave a kustomization, layer by layer: as the files are written, and as a plan would have them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
+
+use super::graph::{Graph, MAX_DEPTH};
+use super::image::Transformer;
+use super::visit::{Visits, visits};
+use crate::find::{ImageEntry, Kustomization, LinkKind};
+use crate::inventory::Inventory;
+use crate::tree::RepoPath;
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A place in a file: indices of the inventory.
+    Site { file: usize, site: usize },
+    /// A `newName`, which some image below may get that no file here spells: kustomization and entry.
+    Rename { directory: RepoPath, entry: usize },
+    /// An image that nobody wrote, to see what the entries would do to it.
+    Probe,
+}
+
+/// One image on its way through the layers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    pub origin: Origin,
+    /// As the next layer sees it today.
+    pub written: String,
+    /// As the next layer will see it when everything planned so far is done.
+    pub planned: String,
+    pub visits: Visits,
+}
+
+/// Evaluates kustomizations, with other `images:` than written where a plan says so.
+pub struct Builds<'i> {
+    inventory: &'i Inventory,
+    graph: &'i Graph<'i>,
+    /// Files of the inventory by path.
+    files: BTreeMap<&'i RepoPath, usize>,
+    /// Entries that replace those of the kustomization in a directory.
+    planned: BTreeMap<RepoPath, Vec<ImageEntry>>,
+    /// Components that a kustomization is to list besides, after its own.
+    components: BTreeMap<RepoPath, Vec<ImageEntry>>,
+    /// Outputs of lower layers, which many share; as long as the plan does not change.
+    known: RefCell<BTreeMap<RepoPath, Rc<Vec<Flow>>>>,
+}
+
+impl<'i> Builds<'i> {
+    pub fn new(inventory: &'i Inventory, graph: &'i Graph<'i>) -> Builds<'i> {
+        let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
+        Builds {
+            inventory,
+            graph,
+            files,
+            planned: BTreeMap::new(),
+            components: BTreeMap::new(),
+            known: RefCell::default(),
+        }
+    }
+
+    /// From now on the kustomization in `directory` has these entries. They begin with the written ones, each
+    /// perhaps changed.
+    pub fn set_entries(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
+        self.planned.insert(directory.clone(), entries);
+        self.known.borrow_mut().clear();
+    }
+
+    /// From now on it lists one more component, which holds these entries.
+    pub fn set_component(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
+        self.components.insert(directory.clone(), entries);
+        self.known.borrow_mut().clear();
+    }
+
+    /// As written again.
+    pub fn reset(&mut self, directory: &RepoPath) {
+        self.planned.remove(directory);
+        self.components.remove(directory);
+        self.known.borrow_mut().clear();
+    }
+
+    /// All images of the kustomization in `directory` as they leave it. `probes` are put in before its own
+    /// `images:`.
+    pub fn output(&self, directory: &RepoPath, probes: &[String]) -> Vec<Flow> {
+        let probe = |image: &String| {
+            let visits = Visits { containers: true, fields: false };
+            Flow { origin: Origin::Probe, written: image.clone(), planned: image.clone(), visits }
+        };
+        self.evaluate(directory, Vec::new(), probes.iter().map(probe).collect(), &mut BTreeSet::new())
+    }
+
+    /// [`Builds::output`] of a lower layer, evaluated once.
+    fn lower(&self, directory: &RepoPath, open: &mut BTreeSet<RepoPath>) -> Rc<Vec<Flow>> {
+        if let Some(known) = self.known.borrow().get(directory) {
+            return known.clone();
+        }
+        let flows = Rc::new(self.evaluate(directory, Vec::new(), Vec::new(), open));
+        self.known.borrow_mut().insert(directory.clone(), flows.clone());
+        flows
+    }
+
+    /// `incoming` is what a component transforms besides its own resources.
+    fn evaluate(
+        &self,
+        directory: &RepoPath,
+        incoming: Vec<Flow>,
+        probes: Vec<Flow>,
+        open: &mut BTreeSet<RepoPath>,
+    ) -> Vec<Flow> {
+        let Some((path, kustomization)) = self.graph.at(directory) else { return incoming };
+        if open.len() > MAX_DEPTH || !open.insert(directory.clone()) {
+            return incoming;
+        }
+        let mut flows = incoming;
+        for link in kustomization.links_to(&[LinkKind::Resource]) {
+            let Some(target) = directory.join(&link.to) else { continue };
+            if self.graph.at(&target).is_some() {
+                flows.extend(self.lower(&target, open).iter().cloned());
+            } else {
+                flows.extend(self.sites(&target));
+            }
+        }
+        for link in kustomization.links_to(&[LinkKind::Component]) {
+            if let Some(target) = directory.join(&link.to) {
+                flows = self.evaluate(&target, flows, Vec::new(), open);
+            }
+        }
+        if let Some(entries) = self.components.get(directory) {
+            transform(directory, &[], entries, &mut flows);
+        }
+        // What patches write is the object's when its images are looked at.
+        for link in kustomization.links_to(&[LinkKind::Patch, LinkKind::Values]) {
+            flows.extend(directory.join(&link.to).iter().flat_map(|target| self.sites(target)));
+        }
+        flows.extend(self.sites(path));
+        flows.extend(probes);
+        let planned = self.planned.get(directory).unwrap_or(&kustomization.images);
+        transform(directory, &kustomization.images, planned, &mut flows);
+        open.remove(directory);
+        // A base that is reached on two ways gives each of its images once.
+        let mut seen = HashSet::new();
+        flows.retain(|flow| seen.insert(flow.clone()));
+        flows
+    }
+
+    /// The images of one file that the transformer comes to.
+    fn sites(&self, path: &RepoPath) -> Vec<Flow> {
+        let Some((index, file)) =
+            self.files.get(path).and_then(|&index| Some((index, self.inventory.files.get(index)?)))
+        else {
+            return Vec::new();
+        };
+        let flow = |(site, found): (usize, &crate::find::Site)| {
+            let visits = visits(found);
+            let origin = Origin::Site { file: index, site };
+            let image = found.as_written();
+            visits.any().then(|| Flow { origin, written: image.clone(), planned: image, visits })
+        };
+        file.found.sites.iter().enumerate().filter_map(flow).collect()
+    }
+
+    /// The kustomization in a directory, as written.
+    pub fn kustomization(&self, directory: &RepoPath) -> Option<&'i Kustomization> {
+        self.graph.at(directory).map(|(_, kustomization)| kustomization)
+    }
+}
+
+/// One entry after the other, each over what the one before it has made.
+fn transform(directory: &RepoPath, written: &[ImageEntry], planned: &[ImageEntry], flows: &mut Vec<Flow>) {
+    for index in 0..written.len().max(planned.len()) {
+        let (before, after) = (written.get(index), planned.get(index));
+        let [first, second] = [before, after].map(|entry| entry.map(Transformer::new));
+        for flow in flows.iter_mut() {
+            pass(first.as_ref(), flow.visits, &mut flow.written);
+            pass(second.as_ref(), flow.visits, &mut flow.planned);
+        }
+        // Only a written name may be that of images which no file here spells.
+        if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {
+            let origin = Origin::Rename { directory: directory.clone(), entry: index };
+            flows.push(Flow { origin, written, planned, visits: Visits { containers: true, fields: false } });
+        }
+    }
+}
+
+fn pass(transformer: Option<&Transformer>, visits: Visits, image: &mut String) {
+    for visit in [visits.containers, visits.fields] {
+        if let Some(new) = transformer.filter(|_| visit).and_then(|transformer| transformer.apply(image)) {
+            *image = new;
+        }
+    }
+}
+
+/// The image that an entry with a `newName` makes.
+fn renamed(entry: &ImageEntry) -> Option<String> {
+    let tag = entry.new_tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+    let digest = entry.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+    Some(format!("{}{tag}{digest}", entry.new_name.as_ref()?))
+}

@@ -1,0 +1,16 @@
+//! What `kustomize build` does to images, as far as the files of the repository show.
+//!
+//! [`Graph`] says which files a kustomization draws from and which kustomizations are [roots](Graph::roots),
+//! [`image`] how one entry of `images:` changes one image, and [`Builds`] puts both together: every image that a
+//! kustomization sees, as it leaves it. The rules are kustomize's own (`api/internal/image/image.go`,
+//! `api/filters/imagetag`, `api/internal/target/kusttarget.go`); the tests hold them against the real one.
+
+mod build;
+mod graph;
+mod image;
+mod visit;
+
+pub use build::{Builds, Flow, Origin};
+pub use graph::{Graph, Layers};
+pub use image::{Transformer, split};
+pub use visit::{Visits, visits};

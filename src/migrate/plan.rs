@@ -1,0 +1,139 @@
+//! The whole plan: what each site asks for by itself, what overlays do instead, what moves together, and what a
+//! reviewer should know.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::inline::{Decision, change, decide};
+use super::overlay::{self, Overlays};
+use super::{
+    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, pair, strategy,
+};
+use crate::config::Config;
+use crate::find::{Reason, Role, Site};
+use crate::inventory::Inventory;
+use crate::tree::{Position, RepoPath};
+
+/// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
+pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
+    let Mode { direction, strategy } = mode;
+    let mut decisions: Vec<Vec<Decision>> = inventory
+        .files
+        .par_iter()
+        .map(|file| {
+            let routes = config.routes(file.path.as_str());
+            let decide = |site| decide(site, routes, config, direction);
+            file.found.sites.iter().map(decide).collect()
+        })
+        .collect();
+    let mut overlays = Overlays::default();
+    match (strategy, direction) {
+        (Strategy::Inline, _) => {}
+        (_, Direction::ToCache) => {
+            overlays = overlay::plan(inventory, config, &within);
+            strategy::settle(inventory, config, strategy, &overlays, &mut decisions);
+        }
+        (_, Direction::ToUpstream) => {
+            overlays = overlay::reverse(inventory, config, &within);
+            overlays.take_from(inventory, &mut decisions);
+        }
+    }
+    let mut plan = Plan::default();
+    pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
+    let because = |at| match mode {
+        Mode { direction: Direction::ToCache, strategy: Strategy::Auto | Strategy::Overlay } => {
+            overlays.because(at)
+        }
+        _ => Because::Asked,
+    };
+    for (index, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
+        let mut planned = FilePlan { path: file.path.clone(), changes: Vec::new(), expected: Vec::new() };
+        let places = file.found.sites.iter().zip(&file.sites);
+        for (number, ((site, &position), decision)) in places.zip(decisions).enumerate() {
+            let decision = if within(&file.path) { decision } else { decision.and(Err(Why::Excluded)) };
+            match decision.and_then(|to| change(site, position, &to)) {
+                Ok(mut change) => {
+                    change.because = because((index, number));
+                    planned.expected.push(change.to.clone());
+                    planned.changes.push(change);
+                }
+                Err(why) => {
+                    planned.expected.push(site.reference());
+                    let (path, site) = (file.path.clone(), site.clone());
+                    if let Why::Reached { by } = why {
+                        plan.reached.push(Reached { path, position, site, by });
+                    } else if within(&path) {
+                        plan.left.push(Left { path, position, site, why });
+                    }
+                }
+            }
+        }
+        if !planned.changes.is_empty() {
+            plan.files.push(planned);
+        }
+    }
+    plan.overlays = overlays.files;
+    warn(inventory, direction, &mut plan);
+    plan
+}
+
+fn is_flux_source(site: &Site) -> bool {
+    let kind = site.object.as_ref().map(|object| object.kind.as_str());
+    site.role == Role::Artifact && matches!(kind, Some("OCIRepository" | "HelmRepository"))
+}
+
+/// What a reviewer should know: effects of the change on files that it does not touch.
+fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
+    if direction == Direction::ToUpstream || plan.is_empty() {
+        return;
+    }
+    let changed: BTreeMap<&RepoPath, &FilePlan> = plan.files.iter().map(|file| (&file.path, file)).collect();
+    let mut warnings = Vec::new();
+    for file in &inventory.files {
+        let path = file.path.to_string();
+        let mut push = |rule, position: Position, message: String| {
+            warnings.push(Warning {
+                rule,
+                path: path.clone(),
+                line: position.line,
+                column: position.column,
+                message,
+            });
+        };
+        if let Some(planned) = changed.get(&file.path) {
+            for change in &planned.changes {
+                if change.site.marker.is_some_and(|marker| marker.writes_name()) {
+                    let message =
+                        "the setter marker on this line writes the scanned name back at the next automation \
+                                   run: give it the suffix `:tag`"
+                            .to_owned();
+                    push("marker-reverts", change.position, message);
+                }
+            }
+            for change in planned.changes.iter().filter(|change| is_flux_source(&change.site)) {
+                let message =
+                    "the source now names ECR: it needs `spec.provider: aws`, and a version range sees only \
+                               what the cache holds"
+                        .to_owned();
+                push("cached-tags-only", change.position, message);
+            }
+            if let (true, Some(first)) = (file.found.generated, planned.changes.first()) {
+                let message =
+                    "a program writes this file and will undo the edit: change what it is made from"
+                        .to_owned();
+                push("generated-file", first.position, message);
+            }
+        }
+        for (mention, &position) in file.found.mentions.iter().zip(&file.mentions) {
+            if mention.reason == Reason::Policy {
+                let message =
+                    "a policy names the upstream: it will no longer match the rewritten images".to_owned();
+                push("policy-misses-cache", position, message);
+            }
+        }
+    }
+    plan.warnings.extend(warnings);
+    plan.warnings.sort();
+    plan.warnings.dedup();
+}

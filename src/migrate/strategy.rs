@@ -1,0 +1,120 @@
+//! Which sites are renamed by an overlay, which where they stand, and which stay.
+
+use std::collections::BTreeSet;
+
+use super::inline::{Decision, decide};
+use super::overlay::{At, Hold, Overlays, Reach};
+use super::{Direction, Why};
+use crate::config::Config;
+use crate::find::{Form, Role, Scope, Site};
+use crate::inventory::Inventory;
+use crate::kustomize::split;
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+/// How references are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// By overlays where a kustomization sees the image, else where it stands.
+    #[default]
+    Auto,
+    /// By overlays, and in the values of charts, which are overlays of their own; the rest stays.
+    Overlay,
+    /// Each reference where it stands.
+    Inline,
+}
+
+/// Takes back the decisions about what overlays reach, and about what `strategy` leaves.
+pub(super) fn settle(
+    inventory: &Inventory,
+    config: &Config,
+    strategy: Strategy,
+    overlays: &Overlays<'_>,
+    decisions: &mut [Vec<Decision>],
+) {
+    for (f, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
+        for (s, (site, decision)) in file.found.sites.iter().zip(decisions).enumerate() {
+            if let Some(new) = one(config, strategy, overlays, (f, s), &file.path, site, decision) {
+                *decision = new;
+            }
+        }
+    }
+}
+
+fn one(
+    config: &Config,
+    strategy: Strategy,
+    overlays: &Overlays<'_>,
+    at: At,
+    path: &RepoPath,
+    site: &Site,
+    decision: &Decision,
+) -> Option<Decision> {
+    let routes = overlays.routes.get(path).map(Vec::as_slice).unwrap_or_default();
+    match overlays.sites.get(&at) {
+        Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
+        Some(Reach::Unseen) if is_entry(site) => {
+            let by = renamed_by(overlays, path, site);
+            let why = if by.is_empty() { Why::NoBase } else { Why::Reached { by } };
+            return decision.is_ok().then_some(Err(why));
+        }
+        Some(Reach::Held(Hold::Because(because))) => {
+            let because = because.clone();
+            return inline(config, site, routes).is_ok().then_some(Err(Why::Held { because }));
+        }
+        Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
+    }
+    let leaves = strategy == Strategy::Overlay && !is_value(site);
+    if routes.is_empty() {
+        return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));
+    }
+    // What several clusters build from one file goes where all of them want it, or stays.
+    let inline = inline(config, site, routes);
+    Some(if leaves && inline.is_ok() { Err(Why::OutOfReach) } else { inline })
+}
+
+/// The inline decision with the routes of the roots that build the file.
+fn inline(config: &Config, site: &Site, routes: &[&Routes]) -> Decision {
+    let decide = |routes: &Routes| decide(site, Some(routes), config, Direction::ToCache);
+    let mut decisions = routes.iter().map(|routes| decide(routes));
+    let first = decisions.next().unwrap_or(Err(Why::NoTarget));
+    if decisions.all(|decision| decision == first) { first } else { Err(Why::TwoTargets) }
+}
+
+/// `name` or `newName` in the `images:` of a kustomization.
+fn is_entry(site: &Site) -> bool {
+    match &site.role {
+        Role::Matcher(scope) => *scope == Scope::Kustomization || site.form == Form::PatchValue,
+        _ => site.form == Form::KustomizeNewName && site.field.starts_with("images["),
+    }
+}
+
+/// The roots that rename an image of this name and draw from this file.
+fn renamed_by(overlays: &Overlays<'_>, path: &RepoPath, site: &Site) -> BTreeSet<RepoPath> {
+    let name = site.as_written();
+    let name = split(&name).0.to_owned();
+    let renames = overlays.files.iter().filter(|overlay| {
+        let own = overlay.path == *path;
+        let moved = overlay.moved.iter().any(|(from, _)| split(from).0 == name);
+        moved
+            || own
+                && overlay.set.iter().any(|(index, _)| site.field.starts_with(&format!("images[{index}].")))
+    });
+    renames.map(|overlay| overlay.path.clone()).collect()
+}
+
+/// The values of a chart that a controller renders: they are laid over the chart's own.
+fn is_value(site: &Site) -> bool {
+    let kind = site.object.as_ref().map(|object| object.kind.as_str());
+    matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet"))
+        && matches!(
+            site.form,
+            Form::Split
+                | Form::RegistrySplit
+                | Form::RegistryPrefix
+                | Form::LoneRegistry
+                | Form::WholeValue
+                | Form::OtherKey
+                | Form::ArgoParameter
+        )
+}
