@@ -64,6 +64,10 @@ fn one(
         }
         Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
     }
+    if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
+        // What compares images with this list is not known, and so not how it is told of the overlays either.
+        return decision.is_ok().then_some(Err(Why::NoBase));
+    }
     let leaves = strategy == Strategy::Overlay && !is_value(site);
     if routes.is_empty() {
         return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
-use crate::find::{ImageEntry, Kustomization, Obstacle, is_pattern};
+use crate::find::{ImageEntry, Kustomization, Obstacle, Site, is_pattern};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
 use crate::kustomize::{Builds, Flow, Origin, Transformer, split};
@@ -53,7 +53,7 @@ pub(super) fn plan(
     for set in [in_place, Vec::new()] {
         let mut search = Search { builds, directory, aim: &aim, probes: &probes, held: BTreeMap::new() };
         if let Some((append, flows)) = search.entries(kustomization, &set) {
-            let reached = reached(&flows, &search.held, path);
+            let reached = reached(&aim, &flows, &search.held, path);
             let moved = moved(&lower, &flows);
             let remove = Vec::new();
             return Planned { overlay: Overlay { path: path.clone(), set, append, remove, moved }, reached };
@@ -82,23 +82,30 @@ impl Aim<'_> {
         Some(format!("{}{tail}", self.routes.map(&upstream).ok()?))
     }
 
+    fn site(&self, flow: &Flow) -> Option<&Site> {
+        let Origin::Site { file, site } = &flow.origin else { return None };
+        self.inventory.files.get(*file)?.found.sites.get(*site)
+    }
+
+    /// The layers give it another name today: its own is what their entries match.
+    fn is_renamed(&self, flow: &Flow) -> bool {
+        self.site(flow).is_some_and(|site| split(&site.as_written()).0 != split(&flow.written).0)
+    }
+
     fn of(&self, flow: &Flow) -> String {
-        let stays = match &flow.origin {
-            Origin::Site { file, site } => {
-                let site = self.inventory.files.get(*file).and_then(|file| file.found.sites.get(*site));
-                // What is said of the place holds for it as long as nothing below has given it another name.
-                site.is_some_and(|site| {
-                    site.obstacle == Some(Obstacle::Ignored) && site.as_written() == flow.written
-                })
-            }
-            _ => false,
-        };
+        // What is said of the place holds for it as long as nothing below has given it another name.
+        let stays = self.site(flow).is_some_and(|site| {
+            site.obstacle == Some(Obstacle::Ignored) && site.as_written() == flow.written
+        });
         self.cached(&flow.written).filter(|_| !stays).unwrap_or_else(|| flow.written.clone())
     }
 
     /// The `newName`s with which the written entries would do it by themselves.
     fn in_place(&self, kustomization: &Kustomization) -> Vec<(usize, String)> {
         let new_name = |entry: &ImageEntry| match &entry.new_name {
+            // `kustomize edit` and Flux's automation write the name twice. It stays, since on the way back a
+            // `newName` that leads to its own name is one that an overlay has added.
+            Some(name) if *name == entry.name => None,
             Some(name) => self.cached(name),
             // An entry that does nothing is none of ours, a pattern has many names, and a suffix is added once more
             // at a second visit unless the name has changed.
@@ -221,12 +228,17 @@ fn escaped(names: BTreeMap<String, String>, flows: &[Flow]) -> Vec<(String, Stri
     names.into_iter().map(|(name, new_name)| (escape(name), new_name)).collect()
 }
 
-fn reached(flows: &[Flow], held: &BTreeMap<Key, Hold>, path: &RepoPath) -> BTreeMap<Origin, Reach> {
+fn reached(
+    aim: &Aim<'_>,
+    flows: &[Flow],
+    held: &BTreeMap<Key, Hold>,
+    path: &RepoPath,
+) -> BTreeMap<Origin, Reach> {
     let mut reached = BTreeMap::new();
     for flow in flows {
         let reach = match held.get(&key(flow)) {
             Some(hold) => Reach::Held(hold.clone()),
-            None if flow.written != flow.planned => Reach::By([path.clone()].into()),
+            None if flow.written != flow.planned || aim.is_renamed(flow) => Reach::By([path.clone()].into()),
             None => continue,
         };
         // An image that leaves on two ways is held when one of them is.
