@@ -3,7 +3,6 @@
 //! [`take`] reads each file once, on several threads, and keeps only what was found in it; no file's text stays
 //! in memory. [`of_text`] does the same for standard input.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::find::{Finder, Found, Mention, Reason};
@@ -34,8 +33,6 @@ pub struct Inventory {
     pub read: u64,
     /// How many bytes they hold.
     pub bytes: u64,
-    /// Directories that a Flux Kustomization or an Argo CD source builds.
-    pub built: BTreeSet<RepoPath>,
 }
 
 impl Inventory {
@@ -65,7 +62,7 @@ pub fn take(
     finder: &Finder,
 ) -> Result<Inventory, TreeError> {
     let walked = tree::walk(repository, paths, options, |file| {
-        if !finder.hosts().occur_in(file.bytes) && !could_be_kustomization(file.path) {
+        if !could_be_kustomization(file.path) && !finder.wants("", file.bytes) {
             return None;
         }
         let path = file.repo_path();
@@ -77,7 +74,6 @@ pub fn take(
         notes: walked.notes,
         read: walked.files,
         bytes: walked.bytes,
-        built: BTreeSet::new(),
     };
     search_large_files(repository, finder, &mut inventory);
     Ok(inventory)
@@ -88,7 +84,7 @@ pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
     let path = RepoPath::new("-").unwrap_or_else(RepoPath::root);
     let found = finder.find("-", text);
     let files = if found.is_empty() { Vec::new() } else { vec![locate(path, found, text)] };
-    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64, built: BTreeSet::new() }
+    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64 }
 }
 
 fn could_be_kustomization(path: &std::path::Path) -> bool {

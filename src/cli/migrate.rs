@@ -87,7 +87,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
         ));
     }
+    let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
+    let mode = Mode { direction, strategy: args.strategy.into() };
     let finder = repository::finder(&config)?;
+    // Only overlays ask who builds what.
+    let finder = if mode.strategy == migrate::Strategy::Inline { finder } else { finder.with_builders() };
     let options = args.repository.walk_options(&config);
     let mut whole = inventory::take(&repository, &[], &options, &finder)?;
     let named = args.repository.within(&repository);
@@ -99,8 +103,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
         note(&format!("error: `{path}`: {what}"));
     }
-    let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
-    let mode = Mode { direction, strategy: args.strategy.into() };
     let within = |path: &RepoPath| named.is_empty() || named.iter().any(|named| path.is_within(named));
     let proved = prove(&whole, &config, mode, within, &repository, &finder);
     let written = args.write && !proved.files.is_empty();

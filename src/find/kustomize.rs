@@ -211,3 +211,28 @@ pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
 pub(super) fn obstacle(role: &Role, written: &str) -> Option<Obstacle> {
     (matches!(role, Role::Matcher(_)) && is_pattern(written)).then_some(Obstacle::Pattern)
 }
+
+/// Name, tag and digest, as `Split` of image.go separates them.
+pub(crate) fn split(image: &str) -> (&str, &str, &str) {
+    // What stands before the first slash may hold a port.
+    let search = image.find('/').unwrap_or(0);
+    let rest = image.get(search..).unwrap_or("");
+    let cut = |at: usize| image.split_at_checked(search + at).unwrap_or((image, ""));
+    match (rest.find(':'), rest.find('@')) {
+        (None, None) => (image, "", ""),
+        (Some(colon), None) => {
+            let (name, tag) = cut(colon);
+            (name, tag.trim_start_matches(':'), "")
+        }
+        (Some(colon), Some(at)) if colon < at => {
+            let (name, _) = cut(colon);
+            let (before, digest) = cut(at);
+            let tag = before.get(name.len()..).unwrap_or("").trim_start_matches(':');
+            (name, tag, digest.trim_start_matches('@'))
+        }
+        (_, Some(at)) => {
+            let (name, digest) = cut(at);
+            (name, "", digest.trim_start_matches('@'))
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! [`sources`]); [`lexical`] does the same where there is no YAML to go by, [`short`] where there is no host.
 //! Nothing here decides what happens to a site.
 
+mod builders;
 mod class;
 mod examine;
 mod hosts;
@@ -22,14 +23,18 @@ mod sources;
 mod stay;
 mod values;
 
+pub(crate) use builders::argo_entry;
+pub use builders::{Builder, Holder, Step, Tool};
 use class::FileClass;
 use examine::Scalar;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use kustomize::{ImageEntry, Kustomization, Link, LinkKind};
-pub(crate) use kustomize::{images as image_entries, is_pattern};
+pub(crate) use kustomize::{images as image_entries, is_pattern, split};
 pub(crate) use literal::placeholder;
 use place::{Outer, Place};
 pub use site::*;
+
+use aho_corasick::AhoCorasick;
 
 use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
 
@@ -47,6 +52,8 @@ pub struct Found {
     pub errors: Vec<ParseError>,
     /// Set for kustomizations, also those without any site: the graph needs them all.
     pub kustomization: Option<Kustomization>,
+    /// Objects that build directories; only for [`Finder::with_builders`].
+    pub builders: Vec<Builder>,
     /// A program writes this file, and will write it again.
     pub generated: bool,
     /// Aliases in the file; the scalars they stand for are found once, at their anchors.
@@ -55,7 +62,10 @@ pub struct Found {
 
 impl Found {
     pub fn is_empty(&self) -> bool {
-        self.sites.is_empty() && self.mentions.is_empty() && self.kustomization.is_none()
+        self.sites.is_empty()
+            && self.mentions.is_empty()
+            && self.kustomization.is_none()
+            && self.builders.is_empty()
     }
 }
 
@@ -64,16 +74,23 @@ impl Found {
 pub struct Finder {
     hosts: Hosts,
     outlines: bool,
+    /// Looks for objects that build directories, too.
+    builders: Option<AhoCorasick>,
 }
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder { hosts, outlines: true }
+        Finder { hosts, outlines: true, builders: None }
     }
 
     /// A finder that parses every text whole; for tests and measurements.
     pub fn without_outlines(self) -> Finder {
         Finder { outlines: false, ..self }
+    }
+
+    /// A finder that also reads [`Found::builders`], in files without any host, too.
+    pub fn with_builders(self) -> Finder {
+        Finder { builders: AhoCorasick::new(builders::NEEDLES).ok(), ..self }
     }
 
     pub fn hosts(&self) -> &Hosts {
@@ -82,7 +99,11 @@ impl Finder {
 
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
-        kustomize::is_kustomization(path) || self.hosts.occur_in(bytes)
+        kustomize::is_kustomization(path) || self.hosts.occur_in(bytes) || self.may_build(bytes)
+    }
+
+    fn may_build(&self, bytes: &[u8]) -> bool {
+        self.builders.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
 
     /// `path` is relative to the repository with `/`, or `-` for standard input.
@@ -97,8 +118,13 @@ impl Finder {
                 return Found { mentions, ..Found::default() };
             }
         };
-        let mut explorer =
-            Explorer { path, hosts: &self.hosts, outlines: self.outlines, found: Found::default() };
+        let mut explorer = Explorer {
+            path,
+            hosts: &self.hosts,
+            outlines: self.outlines,
+            builders: self.may_build(bytes),
+            found: Found::default(),
+        };
         match class::classify(path, text) {
             FileClass::Other(reason) => return self.all_mentions(text, reason),
             FileClass::Template => {
@@ -131,6 +157,8 @@ struct Explorer<'f> {
     hosts: &'f Hosts,
     /// Outlines may stand in for whole texts.
     outlines: bool,
+    /// The text may hold objects that build directories.
+    builders: bool,
     found: Found,
 }
 
@@ -159,6 +187,9 @@ impl Explorer<'_> {
         self.explore(&stream, &layer, &Outer::default(), 0);
         self.found.aliases = stream.aliases;
         self.read_kustomization(&stream);
+        if self.builders {
+            self.found.builders = builders::read(&stream);
+        }
         if is_sops(&stream) {
             for site in &mut self.found.sites {
                 site.obstacle.get_or_insert(Obstacle::Sops);
@@ -169,7 +200,11 @@ impl Explorer<'_> {
 
     /// Explores no more of the text than its hosts need; false when the whole has to be read.
     fn outlined(&mut self, text: &str) -> bool {
-        if !self.outlines || self.hosts.short_names() || kustomize::is_kustomization(self.path) {
+        if !self.outlines
+            || self.builders
+            || self.hosts.short_names()
+            || kustomize::is_kustomization(self.path)
+        {
             return false;
         }
         let Some(outline) = outline::around(text, &self.hosts.find(text)) else { return false };

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
 use super::visit::{Visits, visits};
-use crate::find::{ImageEntry, Kustomization, LinkKind};
+use crate::find::{ImageEntry, Kustomization, LinkKind, Tool};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -18,6 +18,8 @@ pub enum Origin {
     Site { file: usize, site: usize },
     /// A `newName`, which some image below may get that no file here spells: kustomization and entry.
     Rename { directory: RepoPath, entry: usize },
+    /// A `newName` of the object that has the directory built.
+    Laid { entry: usize },
     /// An image that nobody wrote, to see what the entries would do to it.
     Probe,
 }
@@ -31,6 +33,66 @@ pub struct Flow {
     /// As the next layer will see it when everything planned so far is done.
     pub planned: String,
     pub visits: Visits,
+}
+
+/// What is built: a directory, by itself or by an object.
+#[derive(Clone, Debug, Default)]
+pub struct Build {
+    pub directory: RepoPath,
+    pub over: Option<Over>,
+}
+
+/// What an object lays over the directory that it has built.
+#[derive(Clone, Debug)]
+pub struct Over {
+    pub tool: Tool,
+    /// Directories of Flux's `spec.components`.
+    pub components: Vec<RepoPath>,
+    pub written: Vec<ImageEntry>,
+    pub planned: Vec<ImageEntry>,
+}
+
+impl Over {
+    /// What the object does to images that are in no file here.
+    pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
+        let mut flows: Vec<Flow> = probes.iter().map(probe).collect();
+        self.lay(&[], &[], &mut flows);
+        flows
+    }
+
+    /// The entries of an object and those of the kustomization, as one list.
+    fn lay(&self, written: &[ImageEntry], planned: &[ImageEntry], flows: &mut Vec<Flow>) {
+        let all = |entries: Vec<ImageEntry>| entries.iter().map(Transformer::new).collect::<Vec<_>>();
+        let before = all(self.merged(written, &self.written));
+        let after = all(self.merged(planned, &self.planned));
+        for flow in flows.iter_mut() {
+            before.iter().for_each(|entry| pass(Some(entry), flow.visits, &mut flow.written));
+            after.iter().for_each(|entry| pass(Some(entry), flow.visits, &mut flow.planned));
+        }
+        for (entry, (written, planned)) in self.written.iter().zip(&self.planned).enumerate() {
+            if let (Some(written), Some(planned)) = (renamed(written), renamed(planned)) {
+                let visits = Visits { containers: true, fields: false };
+                flows.push(Flow { origin: Origin::Laid { entry }, written, planned, visits });
+            }
+        }
+    }
+
+    /// The list with the object's entries in it. Both tools write them into the kustomization before they build it,
+    /// over entries of the same name: Flux in place (fluxcd/pkg, `kustomize/kustomize_generator.go`), Argo CD by
+    /// `kustomize edit set image`, which sorts the list (`kustomize/commands/edit/set/setimage.go`).
+    fn merged(&self, own: &[ImageEntry], over: &[ImageEntry]) -> Vec<ImageEntry> {
+        let mut merged: Vec<ImageEntry> = own.to_vec();
+        for entry in over {
+            match merged.iter_mut().find(|known| known.name == entry.name) {
+                Some(known) => *known = entry.clone(),
+                None => merged.push(entry.clone()),
+            }
+        }
+        if self.tool == Tool::ArgoCd && !over.is_empty() {
+            merged.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        merged
+    }
 }
 
 /// Evaluates kustomizations, with other `images:` than written where a plan says so.
@@ -82,12 +144,37 @@ impl<'i> Builds<'i> {
 
     /// All images of the kustomization in `directory` as they leave it. `probes` are put in before its own
     /// `images:`.
-    pub fn output(&self, directory: &RepoPath, probes: &[String]) -> Vec<Flow> {
-        let probe = |image: &String| {
-            let visits = Visits { containers: true, fields: false };
-            Flow { origin: Origin::Probe, written: image.clone(), planned: image.clone(), visits }
+    pub fn output(&self, build: &Build, probes: &[String]) -> Vec<Flow> {
+        let probes: Vec<Flow> = probes.iter().map(probe).collect();
+        let mut open = BTreeSet::new();
+        if self.graph.at(&build.directory).is_some() {
+            return self.evaluate(&build.directory, Vec::new(), probes, build.over.as_ref(), &mut open);
+        }
+        let mut flows = match &build.over {
+            Some(over) if over.tool == Tool::Flux => self.generated(&build.directory, &mut open),
+            _ => Vec::new(),
         };
-        self.evaluate(directory, Vec::new(), probes.iter().map(probe).collect(), &mut BTreeSet::new())
+        flows.extend(probes);
+        if let Some(over) = &build.over {
+            over.lay(&[], &[], &mut flows);
+        }
+        flows
+    }
+
+    /// Flux makes a kustomization for a directory that has none: of the kustomizations and manifests below it.
+    fn generated(&self, directory: &RepoPath, open: &mut BTreeSet<RepoPath>) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        for (path, _) in self.files.iter().filter(|(path, _)| path.is_within(directory)) {
+            let above = std::iter::successors(path.parent(), RepoPath::parent);
+            let mut above = above.take_while(|above| above.is_within(directory));
+            if !above.any(|above| self.graph.at(&above).is_some()) {
+                flows.extend(self.sites(path));
+            }
+        }
+        for below in self.graph.topmost(directory) {
+            flows.extend(self.lower(&below, open).iter().cloned());
+        }
+        flows
     }
 
     /// [`Builds::output`] of a lower layer, evaluated once.
@@ -95,7 +182,7 @@ impl<'i> Builds<'i> {
         if let Some(known) = self.known.borrow().get(directory) {
             return known.clone();
         }
-        let flows = Rc::new(self.evaluate(directory, Vec::new(), Vec::new(), open));
+        let flows = Rc::new(self.evaluate(directory, Vec::new(), Vec::new(), None, open));
         self.known.borrow_mut().insert(directory.clone(), flows.clone());
         flows
     }
@@ -106,6 +193,7 @@ impl<'i> Builds<'i> {
         directory: &RepoPath,
         incoming: Vec<Flow>,
         probes: Vec<Flow>,
+        over: Option<&Over>,
         open: &mut BTreeSet<RepoPath>,
     ) -> Vec<Flow> {
         let Some((path, kustomization)) = self.graph.at(directory) else { return incoming };
@@ -123,8 +211,11 @@ impl<'i> Builds<'i> {
         }
         for link in kustomization.links_to(&[LinkKind::Component]) {
             if let Some(target) = directory.join(&link.to) {
-                flows = self.evaluate(&target, flows, Vec::new(), open);
+                flows = self.evaluate(&target, flows, Vec::new(), None, open);
             }
+        }
+        for component in over.map(|over| over.components.as_slice()).unwrap_or_default() {
+            flows = self.evaluate(component, flows, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
             transform(directory, &[], entries, &mut flows);
@@ -136,7 +227,10 @@ impl<'i> Builds<'i> {
         flows.extend(self.sites(path));
         flows.extend(probes);
         let planned = self.planned.get(directory).unwrap_or(&kustomization.images);
-        transform(directory, &kustomization.images, planned, &mut flows);
+        match over {
+            Some(over) => over.lay(&kustomization.images, planned, &mut flows),
+            None => transform(directory, &kustomization.images, planned, &mut flows),
+        }
         open.remove(directory);
         // A base that is reached on two ways gives each of its images once.
         let mut seen = HashSet::new();
@@ -196,4 +290,9 @@ fn renamed(entry: &ImageEntry) -> Option<String> {
     let tag = entry.new_tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
     let digest = entry.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
     Some(format!("{}{tag}{digest}", entry.new_name.as_ref()?))
+}
+
+fn probe(image: &String) -> Flow {
+    let visits = Visits { containers: true, fields: false };
+    Flow { origin: Origin::Probe, written: image.clone(), planned: image.clone(), visits }
 }

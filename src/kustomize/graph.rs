@@ -39,13 +39,23 @@ impl<'i> Graph<'i> {
         Graph { by_directory, files: inventory.files.iter().map(|file| &file.path).collect() }
     }
 
+    /// The directories of all kustomizations.
+    pub fn directories(&self) -> impl Iterator<Item = &RepoPath> {
+        self.by_directory.keys()
+    }
+
+    /// [`Graph::at`] with the directory as it is kept here.
+    pub fn entry(&self, directory: &RepoPath) -> Option<(&RepoPath, (&'i RepoPath, &'i Kustomization))> {
+        self.by_directory.get_key_value(directory).map(|(directory, at)| (directory, *at))
+    }
+
     /// The kustomization in a directory, and its file.
     pub fn at(&self, directory: &RepoPath) -> Option<(&'i RepoPath, &'i Kustomization)> {
         self.by_directory.get(directory).copied()
     }
 
     /// What is built by itself, lower layers first: kustomizations that nothing refers to, and those in `named`
-    /// (what Flux and Argo CD are told to build). Components are never built.
+    /// (what Flux and Argo CD are told to build). Components are never built by themselves.
     pub fn roots(&self, named: &BTreeSet<RepoPath>) -> Vec<RepoPath> {
         let mut referred: BTreeSet<RepoPath> = BTreeSet::new();
         for (directory, (_, kustomization)) in &self.by_directory {
@@ -84,6 +94,18 @@ impl<'i> Graph<'i> {
         if roots.contains(directory) {
             ordered.push(directory.clone());
         }
+    }
+
+    /// The kustomizations below a directory that no other one below it lies above.
+    pub fn topmost(&self, directory: &RepoPath) -> Vec<RepoPath> {
+        let mut topmost: Vec<RepoPath> = Vec::new();
+        for (below, (_, kustomization)) in &self.by_directory {
+            let covered = topmost.iter().any(|above| below.is_within(above));
+            if below.is_within(directory) && !covered && !kustomization.component {
+                topmost.push(below.clone());
+            }
+        }
+        topmost
     }
 
     /// All kustomizations, by directory.

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::find::ImageEntry;
+use crate::find::{ImageEntry, split};
 
 /// An entry, ready to be applied.
 #[derive(Clone, Debug)]
@@ -49,31 +49,6 @@ impl Transformer {
             new = format!("{new}@{digest}");
         }
         Some(new)
-    }
-}
-
-/// Name, tag and digest, as `Split` of image.go separates them.
-pub fn split(image: &str) -> (&str, &str, &str) {
-    // What stands before the first slash may hold a port.
-    let search = image.find('/').unwrap_or(0);
-    let rest = image.get(search..).unwrap_or("");
-    let cut = |at: usize| image.split_at_checked(search + at).unwrap_or((image, ""));
-    match (rest.find(':'), rest.find('@')) {
-        (None, None) => (image, "", ""),
-        (Some(colon), None) => {
-            let (name, tag) = cut(colon);
-            (name, tag.trim_start_matches(':'), "")
-        }
-        (Some(colon), Some(at)) if colon < at => {
-            let (name, _) = cut(colon);
-            let (before, digest) = cut(at);
-            let tag = before.get(name.len()..).unwrap_or("").trim_start_matches(':');
-            (name, tag, digest.trim_start_matches('@'))
-        }
-        (_, Some(at)) => {
-            let (name, digest) = cut(at);
-            (name, "", digest.trim_start_matches('@'))
-        }
     }
 }
 

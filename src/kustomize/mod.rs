@@ -10,7 +10,7 @@ mod graph;
 mod image;
 mod visit;
 
-pub use build::{Builds, Flow, Origin};
+pub use build::{Build, Builds, Flow, Origin, Over};
 pub use graph::{Graph, Layers};
-pub use image::{Transformer, split};
+pub use image::Transformer;
 pub use visit::{Visits, visits};

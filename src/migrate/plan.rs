@@ -31,7 +31,7 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
     match (strategy, direction) {
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {
-            overlays = overlay::plan(inventory, config, &within);
+            overlays = overlay::plan(inventory, config, strategy, &within);
             strategy::settle(inventory, config, strategy, &overlays, &mut decisions);
         }
         (_, Direction::ToUpstream) => {

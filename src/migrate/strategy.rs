@@ -6,9 +6,8 @@ use super::inline::{Decision, decide};
 use super::overlay::{At, Hold, Overlays, Reach};
 use super::{Direction, Why};
 use crate::config::Config;
-use crate::find::{Form, Role, Scope, Site};
+use crate::find::{Form, Role, Scope, Site, split};
 use crate::inventory::Inventory;
-use crate::kustomize::split;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 

@@ -1,4 +1,5 @@
-//! The `images:` list of a kustomization, edited in its text: comments, order, indentation, style and line ends stay.
+//! A list of images, edited in its text: comments, order, indentation, style and line ends stay. The list is that of
+//! a kustomization, or of an object that has one built.
 
 use super::Overlay;
 use crate::find::{self, ImageEntry};
@@ -20,7 +21,7 @@ pub enum OverlayError {
 /// The text with the overlay's entries, proved: it reads as the old one but for them.
 pub(in crate::migrate) fn written(text: &str, overlay: &Overlay) -> Result<String, OverlayError> {
     let stream = yaml::parse(text);
-    let root = root(&stream)?;
+    let root = holder(&stream, overlay)?;
     let list = List::new(&stream, root);
     let mut edits = Vec::new();
     for (index, name) in &overlay.set {
@@ -31,10 +32,18 @@ pub(in crate::migrate) fn written(text: &str, overlay: &Overlay) -> Result<Strin
         edits.push(list.append(&overlay.append)?);
     }
     let new = yaml::edit::apply(text, &edits)?;
-    if reads_as(&stream, &new, &expected(&list.entries, overlay)) {
-        Ok(new)
-    } else {
-        Err(OverlayError::Reads)
+    if reads_as(&stream, &new, overlay, &list.expected(overlay)) { Ok(new) } else { Err(OverlayError::Reads) }
+}
+
+/// The mapping that holds the list.
+fn holder(stream: &Stream<'_>, overlay: &Overlay) -> Result<NodeId, OverlayError> {
+    match &overlay.holder {
+        None => root(stream),
+        Some(_) if !stream.errors.is_empty() => Err(OverlayError::NoMapping),
+        Some(holder) => {
+            let id = holder.find(stream).ok_or(OverlayError::Shape)?;
+            if stream.entries(id).is_empty() { Err(OverlayError::Shape) } else { Ok(id) }
+        }
     }
 }
 
@@ -46,68 +55,59 @@ fn root(stream: &Stream<'_>) -> Result<NodeId, OverlayError> {
     }
 }
 
-fn expected(entries: &[ImageEntry], overlay: &Overlay) -> Vec<ImageEntry> {
-    let mut expected = entries.to_vec();
-    for (index, name) in &overlay.set {
-        if let Some(entry) = expected.get_mut(*index) {
-            entry.new_name = Some(name.clone());
-        }
-    }
-    let mut kept = Vec::new();
-    for (index, mut entry) in expected.into_iter().enumerate() {
-        if overlay.remove.contains(&index) {
-            entry.new_name = None;
-            if entry == (ImageEntry { name: entry.name.clone(), ..ImageEntry::default() }) {
-                continue;
-            }
-        }
-        kept.push(entry);
-    }
-    kept.extend(overlay.append.iter().map(|(name, new_name)| ImageEntry {
-        name: name.clone(),
-        new_name: Some(new_name.clone()),
-        ..ImageEntry::default()
-    }));
-    kept
-}
-
 /// The new text has these entries, and everything else as before: all other keys and all comments.
-fn reads_as(old: &Stream<'_>, new: &str, entries: &[ImageEntry]) -> bool {
+fn reads_as(old: &Stream<'_>, new: &str, overlay: &Overlay, entries: &[ImageEntry]) -> bool {
     let new = yaml::parse(new);
-    let (Ok(before), Ok(after)) = (root(old), root(&new)) else {
+    let Ok(before) = holder(old, overlay) else { return false };
+    let Ok(after) = holder(&new, overlay) else {
         // Nothing but the entries stood there.
-        return entries.is_empty() && new.errors.is_empty();
+        return overlay.holder.is_none() && entries.is_empty() && new.errors.is_empty();
     };
-    let others = |stream: &Stream<'_>, root| -> Vec<(String, String)> {
-        let keys = stream.entries(root).iter().filter(|(key, _)| !is_images(stream.value(*key)));
-        keys.map(|(key, value)| (printed(stream, *key), printed(stream, *value))).collect()
+    let documents = |stream: &Stream<'_>, holder: NodeId| -> Vec<String> {
+        let roots = stream.documents.iter().filter_map(|document| document.root);
+        roots.map(|root| printed(stream, root, holder)).collect()
     };
     let comments = |stream: &Stream<'_>| -> Vec<String> {
         stream.comments.iter().map(|comment| comment.slice(stream.text).to_owned()).collect()
     };
-    find::image_entries(&new, after) == entries
-        && others(old, before) == others(&new, after)
+    new.errors.is_empty()
+        && entries_of(&new, after) == entries
+        && documents(old, before) == documents(&new, after)
         && comments(old) == comments(&new)
+}
+
+/// Those of an `images:` list of mappings, or of Argo CD's strings.
+fn entries_of(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
+    let mut entries = find::image_entries(stream, holder);
+    let list = stream.get(holder, "images").map(|list| stream.items(list)).unwrap_or_default();
+    for (entry, &item) in entries.iter_mut().zip(list) {
+        if let Some(text) = stream.value(item) {
+            *entry = find::argo_entry(text);
+        }
+    }
+    entries
 }
 
 fn is_images(key: Option<&str>) -> bool {
     matches!(key, Some("images" | "imageTags"))
 }
 
-/// A node without its place and its style.
-fn printed(stream: &Stream<'_>, id: NodeId) -> String {
+/// A node without its place and its style, and without the images of `holder`.
+fn printed(stream: &Stream<'_>, id: NodeId, holder: NodeId) -> String {
     match stream.node(id).map(|node| &node.kind) {
         Some(Kind::Scalar { value, .. }) => format!("{value:?}"),
         Some(Kind::Mapping { entries, .. }) => {
+            let kept = entries.iter().filter(|(key, _)| id != holder || !is_images(stream.value(*key)));
             let entry = |(key, value): &(NodeId, NodeId)| {
-                format!("{}:{},", printed(stream, *key), printed(stream, *value))
+                format!("{}:{},", printed(stream, *key, holder), printed(stream, *value, holder))
             };
-            format!("{{{}}}", entries.iter().map(entry).collect::<String>())
+            format!("{{{}}}", kept.map(entry).collect::<String>())
         }
         Some(Kind::Sequence { items, .. }) => {
-            format!("[{}]", items.iter().map(|item| printed(stream, *item) + ",").collect::<String>())
+            format!("[{}]", items.iter().map(|item| printed(stream, *item, holder) + ",").collect::<String>())
         }
-        Some(Kind::Alias(target)) => format!("*{target:?}"),
+        // The nodes before it may be more than they were.
+        Some(Kind::Alias(target)) => format!("*{}", target.is_some()),
         None => String::new(),
     }
 }
@@ -126,9 +126,36 @@ struct List<'s, 'a> {
 impl<'s, 'a> List<'s, 'a> {
     fn new(stream: &'s Stream<'a>, root: NodeId) -> List<'s, 'a> {
         let at = stream.entries(root).iter().rev().find(|(key, _)| is_images(stream.value(*key))).copied();
-        let entries = find::image_entries(stream, root);
+        let entries = entries_of(stream, root);
         let line_end = if stream.text.contains("\r\n") { "\r\n" } else { "\n" };
         List { stream, root, at, entries, line_end }
+    }
+
+    /// The entries as they are to be.
+    fn expected(&self, overlay: &Overlay) -> Vec<ImageEntry> {
+        let mut entries = self.entries.clone();
+        for (index, name) in &overlay.set {
+            if let Some(entry) = entries.get_mut(*index) {
+                entry.new_name = Some(name.clone());
+            }
+        }
+        let mut kept = Vec::new();
+        for (index, mut entry) in entries.into_iter().enumerate() {
+            if overlay.remove.contains(&index) {
+                entry.new_name = None;
+                let nothing = entry == (ImageEntry { name: entry.name.clone(), ..ImageEntry::default() });
+                if nothing && self.argo_name(index).is_none() {
+                    continue;
+                }
+            }
+            kept.push(entry);
+        }
+        kept.extend(overlay.append.iter().map(|(name, new_name)| ImageEntry {
+            name: name.clone(),
+            new_name: Some(new_name.clone()),
+            ..ImageEntry::default()
+        }));
+        kept
     }
 
     fn items(&self) -> &[NodeId] {
@@ -147,7 +174,21 @@ impl<'s, 'a> List<'s, 'a> {
         self.stream.node(id).map(|node| node.span).ok_or(OverlayError::Shape)
     }
 
+    /// The name behind `=` in one of Argo CD's strings, or the end of the name where there is none.
+    fn argo_name(&self, index: usize) -> Option<Result<Span, OverlayError>> {
+        let item = *self.items().get(index)?;
+        let text = self.stream.value(item)?;
+        let start = text.find('=').map_or(0, |equals| equals + 1);
+        let end = start + find::split(text.get(start..)?).0.len();
+        let span = if start == 0 { Span::new(end, end) } else { Span::new(start - 1, end) };
+        let outer = self.stream.content(item).and_then(|content| content.map.outer(span));
+        Some(outer.ok_or(OverlayError::Shape))
+    }
+
     fn set_new_name(&self, index: usize, name: &str) -> Result<Edit, OverlayError> {
+        if let Some(span) = self.argo_name(index) {
+            return Ok(Edit { span: span?, text: format!("={name}") });
+        }
         let (item, flow) = self.item(index)?;
         if let Some(value) = self.stream.get(item, "newName") {
             let span = self.span(value)?;
@@ -267,6 +308,13 @@ impl<'s, 'a> List<'s, 'a> {
         let text = self.stream.text;
         let node = self.stream.node(self.root);
         let from = self.end_of(self.root);
+        if node.is_some_and(|node| node.parent.is_some()) {
+            let column = node.and_then(|node| self.column(node.span.start).ok()).unwrap_or(0);
+            let key = format!("{}{}images:", self.line_end, " ".repeat(column));
+            let entries = self.block_entries(entries, column + self.list_indent(), 1);
+            let at = self.line_end_of(from);
+            return Edit { span: Span::new(at, at), text: format!("{key}{entries}") };
+        }
         let rest = text.get(from..).unwrap_or("");
         // `---` or `...` ends the document before the file does.
         let document = ["\n---", "\n..."].iter().filter_map(|mark| rest.find(mark)).min();
@@ -307,6 +355,11 @@ impl<'s, 'a> List<'s, 'a> {
         let whole: Vec<usize> =
             indices.iter().copied().filter(|index| self.entries.get(*index).is_some_and(alone)).collect();
         let Some((key, list)) = self.at.filter(|_| !indices.is_empty()) else { return Ok(Vec::new()) };
+        let strings: Vec<_> = indices.iter().filter_map(|index| self.argo_name(*index)).collect();
+        if !strings.is_empty() {
+            let remove = |span: Result<Span, _>| Ok(Edit { span: span?, text: String::new() });
+            return strings.into_iter().map(remove).collect();
+        }
         if self.is_flow(self.root) && whole.len() == self.entries.len() {
             return Ok(vec![self.out_of_flow(self.root, key, list)?]);
         }

@@ -13,15 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) use entries::OverlayError;
 pub(super) use entries::written;
 
+use super::Strategy;
 use super::inline::Decision;
 use super::{Because, Why};
 use crate::config::Config;
-use crate::find::{Form, Role};
+use crate::find::{Builder, Form, Holder, Tool};
 use crate::image::Reference;
 use crate::inventory::Inventory;
 use crate::kustomize::{Builds, Graph, Origin};
 use crate::route::Routes;
 use crate::tree::RepoPath;
+use root::{Named, Root};
 
 /// File and site, as indices of the inventory.
 pub(super) type At = (usize, usize);
@@ -31,6 +33,8 @@ pub(super) type At = (usize, usize);
 pub struct Overlay {
     /// Its file.
     pub path: RepoPath,
+    /// The mapping with the list, in another object than a kustomization.
+    pub holder: Option<Holder>,
     /// Entries, by their index in the file, that get this `newName`.
     pub set: Vec<(usize, String)>,
     /// Entries to add: `name` and `newName`.
@@ -74,39 +78,42 @@ pub(super) struct Overlays<'c> {
 pub(super) fn plan<'c>(
     inventory: &Inventory,
     config: &'c Config,
+    strategy: Strategy,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Overlays<'c> {
     let graph = Graph::new(inventory);
     let mut builds = Builds::new(inventory, &graph);
     let mut overlays = Overlays::default();
-    let files: BTreeMap<&RepoPath, usize> =
-        inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
-    for directory in graph.roots(&inventory.built) {
-        let Some((path, _)) = graph.at(&directory) else { continue };
-        let routes = config.routes(path.as_str());
-        let layers = graph.layers(path).files;
-        let mut seen: BTreeMap<At, Reach> = BTreeMap::new();
+    let builders = builders(inventory, &graph, within);
+    let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+    let mut roots: Vec<Root<'_>> = Vec::new();
+    for directory in graph.roots(&named) {
+        let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
+        let builders = builders.get(directory).cloned().unwrap_or_default();
+        roots.push(Root { directory, file: Some(path), builders });
+    }
+    for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
+        // Without a kustomization Flux makes one, and its images can only stand in the object.
+        let flux =
+            builders.iter().filter(|named| named.builder.tool == Tool::Flux && strategy == Strategy::Overlay);
+        roots.extend(flux.map(|named| Root { directory, file: None, builders: vec![named.clone()] }));
+    }
+    let index = Index::new(inventory);
+    for root in &roots {
+        let by = root.by();
+        let routes = config.routes(by.as_str());
         let planned = match routes {
-            Some(routes) if within(path) => {
-                root::plan(&mut builds, &directory, path, config, routes, inventory)
-            }
-            Some(_) => root::held(&builds, &directory, "its kustomization is outside the paths given"),
-            None => root::held(&builds, &directory, "no registry is configured for its kustomization"),
+            Some(routes) if within(&by) => root.plan(&mut builds, config, routes, inventory),
+            Some(_) => root.held(&builds, "its kustomization is outside the paths given"),
+            None => root.held(&builds, "no registry is configured for its kustomization"),
         };
-        for (origin, reach) in planned.reached {
-            match origin {
-                Origin::Site { file, site } => drop(seen.insert((file, site), reach)),
-                Origin::Rename { directory, entry } => {
-                    let at = graph.at(&directory).and_then(|(path, _)| files.get(path));
-                    for at in at.into_iter().flat_map(|&file| entry_sites(inventory, file, entry)) {
-                        seen.insert(at, reach.clone());
-                    }
-                }
-                Origin::Probe => {}
-            }
-        }
+        let layers = match root.file {
+            Some(path) => graph.layers(path).files,
+            None => graph.below(root.directory.as_str()).files,
+        };
+        let mut seen = index.sites(planned.reached, &graph);
         for path in &layers {
-            let Some(&file) = files.get(path) else { continue };
+            let Some(&file) = index.files.get(path) else { continue };
             if let Some(routes) = routes {
                 overlays.routes.entry(path.clone()).or_default().push(routes);
             }
@@ -116,12 +123,87 @@ pub(super) fn plan<'c>(
                 overlays.merge((file, site), reach);
             }
         }
-        if !planned.overlay.set.is_empty() || !planned.overlay.append.is_empty() {
-            overlays.files.push(planned.overlay);
+        overlays.files.extend(planned.overlays);
+    }
+    for named in post_renderers(inventory, within) {
+        if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
+            overlays.files.extend(root::post_renderer(&named, config, routes, inventory));
         }
     }
-    overlays.files.sort_by(|a, b| a.path.cmp(&b.path));
+    overlays.reach_own_entries(&index);
+    overlays.files.sort_by(|a, b| (&a.path, &a.holder).cmp(&(&b.path, &b.holder)));
     overlays
+}
+
+/// Flux Kustomizations and Argo CD sources by the directory that they have built.
+fn builders<'i>(
+    inventory: &'i Inventory,
+    graph: &Graph<'_>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> BTreeMap<RepoPath, Vec<Named<'i>>> {
+    let mut builders: BTreeMap<RepoPath, Vec<Named<'i>>> = BTreeMap::new();
+    for file in &inventory.files {
+        for builder in file.found.builders.iter().filter(|builder| builder.tool != Tool::Helm) {
+            let named = Named { path: &file.path, builder, within: within(&file.path) };
+            for directory in directories(builder, graph) {
+                builders.entry(directory).or_default().push(named.clone());
+            }
+        }
+    }
+    builders
+}
+
+fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
+    if !builder.path.contains("{{") {
+        return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
+    }
+    let globs = builder.directories.iter().filter_map(|pattern| {
+        Some(globset::GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher())
+    });
+    let globs: Vec<_> = globs.collect();
+    let all =
+        graph.directories().filter(|directory| globs.iter().any(|glob| glob.is_match(directory.as_str())));
+    all.cloned().collect()
+}
+
+fn post_renderers<'i>(inventory: &'i Inventory, within: &impl Fn(&RepoPath) -> bool) -> Vec<Named<'i>> {
+    let files = inventory.files.iter();
+    let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
+    let helm = all.filter(|(_, builder)| builder.tool == Tool::Helm);
+    helm.map(|(path, builder)| Named { path, builder, within: within(path) }).collect()
+}
+
+/// The inventory by path.
+struct Index<'i> {
+    inventory: &'i Inventory,
+    files: BTreeMap<&'i RepoPath, usize>,
+}
+
+impl<'i> Index<'i> {
+    fn new(inventory: &'i Inventory) -> Index<'i> {
+        let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
+        Index { inventory, files }
+    }
+
+    /// What is said of images, as said of their sites.
+    fn sites(&self, reached: BTreeMap<Origin, Reach>, graph: &Graph<'_>) -> BTreeMap<At, Reach> {
+        let mut sites = BTreeMap::new();
+        for (origin, reach) in reached {
+            match origin {
+                Origin::Site { file, site } => drop(sites.insert((file, site), reach)),
+                Origin::Rename { directory, entry } => {
+                    let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
+                    for at in
+                        file.into_iter().flat_map(|&file| entry_sites(self.inventory, file, None, entry))
+                    {
+                        sites.insert(at, reach.clone());
+                    }
+                }
+                Origin::Laid { .. } | Origin::Probe => {}
+            }
+        }
+        sites
+    }
 }
 
 /// What leads back: entries whose `newName` is the cached name of their own `name` were added by an overlay.
@@ -131,11 +213,16 @@ pub(super) fn reverse<'c>(
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Overlays<'c> {
     let graph = Graph::new(inventory);
+    let own = graph.kustomizations().map(|(path, kustomization)| (path, None, &kustomization.images));
+    let objects = inventory.files.iter().flat_map(|file| {
+        let lists = file.found.builders.iter();
+        lists.map(move |builder| (&file.path, Some(builder.holder.clone()), &builder.images))
+    });
     let mut overlays = Overlays::default();
-    for (path, kustomization) in graph.kustomizations().filter(|(path, _)| within(path)) {
+    for (path, holder, images) in own.chain(objects).filter(|(path, ..)| within(path)) {
         let Some(routes) = config.routes(path.as_str()) else { continue };
-        let mut overlay = Overlay { path: path.clone(), ..Overlay::default() };
-        for (index, entry) in kustomization.images.iter().enumerate() {
+        let mut overlay = Overlay { path: path.clone(), holder, ..Overlay::default() };
+        for (index, entry) in images.iter().enumerate() {
             let Some(cached) = entry.new_name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
                 continue;
             };
@@ -155,6 +242,18 @@ pub(super) fn reverse<'c>(
 }
 
 impl Overlays<'_> {
+    /// The names in a list that changes are taken care of.
+    fn reach_own_entries(&mut self, index: &Index<'_>) {
+        for overlay in &self.files {
+            let Some(&file) = index.files.get(&overlay.path) else { continue };
+            for (entry, _) in &overlay.set {
+                for at in entry_sites(index.inventory, file, overlay.holder.as_ref(), *entry) {
+                    self.sites.insert(at, Reach::By([overlay.path.clone()].into()));
+                }
+            }
+        }
+    }
+
     /// Why a site that moves does so where it stands.
     pub(super) fn because(&self, at: At) -> Because {
         match self.sites.get(&at) {
@@ -170,7 +269,11 @@ impl Overlays<'_> {
             let Ok(file) = inventory.files.binary_search_by(|file| file.path.cmp(&overlay.path)) else {
                 continue;
             };
-            for (_, site) in overlay.remove.iter().flat_map(|&entry| entry_sites(inventory, file, entry)) {
+            for (_, site) in overlay
+                .remove
+                .iter()
+                .flat_map(|&entry| entry_sites(inventory, file, overlay.holder.as_ref(), entry))
+            {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
                     *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
                 }
@@ -192,14 +295,22 @@ impl Overlays<'_> {
     }
 }
 
-/// The sites of one entry of `images:`: its `name` and its `newName`.
-fn entry_sites(inventory: &Inventory, file: usize, entry: usize) -> Vec<At> {
-    let prefixes = [format!("images[{entry}]."), format!("imageTags[{entry}].")];
-    let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+/// The sites of one entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
+fn entry_sites(inventory: &Inventory, file: usize, holder: Option<&Holder>, entry: usize) -> Vec<At> {
+    let file_inventory = inventory.files.get(file);
+    let sites = file_inventory.map(|file| file.found.sites.as_slice()).unwrap_or_default();
+    let builders = file_inventory.map(|file| file.found.builders.as_slice()).unwrap_or_default();
+    let object = holder.and_then(|holder| builders.iter().find(|builder| builder.holder == *holder));
+    let list = holder.map(Holder::field).unwrap_or_default();
+    let list = if list.is_empty() { list } else { list + "." };
     let own = sites.iter().enumerate().filter(|(_, site)| {
-        matches!(site.form, Form::KustomizeName | Form::KustomizeNewName)
-            && matches!(site.role, Role::Image | Role::Matcher(_))
-            && prefixes.iter().any(|prefix| site.field.starts_with(prefix.as_str()))
+        let form =
+            matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
+        let same_object = object.is_none_or(|builder| site.object.as_ref() == Some(&builder.object));
+        let rest = ["images", "imageTags"]
+            .iter()
+            .find_map(|key| site.field.strip_prefix(list.as_str())?.strip_prefix(&format!("{key}[{entry}]")));
+        form && same_object && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     });
     own.map(|(site, _)| (file, site)).collect()
 }

@@ -5,62 +5,193 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
-use crate::find::{ImageEntry, Kustomization, Obstacle, Site, is_pattern};
+use crate::find::{Builder, ImageEntry, Obstacle, Site, Tool, is_pattern, split};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
-use crate::kustomize::{Builds, Flow, Origin, Transformer, split};
+use crate::kustomize::{Build, Builds, Flow, Origin, Over, Transformer};
 use crate::migrate::inline::is_cached;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
+/// What is built from one directory: by itself, or by objects that lay images over it.
+pub(super) struct Root<'r> {
+    pub(super) directory: &'r RepoPath,
+    /// Its kustomization; a directory without one is built by one object alone, whose list is the only one.
+    pub(super) file: Option<&'r RepoPath>,
+    /// Empty when nothing but the kustomization itself is known.
+    pub(super) builders: Vec<Named<'r>>,
+}
+
+/// A builder with its file and whether that may change.
+#[derive(Clone)]
+pub(super) struct Named<'r> {
+    pub(super) path: &'r RepoPath,
+    pub(super) builder: &'r Builder,
+    pub(super) within: bool,
+}
+
 /// The plan for one root.
+#[derive(Default)]
 pub(super) struct Planned {
-    pub(super) overlay: Overlay,
+    pub(super) overlays: Vec<Overlay>,
     pub(super) reached: BTreeMap<Origin, Reach>,
 }
 
 /// An image as it leaves the root today; what it is to become depends on nothing else.
 type Key = (Origin, String);
 
-/// Everything that the root builds stays, for one reason.
-pub(super) fn held(builds: &Builds<'_>, directory: &RepoPath, because: &str) -> Planned {
-    let flows = builds.output(directory, &[]);
-    let hold = |flow: Flow| (flow.origin, Reach::Held(Hold::Because(because.to_owned())));
-    Planned { overlay: Overlay::default(), reached: flows.into_iter().map(hold).collect() }
+impl Root<'_> {
+    fn builds(&self) -> Vec<Build> {
+        let directory = self.directory;
+        let over = |named: &Named<'_>| {
+            let components =
+                named.builder.components.iter().filter_map(|path| directory.join(path)).collect();
+            let (written, planned) = (named.builder.images.clone(), named.builder.images.clone());
+            Over { tool: named.builder.tool, components, written, planned }
+        };
+        let mut builds: Vec<Build> = self
+            .builders
+            .iter()
+            .map(|named| Build { directory: directory.clone(), over: Some(over(named)) })
+            .collect();
+        if builds.is_empty() {
+            builds.push(Build { directory: directory.clone(), over: None });
+        }
+        builds
+    }
+
+    fn name(&self) -> String {
+        match (self.file, self.builders.first()) {
+            (Some(file), _) => file.to_string(),
+            (None, Some(named)) => named.path.to_string(),
+            (None, None) => self.directory.to_string(),
+        }
+    }
+
+    /// The file that a reader is sent to.
+    pub(super) fn by(&self) -> RepoPath {
+        let first = self.builders.first().map(|named| named.path);
+        self.file.or(first).unwrap_or(self.directory).clone()
+    }
+
+    /// Everything that the root builds stays, for one reason.
+    pub(super) fn held(&self, builds: &Builds<'_>, because: &str) -> Planned {
+        let flows = self.builds().into_iter().flat_map(|build| builds.output(&build, &[]));
+        let hold = |flow: Flow| (flow.origin, Reach::Held(Hold::Because(because.to_owned())));
+        Planned { overlays: Vec::new(), reached: flows.map(hold).collect() }
+    }
+
+    /// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
+    pub(super) fn plan(
+        &self,
+        builds: &mut Builds<'_>,
+        config: &Config,
+        routes: &Routes,
+        inventory: &Inventory,
+    ) -> Planned {
+        let kustomization = builds.kustomization(self.directory);
+        if kustomization.is_some_and(|kustomization| kustomization.splits) {
+            let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
+            return self.held(builds, &because);
+        }
+        let own: &[ImageEntry] =
+            kustomization.map(|kustomization| kustomization.images.as_slice()).unwrap_or_default();
+        let aim = Aim { config, routes, inventory };
+        let over: Vec<Vec<(usize, String)>> = self
+            .builders
+            .iter()
+            .map(|named| if named.within { aim.in_place(&named.builder.images) } else { Vec::new() })
+            .collect();
+        let lists = self.builders.iter().map(|named| named.builder.images.as_slice());
+        let probes = probes(lists.chain([own]));
+        let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
+        // Entries that exist are changed where that does it; new ones behind them can always be added.
+        for set in [aim.in_place(own), Vec::new()] {
+            let mut all = self.builds();
+            for (build, set) in all.iter_mut().zip(&over) {
+                let planned = build.over.as_mut().map(|over| &mut over.planned);
+                planned.into_iter().for_each(|planned| assign(planned, set));
+            }
+            let mut entries = own.to_vec();
+            assign(&mut entries, &set);
+            let alone = self.file.is_none();
+            let (directory, probes, aim) = (self.directory, &probes, &aim);
+            let mut search = Search { builds, directory, all, alone, aim, probes, held: BTreeMap::new() };
+            if let Some((append, flows)) = search.entries(&entries) {
+                let reached = reached(aim, &flows, &search.held, &self.by());
+                return Planned {
+                    overlays: self.overlays(set, over, append, moved(&lower, &flows)),
+                    reached,
+                };
+            }
+        }
+        builds.reset(self.directory);
+        self.held(builds, &format!("{}: its entries would no longer give every image its tag", self.name()))
+    }
+
+    /// One for the kustomization, and one for each object whose list changes.
+    fn overlays(
+        &self,
+        set: Vec<(usize, String)>,
+        over: Vec<Vec<(usize, String)>>,
+        append: Vec<(String, String)>,
+        moved: Vec<(String, String)>,
+    ) -> Vec<Overlay> {
+        let mut overlays = Vec::new();
+        let mut rest = Some((append, moved));
+        if let Some(path) = self.file {
+            let (append, moved) = rest.take().unwrap_or_default();
+            overlays.push(Overlay { path: path.clone(), set, append, moved, ..Overlay::default() });
+        }
+        for (named, set) in self.builders.iter().zip(over) {
+            let (append, moved) = rest.take().unwrap_or_default();
+            let holder = Some(named.builder.holder.clone());
+            overlays.push(Overlay {
+                path: named.path.clone(),
+                holder,
+                set,
+                append,
+                moved,
+                remove: Vec::new(),
+            });
+        }
+        overlays.retain(|overlay| !overlay.set.is_empty() || !overlay.append.is_empty());
+        overlays
+    }
 }
 
-/// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
-pub(super) fn plan(
-    builds: &mut Builds<'_>,
-    directory: &RepoPath,
-    path: &RepoPath,
+/// A HelmRelease's post-renderer: what the chart renders is not seen, so that only entries that exist can change.
+pub(super) fn post_renderer(
+    named: &Named<'_>,
     config: &Config,
     routes: &Routes,
     inventory: &Inventory,
-) -> Planned {
-    let Some(kustomization) = builds.kustomization(directory) else {
-        return held(builds, directory, "it has no kustomization");
-    };
-    if kustomization.splits {
-        let because = format!("{path}: `replacements` cut a name at a delimiter");
-        return held(builds, directory, &because);
-    }
+) -> Option<Overlay> {
     let aim = Aim { config, routes, inventory };
-    let probes = probes(kustomization);
-    let lower = builds.output(directory, &probes);
-    // Entries that exist are changed where that does it; new ones behind them can always be added.
-    let in_place = aim.in_place(kustomization);
-    for set in [in_place, Vec::new()] {
-        let mut search = Search { builds, directory, aim: &aim, probes: &probes, held: BTreeMap::new() };
-        if let Some((append, flows)) = search.entries(kustomization, &set) {
-            let reached = reached(&aim, &flows, &search.held, path);
-            let moved = moved(&lower, &flows);
-            let remove = Vec::new();
-            return Planned { overlay: Overlay { path: path.clone(), set, append, remove, moved }, reached };
+    let images = named.builder.images.as_slice();
+    let set = aim.in_place(images);
+    let mut planned = images.to_vec();
+    assign(&mut planned, &set);
+    let over = Over { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
+    let flows = over.alone(&probes([images].into_iter()));
+    if set.is_empty() || flows.iter().any(|flow| flow.planned != aim.of(flow)) {
+        return None;
+    }
+    let moved = set.iter().filter_map(|(index, name)| {
+        let entry = images.get(*index)?;
+        Some((entry.new_name.clone().unwrap_or_else(|| entry.name.clone()), name.clone()))
+    });
+    let moved = moved.collect();
+    let holder = Some(named.builder.holder.clone());
+    Some(Overlay { path: named.path.clone(), holder, set, moved, ..Overlay::default() })
+}
+
+fn assign(entries: &mut [ImageEntry], set: &[(usize, String)]) {
+    for (index, name) in set {
+        if let Some(entry) = entries.get_mut(*index) {
+            entry.new_name = Some(name.clone());
         }
     }
-    builds.reset(directory);
-    held(builds, directory, &format!("{path}: its entries would no longer give every image its tag"))
 }
 
 /// What the images of a root are to become.
@@ -101,7 +232,7 @@ impl Aim<'_> {
     }
 
     /// The `newName`s with which the written entries would do it by themselves.
-    fn in_place(&self, kustomization: &Kustomization) -> Vec<(usize, String)> {
+    fn in_place(&self, entries: &[ImageEntry]) -> Vec<(usize, String)> {
         let new_name = |entry: &ImageEntry| match &entry.new_name {
             // `kustomize edit` and Flux's automation write the name twice. It stays, since on the way back a
             // `newName` that leads to its own name is one that an overlay has added.
@@ -113,19 +244,15 @@ impl Aim<'_> {
             None if entry.new_tag.is_none() && entry.digest.is_none() => None,
             None => self.cached(&entry.name),
         };
-        let entries = kustomization.images.iter().enumerate();
+        let entries = entries.iter().enumerate();
         entries.filter_map(|(index, entry)| Some((index, new_name(entry)?))).collect()
     }
 }
 
 /// Images that nobody wrote: what the entries would do to those of layers that are not in the repository.
-fn probes(kustomization: &Kustomization) -> Vec<String> {
-    let names: BTreeSet<&str> = kustomization
-        .images
-        .iter()
-        .map(|entry| entry.name.as_str())
-        .filter(|name| !is_pattern(name))
-        .collect();
+fn probes<'e>(lists: impl Iterator<Item = &'e [ImageEntry]>) -> Vec<String> {
+    let names = lists.flatten().map(|entry| entry.name.as_str()).filter(|name| !is_pattern(name));
+    let names: BTreeSet<&str> = names.collect();
     let digest = format!("sha256:{}", "0".repeat(64));
     names.iter().flat_map(|name| [format!("{name}:pullthru"), format!("{name}@{digest}")]).collect()
 }
@@ -133,40 +260,42 @@ fn probes(kustomization: &Kustomization) -> Vec<String> {
 struct Search<'s, 'i> {
     builds: &'s mut Builds<'i>,
     directory: &'s RepoPath,
+    /// Everything that builds the directory.
+    all: Vec<Build>,
+    /// There is no kustomization: new entries belong into the list of the object.
+    alone: bool,
     aim: &'s Aim<'s>,
     probes: &'s [String],
     held: BTreeMap<Key, Hold>,
 }
 
 impl Search<'_, '_> {
-    /// The entries to add, and all images as they leave the root with them; `None` when there are none that keep
-    /// every tag.
-    fn entries(
-        &mut self,
-        kustomization: &Kustomization,
-        set: &[(usize, String)],
-    ) -> Option<(Vec<(String, String)>, Vec<Flow>)> {
-        let mut entries = kustomization.images.clone();
-        for (index, name) in set {
-            entries.get_mut(*index)?.new_name = Some(name.clone());
-        }
+    /// The entries to add behind those of the kustomization, and all images as they leave the root with them; `None`
+    /// when there are none that keep every tag.
+    fn entries(&mut self, entries: &[ImageEntry]) -> Option<(Vec<(String, String)>, Vec<Flow>)> {
+        let first = self.all.clone();
         loop {
-            self.builds.set_entries(self.directory, entries.clone());
-            let flows = self.builds.output(self.directory, self.probes);
+            self.all.clone_from(&first);
+            self.builds.set_entries(self.directory, entries.to_vec());
+            let flows = self.flows();
             let names = match self.names(&flows)? {
                 Ok(names) => names,
                 // More is held: once more without it.
                 Err(()) => continue,
             };
             let append = escaped(names, &flows);
-            let mut all = entries.clone();
-            all.extend(append.iter().map(|(name, new_name)| ImageEntry {
+            let added = append.iter().map(|(name, new_name)| ImageEntry {
                 name: name.clone(),
                 new_name: Some(new_name.clone()),
                 ..ImageEntry::default()
-            }));
-            self.builds.set_entries(self.directory, all);
-            let after = self.builds.output(self.directory, self.probes);
+            });
+            if self.alone {
+                let over = self.all.first_mut().and_then(|build| build.over.as_mut())?;
+                over.planned.extend(added);
+            } else {
+                self.builds.set_entries(self.directory, entries.iter().cloned().chain(added).collect());
+            }
+            let after = self.flows();
             let missed: Vec<&Flow> = after.iter().filter(|flow| flow.planned != self.want(flow)).collect();
             if missed.is_empty() {
                 return Some((append, after));
@@ -179,6 +308,10 @@ impl Search<'_, '_> {
                 self.held.insert(key(flow), Hold::Unmatched);
             }
         }
+    }
+
+    fn flows(&self) -> Vec<Flow> {
+        self.all.iter().flat_map(|build| self.builds.output(build, self.probes)).collect()
     }
 
     fn want(&self, flow: &Flow) -> String {
