@@ -23,7 +23,7 @@ pub enum Tool {
 pub struct Builder {
     pub tool: Tool,
     pub object: Object,
-    /// The directory, as written; empty for [`Tool::Helm`].
+    /// The directory, as written; empty where it is not in the repository, as always for [`Tool::Helm`].
     pub path: String,
     /// Directories whose names a template in `path` stands for (ApplicationSet, git generator): glob patterns.
     pub directories: Vec<String>,
@@ -148,7 +148,11 @@ impl Reader<'_, '_, '_> {
     }
 
     fn flux(&mut self) {
+        // Other sources are made from directories that nothing here names.
+        let source = self.text(&["spec", "sourceRef", "kind"]).unwrap_or_default();
+        let own = matches!(source.as_str(), "" | "GitRepository");
         let path = self.text(&["spec", "path"]).unwrap_or_else(|| ".".to_owned());
+        let path = if own { path } else { String::new() };
         let spec = self.at(&["spec"]);
         let entries = spec.map(|spec| images(self.stream, spec)).unwrap_or_default();
         let components: Vec<String> = (0..self.count(&["spec", "components"]))

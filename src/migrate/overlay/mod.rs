@@ -93,9 +93,11 @@ pub(super) fn plan<'c>(
         roots.push(Root { directory, file: Some(path), builders });
     }
     for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
-        // Without a kustomization Flux makes one, and its images can only stand in the object.
-        let flux =
-            builders.iter().filter(|named| named.builder.tool == Tool::Flux && strategy == Strategy::Overlay);
+        // Without a kustomization Flux makes one, and its images can only stand in the object. A path that is the
+        // root is more often that of another repository.
+        let flux = builders.iter().filter(|named| {
+            named.builder.tool == Tool::Flux && strategy == Strategy::Overlay && !directory.is_root()
+        });
         roots.extend(flux.map(|named| Root { directory, file: None, builders: vec![named.clone()] }));
     }
     let index = Index::new(inventory);
@@ -125,9 +127,9 @@ pub(super) fn plan<'c>(
         }
         overlays.files.extend(planned.overlays);
     }
-    for named in post_renderers(inventory, within) {
+    for named in over_unseen(inventory, &graph, within) {
         if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
-            overlays.files.extend(root::post_renderer(&named, config, routes, inventory));
+            overlays.files.extend(root::over_unseen(&named, config, routes, inventory));
         }
     }
     overlays.reach_own_entries(&index);
@@ -143,7 +145,7 @@ fn builders<'i>(
 ) -> BTreeMap<RepoPath, Vec<Named<'i>>> {
     let mut builders: BTreeMap<RepoPath, Vec<Named<'i>>> = BTreeMap::new();
     for file in &inventory.files {
-        for builder in file.found.builders.iter().filter(|builder| builder.tool != Tool::Helm) {
+        for builder in file.found.builders.iter().filter(|builder| !builder.path.is_empty()) {
             let named = Named { path: &file.path, builder, within: within(&file.path) };
             for directory in directories(builder, graph) {
                 builders.entry(directory).or_default().push(named.clone());
@@ -166,11 +168,20 @@ fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
     all.cloned().collect()
 }
 
-fn post_renderers<'i>(inventory: &'i Inventory, within: &impl Fn(&RepoPath) -> bool) -> Vec<Named<'i>> {
+/// Objects that lay images over something that is not in the repository.
+fn over_unseen<'i>(
+    inventory: &'i Inventory,
+    graph: &Graph<'_>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Vec<Named<'i>> {
     let files = inventory.files.iter();
     let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
-    let helm = all.filter(|(_, builder)| builder.tool == Tool::Helm);
-    helm.map(|(path, builder)| Named { path, builder, within: within(path) }).collect()
+    let unseen = all.filter(|(_, builder)| {
+        let directories = directories(builder, graph);
+        builder.path.is_empty()
+            || directories.iter().all(|directory| graph.below(directory.as_str()).files.is_empty())
+    });
+    unseen.map(|(path, builder)| Named { path, builder, within: within(path) }).collect()
 }
 
 /// The inventory by path.

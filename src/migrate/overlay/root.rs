@@ -116,11 +116,13 @@ impl Root<'_> {
             assign(&mut entries, &set);
             let alone = self.file.is_none();
             let (directory, probes, aim) = (self.directory, &probes, &aim);
-            let mut search = Search { builds, directory, all, alone, aim, probes, held: BTreeMap::new() };
+            let lower = lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect();
+            let mut search =
+                Search { builds, directory, all, alone, aim, probes, lower, held: BTreeMap::new() };
             if let Some((append, flows)) = search.entries(&entries) {
                 let reached = reached(aim, &flows, &search.held, &self.by());
                 return Planned {
-                    overlays: self.overlays(set, over, append, moved(&lower, &flows)),
+                    overlays: self.overlays(set, over, append, moved(&search.lower, &flows)),
                     reached,
                 };
             }
@@ -160,8 +162,8 @@ impl Root<'_> {
     }
 }
 
-/// A HelmRelease's post-renderer: what the chart renders is not seen, so that only entries that exist can change.
-pub(super) fn post_renderer(
+/// An object over something that is not seen, such as a chart: only entries that exist can change.
+pub(super) fn over_unseen(
     named: &Named<'_>,
     config: &Config,
     routes: &Routes,
@@ -174,7 +176,8 @@ pub(super) fn post_renderer(
     assign(&mut planned, &set);
     let over = Over { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
     let flows = over.alone(&probes([images].into_iter()));
-    if set.is_empty() || flows.iter().any(|flow| flow.planned != aim.of(flow)) {
+    if set.is_empty() || flows.iter().any(|flow| flow.planned != aim.of(flow).unwrap_or(flow.written.clone()))
+    {
         return None;
     }
     let moved = set.iter().filter_map(|(index, name)| {
@@ -223,12 +226,13 @@ impl Aim<'_> {
         self.site(flow).is_some_and(|site| split(&site.as_written()).0 != split(&flow.written).0)
     }
 
-    fn of(&self, flow: &Flow) -> String {
+    /// What the image is to become; `None` when this root has nothing to do with it.
+    fn of(&self, flow: &Flow) -> Option<String> {
         // What is said of the place holds for it as long as nothing below has given it another name.
         let stays = self.site(flow).is_some_and(|site| {
             site.obstacle == Some(Obstacle::Ignored) && site.as_written() == flow.written
         });
-        self.cached(&flow.written).filter(|_| !stays).unwrap_or_else(|| flow.written.clone())
+        self.cached(&flow.written).filter(|_| !stays)
     }
 
     /// The `newName`s with which the written entries would do it by themselves.
@@ -266,6 +270,8 @@ struct Search<'s, 'i> {
     alone: bool,
     aim: &'s Aim<'s>,
     probes: &'s [String],
+    /// All images as they leave the root with nothing changed but what lies below it.
+    lower: BTreeMap<Key, String>,
     held: BTreeMap<Key, Hold>,
 }
 
@@ -315,7 +321,10 @@ impl Search<'_, '_> {
     }
 
     fn want(&self, flow: &Flow) -> String {
-        if self.held.contains_key(&key(flow)) { flow.written.clone() } else { self.aim.of(flow) }
+        let held = self.held.contains_key(&key(flow));
+        let wanted = if held { None } else { self.aim.of(flow) };
+        // Lower roots may have renamed what this one leaves alone.
+        wanted.or_else(|| self.lower.get(&key(flow)).cloned()).unwrap_or_else(|| flow.written.clone())
     }
 
     /// Which name must become which. `None` when a tag is lost already; `Err` when something new is held.
@@ -384,12 +393,10 @@ fn reached(
 }
 
 /// What this root itself renames, without what lower roots have renamed already.
-fn moved(lower: &[Flow], flows: &[Flow]) -> Vec<(String, String)> {
-    let before: BTreeMap<(&Origin, &str), &str> =
-        lower.iter().map(|flow| ((&flow.origin, flow.written.as_str()), flow.planned.as_str())).collect();
+fn moved(lower: &BTreeMap<Key, String>, flows: &[Flow]) -> Vec<(String, String)> {
     let changed = flows.iter().filter(|flow| flow.origin != Origin::Probe).filter_map(|flow| {
-        let before = before.get(&(&flow.origin, flow.written.as_str()))?;
-        (**before != flow.planned).then(|| ((*before).to_owned(), flow.planned.clone()))
+        let before = lower.get(&key(flow))?;
+        (*before != flow.planned).then(|| (before.clone(), flow.planned.clone()))
     });
     let unique: BTreeSet<(String, String)> = changed.collect();
     unique.into_iter().collect()
