@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::find::{Finder, Found, Mention, Reason};
+use crate::find::{Finder, Found, Link, LinkKind, Mention, Reason};
 use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::Span;
 
@@ -20,6 +20,16 @@ pub struct FileInventory {
     pub mentions: Vec<Position>,
     /// Beside [`Found::errors`]: where the parser gave up.
     pub errors: Vec<Position>,
+    /// Beside the links of [`Found::kustomization`].
+    pub links: Vec<LinkPlace>,
+}
+
+/// Where a kustomization names something, and whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkPlace {
+    pub position: Position,
+    /// There is no such file, or no kustomization in such a directory.
+    pub missing: bool,
 }
 
 /// What a repository holds.
@@ -76,7 +86,38 @@ pub fn take(
         bytes: walked.bytes,
     };
     search_large_files(repository, finder, &mut inventory);
+    for file in &mut inventory.files {
+        follow_links(repository, file);
+    }
     Ok(inventory)
+}
+
+/// Looks whether what a kustomization names is there, and reads its transformer configurations.
+fn follow_links(repository: &Repository, file: &mut FileInventory) {
+    let (Some(kustomization), Some(directory)) = (&mut file.found.kustomization, file.path.parent()) else {
+        return;
+    };
+    for (link, place) in kustomization.links.iter().zip(&mut file.links) {
+        if link.is_remote() {
+            continue;
+        }
+        // What lies outside the repository is another repository's.
+        let Some(target) = directory.join(&link.to) else { continue };
+        let path = repository.absolute(&target);
+        place.missing = match link.kind {
+            LinkKind::Resource | LinkKind::Component if path.is_dir() => {
+                !["kustomization.yaml", "kustomization.yml", "Kustomization"]
+                    .iter()
+                    .any(|name| path.join(name).is_file())
+            }
+            _ => !path.exists(),
+        };
+        let small = || std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() < 1 << 20);
+        if link.kind == LinkKind::Configuration && small() {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            kustomization.fields.extend(crate::find::field_specs(&text));
+        }
+    }
 }
 
 /// One text that is no file, called `-`.
@@ -100,7 +141,10 @@ fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
     let sites = found.sites.iter().map(|site| index.position(site.start())).collect();
     let mentions = found.mentions.iter().map(|mention| index.position(mention.span.start)).collect();
     let errors = found.errors.iter().map(|error| index.position(error.offset)).collect();
-    FileInventory { path, found, sites, mentions, errors }
+    let links = found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
+    let place = |link: &Link| LinkPlace { position: index.position(link.span.start), missing: false };
+    let links = links.map(place).collect();
+    FileInventory { path, found, sites, mentions, errors, links }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -127,8 +171,14 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
                 let positions =
                     offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
                 let found = Found { mentions, ..Found::default() };
-                let file =
-                    FileInventory { path, found, sites: Vec::new(), mentions: positions, errors: Vec::new() };
+                let file = FileInventory {
+                    path,
+                    found,
+                    sites: Vec::new(),
+                    mentions: positions,
+                    errors: Vec::new(),
+                    links: Vec::new(),
+                };
                 inventory.files.push(file);
             }
             Err(error) => inventory.notes.push((name, Note::Unreadable(error.to_string()))),

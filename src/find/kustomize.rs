@@ -92,6 +92,8 @@ pub struct Kustomization {
     pub images: Vec<ImageEntry>,
     /// A chart is rendered here: it may hold images that no file shows.
     pub charts: bool,
+    /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
+    pub fields: Vec<FieldSpec>,
     /// `replacements` cut a value at a delimiter: the parts of a name mean something to them.
     pub splits: bool,
 }
@@ -110,6 +112,44 @@ pub struct Link {
     /// As written.
     pub to: String,
     pub span: Span,
+}
+
+impl Link {
+    /// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
+    /// is fetched.
+    pub fn is_remote(&self) -> bool {
+        let hosts = ["git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"];
+        self.to.contains("://")
+            || self.to.contains("?ref=")
+            || hosts.iter().any(|host| self.to.starts_with(host))
+    }
+}
+
+/// A field that a transformer visits (`types.FieldSpec`); what is not said matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSpec {
+    pub group: Option<String>,
+    pub version: Option<String>,
+    pub kind: Option<String>,
+    /// `spec/pods[]/image`.
+    pub path: String,
+}
+
+/// The image fields in a file of `configurations`.
+pub(crate) fn field_specs(text: &str) -> Vec<FieldSpec> {
+    let stream = crate::yaml::parse_without_comments(text);
+    let roots = stream.documents.iter().filter_map(|document| document.root);
+    let lists = roots.filter_map(|root| stream.get(root, "images"));
+    let spec = |&item: &NodeId| {
+        let text = |key: &str| stream.value(stream.get(item, key)?).map(str::to_owned);
+        Some(FieldSpec {
+            group: text("group"),
+            version: text("version"),
+            kind: text("kind"),
+            path: text("path")?,
+        })
+    };
+    lists.flat_map(|list| stream.items(list)).filter_map(spec).collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

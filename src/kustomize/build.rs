@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
-use super::visit::{Visits, visits};
-use crate::find::{ImageEntry, Kustomization, LinkKind, Tool};
+use super::visit::{FieldPlace, Visits, visits};
+use crate::find::{FieldSpec, ImageEntry, Kustomization, LinkKind, Tool};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -33,6 +33,24 @@ pub struct Flow {
     /// As the next layer will see it when everything planned so far is done.
     pub planned: String,
     pub visits: Visits,
+    /// For `configurations`, which add visits.
+    pub place: Option<Rc<FieldPlace>>,
+    /// The last layer's transformer came to it.
+    pub seen: bool,
+    /// Some layer's entry matches it today.
+    pub touched: bool,
+}
+
+impl Flow {
+    fn new(origin: Origin, written: String, planned: String, visits: Visits) -> Flow {
+        Flow { origin, written, planned, visits, place: None, seen: visits.any(), touched: false }
+    }
+
+    /// The visits of a layer with these fields.
+    fn visits(&self, fields: &[FieldSpec]) -> Visits {
+        let own = self.place.as_ref().is_some_and(|place| fields.iter().any(|spec| place.is(spec)));
+        Visits { containers: self.visits.containers, fields: self.visits.fields || own }
+    }
 }
 
 /// What is built: a directory, by itself or by an object.
@@ -56,23 +74,35 @@ impl Over {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
         let mut flows: Vec<Flow> = probes.iter().map(probe).collect();
-        self.lay(&[], &[], &mut flows);
+        self.lay(&[], &[], &[], &mut flows);
         flows
     }
 
     /// The entries of an object and those of the kustomization, as one list.
-    fn lay(&self, written: &[ImageEntry], planned: &[ImageEntry], flows: &mut Vec<Flow>) {
+    fn lay(
+        &self,
+        fields: &[FieldSpec],
+        written: &[ImageEntry],
+        planned: &[ImageEntry],
+        flows: &mut Vec<Flow>,
+    ) {
         let all = |entries: Vec<ImageEntry>| entries.iter().map(Transformer::new).collect::<Vec<_>>();
         let before = all(self.merged(written, &self.written));
         let after = all(self.merged(planned, &self.planned));
         for flow in flows.iter_mut() {
-            before.iter().for_each(|entry| pass(Some(entry), flow.visits, &mut flow.written));
-            after.iter().for_each(|entry| pass(Some(entry), flow.visits, &mut flow.planned));
+            let visits = flow.visits(fields);
+            flow.seen = visits.any();
+            for entry in &before {
+                flow.touched |= pass(Some(entry), visits, &mut flow.written);
+            }
+            for entry in &after {
+                pass(Some(entry), visits, &mut flow.planned);
+            }
         }
         for (entry, (written, planned)) in self.written.iter().zip(&self.planned).enumerate() {
             if let (Some(written), Some(planned)) = (renamed(written), renamed(planned)) {
                 let visits = Visits { containers: true, fields: false };
-                flows.push(Flow { origin: Origin::Laid { entry }, written, planned, visits });
+                flows.push(Flow::new(Origin::Laid { entry }, written, planned, visits));
             }
         }
     }
@@ -101,6 +131,8 @@ pub struct Builds<'i> {
     graph: &'i Graph<'i>,
     /// Files of the inventory by path.
     files: BTreeMap<&'i RepoPath, usize>,
+    /// Some kustomization has the transformer visit more fields.
+    configured: bool,
     /// Entries that replace those of the kustomization in a directory.
     planned: BTreeMap<RepoPath, Vec<ImageEntry>>,
     /// Components that a kustomization is to list besides, after its own.
@@ -116,6 +148,7 @@ impl<'i> Builds<'i> {
             inventory,
             graph,
             files,
+            configured: graph.kustomizations().any(|(_, kustomization)| !kustomization.fields.is_empty()),
             planned: BTreeMap::new(),
             components: BTreeMap::new(),
             known: RefCell::default(),
@@ -156,7 +189,7 @@ impl<'i> Builds<'i> {
         };
         flows.extend(probes);
         if let Some(over) = &build.over {
-            over.lay(&[], &[], &mut flows);
+            over.lay(&[], &[], &[], &mut flows);
         }
         flows
     }
@@ -218,7 +251,7 @@ impl<'i> Builds<'i> {
             flows = self.evaluate(component, flows, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
-            transform(directory, &[], entries, &mut flows);
+            transform(directory, &[], &[], entries, &mut flows);
         }
         // What patches write is the object's when its images are looked at.
         for link in kustomization.links_to(&[LinkKind::Patch, LinkKind::Values]) {
@@ -228,8 +261,8 @@ impl<'i> Builds<'i> {
         flows.extend(probes);
         let planned = self.planned.get(directory).unwrap_or(&kustomization.images);
         match over {
-            Some(over) => over.lay(&kustomization.images, planned, &mut flows),
-            None => transform(directory, &kustomization.images, planned, &mut flows),
+            Some(over) => over.lay(&kustomization.fields, &kustomization.images, planned, &mut flows),
+            None => transform(directory, &kustomization.fields, &kustomization.images, planned, &mut flows),
         }
         open.remove(directory);
         // A base that is reached on two ways gives each of its images once.
@@ -248,8 +281,12 @@ impl<'i> Builds<'i> {
         let flow = |(site, found): (usize, &crate::find::Site)| {
             let visits = visits(found);
             let origin = Origin::Site { file: index, site };
+            let place = FieldPlace::of(found).filter(|_| self.configured).map(Rc::new);
+            if !visits.any() && place.is_none() {
+                return None;
+            }
             let image = found.as_written();
-            visits.any().then(|| Flow { origin, written: image.clone(), planned: image, visits })
+            Some(Flow { place, ..Flow::new(origin, image.clone(), image, visits) })
         };
         file.found.sites.iter().enumerate().filter_map(flow).collect()
     }
@@ -261,28 +298,42 @@ impl<'i> Builds<'i> {
 }
 
 /// One entry after the other, each over what the one before it has made.
-fn transform(directory: &RepoPath, written: &[ImageEntry], planned: &[ImageEntry], flows: &mut Vec<Flow>) {
+fn transform(
+    directory: &RepoPath,
+    fields: &[FieldSpec],
+    written: &[ImageEntry],
+    planned: &[ImageEntry],
+    flows: &mut Vec<Flow>,
+) {
+    for flow in flows.iter_mut() {
+        flow.seen = flow.visits(fields).any();
+    }
     for index in 0..written.len().max(planned.len()) {
         let (before, after) = (written.get(index), planned.get(index));
         let [first, second] = [before, after].map(|entry| entry.map(Transformer::new));
         for flow in flows.iter_mut() {
-            pass(first.as_ref(), flow.visits, &mut flow.written);
-            pass(second.as_ref(), flow.visits, &mut flow.planned);
+            let visits = flow.visits(fields);
+            flow.touched |= pass(first.as_ref(), visits, &mut flow.written);
+            pass(second.as_ref(), visits, &mut flow.planned);
         }
         // Only a written name may be that of images which no file here spells.
         if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {
             let origin = Origin::Rename { directory: directory.clone(), entry: index };
-            flows.push(Flow { origin, written, planned, visits: Visits { containers: true, fields: false } });
+            flows.push(Flow::new(origin, written, planned, Visits { containers: true, fields: false }));
         }
     }
 }
 
-fn pass(transformer: Option<&Transformer>, visits: Visits, image: &mut String) {
+/// True when the entry matched.
+fn pass(transformer: Option<&Transformer>, visits: Visits, image: &mut String) -> bool {
+    let mut matched = false;
     for visit in [visits.containers, visits.fields] {
         if let Some(new) = transformer.filter(|_| visit).and_then(|transformer| transformer.apply(image)) {
             *image = new;
+            matched = true;
         }
     }
+    matched
 }
 
 /// The image that an entry with a `newName` makes.
@@ -294,5 +345,5 @@ fn renamed(entry: &ImageEntry) -> Option<String> {
 
 fn probe(image: &String) -> Flow {
     let visits = Visits { containers: true, fields: false };
-    Flow { origin: Origin::Probe, written: image.clone(), planned: image.clone(), visits }
+    Flow::new(Origin::Probe, image.clone(), image.clone(), visits)
 }

@@ -57,11 +57,7 @@ impl<'i> Graph<'i> {
     /// What is built by itself, lower layers first: kustomizations that nothing refers to, and those in `named`
     /// (what Flux and Argo CD are told to build). Components are never built by themselves.
     pub fn roots(&self, named: &BTreeSet<RepoPath>) -> Vec<RepoPath> {
-        let mut referred: BTreeSet<RepoPath> = BTreeSet::new();
-        for (directory, (_, kustomization)) in &self.by_directory {
-            let links = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
-            referred.extend(links.filter_map(|link| directory.join(&link.to)));
-        }
+        let referred = self.referred();
         let root = |directory: &&RepoPath| !referred.contains(*directory) || named.contains(*directory);
         let built = self.by_directory.iter().filter(|(_, (_, kustomization))| !kustomization.component);
         let roots: BTreeSet<&RepoPath> = built.map(|(directory, _)| directory).filter(root).collect();
@@ -71,6 +67,16 @@ impl<'i> Graph<'i> {
             self.lower_first(directory, &roots, &mut done, &mut ordered, 0);
         }
         ordered
+    }
+
+    /// Directories that some kustomization draws from.
+    pub fn referred(&self) -> BTreeSet<RepoPath> {
+        let mut referred: BTreeSet<RepoPath> = BTreeSet::new();
+        for (directory, (_, kustomization)) in &self.by_directory {
+            let links = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
+            referred.extend(links.filter_map(|link| directory.join(&link.to)));
+        }
+        referred
     }
 
     fn lower_first<'a>(
@@ -94,6 +100,37 @@ impl<'i> Graph<'i> {
         if roots.contains(directory) {
             ordered.push(directory.clone());
         }
+    }
+
+    /// Links that lead back to a kustomization which is being built: its file and the number of the link.
+    pub fn cycles(&self) -> Vec<(&'i RepoPath, usize)> {
+        let mut cycles = Vec::new();
+        let mut done: BTreeSet<&RepoPath> = BTreeSet::new();
+        for start in self.by_directory.keys() {
+            // The way down so far, each with the next link to follow.
+            let mut way: Vec<(&RepoPath, usize)> = vec![(start, 0)];
+            while let Some((directory, next)) = way.last_mut() {
+                let Some((path, kustomization)) = self.by_directory.get(*directory) else { break };
+                let Some(link) = kustomization.links.get(*next).filter(|_| !done.contains(*directory)) else {
+                    done.insert(directory);
+                    way.pop();
+                    continue;
+                };
+                let number = *next;
+                *next += 1;
+                let target = directory.join(&link.to).filter(|_| !link.is_remote());
+                let Some((target, _)) = target.and_then(|target| self.by_directory.get_key_value(&target))
+                else {
+                    continue;
+                };
+                if way.iter().any(|(above, _)| *above == target) {
+                    cycles.push((*path, number));
+                } else {
+                    way.push((target, 0));
+                }
+            }
+        }
+        cycles
     }
 
     /// The kustomizations below a directory that no other one below it lies above.
@@ -133,7 +170,7 @@ impl<'i> Graph<'i> {
                 open.extend(users);
             }
             for link in kustomization.links.iter().filter(|link| link.kind != LinkKind::Configuration) {
-                match directory.join(&link.to).filter(|_| !is_remote(&link.to)) {
+                match directory.join(&link.to).filter(|_| !link.is_remote()) {
                     None => layers.remote = true,
                     Some(target) => match self.by_directory.get(&target) {
                         Some((below, _)) => open.push((*below).clone()),
@@ -177,16 +214,4 @@ impl<'i> Graph<'i> {
         layers.remote = layers.files.is_empty();
         layers
     }
-}
-
-/// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
-/// is fetched.
-fn is_remote(entry: &str) -> bool {
-    entry.contains("://")
-        || entry.contains("?ref=")
-        || entry.starts_with("git@")
-        || entry.starts_with("git::")
-        || entry.starts_with("github.com/")
-        || entry.starts_with("gitlab.com/")
-        || entry.starts_with("bitbucket.org/")
 }

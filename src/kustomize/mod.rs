@@ -13,4 +13,4 @@ mod visit;
 pub use build::{Build, Builds, Flow, Origin, Over};
 pub use graph::{Graph, Layers};
 pub use image::Transformer;
-pub use visit::{Visits, visits};
+pub use visit::{FieldPlace, Visits, visits};

@@ -4,7 +4,7 @@
 //! list at any depth of any object, one to the fields of its configuration; neither looks into a
 //! CustomResourceDefinition, a string, an argument or a variable.
 
-use crate::find::{Embedding, Form, Role, Shape, Site};
+use crate::find::{Embedding, FieldSpec, Form, Role, Shape, Site};
 
 /// How often the transformer comes to a place; a `tagSuffix` is added at each visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,6 +18,41 @@ pub struct Visits {
 impl Visits {
     pub fn any(self) -> bool {
         self.containers || self.fields
+    }
+}
+
+/// An object's field, as a transformer's configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldPlace {
+    group: String,
+    version: String,
+    kind: String,
+    /// `spec/pods/[]/image`.
+    path: String,
+}
+
+impl FieldPlace {
+    /// The place of a whole reference in an object of its own.
+    pub fn of(site: &Site) -> Option<FieldPlace> {
+        let object = site.object.as_ref().filter(|_| site.inside.is_none() && site.role == Role::Image)?;
+        if !matches!(site.shape, Shape::Name(_)) || site.field.contains('"') {
+            return None;
+        }
+        let (group, version) = object.api_version.rsplit_once('/').unwrap_or(("", &object.api_version));
+        Some(FieldPlace {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: object.kind.clone(),
+            path: steps(&site.field).join("/"),
+        })
+    }
+
+    pub fn is(&self, spec: &FieldSpec) -> bool {
+        let same = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|text| text == own);
+        same(&spec.group, &self.group)
+            && same(&spec.version, &self.version)
+            && same(&spec.kind, &self.kind)
+            && spec.path.replace("[]", "/[]") == self.path
     }
 }
 

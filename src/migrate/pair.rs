@@ -12,7 +12,7 @@ use super::inline::Decision;
 use super::{Warning, Why};
 use crate::find::{Embedding, Form, Role, Scope, Shape, Site, is_pattern};
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{Graph, Layers};
+use crate::kustomize::{FieldPlace, Graph, Layers, visits};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
@@ -161,7 +161,7 @@ fn partners(inventory: &Inventory, matcher: At, scope: &Scope, layers: &Layers) 
         for (s, site) in file.found.sites.iter().enumerate() {
             let answers = match scope {
                 Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),
-                _ => is_seen(site, file),
+                _ => is_seen(site, file) || is_configured(inventory, site),
             };
             let own_entry = f == matcher.0 && is_same_entry(own, site);
             if answers && !own_entry && site.role == Role::Image && site.name == own.name {
@@ -186,19 +186,30 @@ fn is_seen(site: &Site, file: &FileInventory) -> bool {
     let patch =
         site.inside.is_none() || site.inside == Some(Embedding::Yaml) && file.found.kustomization.is_some();
     let values = matches!(site.form, Form::Split | Form::RegistrySplit | Form::WholeValue | Form::OtherKey);
-    patch
-        && (values && site.object.is_none()
-            || matches!(
-                site.form,
-                Form::Container
-                    | Form::InitContainer
-                    | Form::CrdContainer
-                    | Form::ImageVolume
-                    | Form::KustomizeNewName
-                    | Form::PatchValue
-                    | Form::TemplateText
-            ))
-        && !matches!(site.shape, Shape::Registry { .. })
+    visits(site).any()
+        || patch
+            && (values && site.object.is_none()
+                || matches!(
+                    site.form,
+                    Form::Container
+                        | Form::InitContainer
+                        | Form::CrdContainer
+                        | Form::ImageVolume
+                        | Form::KustomizeNewName
+                        | Form::PatchValue
+                        | Form::TemplateText
+                ))
+            && !matches!(site.shape, Shape::Registry { .. })
+}
+
+/// Does some kustomization tell the transformer to visit this field?
+fn is_configured(inventory: &Inventory, site: &Site) -> bool {
+    let kustomizations = inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
+    let mut fields = kustomizations.flat_map(|kustomization| &kustomization.fields).peekable();
+    if fields.peek().is_none() {
+        return false;
+    }
+    FieldPlace::of(site).is_some_and(|place| fields.any(|spec| place.is(spec)))
 }
 
 fn site(inventory: &Inventory, at: At) -> Option<&Site> {

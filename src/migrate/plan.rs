@@ -13,6 +13,7 @@ use super::{
 use crate::config::Config;
 use crate::find::{Reason, Role, Site};
 use crate::inventory::Inventory;
+use crate::kustomize::Graph;
 use crate::tree::{Position, RepoPath};
 
 /// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
@@ -134,6 +135,31 @@ fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
         }
     }
     plan.warnings.extend(warnings);
+    plan.warnings.extend(layers(inventory));
     plan.warnings.sort();
     plan.warnings.dedup();
+}
+
+/// What keeps kustomizations from being seen whole.
+fn layers(inventory: &Inventory) -> Vec<Warning> {
+    let graph = Graph::new(inventory);
+    let cycles = graph.cycles();
+    let mut warnings = Vec::new();
+    for file in &inventory.files {
+        let links = file.found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
+        for (number, (link, place)) in links.zip(&file.links).enumerate() {
+            let mut push = |rule, message: String| {
+                let Position { line, column } = place.position;
+                warnings.push(Warning { rule, path: file.path.to_string(), line, column, message });
+            };
+            if link.is_remote() {
+                push("layer-remote", "a layer outside the repository: its images were not seen".to_owned());
+            } else if place.missing {
+                push("layer-missing", format!("there is no `{}`: kustomize cannot build this", link.to));
+            } else if cycles.contains(&(&file.path, number)) {
+                push("layer-cycle", "this leads back to itself: kustomize cannot build it".to_owned());
+            }
+        }
+    }
+    warnings
 }

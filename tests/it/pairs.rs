@@ -130,7 +130,10 @@ fn a_matcher_of_a_remote_base_keeps_its_name() {
         ("prod/kustomization.yaml", both.as_str()),
     ];
     let plan = plan(&files, CONFIG, |_| true);
-    assert_eq!(plan.warnings.iter().map(|warning| warning.rule).collect::<Vec<_>>(), ["override-detached"]);
+    assert_eq!(
+        plan.warnings.iter().map(|warning| warning.rule).collect::<Vec<_>>(),
+        ["layer-remote", "override-detached"]
+    );
 }
 
 #[test]

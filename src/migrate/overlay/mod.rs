@@ -86,11 +86,21 @@ pub(super) fn plan<'c>(
     let mut overlays = Overlays::default();
     let builders = builders(inventory, &graph, within);
     let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+    let referred = graph.referred();
     let mut roots: Vec<Root<'_>> = Vec::new();
     for directory in graph.roots(&named) {
         let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
         let builders = builders.get(directory).cloned().unwrap_or_default();
-        roots.push(Root { directory, file: Some(path), builders });
+        if referred.contains(directory) {
+            // Others draw from it, and match its images by the names that it gives them: it must not change.
+            roots.extend(builders.into_iter().map(|named| Root {
+                directory,
+                file: None,
+                builders: vec![named],
+            }));
+        } else {
+            roots.push(Root { directory, file: Some(path), builders });
+        }
     }
     for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
         // Without a kustomization Flux makes one, and its images can only stand in the object. A path that is the
@@ -109,10 +119,10 @@ pub(super) fn plan<'c>(
             Some(_) => root.held(&builds, "its kustomization is outside the paths given"),
             None => root.held(&builds, "no registry is configured for its kustomization"),
         };
-        let layers = match root.file {
-            Some(path) => graph.layers(path).files,
-            None => graph.below(root.directory.as_str()).files,
-        };
+        let mut layers = graph.below(root.directory.as_str()).files;
+        for component in root.components() {
+            layers.extend(graph.below(component.as_str()).files);
+        }
         let mut seen = index.sites(planned.reached, &graph);
         for path in &layers {
             let Some(&file) = index.files.get(path) else { continue };

@@ -54,10 +54,16 @@ impl Root<'_> {
             .iter()
             .map(|named| Build { directory: directory.clone(), over: Some(over(named)) })
             .collect();
-        if builds.is_empty() {
+        if self.file.is_some() {
             builds.push(Build { directory: directory.clone(), over: None });
         }
         builds
+    }
+
+    /// Directories of components that the builders add.
+    pub(super) fn components(&self) -> Vec<RepoPath> {
+        let paths = self.builders.iter().flat_map(|named| &named.builder.components);
+        paths.filter_map(|path| self.directory.join(path)).collect()
     }
 
     fn name(&self) -> String {
@@ -94,6 +100,12 @@ impl Root<'_> {
             let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
             return self.held(builds, &because);
         }
+        let argo = self.builders.iter().any(|named| named.builder.tool == Tool::ArgoCd);
+        if self.file.is_none() && argo {
+            let because =
+                "other kustomizations draw from this one, and only images of the source could be changed";
+            return self.held(builds, &format!("{}: {because}", self.name()));
+        }
         let own: &[ImageEntry] =
             kustomization.map(|kustomization| kustomization.images.as_slice()).unwrap_or_default();
         let aim = Aim { config, routes, inventory };
@@ -122,7 +134,7 @@ impl Root<'_> {
             if let Some((append, flows)) = search.entries(&entries) {
                 let reached = reached(aim, &flows, &search.held, &self.by());
                 return Planned {
-                    overlays: self.overlays(set, over, append, moved(&search.lower, &flows)),
+                    overlays: self.overlays(own, set, over, append, moved(&search.lower, &flows)),
                     reached,
                 };
             }
@@ -134,6 +146,7 @@ impl Root<'_> {
     /// One for the kustomization, and one for each object whose list changes.
     fn overlays(
         &self,
+        own: &[ImageEntry],
         set: Vec<(usize, String)>,
         over: Vec<Vec<(usize, String)>>,
         append: Vec<(String, String)>,
@@ -142,11 +155,13 @@ impl Root<'_> {
         let mut overlays = Vec::new();
         let mut rest = Some((append, moved));
         if let Some(path) = self.file {
-            let (append, moved) = rest.take().unwrap_or_default();
+            let (append, mut moved) = rest.take().unwrap_or_default();
+            renamed(own, &set, &mut moved);
             overlays.push(Overlay { path: path.clone(), set, append, moved, ..Overlay::default() });
         }
         for (named, set) in self.builders.iter().zip(over) {
-            let (append, moved) = rest.take().unwrap_or_default();
+            let (append, mut moved) = rest.take().unwrap_or_default();
+            renamed(&named.builder.images, &set, &mut moved);
             let holder = Some(named.builder.holder.clone());
             overlays.push(Overlay {
                 path: named.path.clone(),
@@ -180,13 +195,21 @@ pub(super) fn over_unseen(
     {
         return None;
     }
-    let moved = set.iter().filter_map(|(index, name)| {
-        let entry = images.get(*index)?;
-        Some((entry.new_name.clone().unwrap_or_else(|| entry.name.clone()), name.clone()))
-    });
-    let moved = moved.collect();
+    let mut moved = Vec::new();
+    renamed(images, &set, &mut moved);
     let holder = Some(named.builder.holder.clone());
     Some(Overlay { path: named.path.clone(), holder, set, moved, ..Overlay::default() })
+}
+
+/// Entries that change are told of even where no image that they match is seen.
+fn renamed(entries: &[ImageEntry], set: &[(usize, String)], moved: &mut Vec<(String, String)>) {
+    for (index, name) in set {
+        let Some(entry) = entries.get(*index) else { continue };
+        let before = entry.new_name.as_ref().unwrap_or(&entry.name);
+        if !moved.iter().any(|(from, _)| split(from).0 == before) {
+            moved.push((before.clone(), name.clone()));
+        }
+    }
 }
 
 fn assign(entries: &mut [ImageEntry], set: &[(usize, String)]) {
@@ -322,7 +345,7 @@ impl Search<'_, '_> {
 
     fn want(&self, flow: &Flow) -> String {
         let held = self.held.contains_key(&key(flow));
-        let wanted = if held { None } else { self.aim.of(flow) };
+        let wanted = if held || !flow.seen { None } else { self.aim.of(flow) };
         // Lower roots may have renamed what this one leaves alone.
         wanted.or_else(|| self.lower.get(&key(flow)).cloned()).unwrap_or_else(|| flow.written.clone())
     }
@@ -337,13 +360,16 @@ impl Search<'_, '_> {
             if (got.1, got.2) != (to.1, to.2) {
                 return None;
             }
+            if !flow.seen {
+                continue;
+            }
             let known = names.entry(got.0.to_owned()).or_insert_with(|| to.0.to_owned());
             if known != to.0 {
                 torn.insert(got.0.to_owned());
             }
         }
         let mut fresh = false;
-        for flow in flows.iter().filter(|flow| torn.contains(split(&flow.planned).0)) {
+        for flow in flows.iter().filter(|flow| flow.seen && torn.contains(split(&flow.planned).0)) {
             let because = "another image of the same name is to stay".to_owned();
             fresh |= self.held.insert(key(flow), Hold::Because(because)).is_none();
         }
@@ -361,7 +387,8 @@ fn key(flow: &Flow) -> Key {
 
 /// Kustomize reads a name as a regular expression: its dots are escaped where they would match another image too.
 fn escaped(names: BTreeMap<String, String>, flows: &[Flow]) -> Vec<(String, String)> {
-    let others: BTreeSet<&str> = flows.iter().map(|flow| flow.planned.as_str()).collect();
+    let others = flows.iter().filter(|flow| flow.seen).map(|flow| flow.planned.as_str());
+    let others: BTreeSet<&str> = others.collect();
     let escape = |name: String| {
         let plain = Transformer::new(&ImageEntry { name: name.clone(), ..ImageEntry::default() });
         let strays = others.iter().any(|image| split(image).0 != name && plain.matches(image));
@@ -380,6 +407,11 @@ fn reached(
     for flow in flows {
         let reach = match held.get(&key(flow)) {
             Some(hold) => Reach::Held(hold.clone()),
+            None if !flow.seen && !flow.touched => continue,
+            None if !flow.seen => {
+                let because = "the entries of a lower layer match it, and the root's do not come to it";
+                Reach::Held(Hold::Because(because.to_owned()))
+            }
             None if flow.written != flow.planned || aim.is_renamed(flow) => Reach::By([path.clone()].into()),
             None => continue,
         };
