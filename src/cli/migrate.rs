@@ -13,6 +13,8 @@ use crate::tree::{self, RepoPath, Repository};
 
 /// Rewrite references to the cache.
 ///
+/// What kustomizations build is renamed by their `images:`, everything else where it stands.
+///
 /// Without --write nothing changes: the diff goes to standard output (`git apply` takes it), the summary to
 /// standard error. The whole repository is planned even where paths are given, since what kustomize joins must
 /// move together; only files below the paths change.
@@ -31,7 +33,7 @@ pub(super) struct Args {
     write: bool,
 
     /// How references are moved
-    #[arg(long, value_enum, default_value_t = Strategy::Inline)]
+    #[arg(long, value_enum, default_value_t = Strategy::Auto)]
     strategy: Strategy,
 
     /// Map cached references back to their upstreams

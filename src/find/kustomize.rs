@@ -94,7 +94,7 @@ pub struct Kustomization {
     pub charts: bool,
     /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
     pub fields: Vec<FieldSpec>,
-    /// `replacements` cut a value at a delimiter: the parts of a name mean something to them.
+    /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
     pub splits: bool,
 }
 
@@ -218,9 +218,20 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     read.component = text(root, "kind").as_deref() == Some("Component");
     read.charts = !items(root, "helmCharts").is_empty();
     read.splits = items(root, "replacements").iter().any(|&replacement| {
-        let source = stream.get_path(replacement, &["source", "options", "delimiter"]);
-        let target = |&target: &NodeId| stream.get_path(target, &["options", "delimiter"]).is_some();
-        source.is_some() || items(replacement, "targets").iter().any(target)
+        let source = stream.get(replacement, "source");
+        let ends = source.into_iter().chain(items(replacement, "targets").iter().copied());
+        // A name has no colon and no `@` in it, unless its registry has a port.
+        let mut cut = ends.filter(|&end| {
+            let delimiter = stream.get_path(end, &["options", "delimiter"]).and_then(|id| stream.value(id));
+            delimiter.is_some_and(|delimiter| !matches!(delimiter, ":" | "@"))
+        });
+        cut.any(|end| {
+            let paths =
+                stream.get(end, "fieldPath").into_iter().chain(items(end, "fieldPaths").iter().copied());
+            paths
+                .filter_map(|path| stream.value(path))
+                .any(|path| path.to_ascii_lowercase().contains("image"))
+        })
     });
     read.images = images(stream, root);
     read

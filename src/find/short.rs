@@ -59,7 +59,7 @@ impl Explorer<'_> {
             inside: place.outer.inside,
             object: place.object.clone(),
             field: place.field(),
-            spelling: examine::spelling(&reference.name(), &reference.repository()),
+            spelling: examine::spelling(&reference.name(), reference.repository()),
             name: reference.name(),
             tail,
             shape: Shape::Name(span),

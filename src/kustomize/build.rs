@@ -73,7 +73,7 @@ pub struct Over {
 impl Over {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
-        let mut flows: Vec<Flow> = probes.iter().map(probe).collect();
+        let mut flows: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
         self.lay(&[], &[], &[], &mut flows);
         flows
     }
@@ -178,7 +178,7 @@ impl<'i> Builds<'i> {
     /// All images of the kustomization in `directory` as they leave it. `probes` are put in before its own
     /// `images:`.
     pub fn output(&self, build: &Build, probes: &[String]) -> Vec<Flow> {
-        let probes: Vec<Flow> = probes.iter().map(probe).collect();
+        let probes: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
         let mut open = BTreeSet::new();
         if self.graph.at(&build.directory).is_some() {
             return self.evaluate(&build.directory, Vec::new(), probes, build.over.as_ref(), &mut open);
@@ -343,7 +343,7 @@ fn renamed(entry: &ImageEntry) -> Option<String> {
     Some(format!("{}{tag}{digest}", entry.new_name.as_ref()?))
 }
 
-fn probe(image: &String) -> Flow {
+fn probe(image: &str) -> Flow {
     let visits = Visits { containers: true, fields: false };
-    Flow::new(Origin::Probe, image.clone(), image.clone(), visits)
+    Flow::new(Origin::Probe, image.to_owned(), image.to_owned(), visits)
 }

@@ -220,7 +220,9 @@ impl Why {
             Why::OutOfReach => {
                 "no `images:` of a kustomization comes to this place: `--strategy auto` rewrites it where it stands"
             }
-            Why::TwoTargets => "several clusters build this file, and each wants another registry in it",
+            Why::TwoTargets => {
+                "clusters with different registries build this file: `--strategy auto` renames what `images:` reaches"
+            }
             Why::Pair { because } => {
                 return format!("its kustomize partner stays ({because}), and they move together");
             }

@@ -27,6 +27,7 @@ pub(super) fn settle(
 ) {
     let graph = Graph::new(inventory);
     hold_back_patterns(inventory, &graph, decisions);
+    hold_back_cut_names(inventory, &graph, decisions);
     let mut groups = Groups::default();
     let mut matchers: Vec<At> = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
@@ -130,6 +131,21 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
                         })),
                         _ => None,
                     });
+                }
+            }
+        }
+    }
+}
+
+/// An image whose name a replacement takes apart keeps it: the parts would be others.
+fn hold_back_cut_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
+    for (path, _) in graph.kustomizations().filter(|(_, kustomization)| kustomization.splits) {
+        let layers = graph.layers(path);
+        for (f, file) in inventory.files.iter().enumerate() {
+            for (s, site) in file.found.sites.iter().enumerate() {
+                if layers.files.contains(&file.path) && !is_matcher_or_unseen(site, file) {
+                    let because = format!("{path}: `replacements` cut an image at a delimiter");
+                    set(decisions, (f, s), |decision| decision.is_ok().then_some(Err(Why::Pair { because })));
                 }
             }
         }

@@ -30,6 +30,11 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
         .collect();
     let mut overlays = Overlays::default();
     match (strategy, direction) {
+        // One file cannot name two caches, and what builds it decides which one it names.
+        (Strategy::Inline, Direction::ToCache) if config.targets().len() > 1 => {
+            let roots = overlay::routes_of_roots(inventory, config);
+            strategy::by_roots(inventory, config, &roots, &mut decisions);
+        }
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {
             overlays = overlay::plan(inventory, config, strategy, &within);

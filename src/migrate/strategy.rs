@@ -40,6 +40,21 @@ pub(super) fn settle(
     }
 }
 
+/// The decisions of the roots that build a file, in place of those of its own path.
+pub(super) fn by_roots(
+    inventory: &Inventory,
+    config: &Config,
+    overlays: &Overlays<'_>,
+    decisions: &mut [Vec<Decision>],
+) {
+    for (file, decisions) in inventory.files.iter().zip(decisions) {
+        let Some(routes) = overlays.routes.get(&file.path) else { continue };
+        for (site, decision) in file.found.sites.iter().zip(decisions) {
+            *decision = inline(config, site, routes);
+        }
+    }
+}
+
 fn one(
     config: &Config,
     strategy: Strategy,

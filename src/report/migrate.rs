@@ -168,7 +168,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
             roots.iter().map(|(path, images)| format!("{path}  {}", count(*images, "image"))).collect();
         let heading = count(roots.len(), "kustomization");
         let stay = count(report.reached.len(), "reference");
-        let about = format!("renamed when they are built; {stay} below them stay as they are written");
+        let about = format!("they rename what they build; {stay} below them unchanged");
         group(out, paint, &heading, &places, &about)?;
     }
     let mut reasons: BTreeMap<&str, Vec<&LeftRow>> = BTreeMap::new();

@@ -13,9 +13,17 @@ fn renewed(page: &str) -> (String, usize) {
     let mut out = String::new();
     let mut in_block = false;
     let mut runs = 0;
+    // A block with a file's name is that file.
+    let mut file: Option<(String, String)> = None;
     for line in text.lines() {
         if line.starts_with("```") {
             in_block = line == "```console";
+            if let Some((name, text)) = file.take() {
+                std::fs::write(copy.path().join(name), text).unwrap();
+            }
+            file = line.strip_prefix("```yaml ").map(|name| (name.to_owned(), String::new()));
+        } else if let Some((_, text)) = &mut file {
+            text.push_str(&format!("{line}\n"));
         }
         match line.strip_prefix("$ pullthru ") {
             Some(arguments) if in_block => {
@@ -55,7 +63,7 @@ fn run(arguments: &str, directory: &Path) -> String {
 #[test]
 fn the_guides_show_what_the_commands_print() {
     let mut runs = 0;
-    for page in ["docs/scan.md", "docs/migrate.md", "docs/init.md"] {
+    for page in ["docs/scan.md", "docs/migrate.md", "docs/overlays.md", "docs/init.md"] {
         let (text, commands) = renewed(page);
         assert!(commands > 0, "{page} runs nothing");
         assert_same(page, &text);

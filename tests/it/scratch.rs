@@ -93,3 +93,12 @@ impl From<Output> for Run {
         }
     }
 }
+
+/// Standard output and standard error of the built binary in a directory, in an environment that says nothing.
+pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.args(arguments).current_dir(directory).env_clear().env("PATH", path).stdin(Stdio::null());
+    let run = Run::from(command.output().unwrap());
+    (run.out, run.err)
+}

@@ -147,6 +147,20 @@ pub(super) fn plan<'c>(
     overlays
 }
 
+/// The routes of the roots that build each file, for a repository with several targets.
+pub(super) fn routes_of_roots<'c>(inventory: &Inventory, config: &'c Config) -> Overlays<'c> {
+    let graph = Graph::new(inventory);
+    let mut overlays = Overlays::default();
+    for directory in graph.roots(&BTreeSet::new()) {
+        let Some((path, _)) = graph.at(&directory) else { continue };
+        let Some(routes) = config.routes(path.as_str()) else { continue };
+        for file in graph.layers(path).files {
+            overlays.routes.entry(file).or_default().push(routes);
+        }
+    }
+    overlays
+}
+
 /// Flux Kustomizations and Argo CD sources by the directory that they have built.
 fn builders<'i>(
     inventory: &'i Inventory,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
-use crate::find::{Builder, ImageEntry, Obstacle, Site, Tool, is_pattern, split};
+use crate::find::{Builder, ImageEntry, Obstacle, Role, Site, Tool, is_pattern, split};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
 use crate::kustomize::{Build, Builds, Flow, Origin, Over, Transformer};
@@ -36,6 +36,9 @@ pub(super) struct Planned {
     pub(super) overlays: Vec<Overlay>,
     pub(super) reached: BTreeMap<Origin, Reach>,
 }
+
+/// `name` and `newName` of an entry to add.
+type Added = (String, String);
 
 /// An image as it leaves the root today; what it is to become depends on nothing else.
 type Key = (Origin, String);
@@ -186,13 +189,22 @@ pub(super) fn over_unseen(
 ) -> Option<Overlay> {
     let aim = Aim { config, routes, inventory };
     let images = named.builder.images.as_slice();
-    let set = aim.in_place(images);
+    // What the values of the same object name is renamed there, and the entry's own name with it.
+    let file = inventory.files.iter().find(|file| file.path == *named.path)?;
+    let own = |site: &&Site| site.role == Role::Image && site.object.as_ref() == Some(&named.builder.object);
+    let values: BTreeSet<String> =
+        file.found.sites.iter().filter(own).map(|site| site.name.to_string()).collect();
+    let mut set = aim.in_place(images);
+    set.retain(|(index, _)| {
+        let entry = images.get(*index);
+        entry.is_some_and(|entry| entry.new_name.is_some() || !values.contains(&entry.name))
+    });
     let mut planned = images.to_vec();
     assign(&mut planned, &set);
     let over = Over { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
     let flows = over.alone(&probes([images].into_iter()));
-    if set.is_empty() || flows.iter().any(|flow| flow.planned != aim.of(flow).unwrap_or(flow.written.clone()))
-    {
+    let kept = |flow: &Flow| flow.planned == flow.written || aim.of(flow).as_ref() == Some(&flow.planned);
+    if set.is_empty() || !flows.iter().all(kept) {
         return None;
     }
     let mut moved = Vec::new();
@@ -301,7 +313,7 @@ struct Search<'s, 'i> {
 impl Search<'_, '_> {
     /// The entries to add behind those of the kustomization, and all images as they leave the root with them; `None`
     /// when there are none that keep every tag.
-    fn entries(&mut self, entries: &[ImageEntry]) -> Option<(Vec<(String, String)>, Vec<Flow>)> {
+    fn entries(&mut self, entries: &[ImageEntry]) -> Option<(Vec<Added>, Vec<Flow>)> {
         let first = self.all.clone();
         loop {
             self.all.clone_from(&first);
