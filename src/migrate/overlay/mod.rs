@@ -6,12 +6,14 @@
 //! entries, the text by reading it back.
 
 mod entries;
+mod list;
 mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use entries::OverlayError;
 pub(super) use entries::written;
+pub use list::Item;
 
 use super::Strategy;
 use super::inline::Decision;
@@ -41,8 +43,18 @@ pub struct Overlay {
     pub append: Vec<(String, String)>,
     /// Entries, by their index, that lose their `newName`, and go when nothing else is in them.
     pub remove: Vec<usize>,
+    /// Other lists of the kustomization.
+    pub lists: Vec<ListChange>,
     /// Images that leave the kustomization under another name: before and after.
     pub moved: Vec<(String, String)>,
+}
+
+/// One more list of a kustomization: what it gains, and the items, by their index, that it loses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListChange {
+    pub key: &'static str,
+    pub append: Vec<Item>,
+    pub remove: Vec<usize>,
 }
 
 /// How the overlays reach a site.

@@ -172,7 +172,7 @@ impl Root<'_> {
                 set,
                 append,
                 moved,
-                remove: Vec::new(),
+                ..Overlay::default()
             });
         }
         overlays.retain(|overlay| !overlay.set.is_empty() || !overlay.append.is_empty());
