@@ -46,11 +46,23 @@ impl Flow {
         Flow { origin, written, planned, visits, place: None, seen: visits.any(), touched: false }
     }
 
-    /// The visits of a layer with these fields.
-    fn visits(&self, fields: &[FieldSpec]) -> Visits {
-        let own = self.place.as_ref().is_some_and(|place| fields.iter().any(|spec| place.is(spec)));
-        Visits { containers: self.visits.containers, fields: self.visits.fields || own }
+    /// The visits of a layer with these fields, today and as planned.
+    fn visits(&self, fields: &Fields<'_>) -> [Visits; 2] {
+        let among = |specs: &[FieldSpec]| {
+            self.place.as_ref().is_some_and(|place| specs.iter().any(|spec| place.is(spec)))
+        };
+        let today = self.visits.fields || among(fields.written);
+        let then = today || among(fields.planned);
+        [today, then].map(|fields| Visits { containers: self.visits.containers, fields })
     }
+}
+
+/// Fields that `configurations` add.
+#[derive(Clone, Copy, Default)]
+struct Fields<'f> {
+    written: &'f [FieldSpec],
+    /// Besides the written ones.
+    planned: &'f [FieldSpec],
 }
 
 /// What is built: a directory, by itself or by an object.
@@ -74,14 +86,14 @@ impl Over {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
         let mut flows: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
-        self.lay(&[], &[], &[], &mut flows);
+        self.lay(&Fields::default(), &[], &[], &mut flows);
         flows
     }
 
     /// The entries of an object and those of the kustomization, as one list.
     fn lay(
         &self,
-        fields: &[FieldSpec],
+        fields: &Fields<'_>,
         written: &[ImageEntry],
         planned: &[ImageEntry],
         flows: &mut Vec<Flow>,
@@ -90,13 +102,13 @@ impl Over {
         let before = all(self.merged(written, &self.written));
         let after = all(self.merged(planned, &self.planned));
         for flow in flows.iter_mut() {
-            let visits = flow.visits(fields);
-            flow.seen = visits.any();
+            let [today, then] = flow.visits(fields);
+            flow.seen = then.any();
             for entry in &before {
-                flow.touched |= pass(Some(entry), visits, &mut flow.written);
+                flow.touched |= pass(Some(entry), today, &mut flow.written);
             }
             for entry in &after {
-                pass(Some(entry), visits, &mut flow.planned);
+                pass(Some(entry), then, &mut flow.planned);
             }
         }
         for (entry, (written, planned)) in self.written.iter().zip(&self.planned).enumerate() {
@@ -135,6 +147,8 @@ pub struct Builds<'i> {
     configured: bool,
     /// Entries that replace those of the kustomization in a directory.
     planned: BTreeMap<RepoPath, Vec<ImageEntry>>,
+    /// Fields that the transformer of a kustomization is to visit besides.
+    fields: BTreeMap<RepoPath, Vec<FieldSpec>>,
     /// Components that a kustomization is to list besides, after its own.
     components: BTreeMap<RepoPath, Vec<ImageEntry>>,
     /// Outputs of lower layers, which many share; as long as the plan does not change.
@@ -150,6 +164,7 @@ impl<'i> Builds<'i> {
             files,
             configured: graph.kustomizations().any(|(_, kustomization)| !kustomization.fields.is_empty()),
             planned: BTreeMap::new(),
+            fields: BTreeMap::new(),
             components: BTreeMap::new(),
             known: RefCell::default(),
         }
@@ -159,6 +174,13 @@ impl<'i> Builds<'i> {
     /// perhaps changed.
     pub fn set_entries(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
         self.planned.insert(directory.clone(), entries);
+        self.known.borrow_mut().clear();
+    }
+
+    /// From now on its transformer also visits these fields.
+    pub fn set_fields(&mut self, directory: &RepoPath, fields: Vec<FieldSpec>) {
+        self.configured |= !fields.is_empty();
+        self.fields.insert(directory.clone(), fields);
         self.known.borrow_mut().clear();
     }
 
@@ -172,6 +194,7 @@ impl<'i> Builds<'i> {
     pub fn reset(&mut self, directory: &RepoPath) {
         self.planned.remove(directory);
         self.components.remove(directory);
+        self.fields.remove(directory);
         self.known.borrow_mut().clear();
     }
 
@@ -189,7 +212,7 @@ impl<'i> Builds<'i> {
         };
         flows.extend(probes);
         if let Some(over) = &build.over {
-            over.lay(&[], &[], &[], &mut flows);
+            over.lay(&Fields::default(), &[], &[], &mut flows);
         }
         flows
     }
@@ -251,7 +274,7 @@ impl<'i> Builds<'i> {
             flows = self.evaluate(component, flows, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
-            transform(directory, &[], &[], entries, &mut flows);
+            transform(directory, &Fields::default(), &[], entries, &mut flows);
         }
         // What patches write is the object's when its images are looked at.
         for link in kustomization.links_to(&[LinkKind::Patch, LinkKind::Values]) {
@@ -260,9 +283,11 @@ impl<'i> Builds<'i> {
         flows.extend(self.sites(path));
         flows.extend(probes);
         let planned = self.planned.get(directory).unwrap_or(&kustomization.images);
+        let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
+        let fields = Fields { written: &kustomization.fields, planned: more };
         match over {
-            Some(over) => over.lay(&kustomization.fields, &kustomization.images, planned, &mut flows),
-            None => transform(directory, &kustomization.fields, &kustomization.images, planned, &mut flows),
+            Some(over) => over.lay(&fields, &kustomization.images, planned, &mut flows),
+            None => transform(directory, &fields, &kustomization.images, planned, &mut flows),
         }
         open.remove(directory);
         // A base that is reached on two ways gives each of its images once.
@@ -300,21 +325,22 @@ impl<'i> Builds<'i> {
 /// One entry after the other, each over what the one before it has made.
 fn transform(
     directory: &RepoPath,
-    fields: &[FieldSpec],
+    fields: &Fields<'_>,
     written: &[ImageEntry],
     planned: &[ImageEntry],
     flows: &mut Vec<Flow>,
 ) {
     for flow in flows.iter_mut() {
-        flow.seen = flow.visits(fields).any();
+        let [_, then] = flow.visits(fields);
+        flow.seen = then.any();
     }
     for index in 0..written.len().max(planned.len()) {
         let (before, after) = (written.get(index), planned.get(index));
         let [first, second] = [before, after].map(|entry| entry.map(Transformer::new));
         for flow in flows.iter_mut() {
-            let visits = flow.visits(fields);
-            flow.touched |= pass(first.as_ref(), visits, &mut flow.written);
-            pass(second.as_ref(), visits, &mut flow.planned);
+            let [today, then] = flow.visits(fields);
+            flow.touched |= pass(first.as_ref(), today, &mut flow.written);
+            pass(second.as_ref(), then, &mut flow.planned);
         }
         // Only a written name may be that of images which no file here spells.
         if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {

@@ -47,6 +47,16 @@ impl FieldPlace {
         })
     }
 
+    /// The configuration that has a transformer visit it.
+    pub fn spec(&self) -> FieldSpec {
+        FieldSpec {
+            group: Some(self.group.clone()),
+            version: None,
+            kind: Some(self.kind.clone()),
+            path: self.path.replace("/[]", "[]"),
+        }
+    }
+
     pub fn is(&self, spec: &FieldSpec) -> bool {
         let same = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|text| text == own);
         same(&spec.group, &self.group)

@@ -20,14 +20,21 @@ use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit::EditError};
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub path: RepoPath,
-    pub old: String,
-    pub new: String,
+    /// `None` for a new file.
+    pub old: Option<String>,
+    /// `None` for a file that goes.
+    pub new: Option<String>,
 }
 
 impl Prepared {
-    /// Replaces the file, if it still is what was read.
+    /// Replaces, makes or removes the file, if it still is what was read.
     pub fn write(&self, repository: &Repository) -> Result<(), WriteError> {
-        tree::replace(repository, &self.path, self.old.as_bytes(), self.new.as_bytes())
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) => tree::replace(repository, &self.path, old.as_bytes(), new.as_bytes()),
+            (None, Some(new)) => tree::create(repository, &self.path, new.as_bytes(), false),
+            (Some(old), None) => tree::remove(repository, &self.path, old.as_bytes()),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -112,27 +119,40 @@ pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Res
         let before = match prepared.remove(&overlay.path) {
             None => read(&overlay.path, repository).map(|old| Prepared {
                 path: overlay.path.clone(),
-                new: old.clone(),
-                old,
+                new: Some(old.clone()),
+                old: Some(old),
             }),
             Some(before) => before,
         };
         let after = before.and_then(|before| overlaid(before, overlay));
         prepared.insert(overlay.path.clone(), after);
     }
+    for (path, new) in &plan.companions {
+        let old = if repository.absolute(path).exists() { Some(read(path, repository)) } else { None };
+        let old = match old.transpose() {
+            Ok(old) => old,
+            Err(error) => {
+                prepared.insert(path.clone(), Err(error));
+                continue;
+            }
+        };
+        if old != *new {
+            prepared.insert(path.clone(), Ok(Prepared { path: path.clone(), old, new: new.clone() }));
+        }
+    }
     prepared.into_values().collect()
 }
 
 fn overlaid(before: Prepared, overlay: &Overlay) -> Result<Prepared, PrepareError> {
     let error = |source| PrepareError::Overlay { path: overlay.path.clone(), source };
-    let new = overlay::written(&before.new, overlay).map_err(error)?;
-    Ok(Prepared { new, ..before })
+    let new = overlay::written(before.new.as_deref().unwrap_or_default(), overlay).map_err(error)?;
+    Ok(Prepared { new: Some(new), ..before })
 }
 
 fn prepare_file(file: &FilePlan, repository: &Repository, finder: &Finder) -> Result<Prepared, PrepareError> {
     let old = read(&file.path, repository)?;
     let new = edited(file, &old, finder)?;
-    Ok(Prepared { path: file.path.clone(), old, new })
+    Ok(Prepared { path: file.path.clone(), old: Some(old), new: Some(new) })
 }
 
 fn read(path: &RepoPath, repository: &Repository) -> Result<String, PrepareError> {

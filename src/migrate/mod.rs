@@ -12,7 +12,7 @@ mod pair;
 mod plan;
 mod strategy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -54,6 +54,8 @@ pub struct Plan {
     pub files: Vec<FilePlan>,
     /// What kustomizations gain or lose, by path.
     pub overlays: Vec<Overlay>,
+    /// Files of our own beside the kustomizations, by path; `None` for one that goes.
+    pub companions: BTreeMap<RepoPath, Option<String>>,
     /// Sites that stay as they are written, since an overlay renames them.
     pub reached: Vec<Reached>,
     pub left: Vec<Left>,

@@ -80,6 +80,7 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
         }
     }
     plan.overlays = overlays.files;
+    plan.companions = overlays.companions;
     warn(inventory, direction, &mut plan);
     plan
 }

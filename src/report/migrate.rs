@@ -126,9 +126,20 @@ impl MigrationReport {
 /// A unified diff that `git apply` takes, byte for byte.
 pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for file in files {
-        let diff = TextDiff::from_lines(&file.old, &file.new);
+        let [old, new] = [&file.old, &file.new].map(|text| text.as_deref().unwrap_or_default());
+        let name = |side: &str, text: &Option<String>| match text {
+            Some(_) => format!("{side}/{}", file.path),
+            None => "/dev/null".to_owned(),
+        };
+        // `git apply` knows a new file, or one that goes, by this line alone.
+        match (&file.old, &file.new) {
+            (None, _) => writeln!(out, "diff --git a/{0} b/{0}\nnew file mode 100644", file.path)?,
+            (_, None) => writeln!(out, "diff --git a/{0} b/{0}\ndeleted file mode 100644", file.path)?,
+            _ => {}
+        }
+        let diff = TextDiff::from_lines(old, new);
         let mut unified = diff.unified_diff();
-        unified.header(&format!("a/{}", file.path), &format!("b/{}", file.path));
+        unified.header(&name("a", &file.old), &name("b", &file.new));
         let mut text = Vec::new();
         unified.to_writer(&mut text)?;
         for line in text.split_inclusive(|&byte| byte == b'\n') {

@@ -24,7 +24,7 @@ pub use path::RepoPath;
 pub use read::search_large;
 pub use sweep::sweep;
 pub use walk::{DEFAULT_MAX_SIZE, File, Note, WalkOptions, Walked, walk};
-pub use write::{WriteError, create, replace};
+pub use write::{WriteError, create, remove, replace};
 
 /// Names that the configuration may have; a directory that holds one is the root of a repository.
 pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];

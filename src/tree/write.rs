@@ -141,6 +141,27 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
     flush_directory(path, &target)
 }
 
+/// Removes the file at `path`, which was read as `expected`, and its directory when nothing else is in it.
+///
+/// # Errors
+/// [`WriteError`]; the file is then still there, but for [`WriteError::NotFlushed`].
+pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(), WriteError> {
+    let failed = |source| WriteError::Io { path: path.clone(), source };
+    let absolute = repo.absolute(path);
+    let target = fs::canonicalize(&absolute).map_err(failed)?;
+    check_inside(repo, path, &target)?;
+    if !fs::symlink_metadata(&absolute).map_err(failed)?.is_file() {
+        return Err(WriteError::NotAFile { path: path.clone() });
+    }
+    if fs::read(&target).map_err(failed)? != expected {
+        return Err(WriteError::Changed { path: path.clone() });
+    }
+    fs::remove_file(&target).map_err(failed)?;
+    // Fails where other files are, which is meant.
+    let emptied = target.parent().is_some_and(|directory| fs::remove_dir(directory).is_ok());
+    if emptied { Ok(()) } else { flush_directory(path, &target) }
+}
+
 /// `target` is canonical, or has no link among what exists of it.
 fn check_inside(repo: &Repository, path: &RepoPath, target: &Path) -> Result<(), WriteError> {
     let inside = target.strip_prefix(&repo.root).ok();

@@ -6,6 +6,7 @@
 //! entries, the text by reading it back.
 
 mod entries;
+mod fields;
 mod list;
 mod root;
 
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use entries::OverlayError;
 pub(super) use entries::written;
-pub use list::Item;
+pub(super) use list::Item;
 
 use super::Strategy;
 use super::inline::Decision;
@@ -81,6 +82,8 @@ pub(super) enum Hold {
 #[derive(Debug, Default)]
 pub(super) struct Overlays<'c> {
     pub(super) files: Vec<Overlay>,
+    /// See [`super::Plan::companions`].
+    pub(super) companions: BTreeMap<RepoPath, Option<String>>,
     pub(super) sites: BTreeMap<At, Reach>,
     /// The routes of the roots that build a file.
     pub(super) routes: BTreeMap<RepoPath, Vec<&'c Routes>>,
@@ -105,13 +108,9 @@ pub(super) fn plan<'c>(
         let builders = builders.get(directory).cloned().unwrap_or_default();
         if referred.contains(directory) {
             // Others draw from it, and match its images by the names that it gives them: it must not change.
-            roots.extend(builders.into_iter().map(|named| Root {
-                directory,
-                file: None,
-                builders: vec![named],
-            }));
+            roots.extend(builders.into_iter().map(|named| Root::of_object(directory, named)));
         } else {
-            roots.push(Root { directory, file: Some(path), builders });
+            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new() });
         }
     }
     for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
@@ -120,20 +119,37 @@ pub(super) fn plan<'c>(
         let flux = builders.iter().filter(|named| {
             named.builder.tool == Tool::Flux && strategy == Strategy::Overlay && !directory.is_root()
         });
-        roots.extend(flux.map(|named| Root { directory, file: None, builders: vec![named.clone()] }));
+        roots.extend(flux.map(|named| Root::of_object(directory, named.clone())));
     }
     let index = Index::new(inventory);
-    for root in &roots {
+    let torn = files_of_several_targets(inventory, config);
+    for root in &mut roots {
         let by = root.by();
         let routes = config.routes(by.as_str());
-        let planned = match routes {
+        let mut layers = graph.below(root.directory.as_str()).files;
+        for component in root.components() {
+            layers.extend(graph.below(component.as_str()).files);
+        }
+        let kustomization = builds.kustomization(root.directory);
+        if let Some(kustomization) = kustomization {
+            // Where they can be rewritten where they stand, that is the lesser change.
+            let needed = layers.iter().filter(|path| strategy == Strategy::Overlay || torn.contains(*path));
+            root.fields = fields::wanted(&index, needed, kustomization);
+        }
+        let mut planned = match routes {
             Some(routes) if within(&by) => root.plan(&mut builds, config, routes, inventory),
             Some(_) => root.held(&builds, "its kustomization is outside the paths given"),
             None => root.held(&builds, "no registry is configured for its kustomization"),
         };
-        let mut layers = graph.below(root.directory.as_str()).files;
-        for component in root.components() {
-            layers.extend(graph.below(component.as_str()).files);
+        if let (Some(kustomization), Some(path)) =
+            (kustomization, root.file.filter(|_| !planned.fields.is_empty()))
+        {
+            if planned.overlays.iter().all(|overlay| overlay.holder.is_some()) {
+                planned.overlays.insert(0, Overlay { path: path.clone(), ..Overlay::default() });
+            }
+            let own = planned.overlays.iter_mut().find(|overlay| overlay.holder.is_none());
+            let added = own.and_then(|own| fields::add(own, root.directory, kustomization, &planned.fields));
+            overlays.companions.extend(added);
         }
         let mut seen = index.sites(planned.reached, &graph);
         for path in &layers {
@@ -157,6 +173,18 @@ pub(super) fn plan<'c>(
     overlays.reach_own_entries(&index);
     overlays.files.sort_by(|a, b| (&a.path, &a.holder).cmp(&(&b.path, &b.holder)));
     overlays
+}
+
+/// Files that roots with different registries build.
+fn files_of_several_targets(inventory: &Inventory, config: &Config) -> BTreeSet<RepoPath> {
+    if config.targets().len() < 2 {
+        return BTreeSet::new();
+    }
+    let caches = |routes: &Vec<&Routes>| {
+        routes.iter().map(|routes| routes.cache().to_string()).collect::<BTreeSet<String>>().len()
+    };
+    let files = routes_of_roots(inventory, config).routes.into_iter();
+    files.filter(|(_, routes)| caches(routes) > 1).map(|(path, _)| path).collect()
 }
 
 /// The routes of the roots that build each file, for a repository with several targets.
@@ -281,7 +309,12 @@ pub(super) fn reverse<'c>(
                 overlay.moved.push((cached.to_string(), own));
             }
         }
-        if !overlay.remove.is_empty() {
+        if let (None, Some(directory)) = (&overlay.holder, path.parent())
+            && let Some((_, kustomization)) = graph.at(&directory)
+        {
+            overlays.companions.extend(fields::remove(&mut overlay, &directory, kustomization));
+        }
+        if !overlay.remove.is_empty() || !overlay.lists.is_empty() {
             overlays.files.push(overlay);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
-use crate::find::{Builder, ImageEntry, Obstacle, Role, Site, Tool, is_pattern, split};
+use crate::find::{Builder, FieldSpec, ImageEntry, Obstacle, Role, Site, Tool, is_pattern, split};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
 use crate::kustomize::{Build, Builds, Flow, Origin, Over, Transformer};
@@ -20,6 +20,8 @@ pub(super) struct Root<'r> {
     pub(super) file: Option<&'r RepoPath>,
     /// Empty when nothing but the kustomization itself is known.
     pub(super) builders: Vec<Named<'r>>,
+    /// Fields of custom resources that its transformer could be told to visit.
+    pub(super) fields: Vec<FieldSpec>,
 }
 
 /// A builder with its file and whether that may change.
@@ -34,6 +36,8 @@ pub(super) struct Named<'r> {
 #[derive(Default)]
 pub(super) struct Planned {
     pub(super) overlays: Vec<Overlay>,
+    /// Fields that its transformer must visit for that.
+    pub(super) fields: Vec<FieldSpec>,
     pub(super) reached: BTreeMap<Origin, Reach>,
 }
 
@@ -43,7 +47,12 @@ type Added = (String, String);
 /// An image as it leaves the root today; what it is to become depends on nothing else.
 type Key = (Origin, String);
 
-impl Root<'_> {
+impl<'r> Root<'r> {
+    /// A directory whose images can only be named in the object that has it built.
+    pub(super) fn of_object(directory: &'r RepoPath, named: Named<'r>) -> Root<'r> {
+        Root { directory, file: None, builders: vec![named], fields: Vec::new() }
+    }
+
     fn builds(&self) -> Vec<Build> {
         let directory = self.directory;
         let over = |named: &Named<'_>| {
@@ -87,7 +96,7 @@ impl Root<'_> {
     pub(super) fn held(&self, builds: &Builds<'_>, because: &str) -> Planned {
         let flows = self.builds().into_iter().flat_map(|build| builds.output(&build, &[]));
         let hold = |flow: Flow| (flow.origin, Reach::Held(Hold::Because(because.to_owned())));
-        Planned { overlays: Vec::new(), reached: flows.map(hold).collect() }
+        Planned { overlays: Vec::new(), fields: Vec::new(), reached: flows.map(hold).collect() }
     }
 
     /// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
@@ -121,7 +130,16 @@ impl Root<'_> {
         let probes = probes(lists.chain([own]));
         let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
         // Entries that exist are changed where that does it; new ones behind them can always be added.
-        for set in [aim.in_place(own), Vec::new()] {
+        let sets = [aim.in_place(own), Vec::new()];
+        let fields = if self.file.is_some() { self.fields.as_slice() } else { &[] };
+        let mut candidates: Vec<(&[FieldSpec], &Vec<(usize, String)>)> = Vec::new();
+        if !fields.is_empty() {
+            candidates.extend(sets.iter().map(|set| (fields, set)));
+        }
+        candidates.extend(sets.iter().map(|set| (&[][..], set)));
+        for (fields, set) in candidates {
+            let set = set.clone();
+            builds.set_fields(self.directory, fields.to_vec());
             let mut all = self.builds();
             for (build, set) in all.iter_mut().zip(&over) {
                 let planned = build.over.as_mut().map(|over| &mut over.planned);
@@ -137,7 +155,8 @@ impl Root<'_> {
             if let Some((append, flows)) = search.entries(&entries) {
                 let reached = reached(aim, &flows, &search.held, &self.by());
                 return Planned {
-                    overlays: self.overlays(own, set, over, append, moved(&search.lower, &flows)),
+                    fields: fields.to_vec(),
+                    overlays: self.overlays(own, set, over.clone(), append, moved(&search.lower, &flows)),
                     reached,
                 };
             }
