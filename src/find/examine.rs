@@ -3,7 +3,7 @@
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::place::{Outer, Place};
-use super::site::{Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
+use super::site::{Around, Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
 use super::{Explorer, kustomize, lexical, pods, sources, stay, values};
 use crate::image::Name;
 use crate::yaml::{Content, Span, SpanMap};
@@ -76,6 +76,9 @@ impl Explorer<'_> {
                 return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
             }
             _ if before.ends_with(":docker://") => return self.mention(scalar, found, Reason::RunnerLabel),
+            _ if ends && is_flag(before) && is_test(place) && !literal.is_bare_host() => {
+                return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
+            }
             _ if ends && is_flag(before) && !literal.is_bare_host() => {
                 let form = pods::form(place).unwrap_or(Form::Argument);
                 return self.site(scalar, found, literal, form, Role::Image);
@@ -120,7 +123,7 @@ impl Explorer<'_> {
             }
             return self.site(scalar, found, literal, form, role);
         }
-        if place.key() == "value" && place.neighbour_text("op") == Some("test") {
+        if is_test(place) {
             // JSON 6902 refuses the whole patch when the image is another one.
             return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
         }
@@ -238,6 +241,7 @@ impl Explorer<'_> {
                 field: scalar.place.field(),
                 name: split.name,
                 spelling: None,
+                around: Around::More,
                 tail: split.tail,
                 shape,
                 obstacle: split.obstacle,
@@ -261,6 +265,7 @@ impl Explorer<'_> {
         let undecoded = !scalar.decoded || span.is_none();
         let place_of_needle = scalar.map.outer(found.needle);
         let written = literal.span.slice(&scalar.content.text);
+        let around = around(&scalar.content.text, &literal);
         let obstacle = match () {
             () if undecoded => Some(Obstacle::MultiLine),
             () if literal.obstacle.is_some() => literal.obstacle,
@@ -277,6 +282,7 @@ impl Explorer<'_> {
                 object: scalar.place.object.clone(),
                 field: scalar.place.field(),
                 spelling: spelling(&literal.name, written),
+                around,
                 name: literal.name,
                 tail: literal.tail,
                 shape,
@@ -352,6 +358,11 @@ fn key_reason(place: &Place<'_, '_>) -> Reason {
     stay::reason(place).unwrap_or(Reason::MapKey)
 }
 
+/// The value that a JSON 6902 operation only compares.
+fn is_test(place: &Place<'_, '_>) -> bool {
+    place.key() == "value" && place.neighbour_text("op") == Some("test")
+}
+
 /// `--flag=`, `-flag=`, `NAME=`.
 fn is_flag(before: &str) -> bool {
     let Some(name) = before.strip_suffix('=') else { return false };
@@ -376,6 +387,15 @@ fn is_default_registry(before: &str, after: &str) -> bool {
 pub(super) fn raw_content(text: &str, span: Span) -> Content<'_> {
     let raw = span.slice(text);
     Content { text: raw.into(), map: SpanMap::identity(span.start, raw.len()) }
+}
+
+fn around(text: &str, literal: &Literal) -> Around {
+    let before = text.get(..literal.span.start).unwrap_or("");
+    match text.get(literal.end..) {
+        Some("") if before.is_empty() => Around::Nothing,
+        Some("") if is_flag(before) => Around::Flag(before.into()),
+        _ => Around::More,
+    }
 }
 
 /// The written text of a name, when it is not the name itself.

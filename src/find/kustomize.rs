@@ -94,6 +94,8 @@ pub struct Kustomization {
     pub charts: bool,
     /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
     pub fields: Vec<FieldSpec>,
+    /// It has patches or replacements: places in the files are not those in what it builds.
+    pub patched: bool,
     /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
     pub splits: bool,
 }
@@ -233,6 +235,8 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
                 .any(|path| path.to_ascii_lowercase().contains("image"))
         })
     });
+    let changes = ["patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
+    read.patched = changes.iter().any(|key| !items(root, key).is_empty());
     read.images = images(stream, root);
     read
 }

@@ -5,7 +5,7 @@ use super::examine::{self, Scalar};
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::place::Outer;
-use super::site::{Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
+use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
 use super::{Explorer, values};
 use crate::yaml::{Lines, Span, SpanMap};
 
@@ -66,6 +66,7 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
                     inside: outer.inside,
                     object: outer.object.clone(),
                     field: reader.key_before(occurrence.host.start).unwrap_or_default().to_owned(),
+                    around: Around::More,
                     spelling: examine::spelling(&literal.name, literal.span.slice(text)),
                     name: literal.name,
                     tail,

@@ -3,7 +3,7 @@
 
 use super::examine::{self, Scalar};
 use super::place::Place;
-use super::site::{Form, Obstacle, Role, Shape, Site};
+use super::site::{Around, Form, Obstacle, Role, Shape, Site};
 use super::{Explorer, kustomize, pods, stay, values};
 use crate::image::Reference;
 use crate::yaml::{NodeId, Span, Stream};
@@ -59,6 +59,7 @@ impl Explorer<'_> {
             inside: place.outer.inside,
             object: place.object.clone(),
             field: place.field(),
+            around: Around::More,
             spelling: examine::spelling(&reference.name(), reference.repository()),
             name: reference.name(),
             tail,

@@ -21,6 +21,8 @@ pub struct Site {
     pub name: Name,
     /// The name as it is written, where that is another text: `nginx` for `docker.io/library/nginx`.
     pub spelling: Option<Box<str>>,
+    /// What else stands in the same scalar.
+    pub around: Around,
     /// What follows the name: `:v1`, `@sha256:…`, both, a placeholder, or nothing. Never filled in.
     pub tail: String,
     pub shape: Shape,
@@ -55,6 +57,18 @@ impl Site {
             Shape::Registry { span, .. } => span.start,
         }
     }
+}
+
+/// What stands in a scalar beside the reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Around {
+    /// Nothing: the scalar is the reference.
+    Nothing,
+    /// `--image=` before it, and nothing behind.
+    Flag(Box<str>),
+    /// Something else, or it is not known.
+    #[default]
+    More,
 }
 
 /// Which scalars hold the name, and where. Tags and digests are never edited, so they have no span here.

@@ -68,6 +68,15 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
                     planned.expected.push(site.reference());
                     let (path, site) = (file.path.clone(), site.clone());
                     if let Why::Reached { by } = why {
+                        // One cluster's kustomization may do what another's cannot.
+                        let missed = overlays.missed.get(&(index, number)).into_iter().flatten();
+                        let missed = missed.filter(|root| !by.contains(*root)).map(ToString::to_string);
+                        let missed: Vec<String> = missed.collect();
+                        if !missed.is_empty() {
+                            let because = format!("others do, but not {}", missed.join(", "));
+                            let (path, site) = (path.clone(), site.clone());
+                            plan.left.push(Left { path, position, site, why: Why::Held { because } });
+                        }
                         plan.reached.push(Reached { path, position, site, by });
                     } else if within(&path) {
                         plan.left.push(Left { path, position, site, why });

@@ -8,6 +8,7 @@
 mod entries;
 mod fields;
 mod list;
+mod patches;
 mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +18,10 @@ pub(super) use entries::written;
 pub(super) use list::Item;
 
 use super::Strategy;
-use super::inline::Decision;
-use super::{Because, Why};
+use super::inline::{Decision, decide};
+use super::{Because, Direction, Why};
 use crate::config::Config;
-use crate::find::{Builder, Form, Holder, Tool};
+use crate::find::{Builder, Form, Holder, Role, Tool};
 use crate::image::Reference;
 use crate::inventory::Inventory;
 use crate::kustomize::{Builds, Graph, Origin};
@@ -48,6 +49,12 @@ pub struct Overlay {
     pub lists: Vec<ListChange>,
     /// Images that leave the kustomization under another name: before and after.
     pub moved: Vec<(String, String)>,
+}
+
+impl Overlay {
+    fn changes(&self) -> bool {
+        !(self.set.is_empty() && self.append.is_empty() && self.remove.is_empty() && self.lists.is_empty())
+    }
 }
 
 /// One more list of a kustomization: what it gains, and the items, by their index, that it loses.
@@ -85,6 +92,8 @@ pub(super) struct Overlays<'c> {
     /// See [`super::Plan::companions`].
     pub(super) companions: BTreeMap<RepoPath, Option<String>>,
     pub(super) sites: BTreeMap<At, Reach>,
+    /// Roots that build a site and do not rename it.
+    pub(super) missed: BTreeMap<At, BTreeSet<RepoPath>>,
     /// The routes of the roots that build a file.
     pub(super) routes: BTreeMap<RepoPath, Vec<&'c Routes>>,
 }
@@ -152,15 +161,39 @@ pub(super) fn plan<'c>(
             overlays.companions.extend(added);
         }
         let mut seen = index.sites(planned.reached, &graph);
+        if let (Some(path), Some(routes)) = (root.file, routes.filter(|_| within(&by))) {
+            index.reach_own_patches(path, &layers, routes, &mut seen);
+            if patches::are_safe(&builds, &graph, &layers) {
+                let needed =
+                    layers.iter().filter(|path| strategy == Strategy::Overlay || torn.contains(*path));
+                let mut own = planned.overlays.iter().position(|overlay| overlay.holder.is_none());
+                let mut overlay = match own.take() {
+                    Some(at) => planned.overlays.remove(at),
+                    None => Overlay { path: path.clone(), ..Overlay::default() },
+                };
+                patches::add(&mut overlay, &index, needed, &mut seen, config, routes);
+                planned.overlays.push(overlay);
+            }
+        }
+        planned.overlays.retain(Overlay::changes);
         for path in &layers {
             let Some(&file) = index.files.get(path) else { continue };
             if let Some(routes) = routes {
                 overlays.routes.entry(path.clone()).or_default().push(routes);
             }
-            let sites = inventory.files.get(file).map_or(0, |file| file.found.sites.len());
-            for site in 0..sites {
-                let reach = seen.remove(&(file, site)).unwrap_or(Reach::Unseen);
-                overlays.merge((file, site), reach);
+            let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+            for (number, site) in sites.iter().enumerate() {
+                let at = (file, number);
+                let reach = seen.remove(&at).unwrap_or(Reach::Unseen);
+                let wanted = || {
+                    !matches!(site.role, Role::Matcher(_))
+                        && site.form != Form::KustomizeNewName
+                        && decide(site, routes, config, Direction::ToCache).is_ok()
+                };
+                if !matches!(reach, Reach::By(_)) && wanted() {
+                    overlays.missed.entry(at).or_default().insert(by.clone());
+                }
+                overlays.merge(at, reach);
             }
         }
         overlays.files.extend(planned.overlays);
@@ -260,6 +293,35 @@ impl<'i> Index<'i> {
         Index { inventory, files }
     }
 
+    /// What patches of an earlier run rename, and these patches themselves.
+    fn reach_own_patches(
+        &self,
+        path: &RepoPath,
+        layers: &BTreeSet<RepoPath>,
+        routes: &Routes,
+        seen: &mut BTreeMap<At, Reach>,
+    ) {
+        let Some((&number, file)) =
+            self.files.get(path).and_then(|at| Some((at, self.inventory.files.get(*at)?)))
+        else {
+            return;
+        };
+        let own = patches::own(file, routes);
+        let by = Reach::By([path.clone()].into());
+        for &site in own.values().flatten() {
+            seen.insert((number, site), by.clone());
+        }
+        for &other in layers.iter().filter_map(|path| self.files.get(path)).filter(|_| !own.is_empty()) {
+            let sites =
+                self.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+            for (number, site) in sites.iter().enumerate() {
+                if patches::is_patched(file, &own, site) {
+                    seen.entry((other, number)).or_insert_with(|| by.clone());
+                }
+            }
+        }
+    }
+
     /// What is said of images, as said of their sites.
     fn sites(&self, reached: BTreeMap<Origin, Reach>, graph: &Graph<'_>) -> BTreeMap<At, Reach> {
         let mut sites = BTreeMap::new();
@@ -313,6 +375,12 @@ pub(super) fn reverse<'c>(
             && let Some((_, kustomization)) = graph.at(&directory)
         {
             overlays.companions.extend(fields::remove(&mut overlay, &directory, kustomization));
+            let file = inventory.files.iter().find(|file| file.path == *path);
+            let own = file.map(|file| patches::own(file, routes)).unwrap_or_default();
+            if !own.is_empty() {
+                let remove = own.keys().copied().collect();
+                overlay.lists.push(ListChange { key: "patches", append: Vec::new(), remove });
+            }
         }
         if !overlay.remove.is_empty() || !overlay.lists.is_empty() {
             overlays.files.push(overlay);
@@ -349,6 +417,17 @@ impl Overlays<'_> {
             let Ok(file) = inventory.files.binary_search_by(|file| file.path.cmp(&overlay.path)) else {
                 continue;
             };
+            let patches = overlay.lists.iter().filter(|change| change.key == "patches");
+            let removed: Vec<String> =
+                patches.flat_map(|change| &change.remove).map(|item| format!("patches[{item}].")).collect();
+            let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+            for (number, site) in sites.iter().enumerate() {
+                if removed.iter().any(|item| site.field.starts_with(item.as_str()))
+                    && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
+                {
+                    *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
+                }
+            }
             for (_, site) in overlay
                 .remove
                 .iter()

@@ -458,7 +458,7 @@ fn reached(
 /// What this root itself renames, without what lower roots have renamed already.
 fn moved(lower: &BTreeMap<Key, String>, flows: &[Flow]) -> Vec<(String, String)> {
     let changed = flows.iter().filter(|flow| flow.origin != Origin::Probe).filter_map(|flow| {
-        let before = lower.get(&key(flow))?;
+        let before = lower.get(&key(flow)).unwrap_or(&flow.written);
         (*before != flow.planned).then(|| (before.clone(), flow.planned.clone()))
     });
     let unique: BTreeSet<(String, String)> = changed.collect();

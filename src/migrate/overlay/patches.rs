@@ -1,0 +1,137 @@
+//! Patches for whole images that no transformer visits: variables, arguments, ephemeral containers.
+//!
+//! Each is a JSON 6902 patch that tests for the old text before it writes the new one. The text has the tag in it, so
+//! that a base with another tag stops the build instead of being overridden in silence; the next migration writes the
+//! patch anew. None is written where other patches could have moved the place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::list::Item;
+use super::{At, Index, ListChange, Overlay, Reach};
+use crate::config::Config;
+use crate::find::{Around, Form, Role, Shape, Site};
+use crate::inventory::FileInventory;
+use crate::kustomize::{Builds, Graph};
+use crate::migrate::Direction;
+use crate::migrate::inline::decide;
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+/// Writes patches for what is unseen below a root, and says so in `sites`.
+pub(super) fn add<'p>(
+    overlay: &mut Overlay,
+    index: &Index<'_>,
+    layers: impl IntoIterator<Item = &'p RepoPath>,
+    sites: &mut BTreeMap<At, Reach>,
+    config: &Config,
+    routes: &Routes,
+) {
+    let mut objects: BTreeMap<String, (Item, String)> = BTreeMap::new();
+    for path in layers {
+        let Some((&number, file)) =
+            index.files.get(path).and_then(|at| Some((at, index.inventory.files.get(*at)?)))
+        else {
+            continue;
+        };
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let at = (number, s);
+            if sites.contains_key(&at) {
+                continue;
+            }
+            let Ok(to) = decide(site, Some(routes), config, Direction::ToCache) else { continue };
+            let (Some(pointer), Some(target)) = (pointer(site), target(site)) else { continue };
+            let flag = match &site.around {
+                Around::Nothing => "",
+                Around::Flag(flag) => flag,
+                Around::More => continue,
+            };
+            let (old, new) = (format!("{flag}{}", site.as_written()), format!("{flag}{to}{}", site.tail));
+            let operation =
+                |op: &str, value: &str| format!("- op: {op}\n  path: {pointer}\n  value: {value:?}\n");
+            let (_, text) = objects.entry(target.printed()).or_insert_with(|| (target, String::new()));
+            text.push_str(&operation("test", &old));
+            text.push_str(&operation("replace", &new));
+            overlay.moved.push((old, new));
+            sites.insert(at, Reach::By([overlay.path.clone()].into()));
+        }
+    }
+    let items = objects
+        .into_values()
+        .map(|(target, text)| Item::Map(vec![("target", target), ("patch", Item::Lines(text))]));
+    let append: Vec<Item> = items.collect();
+    if !append.is_empty() {
+        overlay.lists.push(ListChange { key: "patches", append, remove: Vec::new() });
+    }
+}
+
+/// May patches go by the places in the files? Not where others change lists before them.
+pub(super) fn are_safe(builds: &Builds<'_>, graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
+    let directories = graph
+        .directories()
+        .filter(|directory| graph.at(directory).is_some_and(|(path, _)| layers.contains(path)));
+    directories
+        .filter_map(|directory| builds.kustomization(directory))
+        .all(|kustomization| !kustomization.patched)
+}
+
+/// The places that the patches of a kustomization which we wrote take care of: items of `patches`, each with the
+/// sites in it.
+pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<usize>> {
+    let mut items: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, site) in file.found.sites.iter().enumerate() {
+        let item = site.field.strip_prefix("patches[").and_then(|rest| rest.split_once("].patch | "));
+        if let Some(item) = item.and_then(|(item, _)| item.parse().ok()) {
+            items.entry(item).or_default().push(number);
+        }
+    }
+    let site = |number: &usize| file.found.sites.get(*number);
+    items.retain(|_, sites| {
+        sites.chunks(2).all(|pair| {
+            let [test, replace] = pair else { return false };
+            let (Some(test), Some(replace)) = (site(test), site(replace)) else { return false };
+            let place = |site: &Site| site.field.rsplit_once(" of ").map(|(_, pointer)| pointer.to_owned());
+            matches!(test.role, Role::Matcher(_))
+                && test.form == Form::PatchValue
+                && place(test).is_some()
+                && place(test) == place(replace)
+                && test.tail == replace.tail
+                && routes.unmap(&replace.name).as_ref() == Some(&test.name)
+        })
+    });
+    items
+}
+
+/// What [`own`] patches reach: the pointers and the references that they test for.
+pub(super) fn is_patched(file: &FileInventory, own: &BTreeMap<usize, Vec<usize>>, other: &Site) -> bool {
+    let Some(pointer) = pointer(other) else { return false };
+    own.values().flatten().filter_map(|number| file.found.sites.get(*number)).any(|site| {
+        let place = site.field.rsplit_once(" of ").map(|(_, pointer)| pointer);
+        place == Some(pointer.as_str()) && site.name == other.name && site.tail == other.tail
+    })
+}
+
+/// The place of a whole image as a JSON pointer.
+fn pointer(site: &Site) -> Option<String> {
+    let form =
+        matches!(site.form, Form::EnvValue | Form::Argument | Form::EphemeralContainer | Form::ImageField);
+    let plain = site.inside.is_none() && matches!(site.shape, Shape::Name(_)) && site.role == Role::Image;
+    let odd = site.field.contains(['"', '|', '~', '/', ' ']);
+    (form && plain && !odd).then(|| format!("/{}", site.field.replace(['.', '['], "/").replace(']', "")))
+}
+
+/// `target` of a patch: the object.
+fn target(site: &Site) -> Option<Item> {
+    let object = site.object.as_ref()?;
+    let (group, version) = match object.api_version.rsplit_once('/') {
+        Some((group, version)) => (Some(group), version),
+        None => (None, object.api_version.as_str()),
+    };
+    let text = |text: &str| Item::Text(text.to_owned());
+    let mut entries: Vec<(&'static str, Item)> = Vec::new();
+    entries.extend(group.map(|group| ("group", text(group))));
+    entries.push(("version", text(version)));
+    entries.push(("kind", text(&object.kind)));
+    entries.push(("name", text(object.name.as_ref()?)));
+    entries.extend(object.namespace.as_ref().map(|namespace| ("namespace", text(namespace))));
+    Some(Item::Map(entries))
+}
