@@ -36,6 +36,10 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Strategy::Auto)]
     strategy: Strategy,
 
+    /// Write what root kustomizations have in common as one component in this directory of the repository
+    #[arg(long, value_name = "DIR")]
+    component: Option<String>,
+
     /// Map cached references back to their upstreams
     #[arg(long)]
     reverse: bool,
@@ -78,6 +82,22 @@ enum Format {
     Json,
 }
 
+impl Args {
+    fn component(&self, strategy: migrate::Strategy) -> Result<Option<RepoPath>, Stop> {
+        let Some(directory) = &self.component else { return Ok(None) };
+        if strategy == migrate::Strategy::Inline {
+            return Err(Stop::usage("`--component` is for overlays", "leave `--strategy inline` out"));
+        }
+        match RepoPath::new(directory).filter(|path| !path.is_root()) {
+            Some(path) => Ok(Some(path)),
+            None => Err(Stop::usage(
+                format!("`{directory}` is no directory below the repository's root"),
+                "name one relative to the root, such as `components/ecr-cache`",
+            )),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     if args.repository.is_stdin() {
         return Err(Stop::usage("`migrate` rewrites files, and `-` is none", "name files or directories"));
@@ -90,7 +110,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         ));
     }
     let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
-    let mode = Mode { direction, strategy: args.strategy.into() };
+    let strategy: migrate::Strategy = args.strategy.into();
+    let component = args.component(strategy)?;
+    let mode = Mode { direction, strategy, component };
     let finder = repository::finder(&config)?;
     // Only overlays ask who builds what.
     let finder = if mode.strategy == migrate::Strategy::Inline { finder } else { finder.with_builders() };
@@ -106,7 +128,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         note(&format!("error: `{path}`: {what}"));
     }
     let within = |path: &RepoPath| named.is_empty() || named.iter().any(|named| path.is_within(named));
-    let proved = prove(&whole, &config, mode, within, &repository, &finder);
+    let proved = prove(&whole, &config, &mode, within, &repository, &finder);
     let written = args.write && !proved.files.is_empty();
     if written && !args.allow_dirty {
         refuse_dirty(&repository, &proved)?;

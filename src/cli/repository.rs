@@ -89,11 +89,11 @@ impl ReadRepository {
         let named =
             |path: &RepoPath| self.named.is_empty() || self.named.iter().any(|named| path.is_within(named));
         if self.context.files.is_empty() {
-            return plan(&self.inventory, &self.config, Mode::inline(direction), |_| true);
+            return plan(&self.inventory, &self.config, &Mode::inline(direction), |_| true);
         }
         let mut whole = self.context.clone();
         whole.add(self.inventory.clone());
-        let mut plan = plan(&whole, &self.config, Mode::inline(direction), |_| true);
+        let mut plan = plan(&whole, &self.config, &Mode::inline(direction), |_| true);
         plan.files.retain(|file| named(&file.path));
         plan.left.retain(|left| named(&left.path));
         plan.warnings.retain(|warning| RepoPath::new(&warning.path).is_some_and(|path| named(&path)));

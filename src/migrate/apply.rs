@@ -83,7 +83,7 @@ pub struct Proved {
 pub fn prove(
     inventory: &Inventory,
     config: &Config,
-    mode: Mode,
+    mode: &Mode,
     within: impl Fn(&RepoPath) -> bool,
     repository: &Repository,
     finder: &Finder,

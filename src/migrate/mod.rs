@@ -35,16 +35,18 @@ pub enum Direction {
 }
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mode {
     pub direction: Direction,
     pub strategy: Strategy,
+    /// Directory of a component for what root kustomizations have in common.
+    pub component: Option<RepoPath>,
 }
 
 impl Mode {
     /// Each reference where it stands.
     pub fn inline(direction: Direction) -> Mode {
-        Mode { direction, strategy: Strategy::Inline }
+        Mode { direction, strategy: Strategy::Inline, component: None }
     }
 }
 

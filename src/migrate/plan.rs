@@ -17,8 +17,8 @@ use crate::kustomize::Graph;
 use crate::tree::{Position, RepoPath};
 
 /// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
-pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
-    let Mode { direction, strategy } = mode;
+pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
+    let &Mode { direction, strategy, ref component } = mode;
     let mut decisions: Vec<Vec<Decision>> = inventory
         .files
         .par_iter()
@@ -37,20 +37,18 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
         }
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {
-            overlays = overlay::plan(inventory, config, strategy, &within);
+            overlays = overlay::plan(inventory, config, strategy, component.as_ref(), &within);
             strategy::settle(inventory, config, strategy, &overlays, &mut decisions);
         }
         (_, Direction::ToUpstream) => {
-            overlays = overlay::reverse(inventory, config, &within);
+            overlays = overlay::reverse(inventory, config, component.as_ref(), &within);
             overlays.take_from(inventory, &mut decisions);
         }
     }
     let mut plan = Plan::default();
     pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
-    let because = |at| match mode {
-        Mode { direction: Direction::ToCache, strategy: Strategy::Auto | Strategy::Overlay } => {
-            overlays.because(at)
-        }
+    let because = |at| match (direction, strategy) {
+        (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at),
         _ => Because::Asked,
     };
     for (index, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
@@ -90,6 +88,17 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: Mode, within: impl Fn(
     }
     plan.overlays = overlays.files;
     plan.companions = overlays.companions;
+    for path in overlays.detached {
+        plan.warnings.push(Warning {
+            rule: "override-detached",
+            path: path.to_string(),
+            line: 1,
+            column: 1,
+            message:
+                "a component runs before the `images:` here and would detach them: the entries stay here"
+                    .to_owned(),
+        });
+    }
     warn(inventory, direction, &mut plan);
     plan
 }

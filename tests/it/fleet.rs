@@ -47,7 +47,7 @@ impl Migration {
         prove(
             &self.inventory(),
             &self.config,
-            pullthru::migrate::Mode::inline(direction),
+            &pullthru::migrate::Mode::inline(direction),
             |_| true,
             &self.repository,
             &self.finder,

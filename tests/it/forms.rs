@@ -27,7 +27,7 @@ fn listing(family: &Path) -> String {
     let options =
         WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };
     let inventory = inventory::take(&repository, &[], &options, &finder).unwrap();
-    let plan = migrate::plan(&inventory, &config, migrate::Mode::inline(Direction::ToCache), |_| true);
+    let plan = migrate::plan(&inventory, &config, &migrate::Mode::inline(Direction::ToCache), |_| true);
 
     let mut lines: Vec<(String, usize, usize, String)> = Vec::new();
     for (file, change) in plan.changes() {

@@ -25,7 +25,7 @@ fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
     let repository = Repository::at(directory.path()).unwrap();
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
-    migrate::plan(&inventory, &config, migrate::Mode::inline(Direction::ToCache), within)
+    migrate::plan(&inventory, &config, &migrate::Mode::inline(Direction::ToCache), within)
 }
 
 /// `path → reference` for what moves, `path stays: reason` for what stays, sorted.

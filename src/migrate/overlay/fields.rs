@@ -1,7 +1,8 @@
 //! Fields of custom resources: kustomize's transformer visits them when a file of `configurations` says so.
 
 use super::list::Item;
-use super::{Index, ListChange, Overlay};
+use super::roots::Index;
+use super::{ListChange, Overlay};
 use crate::find::{FieldSpec, Form, Kustomization, LinkKind, Role};
 use crate::kustomize::{FieldPlace, visits};
 use crate::tree::RepoPath;

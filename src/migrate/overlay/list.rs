@@ -13,7 +13,7 @@ pub enum Item {
 }
 
 impl Item {
-    fn block(&self, indent: usize, line_end: &str) -> String {
+    pub(super) fn block(&self, indent: usize, line_end: &str) -> String {
         match self {
             Item::Text(text) => scalar(text, false),
             Item::Map(entries) => {
@@ -320,7 +320,7 @@ fn flow_items(items: &[Item]) -> String {
 
 /// A name as a plain scalar where that reads back as itself, else in double quotes.
 pub(super) fn scalar(text: &str, flow: bool) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+    let plain = (text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.starts_with("../"))
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "./_-:\\+".contains(c))
         && !text.ends_with(':')
         && !(flow && text.contains(':'));

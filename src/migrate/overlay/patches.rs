@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::list::Item;
-use super::{At, Index, ListChange, Overlay, Reach};
+use super::roots::Index;
+use super::{At, ListChange, Overlay, Reach};
 use crate::config::Config;
 use crate::find::{Around, Form, Role, Shape, Site};
 use crate::inventory::FileInventory;

@@ -41,6 +41,9 @@ pub(super) struct Planned {
     pub(super) reached: BTreeMap<Origin, Reach>,
 }
 
+/// An entry, by its index, and its new `newName`.
+type Renamed = (usize, String);
+
 /// `name` and `newName` of an entry to add.
 type Added = (String, String);
 
@@ -132,13 +135,13 @@ impl<'r> Root<'r> {
         // Entries that exist are changed where that does it; new ones behind them can always be added.
         let sets = [aim.in_place(own), Vec::new()];
         let fields = if self.file.is_some() { self.fields.as_slice() } else { &[] };
-        let mut candidates: Vec<(&[FieldSpec], &Vec<(usize, String)>)> = Vec::new();
+        let mut candidates: Vec<(&[FieldSpec], &[Renamed])> = Vec::new();
         if !fields.is_empty() {
-            candidates.extend(sets.iter().map(|set| (fields, set)));
+            candidates.extend(sets.iter().map(|set| (fields, set.as_slice())));
         }
-        candidates.extend(sets.iter().map(|set| (&[][..], set)));
+        candidates.extend(sets.iter().map(|set| (&[][..], set.as_slice())));
         for (fields, set) in candidates {
-            let set = set.clone();
+            let set = set.to_vec();
             builds.set_fields(self.directory, fields.to_vec());
             let mut all = self.builds();
             for (build, set) in all.iter_mut().zip(&over) {

@@ -62,16 +62,11 @@ impl Proof {
     /// Runs the built binary; the JSON of its report.
     fn migrate(&self, strategy: &str, more: &[&str]) -> serde_json::Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
-        command.args([
-            "migrate",
-            "--write",
-            "--format",
-            "json",
-            "--hidden",
-            "--no-ignore",
-            "--strategy",
-            strategy,
-        ]);
+        command.args(["migrate", "--write", "--format", "json", "--hidden", "--no-ignore", "--strategy"]);
+        match strategy {
+            "component" => command.args(["auto", "--component", "pullthru-cache"]),
+            _ => command.arg(strategy),
+        };
         command.args(more).arg("--root").arg(self.copy.path()).arg(self.copy.path()).stdin(Stdio::null());
         if !self.configured {
             command.args(ACCOUNT);
@@ -139,7 +134,9 @@ impl Proof {
         assert_eq!(again["changes"], serde_json::json!([]), "{} {strategy}: a second run", self.name);
         assert!(once == self.contents(), "{} {strategy}: a second run writes", self.name);
         self.migrate(strategy, &["--reverse"]);
-        for (path, bytes) in self.contents() {
+        let back = self.contents();
+        assert_eq!(back.len(), original.len(), "{} {strategy}: the way back leaves files", self.name);
+        for (path, bytes) in back {
             let same = original.get(&path) == Some(&bytes);
             assert!(same, "{} {strategy}: {} is not what it was", self.name, path.display());
         }
@@ -188,7 +185,7 @@ fn fixtures() -> Vec<PathBuf> {
 fn prove(kustomize: &Kustomize, trees: &[PathBuf]) {
     let mut total = Counts::default();
     for tree in trees {
-        for strategy in ["inline", "overlay", "auto"] {
+        for strategy in ["inline", "overlay", "auto", "component"] {
             let counts = Proof::new(tree).run(kustomize, strategy);
             total.built += counts.built;
             total.roots += counts.roots;
@@ -196,7 +193,7 @@ fn prove(kustomize: &Kustomize, trees: &[PathBuf]) {
         }
     }
     println!(
-        "{}: {} builds compared in three strategies, {} of them of roots, {} images renamed",
+        "{}: {} builds compared in three strategies and with a component, {} of them of roots, {} images renamed",
         kustomize.version(),
         total.built,
         total.roots,

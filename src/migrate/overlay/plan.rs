@@ -1,0 +1,146 @@
+//! The plan over all roots: what each needs, and what becomes of every site below them.
+
+use std::collections::BTreeSet;
+
+use super::root::{Planned, Root};
+use super::roots::{self, Index};
+use super::{Overlay, Overlays, Reach, Strategy, component, fields, patches, root};
+use crate::config::Config;
+use crate::find::{Form, Role, Site};
+use crate::inventory::Inventory;
+use crate::kustomize::{Builds, Graph};
+use crate::migrate::Direction;
+use crate::migrate::inline::decide;
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+/// Plans all roots. `within` says which files may change; with `component` what roots have in common is written there.
+pub(in crate::migrate) fn plan<'c>(
+    inventory: &Inventory,
+    config: &'c Config,
+    strategy: Strategy,
+    component: Option<&RepoPath>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Overlays<'c> {
+    let graph = Graph::new(inventory);
+    let builders = roots::builders(inventory, &graph, within);
+    let torn = roots::files_of_several_targets(inventory, config);
+    let index = Index::new(inventory);
+    let mut builds = Builds::new(inventory, &graph);
+    let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
+    for mut root in roots::roots(&graph, &builders, strategy) {
+        let by = root.by();
+        let mut layers = graph.below(root.directory.as_str()).files;
+        for component in root.components() {
+            layers.extend(graph.below(component.as_str()).files);
+        }
+        // Where they can be rewritten where they stand, that is the lesser change.
+        let stay = |path: &&RepoPath| strategy == Strategy::Overlay || torn.contains(*path);
+        let stay: BTreeSet<RepoPath> = layers.iter().filter(stay).cloned().collect();
+        if let Some(kustomization) = builds.kustomization(root.directory) {
+            root.fields = fields::wanted(&index, &stay, kustomization);
+        }
+        let routes = config.routes(by.as_str());
+        let planned = match routes {
+            Some(routes) if within(&by) => root.plan(&mut builds, config, routes, inventory),
+            Some(_) => root.held(&builds, "its kustomization is outside the paths given"),
+            None => root.held(&builds, "no registry is configured for its kustomization"),
+        };
+        let changes = within(&by);
+        all.push(Rooted { root, by, layers, stay, routes, planned, changes });
+    }
+    let mut overlays = Overlays::default();
+    if let Some(directory) = component.filter(|directory| within(directory)) {
+        component::share(directory, &mut all, &mut builds, config, inventory, &mut overlays);
+    }
+    for rooted in all {
+        rooted.finish(&index, &graph, &builds, config, &mut overlays);
+    }
+    for named in roots::over_unseen(inventory, &graph, within) {
+        if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
+            overlays.files.extend(root::over_unseen(&named, config, routes, inventory));
+        }
+    }
+    overlays.reach_own_entries(&index);
+    overlays.files.sort_by(|a, b| (&a.path, &a.holder).cmp(&(&b.path, &b.holder)));
+    overlays
+}
+
+/// A root with its plan.
+pub(super) struct Rooted<'r, 'c> {
+    pub(super) root: Root<'r>,
+    /// The file that a reader is sent to.
+    pub(super) by: RepoPath,
+    /// All files that it builds.
+    layers: BTreeSet<RepoPath>,
+    /// Those of them that cannot be rewritten where they stand.
+    stay: BTreeSet<RepoPath>,
+    pub(super) routes: Option<&'c Routes>,
+    pub(super) planned: Planned,
+    /// It may be changed.
+    pub(super) changes: bool,
+}
+
+impl<'c> Rooted<'_, 'c> {
+    /// The change of the kustomization itself, which may be none so far.
+    pub(super) fn own(&mut self) -> Option<&mut Overlay> {
+        let path = self.root.file?;
+        let at = self.planned.overlays.iter().position(|overlay| overlay.holder.is_none());
+        let at = at.unwrap_or_else(|| {
+            self.planned.overlays.push(Overlay { path: path.clone(), ..Overlay::default() });
+            self.planned.overlays.len() - 1
+        });
+        self.planned.overlays.get_mut(at)
+    }
+
+    /// Adds what `images:` alone cannot do, and says of every site below the root what becomes of it.
+    fn finish(
+        mut self,
+        index: &Index<'_>,
+        graph: &Graph<'_>,
+        builds: &Builds<'_>,
+        config: &Config,
+        overlays: &mut Overlays<'c>,
+    ) {
+        let directory = self.root.directory.clone();
+        let new = std::mem::take(&mut self.planned.fields);
+        if let Some(kustomization) = builds.kustomization(&directory).filter(|_| !new.is_empty()) {
+            let added = self.own().and_then(|own| fields::add(own, &directory, kustomization, &new));
+            overlays.companions.extend(added);
+        }
+        let mut seen = index.sites(std::mem::take(&mut self.planned.reached), graph);
+        if let (Some(path), Some(routes), true) = (self.root.file, self.routes, self.changes) {
+            index.reach_own_patches(path, &self.layers, routes, &mut seen);
+            if patches::are_safe(builds, graph, &self.layers) {
+                let stay = std::mem::take(&mut self.stay);
+                if let Some(own) = self.own() {
+                    patches::add(own, index, &stay, &mut seen, config, routes);
+                }
+            }
+        }
+        for path in &self.layers {
+            let Some(&file) = index.files.get(path) else { continue };
+            if let Some(routes) = self.routes {
+                overlays.routes.entry(path.clone()).or_default().push(routes);
+            }
+            let sites = index.inventory.files.get(file).map(|file| file.found.sites.as_slice());
+            for (number, site) in sites.unwrap_or_default().iter().enumerate() {
+                let at = (file, number);
+                let reach = seen.remove(&at).unwrap_or(Reach::Unseen);
+                if !matches!(reach, Reach::By(_)) && self.wants(site, config) {
+                    overlays.missed.entry(at).or_default().insert(self.by.clone());
+                }
+                overlays.merge(at, reach);
+            }
+        }
+        self.planned.overlays.retain(Overlay::changes);
+        overlays.files.extend(self.planned.overlays);
+    }
+
+    /// Should the image of this site go through the root's cache?
+    fn wants(&self, site: &Site, config: &Config) -> bool {
+        !matches!(site.role, Role::Matcher(_))
+            && site.form != Form::KustomizeNewName
+            && decide(site, self.routes, config, Direction::ToCache).is_ok()
+    }
+}

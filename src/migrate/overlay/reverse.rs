@@ -1,0 +1,70 @@
+//! The way back: what overlays added, and nothing else.
+
+use super::{ListChange, Overlay, Overlays, fields, patches};
+use crate::config::Config;
+use crate::find::LinkKind;
+use crate::image::Reference;
+use crate::inventory::Inventory;
+use crate::kustomize::Graph;
+use crate::tree::RepoPath;
+
+/// What leads back: entries whose `newName` is the cached name of their own `name` were added by an overlay.
+pub(in crate::migrate) fn reverse<'c>(
+    inventory: &Inventory,
+    config: &'c Config,
+    component: Option<&RepoPath>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Overlays<'c> {
+    let graph = Graph::new(inventory);
+    let own = graph.kustomizations().map(|(path, kustomization)| (path, None, &kustomization.images));
+    let objects = inventory.files.iter().flat_map(|file| {
+        let lists = file.found.builders.iter();
+        lists.map(move |builder| (&file.path, Some(builder.holder.clone()), &builder.images))
+    });
+    let mut overlays = Overlays::default();
+    for (path, holder, images) in own.chain(objects).filter(|(path, ..)| within(path)) {
+        let Some(routes) = config.routes(path.as_str()) else { continue };
+        if component.is_some_and(|component| path.is_within(component)) {
+            overlays.companions.insert(path.clone(), None);
+            continue;
+        }
+        let mut overlay = Overlay { path: path.clone(), holder, ..Overlay::default() };
+        for (index, entry) in images.iter().enumerate() {
+            let Some(cached) = entry.new_name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
+                continue;
+            };
+            // Dots of a name that also matched another image were escaped.
+            let own = entry.name.replace('\\', "");
+            let name = Reference::parse(&own).ok().map(|reference| reference.name());
+            if name.is_some() && routes.unmap(&cached.name()) == name {
+                overlay.remove.push(index);
+                overlay.moved.push((cached.to_string(), own));
+            }
+        }
+        if let (None, Some(directory)) = (&overlay.holder, path.parent())
+            && let Some((_, kustomization)) = graph.at(&directory)
+        {
+            if let Some(component) = component {
+                let links = kustomization.links_to(&[LinkKind::Component]).enumerate();
+                let ours = links.filter(|(_, link)| {
+                    directory.join(&link.to).is_some_and(|target| target.is_within(component))
+                });
+                let remove: Vec<usize> = ours.map(|(index, _)| index).collect();
+                if !remove.is_empty() {
+                    overlay.lists.push(ListChange { key: "components", append: Vec::new(), remove });
+                }
+            }
+            overlays.companions.extend(fields::remove(&mut overlay, &directory, kustomization));
+            let file = inventory.files.iter().find(|file| file.path == *path);
+            let own = file.map(|file| patches::own(file, routes)).unwrap_or_default();
+            if !own.is_empty() {
+                let remove = own.keys().copied().collect();
+                overlay.lists.push(ListChange { key: "patches", append: Vec::new(), remove });
+            }
+        }
+        if !overlay.remove.is_empty() || !overlay.lists.is_empty() {
+            overlays.files.push(overlay);
+        }
+    }
+    overlays
+}

@@ -1,0 +1,205 @@
+//! What is built by itself, and by whom; and the way from there to the inventory's sites.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::root::{Named, Root};
+use super::{At, Overlays, Reach, Strategy, patches};
+use crate::config::Config;
+use crate::find::{Builder, Form, Holder, Tool};
+use crate::inventory::Inventory;
+use crate::kustomize::{Graph, Origin};
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+/// Objects by the directory that they have built.
+pub(super) type Builders<'i> = BTreeMap<RepoPath, Vec<Named<'i>>>;
+
+/// All roots, lower ones first.
+pub(super) fn roots<'r>(
+    graph: &'r Graph<'r>,
+    builders: &'r Builders<'r>,
+    strategy: Strategy,
+) -> Vec<Root<'r>> {
+    let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+    let referred = graph.referred();
+    let mut roots: Vec<Root<'_>> = Vec::new();
+    for directory in graph.roots(&named) {
+        let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
+        let builders = builders.get(directory).cloned().unwrap_or_default();
+        if referred.contains(directory) {
+            // Others draw from it, and match its images by the names that it gives them: it must not change.
+            roots.extend(builders.into_iter().map(|named| Root::of_object(directory, named)));
+        } else {
+            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new() });
+        }
+    }
+    for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
+        // Without a kustomization Flux makes one, and its images can only stand in the object. A path that is the
+        // root is more often that of another repository.
+        let flux = builders.iter().filter(|named| {
+            named.builder.tool == Tool::Flux && strategy == Strategy::Overlay && !directory.is_root()
+        });
+        roots.extend(flux.map(|named| Root::of_object(directory, named.clone())));
+    }
+    roots
+}
+
+/// Files that roots with different registries build.
+pub(super) fn files_of_several_targets(inventory: &Inventory, config: &Config) -> BTreeSet<RepoPath> {
+    if config.targets().len() < 2 {
+        return BTreeSet::new();
+    }
+    let caches = |routes: &Vec<&Routes>| {
+        routes.iter().map(|routes| routes.cache().to_string()).collect::<BTreeSet<String>>().len()
+    };
+    let files = routes_of_roots(inventory, config).routes.into_iter();
+    files.filter(|(_, routes)| caches(routes) > 1).map(|(path, _)| path).collect()
+}
+
+/// The routes of the roots that build each file, for a repository with several targets.
+pub(in crate::migrate) fn routes_of_roots<'c>(inventory: &Inventory, config: &'c Config) -> Overlays<'c> {
+    let graph = Graph::new(inventory);
+    let mut overlays = Overlays::default();
+    for directory in graph.roots(&BTreeSet::new()) {
+        let Some((path, _)) = graph.at(&directory) else { continue };
+        let Some(routes) = config.routes(path.as_str()) else { continue };
+        for file in graph.layers(path).files {
+            overlays.routes.entry(file).or_default().push(routes);
+        }
+    }
+    overlays
+}
+
+/// Flux Kustomizations and Argo CD sources by the directory that they have built.
+pub(super) fn builders<'i>(
+    inventory: &'i Inventory,
+    graph: &Graph<'_>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Builders<'i> {
+    let mut builders = Builders::new();
+    for file in &inventory.files {
+        for builder in file.found.builders.iter().filter(|builder| !builder.path.is_empty()) {
+            let named = Named { path: &file.path, builder, within: within(&file.path) };
+            for directory in directories(builder, graph) {
+                builders.entry(directory).or_default().push(named.clone());
+            }
+        }
+    }
+    builders
+}
+
+fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
+    if !builder.path.contains("{{") {
+        return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
+    }
+    let globs = builder.directories.iter().filter_map(|pattern| {
+        Some(globset::GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher())
+    });
+    let globs: Vec<_> = globs.collect();
+    let all =
+        graph.directories().filter(|directory| globs.iter().any(|glob| glob.is_match(directory.as_str())));
+    all.cloned().collect()
+}
+
+/// Objects that lay images over something that is not in the repository.
+pub(super) fn over_unseen<'i>(
+    inventory: &'i Inventory,
+    graph: &Graph<'_>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Vec<Named<'i>> {
+    let files = inventory.files.iter();
+    let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
+    let unseen = all.filter(|(_, builder)| {
+        let directories = directories(builder, graph);
+        builder.path.is_empty()
+            || directories.iter().all(|directory| graph.below(directory.as_str()).files.is_empty())
+    });
+    unseen.map(|(path, builder)| Named { path, builder, within: within(path) }).collect()
+}
+
+/// The inventory by path.
+pub(super) struct Index<'i> {
+    pub(super) inventory: &'i Inventory,
+    pub(super) files: BTreeMap<&'i RepoPath, usize>,
+}
+
+impl<'i> Index<'i> {
+    pub(super) fn new(inventory: &'i Inventory) -> Index<'i> {
+        let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
+        Index { inventory, files }
+    }
+
+    /// What patches of an earlier run rename, and these patches themselves.
+    pub(super) fn reach_own_patches(
+        &self,
+        path: &RepoPath,
+        layers: &BTreeSet<RepoPath>,
+        routes: &Routes,
+        seen: &mut BTreeMap<At, Reach>,
+    ) {
+        let Some((&number, file)) =
+            self.files.get(path).and_then(|at| Some((at, self.inventory.files.get(*at)?)))
+        else {
+            return;
+        };
+        let own = patches::own(file, routes);
+        let by = Reach::By([path.clone()].into());
+        for &site in own.values().flatten() {
+            seen.insert((number, site), by.clone());
+        }
+        for &other in layers.iter().filter_map(|path| self.files.get(path)).filter(|_| !own.is_empty()) {
+            let sites =
+                self.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+            for (number, site) in sites.iter().enumerate() {
+                if patches::is_patched(file, &own, site) {
+                    seen.entry((other, number)).or_insert_with(|| by.clone());
+                }
+            }
+        }
+    }
+
+    /// What is said of images, as said of their sites.
+    pub(super) fn sites(&self, reached: BTreeMap<Origin, Reach>, graph: &Graph<'_>) -> BTreeMap<At, Reach> {
+        let mut sites = BTreeMap::new();
+        for (origin, reach) in reached {
+            match origin {
+                Origin::Site { file, site } => drop(sites.insert((file, site), reach)),
+                Origin::Rename { directory, entry } => {
+                    let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
+                    for at in
+                        file.into_iter().flat_map(|&file| entry_sites(self.inventory, file, None, entry))
+                    {
+                        sites.insert(at, reach.clone());
+                    }
+                }
+                Origin::Laid { .. } | Origin::Probe => {}
+            }
+        }
+        sites
+    }
+}
+
+/// The sites of one entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
+pub(super) fn entry_sites(
+    inventory: &Inventory,
+    file: usize,
+    holder: Option<&Holder>,
+    entry: usize,
+) -> Vec<At> {
+    let file_inventory = inventory.files.get(file);
+    let sites = file_inventory.map(|file| file.found.sites.as_slice()).unwrap_or_default();
+    let builders = file_inventory.map(|file| file.found.builders.as_slice()).unwrap_or_default();
+    let object = holder.and_then(|holder| builders.iter().find(|builder| builder.holder == *holder));
+    let list = holder.map(Holder::field).unwrap_or_default();
+    let list = if list.is_empty() { list } else { list + "." };
+    let own = sites.iter().enumerate().filter(|(_, site)| {
+        let form =
+            matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
+        let same_object = object.is_none_or(|builder| site.object.as_ref() == Some(&builder.object));
+        let rest = ["images", "imageTags"]
+            .iter()
+            .find_map(|key| site.field.strip_prefix(list.as_str())?.strip_prefix(&format!("{key}[{entry}]")));
+        form && same_object && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    });
+    own.map(|(site, _)| (file, site)).collect()
+}
