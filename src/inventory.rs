@@ -20,6 +20,8 @@ pub struct FileInventory {
     pub mentions: Vec<Position>,
     /// Beside [`Found::errors`]: where the parser gave up.
     pub errors: Vec<Position>,
+    /// Beside [`Found::builders`].
+    pub builders: Vec<Position>,
     /// Beside the links of [`Found::kustomization`].
     pub links: Vec<LinkPlace>,
 }
@@ -144,7 +146,8 @@ fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
     let links = found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
     let place = |link: &Link| LinkPlace { position: index.position(link.span.start), missing: false };
     let links = links.map(place).collect();
-    FileInventory { path, found, sites, mentions, errors, links }
+    let builders = found.builders.iter().map(|builder| index.position(builder.span.start)).collect();
+    FileInventory { path, found, sites, mentions, errors, builders, links }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -177,6 +180,7 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
                     sites: Vec::new(),
                     mentions: positions,
                     errors: Vec::new(),
+                    builders: Vec::new(),
                     links: Vec::new(),
                 };
                 inventory.files.push(file);

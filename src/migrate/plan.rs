@@ -11,7 +11,7 @@ use super::{
     Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, pair, strategy,
 };
 use crate::config::Config;
-use crate::find::{Reason, Role, Site};
+use crate::find::{Builder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
 use crate::kustomize::Graph;
 use crate::tree::{Position, RepoPath};
@@ -98,6 +98,9 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
                 "a component runs before the `images:` here and would detach them: the entries stay here"
                     .to_owned(),
         });
+    }
+    if direction == Direction::ToCache {
+        warn_of_hooks(inventory, &mut plan);
     }
     warn(inventory, direction, &mut plan);
     plan
@@ -186,4 +189,25 @@ fn layers(inventory: &Inventory) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// A post-renderer does not come to the hooks of its chart.
+fn warn_of_hooks(inventory: &Inventory, plan: &mut Plan) {
+    for overlay in &plan.overlays {
+        let Some(holder) = &overlay.holder else { continue };
+        let file = inventory.files.iter().find(|file| file.path == overlay.path);
+        let builders = file.map(|file| file.found.builders.as_slice()).unwrap_or_default();
+        let helm = |builder: &&Builder| builder.holder == *holder && builder.tool == Tool::Helm;
+        let places = file.map(|file| file.builders.as_slice()).unwrap_or_default();
+        if let Some((_, position)) = builders.iter().zip(places).find(|(builder, _)| helm(builder)) {
+            plan.warnings.push(Warning {
+                rule: "hooks-unseen",
+                path: overlay.path.to_string(),
+                line: position.line,
+                column: position.column,
+                message: "post-renderers do not see Helm hooks (helm/helm#7891): values are the better place"
+                    .to_owned(),
+            });
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! writes them into the kustomization's text. Both are proved: the plan by evaluating the layers with the new
 //! entries, the text by reading it back.
 
+mod aim;
 mod component;
 mod entries;
 mod fields;

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::aim::{Aim, probes};
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
-use crate::find::{Builder, FieldSpec, ImageEntry, Obstacle, Role, Site, Tool, is_pattern, split};
-use crate::image::{Name, Reference};
+use crate::find::{Builder, FieldSpec, ImageEntry, Role, Site, Tool, is_pattern, split};
 use crate::inventory::Inventory;
 use crate::kustomize::{Build, Builds, Flow, Origin, Over, Transformer};
-use crate::migrate::inline::is_cached;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -42,7 +41,7 @@ pub(super) struct Planned {
 }
 
 /// An entry, by its index, and its new `newName`.
-type Renamed = (usize, String);
+pub(super) type Renamed = (usize, String);
 
 /// `name` and `newName` of an entry to add.
 type Added = (String, String);
@@ -252,70 +251,6 @@ fn assign(entries: &mut [ImageEntry], set: &[(usize, String)]) {
             entry.new_name = Some(name.clone());
         }
     }
-}
-
-/// What the images of a root are to become.
-struct Aim<'a> {
-    config: &'a Config,
-    routes: &'a Routes,
-    inventory: &'a Inventory,
-}
-
-impl Aim<'_> {
-    /// The cached reference for an image, with everything behind its name kept; `None` when it stays.
-    fn cached(&self, image: &str) -> Option<String> {
-        let (name, ..) = split(image);
-        let tail = image.get(name.len()..)?;
-        let upstream: Name = Reference::parse(name).ok()?.name();
-        if is_cached(&upstream, Some(self.routes)) || !self.config.wants_image(&upstream) {
-            return None;
-        }
-        Some(format!("{}{tail}", self.routes.map(&upstream).ok()?))
-    }
-
-    fn site(&self, flow: &Flow) -> Option<&Site> {
-        let Origin::Site { file, site } = &flow.origin else { return None };
-        self.inventory.files.get(*file)?.found.sites.get(*site)
-    }
-
-    /// The layers give it another name today: its own is what their entries match.
-    fn is_renamed(&self, flow: &Flow) -> bool {
-        self.site(flow).is_some_and(|site| split(&site.as_written()).0 != split(&flow.written).0)
-    }
-
-    /// What the image is to become; `None` when this root has nothing to do with it.
-    fn of(&self, flow: &Flow) -> Option<String> {
-        // What is said of the place holds for it as long as nothing below has given it another name.
-        let stays = self.site(flow).is_some_and(|site| {
-            site.obstacle == Some(Obstacle::Ignored) && site.as_written() == flow.written
-        });
-        self.cached(&flow.written).filter(|_| !stays)
-    }
-
-    /// The `newName`s with which the written entries would do it by themselves.
-    fn in_place(&self, entries: &[ImageEntry]) -> Vec<(usize, String)> {
-        let new_name = |entry: &ImageEntry| match &entry.new_name {
-            // `kustomize edit` and Flux's automation write the name twice. It stays, since on the way back a
-            // `newName` that leads to its own name is one that an overlay has added.
-            Some(name) if *name == entry.name => None,
-            Some(name) => self.cached(name),
-            // An entry that does nothing is none of ours, a pattern has many names, and a suffix is added once more
-            // at a second visit unless the name has changed.
-            None if is_pattern(&entry.name) || entry.tag_suffix.is_some() => None,
-            None if entry.new_tag.is_none() && entry.digest.is_none() => None,
-            None => self.cached(&entry.name),
-        };
-        let entries = entries.iter().enumerate();
-        entries.filter_map(|(index, entry)| Some((index, new_name(entry)?))).collect()
-    }
-}
-
-/// Images that nobody wrote: what the entries would do to those of layers that are not in the repository.
-fn probes<'e>(lists: impl Iterator<Item = &'e [ImageEntry]>) -> Vec<String> {
-    let names = lists.flatten().map(|entry| entry.name.as_str()).filter(|name| !is_pattern(name));
-    let names: BTreeSet<&str> = names.collect();
-    let digest = format!("sha256:{}", "0".repeat(64));
-    names.iter().flat_map(|name| [format!("{name}:pullthru"), format!("{name}@{digest}")]).collect()
 }
 
 struct Search<'s, 'i> {
