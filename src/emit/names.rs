@@ -1,0 +1,56 @@
+//! Names of the objects that are written: a pure function of the image, so that no other image that comes or goes
+//! ever renames an object.
+//!
+//! `ghcr.io/amerintlxperts/my-app` becomes `ghcr-io.amerintlxperts.my-app`: the host's dots become dashes, slashes
+//! become dots, and the upstream's name is used whatever is scanned. Two images can then only have the same name
+//! when one of them has a `.` or `_` in its path, a `-` or a port in its host, or is too long: such a name always
+//! ends in a hash of the image. Images of another cache than the repository's first begin with their target.
+
+use crate::image::Name;
+
+/// What Kubernetes takes as the value of a label, so that the name may become one.
+const MAX: usize = 63;
+
+/// The name of the objects of an image. `target` is empty for the cache of the whole repository.
+pub fn object_name(upstream: &Name, target: &str) -> String {
+    let plain = |text: &str, also: &[u8]| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || also.contains(&byte))
+    };
+    let exact = plain(&upstream.host, b".") && plain(&upstream.path, b"/-") && plain(target, b"-");
+    let host = slug(&upstream.host, "-");
+    let path: Vec<String> = upstream.path.split('/').map(|part| slug(part, "-")).collect();
+    let mut name = format!("{host}.{}", path.join("."));
+    let target_slug = slug(target, "-");
+    if !target_slug.is_empty() {
+        name = format!("{target_slug}.{name}");
+    }
+    if exact && name.len() <= MAX && target_slug == target {
+        return name;
+    }
+    let hash = format!("{:08x}", fold(&format!("{target}\n{upstream}")));
+    // All of it is ASCII by now.
+    name.truncate(MAX - 1 - hash.len());
+    format!("{}-{hash}", name.trim_end_matches(['-', '.']))
+}
+
+/// Lower-case letters and digits, everything else one `joint`, none at the ends.
+fn slug(text: &str, joint: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            out.push(c);
+        } else if c == '-' || !out.ends_with(joint) {
+            out.push_str(joint);
+        }
+    }
+    out.trim_matches('-').to_owned()
+}
+
+/// FNV-1a, folded to 32 bits: the same on every machine and in every release, which the standard library's hashes
+/// do not promise.
+fn fold(text: &str) -> u32 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash >> 32) as u32 ^ (hash & 0xffff_ffff) as u32
+}
