@@ -5,9 +5,15 @@
 //! [`policy`] reads its tags; [`names`] names its objects; [`flux`] writes them. Everything here is pure: what
 //! lies in the output directory comes in as text, and what is to be written goes out as [`FileChange`]s.
 
+pub mod flux;
 pub mod images;
+mod merge;
 pub mod names;
+mod object;
 pub mod policy;
+mod resources;
 mod tag;
 
-pub use images::{Image, Images, Use};
+pub use images::{Image, Images, Skipped, Use};
+pub use merge::{Emission, EmitError, FileChange, Request, emit};
+pub use object::ObjectError;

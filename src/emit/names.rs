@@ -16,33 +16,30 @@ pub fn object_name(upstream: &Name, target: &str) -> String {
     let plain = |text: &str, also: &[u8]| {
         text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || also.contains(&byte))
     };
-    let exact = plain(&upstream.host, b".") && plain(&upstream.path, b"/-") && plain(target, b"-");
-    let host = slug(&upstream.host, "-");
-    let path: Vec<String> = upstream.path.split('/').map(|part| slug(part, "-")).collect();
-    let mut name = format!("{host}.{}", path.join("."));
-    let target_slug = slug(target, "-");
-    if !target_slug.is_empty() {
-        name = format!("{target_slug}.{name}");
-    }
-    if exact && name.len() <= MAX && target_slug == target {
-        return name;
-    }
+    let exact = plain(&upstream.host, b".") && plain(&upstream.path, b"/-") && slug(target) == target;
+    let name = readable(upstream, target);
+    if exact && name.len() <= MAX { name } else { hashed_name(upstream, target) }
+}
+
+/// The name that is nobody else's, whatever the other images are called.
+pub fn hashed_name(upstream: &Name, target: &str) -> String {
     let hash = format!("{:08x}", fold(&format!("{target}\n{upstream}")));
+    let mut name = readable(upstream, target);
     // All of it is ASCII by now.
     name.truncate(MAX - 1 - hash.len());
     format!("{}-{hash}", name.trim_end_matches(['-', '.']))
 }
 
-/// Lower-case letters and digits, everything else one `joint`, none at the ends.
-fn slug(text: &str, joint: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars().flat_map(char::to_lowercase) {
-        if c.is_ascii_lowercase() || c.is_ascii_digit() {
-            out.push(c);
-        } else if c == '-' || !out.ends_with(joint) {
-            out.push_str(joint);
-        }
-    }
+fn readable(upstream: &Name, target: &str) -> String {
+    let parts = [target, &upstream.host].into_iter().chain(upstream.path.split('/'));
+    let parts: Vec<String> = parts.map(slug).filter(|part| !part.is_empty()).collect();
+    parts.join(".")
+}
+
+/// Lower-case letters and digits, everything else a dash, none at the ends.
+fn slug(text: &str) -> String {
+    let dashed = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
+    let out: String = text.chars().flat_map(char::to_lowercase).map(dashed).collect();
     out.trim_matches('-').to_owned()
 }
 

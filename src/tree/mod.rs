@@ -3,7 +3,7 @@
 //! This is the leftmost room of the house: it knows directories, `.gitignore`, Git and line numbers, and nothing of
 //! YAML. [`Repository::discover`] finds the root; [`walk()`] hands every file to a visitor and notes what it did not
 //! hand over; [`LineIndex`] turns byte offsets into lines and columns; [`dirty_files`] and [`changed_since`] ask Git;
-//! [`replace`], [`create`] and [`sweep`] are the only places of the program that write into a repository.
+//! [`replace`], [`create`], [`remove`] and [`sweep`] are the only places of the program that write into a repository.
 
 mod git;
 mod lines;
@@ -24,7 +24,7 @@ pub use path::RepoPath;
 pub use read::search_large;
 pub use sweep::sweep;
 pub use walk::{DEFAULT_MAX_SIZE, File, Note, WalkOptions, Walked, walk};
-pub use write::{WriteError, create, replace};
+pub use write::{WriteError, create, remove, replace};
 
 /// Names that the configuration may have; a directory that holds one is the root of a repository.
 pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
