@@ -9,6 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::repository::ReadRepository;
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
+use crate::emit::kustomize::Holder;
+use crate::emit::list::At;
 use crate::emit::{self, Emission, FileChange, Images, Request};
 use crate::find::Form;
 use crate::tree::{self, RepoPath, Repository, WriteError};
@@ -24,6 +26,48 @@ pub(super) struct Args {
 enum What {
     /// ImageRepository and ImagePolicy of Flux, one pair an image
     Flux(FluxArgs),
+    /// Every reference in use, one a line
+    List(ListArgs),
+    /// An images transformer of Kustomize, from each upstream's name to the cached one
+    Kustomize(KustomizeArgs),
+}
+
+/// Every reference in use, one a line, sorted.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru emit list                                  what the repository pulls
+  pullthru emit list --at cache | xargs -n 1 docker pull")]
+struct ListArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// By which name
+    #[arg(long, value_enum, default_value_t = AtArg::Upstream)]
+    at: AtArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AtArg {
+    Upstream,
+    Cache,
+}
+
+/// An images transformer of Kustomize, from each upstream's name to the cached one.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  kustomize build apps/prod | pullthru emit kustomize - --component --out components/cache
+  pullthru emit kustomize >> apps/prod/kustomization.yaml")]
+struct KustomizeArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// A whole component instead of the list alone
+    #[arg(long)]
+    component: bool,
+
+    /// Directory of the repository to write kustomization.yaml into; one that exists keeps everything else
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// ImageRepository and ImagePolicy of Flux, one pair an image.
@@ -93,7 +137,63 @@ enum RangeArg {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     match &args.what {
         What::Flux(args) => flux(args, out),
+        What::List(args) => list(args, out),
+        What::Kustomize(args) => kustomize(args, out),
     }
+}
+
+fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let read = args.repository.read()?;
+    let at = match args.at {
+        AtArg::Upstream => At::Upstream,
+        AtArg::Cache => {
+            require_registry(&read)?;
+            At::Cache
+        }
+    };
+    for reference in emit::list::references(&images(&read), at) {
+        writeln!(out, "{reference}")?;
+    }
+    Ok(outcome(&read, true))
+}
+
+fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let read = args.repository.read()?;
+    require_registry(&read)?;
+    let entries = emit::kustomize::entries(&images(&read))
+        .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
+    let Some(directory) = &args.out else {
+        let holder = if args.component { Holder::Component } else { Holder::Block };
+        out.write_all(emit::kustomize::text(&entries, holder).as_bytes())?;
+        return Ok(outcome(&read, true));
+    };
+    let directory = out_directory(&read.repository, directory)?;
+    let present =
+        |name: &&str| directory.join(name).is_some_and(|path| read.repository.absolute(&path).is_file());
+    let name = emit::KUSTOMIZATION_NAMES.into_iter().find(present).unwrap_or("kustomization.yaml");
+    let path = directory.join(name).unwrap_or_else(RepoPath::root);
+    let change = match std::fs::read_to_string(read.repository.absolute(&path)) {
+        Ok(old) => {
+            let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
+                Stop::usage(
+                    format!("`{path}` stays as it is: {error}"),
+                    "mend or move that file, and run again",
+                )
+            })?;
+            (old != new).then_some(FileChange::Replace { path, old, new })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let holder = if args.component { Holder::Component } else { Holder::Kustomization };
+            Some(FileChange::Create { path, text: emit::kustomize::text(&entries, holder) })
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let written = write(&read.repository, change.as_slice(), out)?;
+    Ok(outcome(&read, written))
+}
+
+fn outcome(read: &ReadRepository, written: bool) -> Outcome {
+    if written && !read.inventory.has_failures() { Outcome::Clean } else { Outcome::Failure }
 }
 
 fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -129,8 +229,8 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
         note(line);
     }
     out.write_all(emission.stream.as_bytes())?;
-    let failed = read.inventory.has_failures() || !write(&read.repository, &emission, out)?;
-    Ok(if failed { Outcome::Failure } else { Outcome::Clean })
+    let written = write(&read.repository, &emission.changes, out)?;
+    Ok(outcome(&read, written))
 }
 
 /// The configuration with the flags over it, checked: the objects would be refused by the cluster much later.
@@ -244,9 +344,9 @@ fn refuse_dirty(repository: &Repository, emission: &Emission, out: Option<&RepoP
 }
 
 /// True when every file was written.
-fn write(repository: &Repository, emission: &Emission, out: &mut dyn Write) -> Result<bool, Stop> {
+fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -> Result<bool, Stop> {
     let mut all = true;
-    for change in &emission.changes {
+    for change in changes {
         let (verb, path, written): (_, _, Result<(), WriteError>) = match change {
             FileChange::Create { path, text } => {
                 ("wrote", path, tree::create(repository, path, text.as_bytes(), false))

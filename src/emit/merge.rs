@@ -9,10 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::flux::{self, Wanted};
 use super::images::Images;
 use super::object::{self, Object, ObjectError, ObjectKind};
-use super::resources;
+use super::sequence::{self, Item};
 use crate::config::{Discovery, Flux};
 use crate::image::Name;
 use crate::tree::RepoPath;
+use crate::yaml;
+
+const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+
+/// What a kustomization may be called, as Kustomize looks for it.
+pub const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -284,9 +290,9 @@ impl<'r> Desk<'r> {
             if object.managed && is_in(path, self.request.out) && !self.kept.contains(&index) {
                 let what = format!("{path}:{}: `{}/{}`", object.line, object.kind.id(), object.name);
                 self.notes.push(match self.request.prune {
-                    true => format!("{what} is removed: its image is no longer in use"),
+                    true => format!("{what} is removed: nothing asks for it any more"),
                     false => {
-                        format!("{what} follows an image that is no longer in use: `--prune` removes it")
+                        format!("{what} is left over: nothing asks for it any more; `--prune` removes it")
                     }
                 });
                 gone.entry(path).or_default().push(object.document);
@@ -315,18 +321,34 @@ impl<'r> Desk<'r> {
             .collect();
         let remove: Vec<String> =
             here.filter(|(_, sheet)| sheet.new.is_none()).filter_map(|(p, _)| below(p)).collect();
-        let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-        let existing =
-            names.iter().filter_map(|name| out.join(name)).find(|path| self.sheets.contains_key(path));
-        match existing {
-            Some(path) => self.change(&path, |text| resources::sync(text, &add, &remove)),
-            None => {
-                if let (false, Some(path)) = (add.is_empty(), out.join("kustomization.yaml")) {
-                    self.append(&path, resources::fresh(&add));
-                }
-                Ok(())
+        let existing = KUSTOMIZATION_NAMES
+            .iter()
+            .filter_map(|name| out.join(name))
+            .find(|path| self.sheets.contains_key(path));
+        let Some(path) = existing else {
+            if let (false, Some(path)) = (add.is_empty(), out.join("kustomization.yaml")) {
+                let items: Vec<Item> = add.iter().map(|file| Item::text(file)).collect();
+                self.append(&path, format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
             }
-        }
+            return Ok(());
+        };
+        self.change(&path, |text| {
+            let stream = yaml::parse(text);
+            let root = stream.documents.iter().find_map(|document| document.root);
+            let listed = root.and_then(|root| stream.get(root, "resources")).map(|list| stream.items(list));
+            let listed: Vec<&str> = listed
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|&item| stream.value(item))
+                .map(|file| file.strip_prefix("./").unwrap_or(file))
+                .collect();
+            let missing = add.iter().filter(|file| !listed.contains(&file.as_str()));
+            let missing: Vec<Item> = missing.map(|file| Item::text(file)).collect();
+            sequence::sync(text, "resources", &missing, |stream, item| {
+                let file = stream.value(item).map(|file| file.strip_prefix("./").unwrap_or(file));
+                file.is_some_and(|file| remove.iter().any(|gone| gone == file))
+            })
+        })
     }
 
     fn finish(self) -> Emission {

@@ -7,13 +7,15 @@
 
 pub mod flux;
 pub mod images;
+pub mod kustomize;
+pub mod list;
 mod merge;
 pub mod names;
 mod object;
 pub mod policy;
-mod resources;
+mod sequence;
 mod tag;
 
 pub use images::{Image, Images, Skipped, Use};
-pub use merge::{Emission, EmitError, FileChange, Request, emit};
+pub use merge::{Emission, EmitError, FileChange, KUSTOMIZATION_NAMES, Request, emit};
 pub use object::ObjectError;

@@ -3,8 +3,8 @@
 //!
 //! `ghcr.io/amerintlxperts/my-app` becomes `ghcr-io.amerintlxperts.my-app`: the host's dots become dashes, slashes
 //! become dots, and the upstream's name is used whatever is scanned. Two images can then only have the same name
-//! when one of them has a `.` or `_` in its path, a `-` or a port in its host, or is too long: such a name always
-//! ends in a hash of the image. Images of another cache than the repository's first begin with their target.
+//! when one of them has a `.` or `_` in its path, a `-` or a port in its host, or is too long (its end is kept): such
+//! a name always ends in a hash of the image. Images of another cache than the repository's first begin with their target.
 
 use crate::image::Name;
 
@@ -24,10 +24,16 @@ pub fn object_name(upstream: &Name, target: &str) -> String {
 /// The name that is nobody else's, whatever the other images are called.
 pub fn hashed_name(upstream: &Name, target: &str) -> String {
     let hash = format!("{:08x}", fold(&format!("{target}\n{upstream}")));
-    let mut name = readable(upstream, target);
-    // All of it is ASCII by now.
-    name.truncate(MAX - 1 - hash.len());
-    format!("{}-{hash}", name.trim_end_matches(['-', '.']))
+    let name = readable(upstream, target);
+    // The end says most. All of it is ASCII by now.
+    let start = name.len().saturating_sub(MAX - 1 - hash.len());
+    let mut end = name.get(start..).unwrap_or_default();
+    if start > 0
+        && let Some((_, whole)) = end.split_once('.')
+    {
+        end = whole;
+    }
+    format!("{}-{hash}", end.trim_start_matches(['-', '.']))
 }
 
 fn readable(upstream: &Name, target: &str) -> String {

@@ -51,7 +51,7 @@ impl ObjectKind {
 pub enum ObjectError {
     #[error("it does not parse: {0}")]
     Parse(String),
-    #[error("`spec.{0}` is not written in a way that can be changed; change it by hand")]
+    #[error("`{0}` is not written in a way that can be changed; change it by hand")]
     Form(String),
     #[error(transparent)]
     Edit(#[from] edit::EditError),
@@ -108,7 +108,7 @@ pub(super) fn set(
     after: &str,
 ) -> Result<String, ObjectError> {
     let stream = yaml::parse(text);
-    let form = || ObjectError::Form(key.to_owned());
+    let form = || ObjectError::Form(format!("spec.{key}"));
     let root = stream.documents.get(document).and_then(|document| document.root).ok_or_else(form)?;
     let spec = stream.get(root, "spec").ok_or_else(form)?;
     if let Some(id) = stream.get(spec, key) {
@@ -155,7 +155,7 @@ fn insertion(stream: &Stream<'_>, spec: NodeId, key: &str, value: &str, after: &
 /// Takes `spec.<key>` out with its lines.
 pub(super) fn unset(text: &str, document: usize, key: &str) -> Result<String, ObjectError> {
     let stream = yaml::parse(text);
-    let form = || ObjectError::Form(key.to_owned());
+    let form = || ObjectError::Form(format!("spec.{key}"));
     let root = stream.documents.get(document).and_then(|document| document.root).ok_or_else(form)?;
     let spec = stream.get(root, "spec").ok_or_else(form)?;
     let mut entries = stream.entries(spec).iter();

@@ -256,7 +256,7 @@ fn pre_release<'a>(after: &[Piece<'a>]) -> Option<&'a str> {
         rest.iter().all(|piece| piece.joint == "-" && numbers(piece.text).is_some_and(|(l, _)| l.is_empty()));
     // Strict versions know one number behind a dot, and none with a zero before it.
     let identifiers = first.text.get(letters.len()..)?.trim_start_matches('.').split('.');
-    let strict = identifiers.filter(|part| !part.is_empty()).all(|part| strict(part));
+    let strict = identifiers.filter(|part| !part.is_empty()).all(strict);
     let ends = !first.text.ends_with('.') && !first.text.contains("..");
     (first.joint == "-" && is_pre_release(letters) && numbers && strict && ends).then_some(letters)
 }

@@ -10,6 +10,8 @@
 mod config;
 mod docs;
 mod edits;
+mod emit_flux;
+mod emit_lists;
 mod explained;
 mod fleet;
 mod flux_rules;
