@@ -11,7 +11,7 @@ use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
-use crate::emit::{self, Emission, FileChange, Images, Request};
+use crate::emit::{self, Emission, FileChange, Images, Request, markers};
 use crate::find::Form;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
@@ -106,6 +106,11 @@ struct FluxArgs {
     /// Point ImageRepository objects that scan the upstream of an image at the cache
     #[arg(long)]
     move_existing: bool,
+
+    /// Write setter markers behind the fields that the policies are to set, and mend those that would write the
+    /// upstream's name back
+    #[arg(long)]
+    markers: bool,
 
     /// Change files that have uncommitted changes
     #[arg(long)]
@@ -220,8 +225,9 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
         move_existing: args.move_existing,
         prune: args.prune,
     };
-    let emission = emit::emit(&request)
+    let mut emission = emit::emit(&request)
         .map_err(|error| Stop::usage(error.to_string(), "mend or move that file, and run again"))?;
+    mark(args.markers, &read, &images, &flux, &mut emission)?;
     if !args.allow_dirty {
         refuse_dirty(&read.repository, &emission, directory.as_ref())?;
     }
@@ -231,6 +237,46 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     out.write_all(emission.stream.as_bytes())?;
     let written = write(&read.repository, &emission.changes, out)?;
     Ok(outcome(&read, written))
+}
+
+/// Adds the markers to what is to be written.
+fn mark(
+    write: bool,
+    read: &ReadRepository,
+    images: &Images,
+    flux: &Flux,
+    emission: &mut Emission,
+) -> Result<(), Stop> {
+    let mut files = BTreeMap::new();
+    for file in &read.inventory.files {
+        let marked = file.found.sites.iter().any(|site| write || site.marker.is_some());
+        let changed = |change: &FileChange| *change.path() == file.path;
+        if !marked || file.path.as_str() == "-" {
+            continue;
+        }
+        if emission.changes.iter().any(changed) {
+            emission.notes.push(format!("{}: changed otherwise: run again for its markers", file.path));
+            continue;
+        }
+        let bytes = std::fs::read(read.repository.absolute(&file.path))?;
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.insert(file.path.clone(), text);
+        }
+    }
+    let wanted = emit::flux::wanted(images, flux);
+    let request = markers::Request {
+        inventory: &read.inventory,
+        config: &read.config,
+        wanted: &wanted,
+        policies: &emission.policies,
+        discovery: flux.discovery,
+        files: &files,
+        write,
+    };
+    let (changes, notes) = markers::plan(&request);
+    emission.changes.extend(changes);
+    emission.notes.extend(notes);
+    Ok(())
 }
 
 /// The configuration with the flags over it, checked: the objects would be refused by the cluster much later.

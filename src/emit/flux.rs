@@ -226,6 +226,12 @@ pub(super) fn policy(wanted: &Wanted, repository: &str, flux: &Flux) -> Option<S
     Some(text)
 }
 
+/// Does the policy read digests beside tags?
+pub(super) fn reflects(wanted: &Wanted, flux: &Flux) -> bool {
+    let moves = wanted.policy.as_ref().is_some_and(|policy| policy.follows == Follows::Digest);
+    flux.api_version.reflects_digests() && (moves || wanted.pinned)
+}
+
 fn head(text: &mut String, kind: &str, name: &str, flux: &Flux) {
     line(text, &format!("apiVersion: {GROUP}/{}", flux.api_version.id()));
     line(text, &format!("kind: {kind}"));

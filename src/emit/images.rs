@@ -116,7 +116,7 @@ impl Images {
 }
 
 /// Upstream and cached name of a site; `None` for what is no image, an error for what cannot be followed.
-fn names(
+pub(super) fn names(
     site: &Site,
     routes: Option<&Routes>,
     config: &Config,

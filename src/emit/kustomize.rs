@@ -27,9 +27,9 @@ pub enum Holder {
 #[derive(Debug, thiserror::Error)]
 #[error("`{upstream}` is `{first}` and `{second}`, in different targets")]
 pub struct Conflict {
-    upstream: Name,
-    first: Name,
-    second: Name,
+    upstream: String,
+    first: String,
+    second: String,
 }
 
 /// One entry of `images:`.
@@ -59,7 +59,7 @@ pub fn entries(images: &Images) -> Result<Vec<Entry>, Conflict> {
         if let Some(first) = cached.insert(&image.upstream, name)
             && first != name
         {
-            let (upstream, first, second) = (image.upstream.clone(), first.clone(), name.clone());
+            let (upstream, first, second) = (image.upstream.to_string(), first.to_string(), name.to_string());
             return Err(Conflict { upstream, first, second });
         }
     }

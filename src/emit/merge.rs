@@ -43,6 +43,16 @@ pub enum FileChange {
     Remove { path: RepoPath, old: String },
 }
 
+impl FileChange {
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            FileChange::Create { path, .. }
+            | FileChange::Replace { path, .. }
+            | FileChange::Remove { path, .. } => path,
+        }
+    }
+}
+
 /// What is to be written and said.
 #[derive(Clone, Debug, Default)]
 pub struct Emission {
@@ -50,6 +60,19 @@ pub struct Emission {
     pub stream: String,
     pub changes: Vec<FileChange>,
     pub notes: Vec<String>,
+    /// Every policy there is then, for markers.
+    pub policies: Vec<Followed>,
+}
+
+/// An `ImagePolicy` and what it reads its tags from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// `namespace:name`, as markers write it.
+    pub reference: String,
+    /// `spec.image` of its repository.
+    pub scan: String,
+    /// It reads digests too, so that a marker keeps a pin.
+    pub reflects: bool,
 }
 
 /// A file that could not be changed; then nothing is written at all.
@@ -94,6 +117,7 @@ struct Desk<'r> {
     kept: BTreeSet<usize>,
     stream: Vec<String>,
     notes: Vec<String>,
+    policies: Vec<Followed>,
 }
 
 impl<'r> Desk<'r> {
@@ -112,8 +136,8 @@ impl<'r> Desk<'r> {
             let text = Some(text.clone());
             sheets.insert(path.clone(), Sheet { old: text.clone(), new: text, ours: false });
         }
-        let (kept, stream, notes) = (BTreeSet::new(), Vec::new(), Vec::new());
-        Ok(Desk { request, sheets, objects, kept, stream, notes })
+        let (kept, stream, notes, policies) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Desk { request, sheets, objects, kept, stream, notes, policies })
     }
 
     /// Repositories of other people that scan the upstream of a wanted image: reported, or moved on request.
@@ -179,6 +203,7 @@ impl<'r> Desk<'r> {
         let flux = self.request.flux;
         let Some(out) = self.request.out else {
             self.stream.push(flux::objects(wanted, flux));
+            self.made(wanted, &wanted.name);
             return Ok(());
         };
         let file = out.join(&format!("{}.yaml", wanted.name)).unwrap_or_else(RepoPath::root);
@@ -189,6 +214,9 @@ impl<'r> Desk<'r> {
             Some((index, path, object)) => {
                 self.kept.insert(index);
                 self.mend(&path, &object, wanted)?;
+                if let Some((_, object)) = self.objects.get_mut(index) {
+                    object.about = Some(wanted.scan.to_string());
+                }
                 (object.name, path)
             }
             None => {
@@ -210,9 +238,18 @@ impl<'r> Desk<'r> {
         }
         if !policy && let Some(text) = flux::policy(wanted, &name, flux) {
             self.append(&file, text);
+            self.made(wanted, &name);
         }
         self.own(&file);
         Ok(())
+    }
+
+    fn made(&mut self, wanted: &Wanted, name: &str) {
+        if wanted.policy.is_some() {
+            let reference = format!("{}:{name}", self.request.flux.namespace);
+            let reflects = flux::reflects(wanted, self.request.flux);
+            self.policies.push(Followed { reference, scan: wanted.scan.to_string(), reflects });
+        }
     }
 
     fn find(&self, kind: ObjectKind, is: impl Fn(&Object) -> bool) -> Option<(usize, RepoPath, Object)> {
@@ -351,14 +388,33 @@ impl<'r> Desk<'r> {
         })
     }
 
-    fn finish(self) -> Emission {
+    /// The policies that exist, beside those that were just made.
+    fn known_policies(&mut self) {
+        let default = &self.request.flux.namespace;
+        let namespace = |object: &Object| object.namespace.clone().unwrap_or_else(|| default.clone());
+        for (_, policy) in self.objects.iter().filter(|(_, object)| object.kind == ObjectKind::Policy) {
+            let reads = |(_, object): &&(RepoPath, Object)| {
+                object.kind == ObjectKind::Repository
+                    && Some(&object.name) == policy.about.as_ref()
+                    && namespace(object) == namespace(policy)
+            };
+            let Some((_, repository)) = self.objects.iter().find(reads) else { continue };
+            let reference = format!("{}:{}", namespace(policy), policy.name);
+            let scan = repository.about.clone().unwrap_or_default();
+            self.policies.push(Followed { reference, scan, reflects: policy.reflects });
+        }
+    }
+
+    fn finish(mut self) -> Emission {
+        self.known_policies();
         let changes = self.sheets.into_iter().filter_map(|(path, sheet)| match (sheet.old, sheet.new) {
             (None, Some(text)) => Some(FileChange::Create { path, text }),
             (Some(old), Some(new)) if old != new => Some(FileChange::Replace { path, old, new }),
             (Some(old), None) => Some(FileChange::Remove { path, old }),
             _ => None,
         });
-        Emission { changes: changes.collect(), stream: self.stream.join("---\n"), notes: self.notes }
+        let changes = changes.collect();
+        Emission { changes, stream: self.stream.join("---\n"), notes: self.notes, policies: self.policies }
     }
 }
 

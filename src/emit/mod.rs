@@ -9,6 +9,7 @@ pub mod flux;
 pub mod images;
 pub mod kustomize;
 pub mod list;
+pub mod markers;
 mod merge;
 pub mod names;
 mod object;

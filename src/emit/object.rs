@@ -16,6 +16,8 @@ pub(super) struct Object {
     /// Credentials that somebody chose.
     pub(super) secret: bool,
     pub(super) interval: bool,
+    /// Of a policy: it reads digests too.
+    pub(super) reflects: bool,
     /// Carries our label.
     pub(super) managed: bool,
     /// Index of the document in its file.
@@ -93,6 +95,7 @@ fn object(stream: &Stream<'_>, root: NodeId, document: usize) -> Option<Object> 
         provider: text(&["spec", "provider"]),
         secret: at(&["spec", "secretRef"]).is_some(),
         interval: at(&["spec", "interval"]).is_some(),
+        reflects: text(&["spec", "digestReflectionPolicy"]).is_some_and(|policy| policy != "Never"),
         managed: text(&["metadata", "labels", MANAGED_BY]).as_deref() == Some("pullthru"),
         document,
         line: stream.text.get(..place).unwrap_or_default().matches('\n').count() + 1,

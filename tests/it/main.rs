@@ -12,6 +12,7 @@ mod docs;
 mod edits;
 mod emit_flux;
 mod emit_lists;
+mod emit_markers;
 mod explained;
 mod fleet;
 mod flux_rules;
