@@ -182,10 +182,15 @@ impl Marking<'_, '_> {
                 (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
             };
         }
-        let Some(field) = self.tag_field(name, tag) else {
-            return out("its tag stands in no field beside it");
-        };
+        let Some(field) = self.beside(name, tag) else { return out("its tag stands in no field beside it") };
         let mut edits = self.append(field, &policy.reference, ":tag")?;
+        if let Some(digest) = digest {
+            // The old digest behind a new tag would be pulled.
+            let Some(field) = self.beside(name, digest) else {
+                return out("its digest stands in no field beside it");
+            };
+            edits.extend(self.append(field, &policy.reference, ":digest")?);
+        }
         let repository =
             matches!(self.site.shape, Shape::Name(_)) && self.stream.key_of(name) != Some("name");
         if cache
