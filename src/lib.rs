@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod emit;
 pub mod find;
 pub mod image;
 pub mod inventory;

@@ -1,5 +1,6 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
+mod emit;
 mod init;
 mod migrate;
 mod repository;
@@ -31,6 +32,8 @@ enum Command {
     Scan(scan::Args),
     /// Rewrite references to the cache: a diff, and the files with --write
     Migrate(migrate::Args),
+    /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
+    Emit(emit::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
 }
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Scan(args) => scan::run(&args, &mut out),
         Command::Migrate(args) => migrate::run(&args, &mut out),
+        Command::Emit(args) => emit::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };
     let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));

@@ -75,11 +75,12 @@ pub(super) struct RepositoryArgs {
 
 /// A repository that was read.
 pub(super) struct ReadRepository {
+    pub(super) repository: Repository,
     pub(super) config: Config,
     /// What was asked for.
     pub(super) inventory: Inventory,
     /// The rest of the repository, where it decides about what was asked for.
-    context: Inventory,
+    pub(super) context: Inventory,
     named: Vec<RepoPath>,
 }
 
@@ -201,7 +202,7 @@ impl RepositoryArgs {
         for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
             note(&format!("error: `{path}`: {what}"));
         }
-        Ok(ReadRepository { config, inventory, context, named })
+        Ok(ReadRepository { repository, config, inventory, context, named })
     }
 
     pub(super) fn is_stdin(&self) -> bool {

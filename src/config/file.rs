@@ -99,6 +99,10 @@ pub struct Flux {
     pub namespace: String,
     pub interval: String,
     pub discovery: Discovery,
+    /// How far a policy may lead from the version in use.
+    pub range: FluxRange,
+    /// Labels of every object, besides `app.kubernetes.io/managed-by: pullthru`.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Default for Flux {
@@ -108,6 +112,8 @@ impl Default for Flux {
             namespace: "flux-system".to_owned(),
             interval: "1m".to_owned(),
             discovery: Discovery::Cache,
+            range: FluxRange::Any,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -118,6 +124,18 @@ pub enum FluxVersion {
     V1,
     V1beta2,
     V1beta1,
+}
+
+/// How far a policy may lead from the version in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FluxRange {
+    /// To any newer version.
+    Any,
+    /// To newer versions of the same major version.
+    Major,
+    /// To newer patches of the same minor version.
+    Minor,
 }
 
 /// Where new tags are looked up.

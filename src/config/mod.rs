@@ -11,7 +11,7 @@ mod propose;
 use globset::{Glob, GlobSet};
 
 pub use error::{ConfigError, ConfigErrors};
-pub use file::{Discovery, Flux, FluxVersion, Severity};
+pub use file::{Discovery, Flux, FluxRange, FluxVersion, Severity};
 pub use propose::{Facts, propose};
 
 use crate::image::Name;

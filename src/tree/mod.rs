@@ -3,7 +3,7 @@
 //! This is the leftmost room of the house: it knows directories, `.gitignore`, Git and line numbers, and nothing of
 //! YAML. [`Repository::discover`] finds the root; [`walk()`] hands every file to a visitor and notes what it did not
 //! hand over; [`LineIndex`] turns byte offsets into lines and columns; [`dirty_files`] and [`changed_since`] ask Git;
-//! [`replace`], [`create`] and [`sweep`] are the only places of the program that write into a repository.
+//! [`replace`], [`create`], [`remove`] and [`sweep`] are the only places of the program that write into a repository.
 
 mod git;
 mod lines;

@@ -1,4 +1,4 @@
-//! Writing: [`replace`] for a file that was read, [`create`] for a new one. Nothing else in the program writes into
+//! Writing: [`replace`] for a file that was read, [`create`] for a new one, [`remove`] for one that goes. Nothing else in the program writes into
 //! a repository.
 //!
 //! Both write a temporary file in the same directory, flush it to the disk and rename it, so that at every moment,
@@ -141,16 +141,21 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
     flush_directory(path, &target)
 }
 
-/// Removes the file at `path`, which was read as `expected`, and its directory when nothing else is in it.
+/// Removes the file at `path`, which was read as `expected`, and its directory when nothing else is in it. A link is
+/// removed itself, not what it leads to.
 ///
 /// # Errors
 /// [`WriteError`]; the file is then still there, but for [`WriteError::NotFlushed`].
 pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(), WriteError> {
     let failed = |source| WriteError::Io { path: path.clone(), source };
     let absolute = repo.absolute(path);
-    let target = fs::canonicalize(&absolute).map_err(failed)?;
+    let directory = absolute.parent().map(fs::canonicalize).transpose().map_err(failed)?;
+    let (Some(directory), Some(name)) = (directory, absolute.file_name()) else {
+        return Err(WriteError::NotAFile { path: path.clone() });
+    };
+    let target = directory.join(name);
     check_inside(repo, path, &target)?;
-    if !fs::symlink_metadata(&absolute).map_err(failed)?.is_file() {
+    if !fs::metadata(&target).map_err(failed)?.is_file() {
         return Err(WriteError::NotAFile { path: path.clone() });
     }
     if fs::read(&target).map_err(failed)? != expected {
@@ -158,7 +163,7 @@ pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(),
     }
     fs::remove_file(&target).map_err(failed)?;
     // Fails where other files are, which is meant.
-    let emptied = target.parent().is_some_and(|directory| fs::remove_dir(directory).is_ok());
+    let emptied = fs::remove_dir(&directory).is_ok();
     if emptied { Ok(()) } else { flush_directory(path, &target) }
 }
 

@@ -1,0 +1,285 @@
+//! Setter markers of Flux, `# {"$imagepolicy": "namespace:policy:tag"}`: which fields could take one, and which of
+//! those that exist would write the upstream's name back.
+//!
+//! Flux replaces the whole scalar that a marker stands behind: with `:tag` by the tag, with `:name` by `spec.image` of
+//! the repository that the policy reads, without a suffix by both. So `:tag` is right for a tag in a field of its own
+//! wherever tags are looked up; the other two are right only where the cache is scanned and the field names it.
+
+use std::collections::BTreeMap;
+
+use super::flux::Wanted;
+use super::images;
+use super::merge::{FileChange, Followed};
+use super::object::end_of_line;
+use crate::config::{Config, Discovery};
+use crate::find::{Obstacle, Shape, Site};
+use crate::image::Name;
+use crate::inventory::{FileInventory, Inventory};
+use crate::tree::{Position, RepoPath};
+use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
+
+/// What the markers are made from.
+#[derive(Clone, Debug)]
+pub struct Request<'r> {
+    pub inventory: &'r Inventory,
+    pub config: &'r Config,
+    pub wanted: &'r [Wanted],
+    pub policies: &'r [Followed],
+    pub discovery: Discovery,
+    /// The texts of the files with sites.
+    pub files: &'r BTreeMap<RepoPath, String>,
+    /// Write them; else only those that revert are looked for.
+    pub write: bool,
+}
+
+/// The edited files, and what was found or could not be marked.
+pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
+    let (mut changes, mut notes) = (Vec::new(), Vec::new());
+    for file in &request.inventory.files {
+        let Some(text) = request.files.get(&file.path) else { continue };
+        let stream = yaml::parse(text);
+        if !stream.errors.is_empty() {
+            continue;
+        }
+        let mut edits: Vec<Edit> = Vec::new();
+        for (site, &position) in file.found.sites.iter().zip(&file.sites) {
+            let marking = Marking { request, file, stream: &stream, site, position };
+            match marking.edits() {
+                Ok(more) => edits.extend(more.into_iter().filter(|_| request.write)),
+                Err(note) => notes.push(note),
+            }
+        }
+        edits.sort();
+        edits.dedup();
+        if edits.is_empty() {
+            continue;
+        }
+        match edit::apply(text, &edits) {
+            Ok(new) if same_values(&stream, &new) => {
+                changes.push(FileChange::Replace { path: file.path.clone(), old: text.clone(), new });
+            }
+            _ => notes
+                .push(format!("{}: markers would change what the file says: none were written", file.path)),
+        }
+    }
+    (changes, notes)
+}
+
+/// Only comments may differ.
+fn same_values(old: &Stream<'_>, new: &str) -> bool {
+    let new = yaml::parse(new);
+    new.errors.is_empty()
+        && old.nodes().map(|(_, node)| &node.kind).eq(new.nodes().map(|(_, node)| &node.kind))
+}
+
+struct Marking<'m, 's> {
+    request: &'m Request<'m>,
+    file: &'m FileInventory,
+    stream: &'m Stream<'s>,
+    site: &'m Site,
+    position: Position,
+}
+
+/// A marker that stands in the file.
+struct Existing<'s> {
+    /// `namespace:policy`, where it stands.
+    span: Span,
+    reference: &'s str,
+    suffix: &'s str,
+}
+
+impl Marking<'_, '_> {
+    /// The edits for one site; an error is a note for people.
+    fn edits(&self) -> Result<Vec<Edit>, String> {
+        let routes = self.request.config.routes(self.file.path.as_str());
+        let Ok(Some((upstream, cached))) = images::names(self.site, routes, self.request.config) else {
+            return Ok(Vec::new());
+        };
+        let scan = match self.request.discovery {
+            Discovery::Cache => cached.clone(),
+            Discovery::Upstream => Some(upstream),
+        };
+        let wanted = self.request.wanted.iter().find(|wanted| Some(&wanted.scan) == scan.as_ref());
+        let (Some(wanted), true) = (wanted, self.site.inside.is_none()) else { return Ok(Vec::new()) };
+        let Some(name) = self.stream.scalar_at(self.site.start()) else { return Ok(Vec::new()) };
+        let moved = cached.as_ref() == Some(&self.site.name);
+        let mut edits = Vec::new();
+        if let Some(existing) = self.marker(name)
+            && ["", ":name"].contains(&existing.suffix)
+        {
+            edits = self.reverting(&existing, moved, wanted)?;
+        }
+        if self.request.write {
+            edits.extend(self.missing(name, moved, wanted)?);
+        }
+        Ok(edits)
+    }
+
+    /// A marker that writes a name: right when its policy reads what the field says.
+    fn reverting(&self, existing: &Existing<'_>, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
+        if !moved {
+            return Ok(Vec::new());
+        }
+        let policy = self.request.policies.iter().find(|policy| policy.reference == existing.reference);
+        if policy.is_some_and(|policy| is(&policy.scan, &self.site.name)) {
+            return Ok(Vec::new());
+        }
+        let what = match policy {
+            Some(policy) => format!("writes {} back at the next automation run", policy.scan),
+            None => "names a policy that is not in this repository, which may write the upstream's name"
+                .to_owned(),
+        };
+        let found = format!(
+            "{}: marker-reverts: the marker `{}{}` {what}",
+            self.place(),
+            existing.reference,
+            existing.suffix
+        );
+        let ours = self.policy(wanted).filter(|_| self.request.discovery == Discovery::Cache);
+        match ours {
+            Some(ours) if self.request.write => {
+                Ok(vec![Edit { span: existing.span, text: ours.reference.clone() }])
+            }
+            Some(_) => Err(format!("{found}; `--markers` points it at the cache's policy")),
+            None => Err(format!("{found}; remove it, or look for tags in the cache")),
+        }
+    }
+
+    /// New markers, where there is none.
+    fn missing(&self, name: NodeId, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
+        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
+        let Some(tag) = tag(self.site) else { return Ok(Vec::new()) };
+        let Some(policy) = &wanted.policy else { return Ok(Vec::new()) };
+        if policy.others.iter().any(|other| other == tag) {
+            // Another kind of tag than the policy's: it would be replaced by one that is not meant.
+            return Ok(Vec::new());
+        }
+        if matches!(self.site.obstacle, Some(Obstacle::Sops | Obstacle::MultiLine | Obstacle::Template)) {
+            return out("the field is not written in a way that Flux could set");
+        }
+        let of_image: Vec<&Followed> =
+            self.request.policies.iter().filter(|policy| is(&policy.scan, &wanted.scan)).collect();
+        let [policy] = of_image.as_slice() else {
+            let why = if of_image.is_empty() {
+                "no policy reads this image"
+            } else {
+                "several policies read this image"
+            };
+            return out(why);
+        };
+        let digest = self.site.tail.split_once('@').map(|(_, digest)| digest);
+        if digest.is_some() && !policy.reflects {
+            return out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
+        }
+        let cache = self.request.discovery == Discovery::Cache;
+        if self.stream.value(name) == Some(self.site.reference().as_str()) {
+            if self.marker(name).is_some() {
+                return Ok(Vec::new());
+            }
+            return match (cache, moved) {
+                (true, true) => self.append(name, &policy.reference, ""),
+                (true, false) => out("the reference does not name the cache yet: `pullthru migrate` first"),
+                (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
+            };
+        }
+        let Some(field) = self.beside(name, tag) else { return out("its tag stands in no field beside it") };
+        let mut edits = self.append(field, &policy.reference, ":tag")?;
+        if let Some(digest) = digest {
+            // The old digest behind a new tag would be pulled.
+            let Some(field) = self.beside(name, digest) else {
+                return out("its digest stands in no field beside it");
+            };
+            edits.extend(self.append(field, &policy.reference, ":digest")?);
+        }
+        let repository =
+            matches!(self.site.shape, Shape::Name(_)) && self.stream.key_of(name) != Some("name");
+        if cache
+            && moved
+            && repository
+            && self.stream.value(name) == Some(self.site.name.to_string().as_str())
+        {
+            edits.extend(self.append(name, &policy.reference, ":name")?);
+        }
+        Ok(edits)
+    }
+
+    fn policy(&self, wanted: &Wanted) -> Option<&Followed> {
+        self.request.policies.iter().find(|policy| is(&policy.scan, &wanted.scan))
+    }
+
+    /// The field beside the name that holds its tag or digest.
+    fn beside(&self, name: NodeId, text: &str) -> Option<NodeId> {
+        let mapping = self.stream.node(name)?.parent?;
+        let named = |key: &str| {
+            let key = key.to_ascii_lowercase();
+            ["tag", "version", "digest", "sha"].iter().any(|part| key.contains(part))
+        };
+        let found = self.stream.entries(mapping).iter().find(|(key, value)| {
+            self.stream.value(*key).is_some_and(named) && self.stream.value(*value) == Some(text)
+        });
+        found.map(|(_, value)| *value)
+    }
+
+    /// A marker behind a scalar, at the end of its line; nothing where one stands.
+    fn append(&self, scalar: NodeId, policy: &str, suffix: &str) -> Result<Vec<Edit>, String> {
+        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
+        if self.marker(scalar).is_some() {
+            return Ok(Vec::new());
+        }
+        let Some(node) = self.stream.node(scalar) else { return Ok(Vec::new()) };
+        let flow = self.stream.ancestors(scalar).filter_map(|id| self.stream.node(id)).any(|node| {
+            matches!(node.kind, Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
+        });
+        let plain = match &node.kind {
+            Kind::Scalar { style: Style::Literal | Style::Folded, .. } => false,
+            Kind::Scalar { .. } => !node.span.slice(self.stream.text).contains('\n'),
+            _ => false,
+        };
+        if flow || !plain || node.anchored {
+            return out("the field stands within brackets, over several lines, or behind an anchor");
+        }
+        let (end, _) = end_of_line(self.stream.text, node.span.end);
+        let rest = self.stream.text.get(node.span.end..end).unwrap_or_default();
+        if !rest.trim().is_empty() {
+            // Flux reads the whole comment as JSON.
+            return out("the line has a comment already, and Flux takes no other beside its own");
+        }
+        let text = format!(" # {{\"$imagepolicy\": \"{policy}{suffix}\"}}");
+        Ok(vec![Edit { span: Span::new(node.span.end, node.span.end), text }])
+    }
+
+    /// The marker behind a scalar.
+    fn marker(&self, scalar: NodeId) -> Option<Existing<'_>> {
+        const KEY: &str = "\"$imagepolicy\"";
+        let node = self.stream.node(scalar)?;
+        let (end, _) = end_of_line(self.stream.text, node.span.end);
+        let rest = self.stream.text.get(node.span.end..end)?;
+        let key = rest.find(KEY)? + KEY.len();
+        let open = key + rest.get(key..)?.find('"')? + 1;
+        let value = rest.get(open..)?.split('"').next()?;
+        let colons: Vec<usize> = value.match_indices(':').map(|(at, _)| at).collect();
+        let length = colons.get(1).copied().unwrap_or(value.len());
+        let (reference, suffix) = value.split_at_checked(length)?;
+        let start = node.span.end + open;
+        Some(Existing { span: Span::new(start, start + length), reference, suffix })
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "{}:{}:{}: {}",
+            self.file.path,
+            self.position.line,
+            self.position.column,
+            self.site.reference()
+        )
+    }
+}
+
+fn tag(site: &Site) -> Option<&str> {
+    let tag = site.tail.strip_prefix(':')?;
+    Some(tag.split_once('@').map_or(tag, |(tag, _)| tag))
+}
+
+fn is(scan: &str, name: &Name) -> bool {
+    scan == name.to_string() || Name::parse(scan).is_ok_and(|scanned| scanned == *name)
+}

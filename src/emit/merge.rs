@@ -1,0 +1,429 @@
+//! New objects beside those that exist: what is missing is added, what is wrong is changed in place, and what a
+//! person set stays. A second run changes nothing.
+//!
+//! An object of ours is known by the image that it scans, or by kind, namespace and name; an object of somebody else
+//! that scans the same image stands in for ours. [`emit`] is pure: texts in, [`FileChange`]s out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::flux::{self, Wanted};
+use super::images::Images;
+use super::object::{self, Object, ObjectError, ObjectKind};
+use super::sequence::{self, Item};
+use crate::config::{Discovery, Flux};
+use crate::image::Name;
+use crate::tree::RepoPath;
+use crate::yaml;
+
+const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+
+/// What a kustomization may be called, as Kustomize looks for it.
+pub const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request<'r> {
+    pub images: &'r Images,
+    pub flux: &'r Flux,
+    /// The files of the output directory, and every other file with an `ImageRepository`.
+    pub files: BTreeMap<RepoPath, String>,
+    /// `None` for one stream of everything.
+    pub out: Option<&'r RepoPath>,
+    /// The images are those of the whole repository: what is not among them is gone.
+    pub whole: bool,
+    pub move_existing: bool,
+    pub prune: bool,
+}
+
+/// What one file becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    Create { path: RepoPath, text: String },
+    Replace { path: RepoPath, old: String, new: String },
+    Remove { path: RepoPath, old: String },
+}
+
+impl FileChange {
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            FileChange::Create { path, .. }
+            | FileChange::Replace { path, .. }
+            | FileChange::Remove { path, .. } => path,
+        }
+    }
+}
+
+/// What is to be written and said.
+#[derive(Clone, Debug, Default)]
+pub struct Emission {
+    /// All new objects, when there is no output directory.
+    pub stream: String,
+    pub changes: Vec<FileChange>,
+    pub notes: Vec<String>,
+    /// Every policy there is then, for markers.
+    pub policies: Vec<Followed>,
+}
+
+/// An `ImagePolicy` and what it reads its tags from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// `namespace:name`, as markers write it.
+    pub reference: String,
+    /// `spec.image` of its repository.
+    pub scan: String,
+    /// It reads digests too, so that a marker keeps a pin.
+    pub reflects: bool,
+}
+
+/// A file that could not be changed; then nothing is written at all.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` stays as it is, and nothing was written: {source}")]
+pub struct EmitError {
+    path: RepoPath,
+    source: ObjectError,
+}
+
+pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
+    let mut desk = Desk::new(request)?;
+    let wanted = flux::wanted(request.images, request.flux);
+    desk.existing(&wanted)?;
+    for wanted in &wanted {
+        match desk.stand_in(wanted) {
+            Some(note) => desk.notes.push(note),
+            None => desk.image(wanted)?,
+        }
+    }
+    desk.vanished();
+    desk.list()?;
+    Ok(desk.finish())
+}
+
+/// A file under way.
+#[derive(Clone, Debug, Default)]
+struct Sheet {
+    /// `None` for a new file.
+    old: Option<String>,
+    /// `None` for a removed one.
+    new: Option<String>,
+    /// Holds objects that are ours, so that it has to be listed.
+    ours: bool,
+}
+
+struct Desk<'r> {
+    request: &'r Request<'r>,
+    sheets: BTreeMap<RepoPath, Sheet>,
+    objects: Vec<(RepoPath, Object)>,
+    /// Indices of objects that a wanted image answers to.
+    kept: BTreeSet<usize>,
+    stream: Vec<String>,
+    notes: Vec<String>,
+    policies: Vec<Followed>,
+}
+
+impl<'r> Desk<'r> {
+    fn new(request: &'r Request<'r>) -> Result<Desk<'r>, EmitError> {
+        let mut objects = Vec::new();
+        let mut sheets = BTreeMap::new();
+        for (path, text) in &request.files {
+            match object::read(text) {
+                Ok(read) => objects.extend(read.into_iter().map(|object| (path.clone(), object))),
+                // Elsewhere it is no business of ours; there it may hold what would be made a second time.
+                Err(source) if is_in(path, request.out) => {
+                    return Err(EmitError { path: path.clone(), source });
+                }
+                Err(_) => continue,
+            }
+            let text = Some(text.clone());
+            sheets.insert(path.clone(), Sheet { old: text.clone(), new: text, ours: false });
+        }
+        let (kept, stream, notes, policies) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Desk { request, sheets, objects, kept, stream, notes, policies })
+    }
+
+    /// Repositories of other people that scan the upstream of a wanted image: reported, or moved on request.
+    fn existing(&mut self, wanted: &[Wanted]) -> Result<(), EmitError> {
+        if self.request.flux.discovery == Discovery::Upstream {
+            return Ok(());
+        }
+        for index in 0..self.objects.len() {
+            let Some((path, object)) = self.objects.get(index).cloned() else { continue };
+            if object.kind != ObjectKind::Repository || object.managed {
+                continue;
+            }
+            let Some(wanted) = wanted.iter().find(|wanted| scans(&object, &wanted.upstream)) else {
+                continue;
+            };
+            let place = format!("{path}:{}: `ImageRepository/{}`", object.line, object.name);
+            if !self.request.move_existing {
+                self.notes.push(format!(
+                    "{place} scans {}: its policies write that name over the cache's wherever a marker has no \
+                     `:tag`; `--move-existing` points it at the cache",
+                    wanted.upstream
+                ));
+                continue;
+            }
+            let scan = wanted.scan.to_string();
+            self.change(&path, |text| object::set(text, object.document, "image", &scan, "interval"))?;
+            if object.has_provider_field() {
+                self.change(&path, |text| object::set(text, object.document, "provider", "aws", "interval"))?;
+            }
+            let mut also = "";
+            if object.secret {
+                // Credentials of the upstream: with them the controller does not ask ECR for its own.
+                self.change(&path, |text| object::unset(text, object.document, "secretRef"))?;
+                also = ", without its `secretRef`, which held the upstream's credentials";
+            }
+            self.notes.push(format!("{place} now scans {scan}{also}"));
+            if let Some((_, object)) = self.objects.get_mut(index) {
+                object.about = Some(scan);
+                object.provider = object.has_provider_field().then(|| "aws".to_owned());
+                object.secret = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody else's repository that scans what ours would.
+    fn stand_in(&self, wanted: &Wanted) -> Option<String> {
+        let stands_in = |(path, object): &&(RepoPath, Object)| {
+            object.kind == ObjectKind::Repository
+                && !object.managed
+                && !is_in(path, self.request.out)
+                && scans(object, &wanted.scan)
+        };
+        let (path, object) = self.objects.iter().find(stands_in)?;
+        Some(format!(
+            "{path}:{}: `ImageRepository/{}` scans {} already",
+            object.line, object.name, wanted.scan
+        ))
+    }
+
+    /// Adds or mends the objects of one image.
+    fn image(&mut self, wanted: &Wanted) -> Result<(), EmitError> {
+        let flux = self.request.flux;
+        let Some(out) = self.request.out else {
+            self.stream.push(flux::objects(wanted, flux));
+            self.made(wanted, &wanted.name);
+            return Ok(());
+        };
+        let file = out.join(&format!("{}.yaml", wanted.name)).unwrap_or_else(RepoPath::root);
+        let scanning = self.find(ObjectKind::Repository, |object| scans(object, &wanted.scan));
+        let found =
+            scanning.or_else(|| self.find(ObjectKind::Repository, |object| object.name == wanted.name));
+        let (name, file) = match found {
+            Some((index, path, object)) => {
+                self.kept.insert(index);
+                self.mend(&path, &object, wanted)?;
+                if let Some((_, object)) = self.objects.get_mut(index) {
+                    object.about = Some(wanted.scan.to_string());
+                }
+                (object.name, path)
+            }
+            None => {
+                self.append(&file, flux::repository(wanted, flux));
+                (wanted.name.clone(), file)
+            }
+        };
+        let mut policy = false;
+        for (index, (path, object)) in self.objects.iter().enumerate() {
+            let about = object.about.as_deref() == Some(name.as_str()) || object.name == name;
+            if object.kind == ObjectKind::Policy
+                && is_in(path, Some(out))
+                && about
+                && self.is_in_namespace(object)
+            {
+                self.kept.insert(index);
+                policy = true;
+            }
+        }
+        if !policy && let Some(text) = flux::policy(wanted, &name, flux) {
+            self.append(&file, text);
+            self.made(wanted, &name);
+        }
+        self.own(&file);
+        Ok(())
+    }
+
+    fn made(&mut self, wanted: &Wanted, name: &str) {
+        if wanted.policy.is_some() {
+            let reference = format!("{}:{name}", self.request.flux.namespace);
+            let reflects = flux::reflects(wanted, self.request.flux);
+            self.policies.push(Followed { reference, scan: wanted.scan.to_string(), reflects });
+        }
+    }
+
+    fn find(&self, kind: ObjectKind, is: impl Fn(&Object) -> bool) -> Option<(usize, RepoPath, Object)> {
+        let mut objects = self.objects.iter().enumerate();
+        let here = |(path, object): &(RepoPath, Object)| {
+            object.kind == kind && is_in(path, self.request.out) && self.is_in_namespace(object) && is(object)
+        };
+        let (index, (path, object)) = objects.find(|(_, entry)| here(entry))?;
+        Some((index, path.clone(), object.clone()))
+    }
+
+    fn is_in_namespace(&self, object: &Object) -> bool {
+        // A kustomization may set the namespace of what has none.
+        object.namespace.as_ref().is_none_or(|namespace| *namespace == self.request.flux.namespace)
+    }
+
+    /// What the scan needs to work; nothing else of an object that exists is touched.
+    fn mend(&mut self, path: &RepoPath, object: &Object, wanted: &Wanted) -> Result<(), EmitError> {
+        let scan = wanted.scan.to_string();
+        if !scans(object, &wanted.scan) {
+            self.change(path, |text| object::set(text, object.document, "image", &scan, "interval"))?;
+        }
+        if !object.interval {
+            let interval = &self.request.flux.interval;
+            self.change(path, |text| object::set(text, object.document, "interval", interval, "image"))?;
+        }
+        let provider = match (self.request.flux.discovery, object.provider.as_deref()) {
+            (Discovery::Cache, None) if !object.secret && object.has_provider_field() => Some("aws"),
+            (Discovery::Upstream, Some("aws")) => Some("generic"),
+            _ => None,
+        };
+        if let Some(provider) = provider {
+            self.change(path, |text| object::set(text, object.document, "provider", provider, "interval"))?;
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        path: &RepoPath,
+        change: impl FnOnce(&str) -> Result<String, ObjectError>,
+    ) -> Result<(), EmitError> {
+        let Some(sheet) = self.sheets.get_mut(path) else { return Ok(()) };
+        let text = sheet.new.as_deref().unwrap_or_default();
+        sheet.new = Some(change(text).map_err(|source| EmitError { path: path.clone(), source })?);
+        Ok(())
+    }
+
+    /// Puts a document at the end of a file.
+    fn append(&mut self, path: &RepoPath, document: String) {
+        let sheet = self.sheets.entry(path.clone()).or_default();
+        let text = sheet.new.get_or_insert_default();
+        if !text.is_empty() {
+            if !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str("---\n");
+        }
+        text.push_str(&document);
+    }
+
+    fn own(&mut self, path: &RepoPath) {
+        if let Some(sheet) = self.sheets.get_mut(path) {
+            sheet.ours = true;
+        }
+    }
+
+    /// Objects that we made for images that are no longer in use.
+    fn vanished(&mut self) {
+        if !self.request.whole || self.request.out.is_none() {
+            return;
+        }
+        let mut gone: BTreeMap<&RepoPath, Vec<usize>> = BTreeMap::new();
+        for (index, (path, object)) in self.objects.iter().enumerate() {
+            if object.managed && is_in(path, self.request.out) && !self.kept.contains(&index) {
+                let what = format!("{path}:{}: `{}/{}`", object.line, object.kind.id(), object.name);
+                self.notes.push(match self.request.prune {
+                    true => format!("{what} is removed: nothing asks for it any more"),
+                    false => {
+                        format!("{what} is left over: nothing asks for it any more; `--prune` removes it")
+                    }
+                });
+                gone.entry(path).or_default().push(object.document);
+            }
+        }
+        if !self.request.prune {
+            return;
+        }
+        for (path, documents) in gone {
+            if let Some(sheet) = self.sheets.get_mut(path) {
+                let text = sheet.new.take().unwrap_or_default();
+                sheet.new = object::without(&text, &documents);
+            }
+        }
+    }
+
+    /// Keeps the kustomization of the output directory in step.
+    fn list(&mut self) -> Result<(), EmitError> {
+        let Some(out) = self.request.out else { return Ok(()) };
+        let below = |path: &RepoPath| path.file_name().map(str::to_owned);
+        let here = self.sheets.iter().filter(|(path, _)| is_in(path, Some(out)));
+        let add: Vec<String> = here
+            .clone()
+            .filter(|(_, sheet)| sheet.ours && sheet.new.is_some())
+            .filter_map(|(p, _)| below(p))
+            .collect();
+        let remove: Vec<String> =
+            here.filter(|(_, sheet)| sheet.new.is_none()).filter_map(|(p, _)| below(p)).collect();
+        let existing = KUSTOMIZATION_NAMES
+            .iter()
+            .filter_map(|name| out.join(name))
+            .find(|path| self.sheets.contains_key(path));
+        let Some(path) = existing else {
+            if let (false, Some(path)) = (add.is_empty(), out.join("kustomization.yaml")) {
+                let items: Vec<Item> = add.iter().map(|file| Item::text(file)).collect();
+                self.append(&path, format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
+            }
+            return Ok(());
+        };
+        self.change(&path, |text| {
+            let stream = yaml::parse(text);
+            let root = stream.documents.iter().find_map(|document| document.root);
+            let listed = root.and_then(|root| stream.get(root, "resources")).map(|list| stream.items(list));
+            let listed: Vec<&str> = listed
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|&item| stream.value(item))
+                .map(|file| file.strip_prefix("./").unwrap_or(file))
+                .collect();
+            let missing = add.iter().filter(|file| !listed.contains(&file.as_str()));
+            let missing: Vec<Item> = missing.map(|file| Item::text(file)).collect();
+            sequence::sync(text, "resources", &missing, |stream, item| {
+                let file = stream.value(item).map(|file| file.strip_prefix("./").unwrap_or(file));
+                file.is_some_and(|file| remove.iter().any(|gone| gone == file))
+            })
+        })
+    }
+
+    /// The policies that exist, beside those that were just made.
+    fn known_policies(&mut self) {
+        let default = &self.request.flux.namespace;
+        let namespace = |object: &Object| object.namespace.clone().unwrap_or_else(|| default.clone());
+        for (_, policy) in self.objects.iter().filter(|(_, object)| object.kind == ObjectKind::Policy) {
+            let reads = |(_, object): &&(RepoPath, Object)| {
+                object.kind == ObjectKind::Repository
+                    && Some(&object.name) == policy.about.as_ref()
+                    && namespace(object) == namespace(policy)
+            };
+            let Some((_, repository)) = self.objects.iter().find(reads) else { continue };
+            let reference = format!("{}:{}", namespace(policy), policy.name);
+            let scan = repository.about.clone().unwrap_or_default();
+            self.policies.push(Followed { reference, scan, reflects: policy.reflects });
+        }
+    }
+
+    fn finish(mut self) -> Emission {
+        self.known_policies();
+        let changes = self.sheets.into_iter().filter_map(|(path, sheet)| match (sheet.old, sheet.new) {
+            (None, Some(text)) => Some(FileChange::Create { path, text }),
+            (Some(old), Some(new)) if old != new => Some(FileChange::Replace { path, old, new }),
+            (Some(old), None) => Some(FileChange::Remove { path, old }),
+            _ => None,
+        });
+        let changes = changes.collect();
+        Emission { changes, stream: self.stream.join("---\n"), notes: self.notes, policies: self.policies }
+    }
+}
+
+/// Does the file lie in the directory itself?
+fn is_in(path: &RepoPath, out: Option<&RepoPath>) -> bool {
+    out.is_some_and(|out| path.parent().as_ref() == Some(out))
+}
+
+fn scans(object: &Object, name: &Name) -> bool {
+    let about = object.about.as_deref().unwrap_or_default();
+    about == name.to_string() || Name::parse(about).is_ok_and(|scanned| scanned == *name)
+}

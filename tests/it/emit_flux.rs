@@ -1,0 +1,552 @@
+//! `emit flux`: what is written, what stays, and that the API takes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+use pullthru::config::{Discovery, Flux, FluxVersion};
+use pullthru::emit::names::object_name;
+use pullthru::emit::{Image, Images, Use, flux};
+use pullthru::image::Name;
+
+use crate::golden::{assert_same, copy_tree};
+use crate::scratch::{Run, Scratch};
+
+const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr";
+
+fn fleet() -> Scratch {
+    let scratch = Scratch::new(&[]);
+    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fleet"), scratch.path());
+    scratch
+}
+
+fn deployment(image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: a }}\nspec:\n  template:\n    spec:\n      \
+         containers:\n        - name: a\n          image: {image}\n"
+    )
+}
+
+fn with_images(images: &[&str]) -> Scratch {
+    let scratch = Scratch::new(&[]);
+    for (index, image) in images.iter().enumerate() {
+        scratch.write(&format!("apps/{index}.yaml"), deployment(image).as_bytes());
+    }
+    scratch
+}
+
+fn emit(scratch: &Scratch, more: &[&str]) -> Run {
+    let arguments: Vec<&str> = ["emit", "flux", "--out", "auto"].iter().chain(more).copied().collect();
+    let run = scratch.run(&arguments);
+    assert_eq!(run.code, 0, "{}", run.err);
+    run
+}
+
+/// Asserts that a run with the same arguments finds nothing to do.
+fn settled(scratch: &Scratch, more: &[&str]) {
+    let before = scratch.contents();
+    let run = emit(scratch, more);
+    assert_eq!(run.out, "", "a second run writes something");
+    assert!(scratch.contents() == before);
+}
+
+#[test]
+fn the_objects_of_the_sample_repository_are_those_that_were_reviewed() {
+    let scratch = fleet();
+    for (name, flags) in [
+        ("v1", &["--api-version", "v1"][..]),
+        ("v1beta2", &["--api-version", "v1beta2"]),
+        ("v1beta1", &["--api-version", "v1beta1"]),
+        ("upstream", &["--discovery", "upstream", "--range", "major"]),
+    ] {
+        let run = scratch.run(&[&["emit", "flux"], flags].concat());
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert_same(&format!("testdata/expected/fleet-flux-{name}.yaml"), &run.out);
+        assert_same(&format!("testdata/expected/fleet-flux-{name}.notes.txt"), &run.err);
+    }
+}
+
+#[test]
+fn a_second_run_changes_nothing() {
+    let scratch = fleet();
+    let run = emit(&scratch, &[]);
+    assert!(run.out.contains("wrote auto/kustomization.yaml"));
+    settled(&scratch, &[]);
+    settled(&scratch, &["--prune"]);
+}
+
+#[test]
+fn what_a_person_set_stays() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    emit(&scratch, &[]);
+    let edited = format!(
+        "# ours by now\r\n\
+         apiVersion: image.toolkit.fluxcd.io/v1\r\n\
+         kind: ImageRepository\r\n\
+         metadata: {{ name: app, namespace: flux-system }}\r\n\
+         spec:\r\n\
+         \x20   interval:   17m   # slower\r\n\
+         \x20   image: \"{CACHE}/o/app\"\r\n\
+         \x20   provider: aws\r\n\
+         \x20   suspend: true\r\n\
+         ---\r\n\
+         apiVersion: image.toolkit.fluxcd.io/v1\r\n\
+         kind: ImagePolicy\r\n\
+         metadata: {{ name: app-dev, namespace: flux-system }}\r\n\
+         spec:\r\n\
+         \x20 imageRepositoryRef: {{ name: app }}\r\n\
+         \x20 policy: {{ semver: {{ range: '1.x' }} }}"
+    );
+    scratch.write("auto/ghcr-io.o.app.yaml", edited.as_bytes());
+    settled(&scratch, &[]);
+    assert_eq!(scratch.read("auto/ghcr-io.o.app.yaml"), edited);
+}
+
+#[test]
+fn only_what_is_missing_or_wrong_is_changed() {
+    let object = |image: &str, more: &str| {
+        format!(
+            "# kept\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata:\n  name: ghcr-io.o.app\n  \
+             namespace: flux-system\nspec:\n  image: {image} # why\n  suspend: true\n{more}"
+        )
+    };
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    scratch.write("auto/any.yaml", object("old.example.com/o/app", "  interval: 9m\n").as_bytes());
+    emit(&scratch, &[]);
+    let text = scratch.read("auto/any.yaml");
+    let mended = object(&format!("{CACHE}/o/app"), "  interval: 9m\n  provider: aws\n");
+    let policy = text.strip_prefix(&mended).expect("image and provider, and nothing else");
+    assert!(
+        policy.starts_with("---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\n"),
+        "{policy}"
+    );
+    assert!(scratch.read("auto/kustomization.yaml").ends_with("resources:\n  - any.yaml\n"));
+    settled(&scratch, &[]);
+}
+
+#[test]
+fn flow_mappings_take_a_missing_field_too() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let object = |more: &str| {
+        format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{ name: x, namespace: \
+             flux-system }}\nspec: {{ interval: 1h{more}, image: \"{CACHE}/o/app\" }}\n"
+        )
+    };
+    scratch.write("auto/x.yaml", object("").as_bytes());
+    emit(&scratch, &[]);
+    assert!(scratch.read("auto/x.yaml").starts_with(&object(", provider: aws")));
+    settled(&scratch, &[]);
+}
+
+#[test]
+fn credentials_that_somebody_chose_are_not_overruled() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let object = format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata:\n  name: x\nspec:\n  interval: 1h\n  \
+         image: {CACHE}/o/app\n  secretRef: {{ name: ecr }}\n"
+    );
+    scratch.write("auto/x.yaml", object.as_bytes());
+    emit(&scratch, &[]);
+    assert!(scratch.read("auto/x.yaml").starts_with(&format!("{object}---\n")));
+    settled(&scratch, &[]);
+}
+
+#[test]
+fn images_that_vanish_are_reported_and_removed_on_request() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0", "ghcr.io/o/gone:v1.0.0"]);
+    emit(&scratch, &[]);
+    let own = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: { name: own }\nspec: { \
+               image: example.com/own, interval: 1h }\n";
+    scratch.write("auto/own.yaml", own.as_bytes());
+    scratch.write(
+        "auto/kustomization.yaml",
+        b"# by hand\nresources:\n- own.yaml # mine\n- ./ghcr-io.o.app.yaml\n- ghcr-io.o.gone.yaml\nnamePrefix: x-\n",
+    );
+    std::fs::remove_file(scratch.path().join("apps/1.yaml")).unwrap();
+    let run = emit(&scratch, &[]);
+    assert!(
+        run.err.contains("auto/ghcr-io.o.gone.yaml:5: `ImageRepository/ghcr-io.o.gone` is left over"),
+        "{}",
+        run.err
+    );
+    assert_eq!(run.out, "");
+    let run = emit(&scratch, &["--prune"]);
+    assert_eq!(run.out, "removed auto/ghcr-io.o.gone.yaml\nchanged auto/kustomization.yaml\n");
+    assert_eq!(
+        scratch.read("auto/kustomization.yaml"),
+        "# by hand\nresources:\n- own.yaml # mine\n- ./ghcr-io.o.app.yaml\nnamePrefix: x-\n"
+    );
+    assert_eq!(scratch.read("auto/own.yaml"), own);
+    settled(&scratch, &["--prune"]);
+}
+
+#[test]
+fn prune_takes_one_document_out_of_several() {
+    let scratch = with_images(&["ghcr.io/o/a:v1.0.0", "ghcr.io/o/b:v1.0.0", "ghcr.io/o/c:v1.0.0"]);
+    emit(&scratch, &[]);
+    let text = |name: &str| scratch.read(&format!("auto/ghcr-io.o.{name}.yaml"));
+    let all = format!("{}---\n# kept\nkind: ConfigMap\n---\n{}---\n{}", text("a"), text("b"), text("c"));
+    let left = format!("# kept\nkind: ConfigMap\n---\n{}", text("b"));
+    std::fs::remove_dir_all(scratch.path().join("auto")).unwrap();
+    scratch.write("auto/all.yaml", all.as_bytes());
+    std::fs::remove_file(scratch.path().join("apps/0.yaml")).unwrap();
+    std::fs::remove_file(scratch.path().join("apps/2.yaml")).unwrap();
+    emit(&scratch, &["--prune"]);
+    assert_eq!(scratch.read("auto/all.yaml"), left);
+    settled(&scratch, &["--prune"]);
+}
+
+#[test]
+fn prune_needs_the_whole_repository() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let run = scratch.run(&["emit", "flux", "--out", "auto", "--prune", "apps"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("`--prune` needs the whole repository"), "{}", run.err);
+}
+
+#[test]
+fn the_kustomization_is_kept_in_step_however_it_is_written() {
+    for (before, after) in [
+        ("resources: []\n", "resources: [ghcr-io.o.app.yaml]\n"),
+        ("resources: [a.yaml]\nimages: []\n", "resources: [a.yaml, ghcr-io.o.app.yaml]\nimages: []\n"),
+        (
+            "resources:\n  # all\n  - a.yaml # a\nimages: []",
+            "resources:\n  # all\n  - a.yaml # a\n  - ghcr-io.o.app.yaml\nimages: []",
+        ),
+        ("resources:\r\n- a.yaml\r\n", "resources:\r\n- a.yaml\r\n- ghcr-io.o.app.yaml\r\n"),
+        ("resources:\n- a.yaml", "resources:\n- a.yaml\n- ghcr-io.o.app.yaml"),
+        ("namespace: x\n", "namespace: x\nresources:\n  - ghcr-io.o.app.yaml\n"),
+        ("namespace: x", "namespace: x\nresources:\n  - ghcr-io.o.app.yaml\n"),
+        ("namespace: x # y\n# end\n", "namespace: x # y\n# end\nresources:\n  - ghcr-io.o.app.yaml\n"),
+        ("resources: null # none\n", "resources: [ghcr-io.o.app.yaml] # none\n"),
+        ("resources:\nnamespace: x\n", "resources: [ghcr-io.o.app.yaml]\nnamespace: x\n"),
+    ] {
+        let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+        scratch.write("auto/kustomization.yaml", before.as_bytes());
+        emit(&scratch, &[]);
+        assert_eq!(scratch.read("auto/kustomization.yaml"), after, "from {before:?}");
+        settled(&scratch, &[]);
+    }
+}
+
+#[test]
+fn a_file_that_does_not_parse_stops_everything() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    scratch.write("auto/broken.yaml", b"a: [\n");
+    let before = scratch.contents();
+    let run = scratch.run(&["emit", "flux", "--out", "auto"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("`auto/broken.yaml` stays as it is, and nothing was written"), "{}", run.err);
+    assert!(scratch.contents() == before);
+}
+
+const EXISTING: &str = "apiVersion: image.toolkit.fluxcd.io/v1\r\nkind: ImageRepository\r\nmetadata:\r\n  name: app\r\n  \
+                        namespace: flux-system\r\nspec:\r\n  image: 'ghcr.io/o/app' # ours\r\n  interval: 5m\r\n  \
+                        secretRef:\r\n    name: ghcr-pull\r\n  timeout: 20s\r\n";
+
+#[test]
+fn an_existing_repository_is_reported_and_moved_on_request() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    scratch.write("flux/app.yaml", EXISTING.as_bytes());
+    let run = scratch.run(&["emit", "flux"]);
+    assert!(run.err.contains("flux/app.yaml:4: `ImageRepository/app` scans ghcr.io/o/app"), "{}", run.err);
+    assert!(run.out.contains("name: ghcr-io.o.app"));
+    assert_eq!(scratch.read("flux/app.yaml"), EXISTING);
+
+    let run = scratch.run(&["emit", "flux", "--move-existing"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let moved = EXISTING
+        .replace("'ghcr.io/o/app'", &format!("'{CACHE}/o/app'"))
+        .replace("interval: 5m\r\n", "interval: 5m\r\n  provider: aws\r\n")
+        .replace("  secretRef:\r\n    name: ghcr-pull\r\n", "");
+    assert_eq!(scratch.read("flux/app.yaml"), moved);
+    assert_eq!(run.out, "changed flux/app.yaml\n", "it stands in for a new one");
+    assert_eq!(scratch.run(&["emit", "flux", "--move-existing"]).out, "");
+}
+
+#[test]
+fn what_a_person_owns_is_moved_only_when_it_is_committed() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    scratch.write("flux/app.yaml", EXISTING.as_bytes());
+    scratch.git(&["init", "-q"]);
+    let run = scratch.run(&["emit", "flux", "--move-existing"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("uncommitted changes"), "{}", run.err);
+    assert_eq!(scratch.read("flux/app.yaml"), EXISTING);
+}
+
+#[test]
+fn discovery_at_the_upstream_leaves_what_scans_it_already() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0", "ghcr.io/o/other:v1.0.0"]);
+    scratch.write("flux/app.yaml", EXISTING.as_bytes());
+    let run = emit(&scratch, &["--discovery", "upstream", "--move-existing"]);
+    assert_eq!(run.out, "wrote auto/ghcr-io.o.other.yaml\nwrote auto/kustomization.yaml\n");
+    assert!(
+        run.err.contains("flux/app.yaml:4: `ImageRepository/app` scans ghcr.io/o/app already"),
+        "{}",
+        run.err
+    );
+    let text = scratch.read("auto/ghcr-io.o.other.yaml");
+    assert!(text.contains("image: ghcr.io/o/other") && !text.contains("provider"), "{text}");
+    settled(&scratch, &["--discovery", "upstream"]);
+    // And over to the cache, in place.
+    emit(&scratch, &["--discovery", "cache", "--prune"]);
+    let text = scratch.read("auto/ghcr-io.o.other.yaml");
+    assert!(text.contains(&format!("image: {CACHE}/o/other\n  interval: 1m\n  provider: aws\n")), "{text}");
+}
+
+#[test]
+fn the_configuration_says_namespace_labels_and_interval() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let config = "flux: { namespace: images, interval: 1h30m, labels: { team: platform, on: 'yes' } }\n";
+    scratch.write("pullthru.yaml", config.as_bytes());
+    let text = scratch.run(&["emit", "flux"]).out;
+    assert!(text.contains("  namespace: images\n  labels:\n    app.kubernetes.io/managed-by: pullthru\n    \"on\": \"yes\"\n    team: platform\n"), "{text}");
+    assert!(text.contains("  interval: 1h30m\n"));
+    for (config, message) in [
+        ("flux: { interval: 5 minutes }\n", "`5 minutes` is no interval"),
+        ("flux: { namespace: Flux_System }\n", "`Flux_System` is no namespace"),
+        ("flux: { labels: { team: 'a b' } }\n", "`team: a b` is no label"),
+    ] {
+        scratch.write("pullthru.yaml", config.as_bytes());
+        let run = scratch.run(&["emit", "flux"]);
+        assert!(run.code == 2 && run.err.contains(message), "{}", run.err);
+    }
+}
+
+#[test]
+fn each_target_has_its_own_objects() {
+    let scratch = Scratch::new(&[
+        ("apps/a.yaml", deployment("ghcr.io/o/app:v1.0.0").as_bytes()),
+        ("clusters/eu/a.yaml", deployment("ghcr.io/o/app:v1.2.0").as_bytes()),
+        (
+            "pullthru.yaml",
+            b"registry: { account: '123456789012', region: ca-central-1 }\ntargets:\n- { name: eu, paths: [clusters/eu], \
+              registry: { account: '210987654321', region: eu-central-1 } }\n",
+        ),
+    ]);
+    let run = Run::from(scratch.command(&["emit", "flux"]).output().unwrap());
+    let images: Vec<&str> =
+        run.out.lines().filter(|line| line.contains("image:") || line.starts_with("  name:")).collect();
+    assert_eq!(
+        images,
+        [
+            "  name: eu.ghcr-io.o.app",
+            "  image: 210987654321.dkr.ecr.eu-central-1.amazonaws.com/ghcr/o/app",
+            "  name: eu.ghcr-io.o.app",
+            "  name: ghcr-io.o.app",
+            "  image: 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app",
+            "  name: ghcr-io.o.app",
+        ]
+    );
+}
+
+#[test]
+fn standard_input_and_a_migrated_repository_are_read_alike() {
+    let fresh = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let moved = with_images(&[&format!("{CACHE}/o/app:v1.0.0")]);
+    let expected = fresh.run(&["emit", "flux"]).out;
+    assert!(expected.contains("range: '>=1.0.0'"));
+    assert_eq!(moved.run(&["emit", "flux"]).out, expected);
+    let piped = Scratch::new(&[]);
+    let flags = ["emit", "flux", "-", "--account", "123456789012", "--region", "ca-central-1"];
+    let mut child = piped.command(&flags).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(deployment("ghcr.io/o/app:v1.0.0").as_bytes()).unwrap();
+    assert_eq!(Run::from(child.wait_with_output().unwrap()).out, expected);
+}
+
+#[test]
+fn without_a_registry_only_the_upstream_can_be_scanned() {
+    let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
+    let run = Run::from(scratch.command(&["emit", "flux"]).output().unwrap());
+    assert!(run.code == 2 && run.err.contains("no registry is configured"), "{}", run.err);
+    let run = Run::from(scratch.command(&["emit", "flux", "--discovery", "upstream"]).output().unwrap());
+    assert!(run.code == 0 && run.out.contains("image: ghcr.io/o/app\n"), "{}", run.err);
+}
+
+#[test]
+fn names_are_stable_and_tell_images_apart() {
+    let name = |image: &str| object_name(&Name::parse(image).unwrap(), "");
+    assert_eq!(name("ghcr.io/amerintlxperts/my-app"), "ghcr-io.amerintlxperts.my-app");
+    assert_eq!(name("nginx"), "docker-io.library.nginx");
+    assert_ne!(name("ghcr.io/o/n"), name("quay.io/o/n"));
+    assert_ne!(name("ghcr.io/o/n-a"), name("ghcr.io/o/n.a"));
+    assert_ne!(name("ghcr.io/o/n-a"), name("ghcr.io/o-n/a"));
+    // Never to be changed: objects in clusters are called so.
+    assert_eq!(name("ghcr.io/oliver006/redis_exporter"), "ghcr-io.oliver006.redis-exporter-15d2dcfd");
+    assert_eq!(
+        name("ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector-contrib"),
+        "opentelemetry-collector-contrib-26614d71"
+    );
+    assert_eq!(object_name(&Name::parse("ghcr.io/o/n").unwrap(), "Prod EU"), "prod-eu.ghcr-io.o.n-0da20af6");
+}
+
+fn any_tag() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(prop_oneof![
+        Just("latest".to_owned()),
+        Just("a1b2c3d".to_owned()),
+        "v?[0-9]{1,3}[.][0-9]{1,3}([.][0-9]{1,3})?(-[a-z]{2,5}[0-9]{0,2})?",
+        "main-[0-9a-f]{7}-[0-9]{10}",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn names_are_valid_and_unique(
+        paths in proptest::collection::btree_set("[a-z0-9]{1,9}([._/-][a-z0-9]{1,40}){0,4}", 1..30),
+        target in "([A-Za-z0-9 /*-]{1,12})?",
+    ) {
+        let mut names = BTreeSet::new();
+        for host in ["ghcr.io", "quay.io", "my-reg.azurecr.io", "localhost:5000"] {
+            for path in &paths {
+                let name = object_name(&Name { host: host.to_owned(), path: path.clone() }, &target);
+                prop_assert!(name.len() <= 63, "{}", name);
+                let label = |part: &str| {
+                    let inner = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+                    !part.is_empty() && inner && !part.starts_with('-') && !part.ends_with('-')
+                };
+                prop_assert!(name.split('.').all(label), "{}", name);
+                prop_assert!(names.insert(name.clone()), "{} twice", name);
+            }
+        }
+    }
+
+    /// The CRDs' rules that no JSON Schema says (`x-kubernetes-validations` of ImagePolicy in Flux 2.7):
+    /// `interval` is there if, and only if, `digestReflectionPolicy` is `Always`.
+    #[test]
+    fn policies_keep_the_rules_of_the_api(tags in proptest::collection::vec((any_tag(), any::<bool>()), 1..4)) {
+        let uses: BTreeMap<Use, usize> = tags.into_iter().map(|(tag, pinned)| {
+            let digest = (pinned || tag.is_none()).then(|| format!("sha256:{}", "a".repeat(64)));
+            (Use { tag, digest }, 1)
+        }).collect();
+        let name = |host: &str| Name { host: host.to_owned(), path: "o/n".to_owned() };
+        let image = Image { upstream: name("ghcr.io"), cached: Some(name("cache.example.com")), target: String::new(), uses };
+        let images = Images { images: vec![image], skipped: Vec::new() };
+        for version in [FluxVersion::V1, FluxVersion::V1beta2, FluxVersion::V1beta1] {
+            for discovery in [Discovery::Cache, Discovery::Upstream] {
+                let settings = Flux { api_version: version, discovery, ..Flux::default() };
+                let wanted = flux::wanted(&images, &settings);
+                let text = flux::objects(&wanted[0], &settings);
+                let mut documents = text.split("---\n");
+                let repository = documents.next().unwrap();
+                prop_assert_eq!(repository.contains("\n  provider: aws\n"), discovery == Discovery::Cache && version != FluxVersion::V1beta1);
+                if let Some(policy) = documents.next() {
+                    let always = policy.contains("\n  digestReflectionPolicy: Always\n");
+                    prop_assert_eq!(policy.contains("\n  interval: "), always, "{}", policy);
+                    prop_assert!(version == FluxVersion::V1 || !policy.contains("\n  digestReflectionPolicy"), "{}", policy);
+                }
+            }
+        }
+    }
+}
+
+/// The schema of one version of a CRD, in the form that kubeconform reads.
+fn schema_of(crd: &Path, version: &str, to: &Path) {
+    let text = std::fs::read_to_string(crd).unwrap_or_else(|error| panic!("{}: {error}", crd.display()));
+    let crd: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+    let versions = crd["spec"]["versions"].as_array().unwrap();
+    let found = versions.iter().find(|entry| entry["name"] == version).expect("the CRD serves the version");
+    let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_lowercase();
+    let mut schema = found["schema"]["openAPIV3Schema"].clone();
+    close(&mut schema);
+    std::fs::write(to.join(format!("{kind}_{version}.json")), schema.to_string()).unwrap();
+}
+
+/// The API server drops fields that the schema does not know; here they are an error.
+fn close(schema: &mut serde_json::Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    for value in object.values_mut() {
+        close(value);
+        if let Some(list) = value.as_array_mut() {
+            list.iter_mut().for_each(close);
+        }
+    }
+    let described = object
+        .get("properties")
+        .is_some_and(|properties| properties.get("type").is_none_or(|t| t.is_object()));
+    if described
+        && object.get("type") == Some(&"object".into())
+        && !object.contains_key("additionalProperties")
+    {
+        object.insert("additionalProperties".to_owned(), false.into());
+    }
+}
+
+fn run_kubeconform(kubeconform: &Path, schemas: &Path, objects: &Path) -> std::process::Output {
+    Command::new(kubeconform)
+        .args(["-strict", "-summary", "-output", "json", "-schema-location"])
+        .arg(format!("{}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json", schemas.display()))
+        .args(["-ignore-filename-pattern", "kustomization.yaml"])
+        .arg(objects)
+        .output()
+        .unwrap()
+}
+
+#[test]
+#[ignore = "needs PULLTHRU_SCHEMAS, a directory of Flux's CRDs, and target/peers/bin/kubeconform"]
+fn kubeconform_takes_every_version() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kubeconform = root.join("target/peers/bin/kubeconform");
+    assert!(
+        kubeconform.exists(),
+        "{} is missing: GOBIN=$PWD/target/peers/bin go install github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
+        kubeconform.display()
+    );
+    let schemas = PathBuf::from(std::env::var_os("PULLTHRU_SCHEMAS").expect("PULLTHRU_SCHEMAS is not set"))
+        .join("flux");
+    let work = tempfile::tempdir().unwrap();
+    // Each version with the oldest and the newest release that serves it.
+    for (release, names, versions) in [
+        (
+            "v2.5.1",
+            ["imagerepositories.image.toolkit.fluxcd.io.yaml", "imagepolicies.image.toolkit.fluxcd.io.yaml"],
+            &["v1beta1", "v1beta2"][..],
+        ),
+        (
+            "v2.7.4",
+            ["imagerepositories.image.toolkit.fluxcd.io.yaml", "imagepolicies.image.toolkit.fluxcd.io.yaml"],
+            &["v1beta2", "v1"],
+        ),
+        (
+            ".",
+            ["image.toolkit.fluxcd.io_imagerepositories.yaml", "image.toolkit.fluxcd.io_imagepolicies.yaml"],
+            &["v1"],
+        ),
+    ] {
+        for version in versions {
+            let directory = work.path().join(release.replace('.', "")).join(version);
+            std::fs::create_dir_all(&directory).unwrap();
+            for name in names {
+                schema_of(&schemas.join(release).join(name), version, &directory);
+            }
+            for discovery in ["cache", "upstream"] {
+                let scratch = fleet();
+                scratch.write("apps/odd.yaml", deployment("ghcr.io/o/moving:latest").as_bytes());
+                scratch
+                    .write("apps/main.yaml", deployment("ghcr.io/o/main:main-a1b2c3d-1700000000").as_bytes());
+                let run = emit(&scratch, &["--api-version", version, "--discovery", discovery]);
+                assert!(run.out.lines().count() > 20, "{}", run.out);
+                let output = run_kubeconform(&kubeconform, &directory, &scratch.path().join("auto"));
+                let text = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success(), "{release} {version} {discovery}: {text}");
+                let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+                let summary = &report["summary"];
+                assert!(summary["valid"].as_u64().unwrap() > 40, "{text}");
+                println!("{release} {version} {discovery}: {summary}");
+                // The check can fail: v1's fields under an older version's name.
+                if release == "v2.5.1" && discovery == "cache" {
+                    let run = scratch.run(&["emit", "flux", "--api-version", "v1"]);
+                    let text = run.out.replace("fluxcd.io/v1\n", &format!("fluxcd.io/{version}\n"));
+                    scratch.write("false/all.yaml", text.as_bytes());
+                    let output = run_kubeconform(&kubeconform, &directory, &scratch.path().join("false"));
+                    assert!(!output.status.success(), "{version} takes the fields of v1");
+                }
+            }
+        }
+    }
+}

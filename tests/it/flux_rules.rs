@@ -1,0 +1,178 @@
+//! How Flux chooses a tag, written down a second time from its definition, so that policies are tested by what
+//! they do: image-reflector-controller `internal/policy` (filter, semver, numerical, alphabetical), `fluxcd/pkg`
+//! `version.ParseVersion`, and Masterminds/semver v3 for ranges.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use pullthru::emit::policy::{Order, Policy};
+use regex::Regex;
+
+/// The tag that the policy chooses out of a list; `Err` when Flux would report that there is none.
+pub(crate) fn choose(policy: &Policy, tags: &[String]) -> Result<String, String> {
+    // Extracted text → tag. Where two tags have one extract, the later one wins.
+    let mut candidates: BTreeMap<String, String> = BTreeMap::new();
+    match &policy.filter {
+        None => candidates.extend(tags.iter().map(|tag| (tag.clone(), tag.clone()))),
+        Some(filter) => {
+            let pattern = Regex::new(&filter.pattern).map_err(|error| error.to_string())?;
+            for tag in tags {
+                if let Some(captures) = pattern.captures(tag) {
+                    let mut key = String::new();
+                    match filter.extract.as_deref() {
+                        // Go's ExpandString and this one both take the longest name of word characters.
+                        Some(extract) => captures.expand(extract, &mut key),
+                        None => key.push_str(tag),
+                    }
+                    candidates.insert(key, tag.clone());
+                }
+            }
+        }
+    }
+    if candidates.is_empty() {
+        return Err("version list argument cannot be empty".to_owned());
+    }
+    let keys = candidates.keys();
+    let chosen = match &policy.order {
+        Order::Alphabetical => keys.max().cloned(),
+        Order::Numerical => {
+            let mut best: Option<(f64, String)> = None;
+            for key in keys {
+                // One that is no number fails the whole policy.
+                let number: f64 = key.parse().map_err(|_| format!("invalid numeric value '{key}'"))?;
+                if best.as_ref().is_none_or(|(known, _)| number >= *known) {
+                    best = Some((number, key.clone()));
+                }
+            }
+            best.map(|(_, key)| key)
+        }
+        Order::Semver { range } => {
+            let range = Range::parse(range)?;
+            let versions = keys.filter_map(|key| Some((Version::parse(key)?, key.clone())));
+            let accepted = versions.filter(|(version, _)| range.accepts(version));
+            accepted.max_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, key)| key)
+        }
+    };
+    let chosen = chosen.ok_or("unable to determine latest version from provided list")?;
+    Ok(candidates[&chosen].clone())
+}
+
+/// `StrictNewVersion` behind an optional `v`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    numbers: [u64; 3],
+    pre: Vec<String>,
+}
+
+impl Version {
+    pub(crate) fn parse(text: &str) -> Option<Version> {
+        let text = text.strip_prefix('v').unwrap_or(text);
+        let text = text.split_once('+').map_or(text, |(version, _)| version);
+        let (core, pre) = match text.split_once('-') {
+            Some((core, pre)) => (core, pre.split('.').map(str::to_owned).collect()),
+            None => (text, Vec::new()),
+        };
+        let parts: Vec<&str> = core.split('.').collect();
+        let strict = |part: &&str| {
+            part.bytes().all(|b| b.is_ascii_digit())
+                && (*part == "0" || !part.starts_with('0'))
+                && !part.is_empty()
+        };
+        if parts.len() != 3 || !parts.iter().all(strict) {
+            return None;
+        }
+        let identifier = |part: &String| {
+            let number = part.bytes().all(|b| b.is_ascii_digit());
+            let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            !part.is_empty() && plain && !(number && part.len() > 1 && part.starts_with('0'))
+        };
+        if !pre.iter().all(identifier) {
+            return None;
+        }
+        let mut numbers = [0; 3];
+        for (slot, part) in numbers.iter_mut().zip(parts) {
+            *slot = part.parse().ok()?;
+        }
+        Some(Version { numbers, pre })
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Version) -> Ordering {
+        let pre = || match (self.pre.is_empty(), other.pre.is_empty()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => {
+                let one = |(a, b): (&String, &String)| match (a.parse::<u64>(), b.parse::<u64>()) {
+                    (Ok(a), Ok(b)) => a.cmp(&b),
+                    (Ok(_), Err(_)) => Ordering::Less,
+                    (Err(_), Ok(_)) => Ordering::Greater,
+                    (Err(_), Err(_)) => a.cmp(b),
+                };
+                let parts = self.pre.iter().zip(&other.pre).map(one);
+                parts.fold(Ordering::Equal, Ordering::then).then(self.pre.len().cmp(&other.pre.len()))
+            }
+        };
+        self.numbers.cmp(&other.numbers).then_with(pre)
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Version) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Comparisons that all have to hold.
+struct Range(Vec<(String, Version)>);
+
+impl Range {
+    fn parse(text: &str) -> Result<Range, String> {
+        let one = |word: &str| {
+            let at = word.find(|c: char| c.is_ascii_digit()).ok_or("a comparison without a version")?;
+            let (operator, version) = word.split_at(at);
+            let version = Version::parse(version).ok_or(format!("`{version}` is no version"))?;
+            Ok((operator.to_owned(), version))
+        };
+        text.split(' ').map(one).collect::<Result<Vec<_>, String>>().map(Range)
+    }
+
+    /// A pre-release is accepted only by comparisons that name one themselves.
+    fn accepts(&self, version: &Version) -> bool {
+        self.0.iter().all(|(operator, bound)| {
+            let named = version.pre.is_empty() || !bound.pre.is_empty();
+            let holds = match operator.as_str() {
+                ">=" => version >= bound,
+                "<" => version < bound,
+                other => panic!("operator `{other}` is not written by pullthru"),
+            };
+            named && holds
+        })
+    }
+}
+
+#[test]
+fn the_rules_are_those_of_semver() {
+    // https://semver.org, 11: the example of precedence.
+    let order = [
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+    ];
+    let versions: Vec<Version> = order.iter().map(|text| Version::parse(text).unwrap()).collect();
+    assert!(versions.is_sorted());
+    for text in ["1.0", "1", "1.2.3.4", "01.0.0", "1.02.0", "1.0.0-01", "latest", "1.0.0-", "release-1.0.0"] {
+        assert!(Version::parse(text).is_none(), "{text} is not strict");
+    }
+    assert!(Version::parse("v1.2.3").is_some());
+    let accepts =
+        |range: &str, version: &str| Range::parse(range).unwrap().accepts(&Version::parse(version).unwrap());
+    assert!(accepts(">=1.0.0", "2.0.0") && !accepts(">=1.0.0", "2.0.0-rc.1"));
+    assert!(accepts(">=1.0.0-0", "1.0.0-rc.1") && !accepts(">=1.0.0-0 <2.0.0-0", "2.0.0-rc.1"));
+}
