@@ -446,7 +446,7 @@ proptest! {
 }
 
 /// The schema of one version of a CRD, in the form that kubeconform reads.
-fn schema_of(crd: &Path, version: &str, to: &Path) {
+pub(crate) fn schema_of(crd: &Path, version: &str, to: &Path) {
     let text = std::fs::read_to_string(crd).unwrap_or_else(|error| panic!("{}: {error}", crd.display()));
     let crd: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     let versions = crd["spec"]["versions"].as_array().unwrap();
