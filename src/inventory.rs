@@ -60,6 +60,11 @@ impl Inventory {
         self.notes.dedup();
     }
 
+    /// The index of a file.
+    pub fn position(&self, path: &RepoPath) -> Option<usize> {
+        self.files.binary_search_by(|file| file.path.cmp(path)).ok()
+    }
+
     /// Did a file fail to be read? Then the run cannot claim to be complete.
     pub fn has_failures(&self) -> bool {
         self.notes.iter().any(|(_, note)| note.is_failure())

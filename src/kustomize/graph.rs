@@ -153,8 +153,12 @@ impl<'i> Graph<'i> {
     /// The files below the kustomization at `path`, itself included.
     pub fn layers(&self, path: &RepoPath) -> Layers {
         let mut layers = Layers::default();
-        let mut open = vec![path.clone()];
-        while let Some(file) = open.pop() {
+        let mut open = vec![(path.clone(), 0)];
+        while let Some((file, depth)) = open.pop() {
+            if depth > MAX_DEPTH {
+                layers.remote = true;
+                continue;
+            }
             if !layers.files.insert(file.clone()) {
                 continue;
             }
@@ -167,15 +171,15 @@ impl<'i> Graph<'i> {
             if kustomization.component {
                 let users = self.users_of(&directory);
                 layers.remote |= users.is_empty();
-                open.extend(users);
+                open.extend(users.into_iter().map(|user| (user, depth + 1)));
             }
             for link in kustomization.links.iter().filter(|link| link.kind != LinkKind::Configuration) {
                 match directory.join(&link.to).filter(|_| !link.is_remote()) {
                     None => layers.remote = true,
                     Some(target) => match self.by_directory.get(&target) {
-                        Some((below, _)) => open.push((*below).clone()),
+                        Some((below, _)) => open.push(((*below).clone(), depth + 1)),
                         // A resource file; a file without any site is not in the inventory, and adds none.
-                        None => open.push(target),
+                        None => open.push((target, depth + 1)),
                     },
                 }
             }

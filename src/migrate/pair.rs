@@ -170,10 +170,11 @@ fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Layers {
 fn partners(inventory: &Inventory, matcher: At, scope: &Scope, layers: &Layers) -> Vec<At> {
     let Some(own) = site(inventory, matcher) else { return Vec::new() };
     let mut partners = Vec::new();
-    for (f, file) in inventory.files.iter().enumerate() {
-        if *scope != Scope::Anywhere && !layers.files.contains(&file.path) {
-            continue;
-        }
+    let among: Vec<usize> = match scope {
+        Scope::Anywhere => (0..inventory.files.len()).collect(),
+        _ => layers.files.iter().filter_map(|path| inventory.position(path)).collect(),
+    };
+    for (f, file) in among.into_iter().filter_map(|f| Some((f, inventory.files.get(f)?))) {
         for (s, site) in file.found.sites.iter().enumerate() {
             let answers = match scope {
                 Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),

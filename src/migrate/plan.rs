@@ -195,7 +195,7 @@ fn layers(inventory: &Inventory) -> Vec<Warning> {
 fn warn_of_hooks(inventory: &Inventory, plan: &mut Plan) {
     for overlay in &plan.overlays {
         let Some(holder) = &overlay.holder else { continue };
-        let file = inventory.files.iter().find(|file| file.path == overlay.path);
+        let file = inventory.position(&overlay.path).and_then(|at| inventory.files.get(at));
         let builders = file.map(|file| file.found.builders.as_slice()).unwrap_or_default();
         let helm = |builder: &&Builder| builder.holder == *holder && builder.tool == Tool::Helm;
         let places = file.map(|file| file.builders.as_slice()).unwrap_or_default();

@@ -110,3 +110,33 @@ fn kubeconform_takes_what_overlays_edit() {
         }
     }
 }
+
+/// Layers that would be more than all files, if each way through them were gone: every kustomization draws from the
+/// next one thrice.
+#[test]
+fn diamonds_and_long_chains_of_layers_cost_no_power() {
+    let scratch = crate::scratch::Scratch::new(&[]);
+    let pod = |name: usize| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - image: ghcr.io/o/n{name}:1\n"
+        )
+    };
+    for level in 0..40 {
+        let next = level + 1;
+        let text = format!("resources: [../{next}, ../{next}, pod.yaml]\ncomponents: [../{next}]\n");
+        scratch.write(&format!("diamond/{level}/kustomization.yaml"), text.as_bytes());
+        scratch.write(&format!("diamond/{level}/pod.yaml"), pod(level).as_bytes());
+    }
+    scratch.write("diamond/40/kustomization.yaml", b"resources: [pod.yaml]\n");
+    scratch.write("diamond/40/pod.yaml", pod(40).as_bytes());
+    for level in 0..500 {
+        let text =
+            format!("resources: [../{}]\nimages: [{{name: ghcr.io/o/n0, newTag: v{level}}}]\n", level + 1);
+        scratch.write(&format!("chain/{level}/kustomization.yaml"), text.as_bytes());
+    }
+    let begin = std::time::Instant::now();
+    let run = scratch.run(&["migrate"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("diamond/0/kustomization.yaml  41 images"), "{}", run.err);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
+}

@@ -55,7 +55,7 @@ pub(in crate::migrate) fn reverse<'c>(
                 }
             }
             overlays.companions.extend(fields::remove(&mut overlay, &directory, kustomization));
-            let file = inventory.files.iter().find(|file| file.path == *path);
+            let file = inventory.position(path).and_then(|at| inventory.files.get(at));
             let own = file.map(|file| patches::own(file, routes)).unwrap_or_default();
             if !own.is_empty() {
                 let remove = own.keys().copied().collect();

@@ -211,7 +211,7 @@ pub(super) fn over_unseen(
     let aim = Aim { config, routes, inventory };
     let images = named.builder.images.as_slice();
     // What the values of the same object name is renamed there, and the entry's own name with it.
-    let file = inventory.files.iter().find(|file| file.path == *named.path)?;
+    let file = inventory.files.get(inventory.position(named.path)?)?;
     let own = |site: &&Site| site.role == Role::Image && site.object.as_ref() == Some(&named.builder.object);
     let values: BTreeSet<String> =
         file.found.sites.iter().filter(own).map(|site| site.name.to_string()).collect();
