@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::repository::ReadRepository;
 use super::{Outcome, RepositoryArgs, Stop, note};
-use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
+use crate::config::{Config, Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
 use crate::emit::{self, Emission, FileChange, Images, Request, markers};
@@ -30,6 +30,17 @@ enum What {
     List(ListArgs),
     /// An images transformer of Kustomize, from each upstream's name to the cached one
     Kustomize(KustomizeArgs),
+    /// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache
+    Renovate(RenovateArgs),
+}
+
+/// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru emit renovate > renovate-cache.json        then extend it: local>my-org/my-repo//renovate-cache")]
+struct RenovateArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
 }
 
 /// Every reference in use, one a line, sorted.
@@ -144,7 +155,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         What::Flux(args) => flux(args, out),
         What::List(args) => list(args, out),
         What::Kustomize(args) => kustomize(args, out),
+        What::Renovate(args) => renovate(args, out),
     }
+}
+
+fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    // The routes alone decide: nothing has to be read.
+    let (_, config) = args.repository.open()?;
+    require_registry(&config)?;
+    let text =
+        serde_json::to_string_pretty(&emit::renovate::preset(&config)).map_err(std::io::Error::from)?;
+    writeln!(out, "{text}")?;
+    Ok(Outcome::Clean)
 }
 
 fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -152,7 +174,7 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let at = match args.at {
         AtArg::Upstream => At::Upstream,
         AtArg::Cache => {
-            require_registry(&read)?;
+            require_registry(&read.config)?;
             At::Cache
         }
     };
@@ -164,7 +186,7 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
 
 fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let read = args.repository.read()?;
-    require_registry(&read)?;
+    require_registry(&read.config)?;
     let entries = emit::kustomize::entries(&images(&read))
         .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
     let Some(directory) = &args.out else {
@@ -205,7 +227,7 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let read = args.repository.read()?;
     let flux = flux_settings(args, read.config.flux())?;
     if flux.discovery == Discovery::Cache {
-        require_registry(&read)?;
+        require_registry(&read.config)?;
     }
     let whole = args.repository.paths.is_empty();
     if args.prune && !whole {
@@ -308,8 +330,8 @@ fn flux_settings(args: &FluxArgs, config: &Flux) -> Result<Flux, Stop> {
     }
 }
 
-fn require_registry(read: &ReadRepository) -> Result<(), Stop> {
-    if read.config.has_registry() {
+fn require_registry(config: &Config) -> Result<(), Stop> {
+    if config.has_registry() {
         return Ok(());
     }
     Err(Stop::usage(

@@ -14,6 +14,7 @@ mod merge;
 pub mod names;
 mod object;
 pub mod policy;
+pub mod renovate;
 mod sequence;
 mod tag;
 
