@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::flux::Wanted;
 use super::images;
-use super::merge::{FileChange, Followed};
 use super::object::end_of_line;
+use super::{FileChange, Followed};
 use crate::config::{Config, Discovery};
 use crate::find::{Obstacle, Shape, Site};
 use crate::image::Name;

@@ -98,10 +98,9 @@ fn looked_up(with_preset: bool) -> (BTreeSet<(String, String, String)>, String) 
         .output()
         .expect("node runs");
     let log = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let result = lines
-        .filter(|line| line["msg"].as_str().is_some_and(|text| text.starts_with("packageFiles with updates")))
-        .last()
+        .rfind(|line| line["msg"].as_str().is_some_and(|text| text.starts_with("packageFiles with updates")))
         .unwrap_or_else(|| panic!("Renovate came to no result:\n{log}"));
     let mut found = BTreeSet::new();
     for (manager, files) in result["config"].as_object().unwrap() {
