@@ -12,6 +12,7 @@ use crate::cli::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::{self, Emission, FileChange, Images, Request, markers};
 use crate::find::Form;
+use crate::inventory::{self, Inventory};
 use crate::tree::{self, RepoPath, Repository};
 
 /// ImageRepository and ImagePolicy of Flux, one pair an image.
@@ -96,12 +97,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             "leave the paths out",
         ));
     }
-    let images = images(&read);
+    let rest = rest(&args.repository, &read)?;
+    let images = images(&read).as_used_in(&Images::of(&rest, &read.config));
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
         images: &images,
         flux: &flux,
-        files: files(&read, directory.as_ref())?,
+        files: files(&read.repository, &rest, directory.as_ref())?,
         out: directory.as_ref(),
         whole,
         move_existing: args.move_existing,
@@ -119,6 +121,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     out.write_all(emission.stream.as_bytes())?;
     let written = write(&read.repository, &emission.changes, out)?;
     Ok(outcome(&read, written))
+}
+
+/// The whole repository, of which the named paths may be a part.
+fn rest(args: &RepositoryArgs, read: &ReadRepository) -> Result<Inventory, Stop> {
+    if args.paths.is_empty() || args.is_stdin() {
+        return Ok(read.inventory.clone());
+    }
+    let options = args.walk_options(&read.config);
+    let finder = crate::cli::repository::finder(&read.config)?;
+    let mut whole = inventory::take(&read.repository, &[], &options, &finder)?;
+    whole.add(read.inventory.clone());
+    Ok(whole)
 }
 
 /// Adds the markers to what is to be written.
@@ -191,10 +205,14 @@ fn settings(args: &Args, config: &Flux) -> Result<Flux, Stop> {
 }
 
 /// The texts that decide what is new: the output directory's, and those with an ImageRepository elsewhere.
-fn files(read: &ReadRepository, out: Option<&RepoPath>) -> Result<BTreeMap<RepoPath, String>, Stop> {
+fn files(
+    repository: &Repository,
+    whole: &Inventory,
+    out: Option<&RepoPath>,
+) -> Result<BTreeMap<RepoPath, String>, Stop> {
     let mut paths: Vec<RepoPath> = Vec::new();
     if let Some(out) = out
-        && let Ok(entries) = std::fs::read_dir(read.repository.absolute(out))
+        && let Ok(entries) = std::fs::read_dir(repository.absolute(out))
     {
         for entry in entries {
             let name = entry?.file_name();
@@ -203,13 +221,13 @@ fn files(read: &ReadRepository, out: Option<&RepoPath>) -> Result<BTreeMap<RepoP
             paths.extend(manifest.then(|| out.join(&name)).flatten());
         }
     }
-    let scanned = read.inventory.files.iter().chain(&read.context.files).filter(|file| {
+    let scanned = whole.files.iter().filter(|file| {
         file.found.sites.iter().any(|site| site.form == Form::ImageRepository && site.inside.is_none())
     });
     paths.extend(scanned.map(|file| file.path.clone()).filter(|path| path.as_str() != "-"));
     let mut files = BTreeMap::new();
     for path in paths {
-        let bytes = std::fs::read(read.repository.absolute(&path))?;
+        let bytes = std::fs::read(repository.absolute(&path))?;
         // What is no text holds no object.
         if let Ok(text) = String::from_utf8(bytes) {
             files.insert(path, text);
