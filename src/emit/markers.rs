@@ -182,6 +182,10 @@ impl Marking<'_, '_> {
                 (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
             };
         }
+        let whole = self.stream.value(name).unwrap_or_default();
+        if whole != self.site.name.to_string() && whole.contains(tag) {
+            return out("it is a part of a longer text, all of which Flux would replace");
+        }
         let Some(field) = self.beside(name, tag) else { return out("its tag stands in no field beside it") };
         let mut edits = self.append(field, &policy.reference, ":tag")?;
         if let Some(digest) = digest {

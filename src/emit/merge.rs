@@ -71,7 +71,7 @@ pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
     desk.existing(&wanted)?;
     for wanted in &wanted {
         match desk.stand_in(wanted) {
-            Some(note) => desk.notes.push(note),
+            Some(note) => desk.notes.extend(note),
             None => desk.image(wanted)?,
         }
     }
@@ -158,6 +158,7 @@ impl<'r> Desk<'r> {
             self.notes.push(format!("{place} now scans {scan}{also}"));
             if let Some((_, object)) = self.objects.get_mut(index) {
                 object.about = Some(scan);
+                object.moved = true;
                 object.provider = object.has_provider_field().then(|| "aws".to_owned());
                 object.secret = false;
             }
@@ -165,8 +166,8 @@ impl<'r> Desk<'r> {
         Ok(())
     }
 
-    /// Somebody else's repository that scans what ours would.
-    fn stand_in(&self, wanted: &Wanted) -> Option<String> {
+    /// Somebody else's repository that scans what ours would, with what to say of it; nothing where that was said.
+    fn stand_in(&self, wanted: &Wanted) -> Option<Option<String>> {
         let stands_in = |(path, object): &&(RepoPath, Object)| {
             object.kind == ObjectKind::Repository
                 && !object.managed
@@ -174,10 +175,10 @@ impl<'r> Desk<'r> {
                 && scans(object, &wanted.scan)
         };
         let (path, object) = self.objects.iter().find(stands_in)?;
-        Some(format!(
-            "{path}:{}: `ImageRepository/{}` scans {} already",
-            object.line, object.name, wanted.scan
-        ))
+        let note = || {
+            format!("{path}:{}: `ImageRepository/{}` scans {} already", object.line, object.name, wanted.scan)
+        };
+        Some((!object.moved).then(note))
     }
 
     /// Adds or mends the objects of one image.
