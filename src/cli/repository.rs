@@ -80,7 +80,7 @@ pub(super) struct ReadRepository {
     /// What was asked for.
     pub(super) inventory: Inventory,
     /// The rest of the repository, where it decides about what was asked for.
-    pub(super) context: Inventory,
+    context: Inventory,
     named: Vec<RepoPath>,
 }
 

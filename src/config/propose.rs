@@ -105,8 +105,8 @@ const REST: &str = r#"
 # Move Helm charts and other OCI artifacts too.
 # artifacts: false
 
-# What `pullthru emit flux` writes. `discovery`: cache or upstream.
-# flux: { api-version: v1, namespace: flux-system, interval: 1m, discovery: cache }
+# What `pullthru emit flux` writes. `discovery`: cache or upstream; `range`: any, major or minor.
+# flux: { api-version: v1, namespace: flux-system, interval: 1m, discovery: cache, range: any }
 
 # Severity of rules: off, warn or error.
 # lint: { moving-tag: off, cold-digest: warn }

@@ -115,6 +115,20 @@ impl Images {
     }
 }
 
+impl Images {
+    /// The same images with all their uses in `whole`: the tag that runs may stand in an overlay elsewhere.
+    pub fn as_used_in(mut self, whole: &Images) -> Images {
+        for image in &mut self.images {
+            let same = |other: &&Image| other.upstream == image.upstream && other.cached == image.cached;
+            if let Some(other) = whole.images.iter().find(same) {
+                image.uses.clone_from(&other.uses);
+                image.target.clone_from(&other.target);
+            }
+        }
+        self
+    }
+}
+
 /// Upstream and cached name of a site; `None` for what is no image, an error for what cannot be followed.
 pub(super) fn names(
     site: &Site,

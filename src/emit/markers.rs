@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::flux::Wanted;
 use super::images;
-use super::merge::{FileChange, Followed};
 use super::object::end_of_line;
+use super::{FileChange, Followed};
 use crate::config::{Config, Discovery};
 use crate::find::{Obstacle, Shape, Site};
 use crate::image::Name;
@@ -181,6 +181,10 @@ impl Marking<'_, '_> {
                 (true, false) => out("the reference does not name the cache yet: `pullthru migrate` first"),
                 (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
             };
+        }
+        let whole = self.stream.value(name).unwrap_or_default();
+        if whole != self.site.name.to_string() && whole.contains(tag) {
+            return out("it is a part of a longer text, all of which Flux would replace");
         }
         let Some(field) = self.beside(name, tag) else { return out("its tag stands in no field beside it") };
         let mut edits = self.append(field, &policy.reference, ":tag")?;

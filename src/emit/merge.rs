@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::FileChange;
 use super::flux::{self, Wanted};
 use super::images::Images;
 use super::object::{self, Object, ObjectError, ObjectKind};
@@ -13,7 +14,6 @@ use super::sequence::{self, Item};
 use crate::config::{Discovery, Flux};
 use crate::image::Name;
 use crate::tree::RepoPath;
-use crate::yaml;
 
 const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
 
@@ -33,24 +33,6 @@ pub struct Request<'r> {
     pub whole: bool,
     pub move_existing: bool,
     pub prune: bool,
-}
-
-/// What one file becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileChange {
-    Create { path: RepoPath, text: String },
-    Replace { path: RepoPath, old: String, new: String },
-    Remove { path: RepoPath, old: String },
-}
-
-impl FileChange {
-    pub fn path(&self) -> &RepoPath {
-        match self {
-            FileChange::Create { path, .. }
-            | FileChange::Replace { path, .. }
-            | FileChange::Remove { path, .. } => path,
-        }
-    }
 }
 
 /// What is to be written and said.
@@ -89,7 +71,7 @@ pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
     desk.existing(&wanted)?;
     for wanted in &wanted {
         match desk.stand_in(wanted) {
-            Some(note) => desk.notes.push(note),
+            Some(note) => desk.notes.extend(note),
             None => desk.image(wanted)?,
         }
     }
@@ -176,6 +158,7 @@ impl<'r> Desk<'r> {
             self.notes.push(format!("{place} now scans {scan}{also}"));
             if let Some((_, object)) = self.objects.get_mut(index) {
                 object.about = Some(scan);
+                object.moved = true;
                 object.provider = object.has_provider_field().then(|| "aws".to_owned());
                 object.secret = false;
             }
@@ -183,8 +166,8 @@ impl<'r> Desk<'r> {
         Ok(())
     }
 
-    /// Somebody else's repository that scans what ours would.
-    fn stand_in(&self, wanted: &Wanted) -> Option<String> {
+    /// Somebody else's repository that scans what ours would, with what to say of it; nothing where that was said.
+    fn stand_in(&self, wanted: &Wanted) -> Option<Option<String>> {
         let stands_in = |(path, object): &&(RepoPath, Object)| {
             object.kind == ObjectKind::Repository
                 && !object.managed
@@ -192,10 +175,10 @@ impl<'r> Desk<'r> {
                 && scans(object, &wanted.scan)
         };
         let (path, object) = self.objects.iter().find(stands_in)?;
-        Some(format!(
-            "{path}:{}: `ImageRepository/{}` scans {} already",
-            object.line, object.name, wanted.scan
-        ))
+        let note = || {
+            format!("{path}:{}: `ImageRepository/{}` scans {} already", object.line, object.name, wanted.scan)
+        };
+        Some((!object.moved).then(note))
     }
 
     /// Adds or mends the objects of one image.
@@ -369,23 +352,7 @@ impl<'r> Desk<'r> {
             }
             return Ok(());
         };
-        self.change(&path, |text| {
-            let stream = yaml::parse(text);
-            let root = stream.documents.iter().find_map(|document| document.root);
-            let listed = root.and_then(|root| stream.get(root, "resources")).map(|list| stream.items(list));
-            let listed: Vec<&str> = listed
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|&item| stream.value(item))
-                .map(|file| file.strip_prefix("./").unwrap_or(file))
-                .collect();
-            let missing = add.iter().filter(|file| !listed.contains(&file.as_str()));
-            let missing: Vec<Item> = missing.map(|file| Item::text(file)).collect();
-            sequence::sync(text, "resources", &missing, |stream, item| {
-                let file = stream.value(item).map(|file| file.strip_prefix("./").unwrap_or(file));
-                file.is_some_and(|file| remove.iter().any(|gone| gone == file))
-            })
-        })
+        self.change(&path, |text| sequence::resources(text, &add, &remove))
     }
 
     /// The policies that exist, beside those that were just made.

@@ -5,6 +5,7 @@
 //! [`policy`] reads its tags; [`names`] names its objects; [`flux`] writes them. Everything here is pure: what
 //! lies in the output directory comes in as text, and what is to be written goes out as [`FileChange`]s.
 
+mod dated;
 pub mod flux;
 pub mod images;
 pub mod kustomize;
@@ -14,9 +15,30 @@ mod merge;
 pub mod names;
 mod object;
 pub mod policy;
+pub mod renovate;
 mod sequence;
 mod tag;
 
 pub use images::{Image, Images, Skipped, Use};
-pub use merge::{Emission, EmitError, FileChange, KUSTOMIZATION_NAMES, Request, emit};
+pub use merge::{Emission, EmitError, Followed, KUSTOMIZATION_NAMES, Request, emit};
 pub use object::ObjectError;
+
+use crate::tree::RepoPath;
+
+/// What one file becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    Create { path: RepoPath, text: String },
+    Replace { path: RepoPath, old: String, new: String },
+    Remove { path: RepoPath, old: String },
+}
+
+impl FileChange {
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            FileChange::Create { path, .. }
+            | FileChange::Replace { path, .. }
+            | FileChange::Remove { path, .. } => path,
+        }
+    }
+}

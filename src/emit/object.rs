@@ -20,6 +20,8 @@ pub(super) struct Object {
     pub(super) reflects: bool,
     /// Carries our label.
     pub(super) managed: bool,
+    /// Was pointed at the cache in this run.
+    pub(super) moved: bool,
     /// Index of the document in its file.
     pub(super) document: usize,
     /// Line of the name, from 1.
@@ -97,6 +99,7 @@ fn object(stream: &Stream<'_>, root: NodeId, document: usize) -> Option<Object> 
         interval: at(&["spec", "interval"]).is_some(),
         reflects: text(&["spec", "digestReflectionPolicy"]).is_some_and(|policy| policy != "Never"),
         managed: text(&["metadata", "labels", MANAGED_BY]).as_deref() == Some("pullthru"),
+        moved: false,
         document,
         line: stream.text.get(..place).unwrap_or_default().matches('\n').count() + 1,
     })

@@ -64,6 +64,24 @@ pub(super) fn sync(
     if counted && same && again.errors.is_empty() { Ok(new) } else { Err(form()) }
 }
 
+/// [`sync`] of `resources:`: `add` is listed, `remove` is not.
+pub(super) fn resources(text: &str, add: &[String], remove: &[String]) -> Result<String, ObjectError> {
+    let stream = yaml::parse(text);
+    let root = stream.documents.iter().find_map(|document| document.root);
+    let listed = root.and_then(|root| stream.get(root, "resources")).map(|list| stream.items(list));
+    let listed: Vec<&str> =
+        listed.unwrap_or_default().iter().filter_map(|&item| stream.value(item)).map(beside).collect();
+    let missing = add.iter().filter(|file| !listed.contains(&file.as_str()));
+    let missing: Vec<Item> = missing.map(|file| Item::text(file)).collect();
+    sync(text, "resources", &missing, |stream, item| {
+        stream.value(item).is_some_and(|file| remove.iter().any(|gone| gone == beside(file)))
+    })
+}
+
+fn beside(file: &str) -> &str {
+    file.strip_prefix("./").unwrap_or(file)
+}
+
 fn line_start(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |found| found + 1)
 }

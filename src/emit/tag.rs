@@ -4,6 +4,7 @@
 //! successors among all tags, and the order in which they follow each other. Flux sorts tags by strict semantic
 //! versions, by number or by letter; everything else is brought into one of these by the filter's `extract`.
 
+use super::dated::{dated, widths};
 use super::policy::Filter;
 
 /// A tag as a policy sees it.
@@ -80,24 +81,24 @@ fn fixed(tag: &str, kind: Kind) -> Shape {
     Shape { kind, filter: Some(filter) }
 }
 
-fn filtered(kind: Kind, pattern: &str, extract: Option<&str>) -> Option<Shape> {
+pub(super) fn filtered(kind: Kind, pattern: &str, extract: Option<&str>) -> Option<Shape> {
     let filter = Filter { pattern: format!("^{pattern}$"), extract: extract.map(str::to_owned) };
     Some(Shape { kind, filter: Some(filter) })
 }
 
 /// Of a tag's characters only the dot means something to a regular expression.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     text.replace('.', "\\.")
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Piece<'a> {
+pub(super) struct Piece<'a> {
     /// What stands before it: `-`, `_`, or nothing.
-    joint: &'a str,
-    text: &'a str,
+    pub(super) joint: &'a str,
+    pub(super) text: &'a str,
 }
 
-fn pieces(tag: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces(tag: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = tag;
     let mut joint = "";
@@ -157,16 +158,16 @@ fn numbers(text: &str) -> Option<(&str, Vec<&str>)> {
     parts.iter().all(number).then_some((letters, parts))
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A number that a strict version may hold.
-fn strict(part: &str) -> bool {
+pub(super) fn strict(part: &str) -> bool {
     is_number(part) && part.len() <= INTEGER_DIGITS && (part == "0" || !part.starts_with('0'))
 }
 
-fn value(part: &str) -> u64 {
+pub(super) fn value(part: &str) -> u64 {
     part.parse().unwrap_or(0)
 }
 
@@ -244,7 +245,7 @@ fn versioned(pieces: &[Piece<'_>]) -> Option<Shape> {
 }
 
 /// What a tag was built from: a commit may be another one next time, every other word stays.
-fn origin(text: &str) -> String {
+pub(super) fn origin(text: &str) -> String {
     if is_commit(text) { commit(text) } else { literal(text) }
 }
 
@@ -298,83 +299,8 @@ fn padded(pieces: &[Piece<'_>], at: usize) -> Option<Shape> {
     filtered(Kind::Alphabetical, &pattern, None)
 }
 
-/// The text with every run of digits as its width.
-fn widths(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        if digits > 0 {
-            out.push_str(&format!("[0-9]{{{digits}}}"));
-            rest = rest.get(digits..).unwrap_or("");
-            continue;
-        }
-        let other = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        out.push_str(&literal(rest.get(..other).unwrap_or("")));
-        rest = rest.get(other..).unwrap_or("");
-    }
-    out
-}
-
-fn is_year(part: &str) -> bool {
+pub(super) fn is_year(part: &str) -> bool {
     part.len() == 4 && (part.starts_with("19") || part.starts_with("20"))
-}
-
-fn between(part: &str, low: u64, high: u64) -> bool {
-    part.len() == 2 && is_number(part) && (low..=high).contains(&value(part))
-}
-
-/// `2025-10-01`, `2025.01.15-2`, `RELEASE.2024-10-13T13-34-11Z`, `20240115T103000Z`.
-fn dated(tag: &str) -> Option<Shape> {
-    let start = tag.find("20").or_else(|| tag.find("19"))?;
-    let (before, text) = tag.split_at_checked(start)?;
-    let (year, after) = text.split_at_checked(4)?;
-    let separator = after.get(..1).filter(|first| ["-", ".", "_"].contains(first)).unwrap_or("");
-    let after = after.strip_prefix(separator)?;
-    let (month, after) = after.split_at_checked(2)?;
-    let after = after.strip_prefix(separator)?;
-    let (day, rest) = after.split_at_checked(2)?;
-    let date = is_year(year) && is_number(year) && between(month, 1, 12) && between(day, 1, 31);
-    let apart =
-        !before.ends_with(|c: char| c.is_ascii_digit()) && !rest.starts_with(|c: char| c.is_ascii_digit());
-    if !date || !apart {
-        return None;
-    }
-    let before = literal(before);
-    let joined = literal(separator);
-    let day_pattern = format!("[0-9]{{4}}{joined}[0-9]{{2}}{joined}[0-9]{{2}}");
-    if is_time(rest) {
-        return filtered(Kind::Alphabetical, &format!("{before}{day_pattern}{}", widths(rest)), None);
-    }
-    if separator.is_empty() {
-        // A plain number, which is compared as one.
-        return None;
-    }
-    if let Some(number) = rest.strip_prefix(['-', '.', '_'])
-        && strict(number)
-    {
-        let joint = literal(rest.get(..1)?);
-        let pattern = format!(
-            "{before}(?P<year>[0-9]{{4}}){joined}(?P<month>[0-9]{{2}}){joined}(?P<day>[0-9]{{2}}){joint}(?P<build>[0-9]+)"
-        );
-        let version = [value(&format!("{year}{month}{day}")), value(number), 0];
-        let kind = Kind::Semver { version, pre: false, unfinished: false, calendar: true };
-        return filtered(kind, &pattern, Some("$year$month$day.$build.0"));
-    }
-    let mut pattern = format!("{before}{day_pattern}");
-    for piece in pieces(rest) {
-        pattern.push_str(piece.joint);
-        pattern.push_str(&origin(piece.text));
-    }
-    filtered(Kind::Alphabetical, &pattern, None)
-}
-
-/// A time of day, each number two digits or all six together.
-fn is_time(rest: &str) -> bool {
-    let mut runs = rest.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
-    let marks = |c: char| c.is_ascii_digit() || "TtZz-._".contains(c);
-    let begins = rest.is_empty() || rest.starts_with(['T', 't']) || rest.len() > 5;
-    rest.chars().all(marks) && begins && runs.all(|run| [2, 6].contains(&run.len()))
 }
 
 /// `1234`, `v4`, `main-1a2b3c4-1700000000`, `22-alpine`: numbers without dots.

@@ -63,7 +63,7 @@ fn run(arguments: &str, directory: &Path) -> String {
 #[test]
 fn the_guides_show_what_the_commands_print() {
     let mut runs = 0;
-    for page in ["docs/scan.md", "docs/migrate.md", "docs/overlays.md", "docs/init.md"] {
+    for page in ["docs/scan.md", "docs/migrate.md", "docs/overlays.md", "docs/init.md", "docs/flux.md"] {
         let (text, commands) = renewed(page);
         assert!(commands > 0, "{page} runs nothing");
         assert_same(page, &text);

@@ -359,6 +359,17 @@ fn standard_input_and_a_migrated_repository_are_read_alike() {
 }
 
 #[test]
+fn the_tag_that_runs_may_stand_in_an_overlay_outside_the_paths() {
+    let run = fleet().run(&["emit", "flux", "apps/base/my-app/deployment.yaml"]);
+    assert!(
+        run.out.contains("# Also in use, and not followed: dummy.\n") && run.out.contains("range: '>=1.0.0'"),
+        "{}",
+        run.out
+    );
+    assert_eq!(run.out.matches("kind: ImageRepository").count(), 2);
+}
+
+#[test]
 fn without_a_registry_only_the_upstream_can_be_scanned() {
     let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
     let run = Run::from(scratch.command(&["emit", "flux"]).output().unwrap());

@@ -168,3 +168,45 @@ fn two_caches_of_one_upstream_cannot_be_one_overlay() {
     assert!(both.code == 2 && both.err.contains("name the paths of one target"), "{}", both.err);
     assert!(run(&["emit", "kustomize", "eu"]).out.contains("newName: 210987654321.dkr.ecr.eu-central-1"));
 }
+
+#[test]
+#[ignore = "needs target/peers/bin/kustomize"]
+fn kustomize_applies_the_component() {
+    let kustomize = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/kustomize");
+    assert!(
+        kustomize.exists(),
+        "{} is missing: GOBIN=$PWD/target/peers/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1",
+        kustomize.display()
+    );
+    let images =
+        ["ghcr.io/o/a.b:1", "ghcr.io/o/a-b:2", "ghcr.io/o/a-b/c", "nginx:1.27", "docker.io/grafana/loki:3"];
+    let digest = format!("ghcr.io/o/d:1@sha256:{}", "a".repeat(64));
+    let all: Vec<&str> = images.iter().copied().chain([digest.as_str()]).collect();
+    let pod = pod(&all).replace("spec:", "metadata: { name: p }\nspec:");
+    let scratch = Scratch::new(&[
+        ("app/pod.yaml", pod.as_bytes()),
+        ("app/kustomization.yaml", b"resources: [pod.yaml]\ncomponents: [../cache]\n"),
+    ]);
+    let upstreams = ["--upstream", "ghcr.io", "--upstream", "docker.io=hub"];
+    let run = scratch
+        .run(&[&["emit", "kustomize", "app", "--component", "--out", "cache"][..], &upstreams].concat());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let output = std::process::Command::new(kustomize)
+        .args(["build", "app"])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let built: Vec<&str> =
+        text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("image: ")).collect();
+    let host = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
+    let expected = [
+        format!("{host}/ghcr/o/a.b:1"),
+        format!("{host}/ghcr/o/a-b:2"),
+        format!("{host}/ghcr/o/a-b/c"),
+        format!("{host}/hub/library/nginx:1.27"),
+        format!("{host}/hub/grafana/loki:3"),
+        format!("{host}/ghcr/o/d:1@sha256:{}", "a".repeat(64)),
+    ];
+    assert_eq!(built, expected, "{}", String::from_utf8_lossy(&output.stderr));
+}

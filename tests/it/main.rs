@@ -13,6 +13,8 @@ mod edits;
 mod emit_flux;
 mod emit_lists;
 mod emit_markers;
+mod emit_merge;
+mod emit_renovate;
 mod explained;
 mod fleet;
 mod flux_rules;

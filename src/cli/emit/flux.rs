@@ -1,74 +1,19 @@
-//! `pullthru emit`.
+//! `pullthru emit flux`.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 
-use super::repository::ReadRepository;
-use super::{Outcome, RepositoryArgs, Stop, note};
+use super::{images, out_directory, outcome, require_registry, write};
+use crate::cli::repository::ReadRepository;
+use crate::cli::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
-use crate::emit::kustomize::Holder;
-use crate::emit::list::At;
 use crate::emit::{self, Emission, FileChange, Images, Request, markers};
 use crate::find::Form;
-use crate::tree::{self, RepoPath, Repository, WriteError};
-
-/// Write new objects for other tools, made from the images in use.
-#[derive(Debug, Parser)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// ImageRepository and ImagePolicy of Flux, one pair an image
-    Flux(FluxArgs),
-    /// Every reference in use, one a line
-    List(ListArgs),
-    /// An images transformer of Kustomize, from each upstream's name to the cached one
-    Kustomize(KustomizeArgs),
-}
-
-/// Every reference in use, one a line, sorted.
-#[derive(Debug, Parser)]
-#[command(after_help = "Examples:
-  pullthru emit list                                  what the repository pulls
-  pullthru emit list --at cache | xargs -n 1 docker pull")]
-struct ListArgs {
-    #[command(flatten)]
-    repository: RepositoryArgs,
-
-    /// By which name
-    #[arg(long, value_enum, default_value_t = AtArg::Upstream)]
-    at: AtArg,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum AtArg {
-    Upstream,
-    Cache,
-}
-
-/// An images transformer of Kustomize, from each upstream's name to the cached one.
-#[derive(Debug, Parser)]
-#[command(after_help = "Examples:
-  kustomize build apps/prod | pullthru emit kustomize - --component --out components/cache
-  pullthru emit kustomize >> apps/prod/kustomization.yaml")]
-struct KustomizeArgs {
-    #[command(flatten)]
-    repository: RepositoryArgs,
-
-    /// A whole component instead of the list alone
-    #[arg(long)]
-    component: bool,
-
-    /// Directory of the repository to write kustomization.yaml into; one that exists keeps everything else
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
+use crate::inventory::{self, Inventory};
+use crate::tree::{self, RepoPath, Repository};
 
 /// ImageRepository and ImagePolicy of Flux, one pair an image.
 ///
@@ -79,7 +24,7 @@ struct KustomizeArgs {
   pullthru emit flux --out infrastructure/image-automation
   pullthru emit flux --out infrastructure/image-automation --prune --move-existing
   pullthru emit flux apps/ --range major | kubectl apply --dry-run=server -f -")]
-struct FluxArgs {
+pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
 
@@ -140,72 +85,10 @@ enum RangeArg {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    match &args.what {
-        What::Flux(args) => flux(args, out),
-        What::List(args) => list(args, out),
-        What::Kustomize(args) => kustomize(args, out),
-    }
-}
-
-fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let read = args.repository.read()?;
-    let at = match args.at {
-        AtArg::Upstream => At::Upstream,
-        AtArg::Cache => {
-            require_registry(&read)?;
-            At::Cache
-        }
-    };
-    for reference in emit::list::references(&images(&read), at) {
-        writeln!(out, "{reference}")?;
-    }
-    Ok(outcome(&read, true))
-}
-
-fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read()?;
-    require_registry(&read)?;
-    let entries = emit::kustomize::entries(&images(&read))
-        .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
-    let Some(directory) = &args.out else {
-        let holder = if args.component { Holder::Component } else { Holder::Block };
-        out.write_all(emit::kustomize::text(&entries, holder).as_bytes())?;
-        return Ok(outcome(&read, true));
-    };
-    let directory = out_directory(&read.repository, directory)?;
-    let present =
-        |name: &&str| directory.join(name).is_some_and(|path| read.repository.absolute(&path).is_file());
-    let name = emit::KUSTOMIZATION_NAMES.into_iter().find(present).unwrap_or("kustomization.yaml");
-    let path = directory.join(name).unwrap_or_else(RepoPath::root);
-    let change = match std::fs::read_to_string(read.repository.absolute(&path)) {
-        Ok(old) => {
-            let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
-                Stop::usage(
-                    format!("`{path}` stays as it is: {error}"),
-                    "mend or move that file, and run again",
-                )
-            })?;
-            (old != new).then_some(FileChange::Replace { path, old, new })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let holder = if args.component { Holder::Component } else { Holder::Kustomization };
-            Some(FileChange::Create { path, text: emit::kustomize::text(&entries, holder) })
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let written = write(&read.repository, change.as_slice(), out)?;
-    Ok(outcome(&read, written))
-}
-
-fn outcome(read: &ReadRepository, written: bool) -> Outcome {
-    if written && !read.inventory.has_failures() { Outcome::Clean } else { Outcome::Failure }
-}
-
-fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read()?;
-    let flux = flux_settings(args, read.config.flux())?;
+    let flux = settings(args, read.config.flux())?;
     if flux.discovery == Discovery::Cache {
-        require_registry(&read)?;
+        require_registry(&read.config)?;
     }
     let whole = args.repository.paths.is_empty();
     if args.prune && !whole {
@@ -214,12 +97,13 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
             "leave the paths out",
         ));
     }
-    let images = images(&read);
+    let rest = rest(&args.repository, &read)?;
+    let images = images(&read).as_used_in(&Images::of(&rest, &read.config));
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
         images: &images,
         flux: &flux,
-        files: files(&read, directory.as_ref())?,
+        files: files(&read.repository, &rest, directory.as_ref())?,
         out: directory.as_ref(),
         whole,
         move_existing: args.move_existing,
@@ -237,6 +121,18 @@ fn flux(args: &FluxArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     out.write_all(emission.stream.as_bytes())?;
     let written = write(&read.repository, &emission.changes, out)?;
     Ok(outcome(&read, written))
+}
+
+/// The whole repository, of which the named paths may be a part.
+fn rest(args: &RepositoryArgs, read: &ReadRepository) -> Result<Inventory, Stop> {
+    if args.paths.is_empty() || args.is_stdin() {
+        return Ok(read.inventory.clone());
+    }
+    let options = args.walk_options(&read.config);
+    let finder = crate::cli::repository::finder(&read.config)?;
+    let mut whole = inventory::take(&read.repository, &[], &options, &finder)?;
+    whole.add(read.inventory.clone());
+    Ok(whole)
 }
 
 /// Adds the markers to what is to be written.
@@ -280,7 +176,7 @@ fn mark(
 }
 
 /// The configuration with the flags over it, checked: the objects would be refused by the cluster much later.
-fn flux_settings(args: &FluxArgs, config: &Flux) -> Result<Flux, Stop> {
+fn settings(args: &Args, config: &Flux) -> Result<Flux, Stop> {
     let mut flux = config.clone();
     if let Some(version) = args.api_version {
         flux.api_version = match version {
@@ -308,42 +204,15 @@ fn flux_settings(args: &FluxArgs, config: &Flux) -> Result<Flux, Stop> {
     }
 }
 
-fn require_registry(read: &ReadRepository) -> Result<(), Stop> {
-    if read.config.has_registry() {
-        return Ok(());
-    }
-    Err(Stop::usage(
-        "no registry is configured",
-        "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
-    ))
-}
-
-/// What is in use; what cannot be followed is said.
-fn images(read: &ReadRepository) -> Images {
-    let images = Images::of(&read.inventory, &read.config);
-    for skipped in &images.skipped {
-        let position = skipped.position;
-        note(&format!(
-            "{}:{}:{}: {} is left out: {}",
-            skipped.path, position.line, position.column, skipped.reference, skipped.why
-        ));
-    }
-    images
-}
-
-fn out_directory(repository: &Repository, out: &Path) -> Result<RepoPath, Stop> {
-    repository.relative(out).ok_or_else(|| {
-        let message =
-            format!("`{}` lies outside the repository `{}`", out.display(), repository.root.display());
-        Stop::usage(message, "name a directory of the repository, or one of another with `--root`")
-    })
-}
-
 /// The texts that decide what is new: the output directory's, and those with an ImageRepository elsewhere.
-fn files(read: &ReadRepository, out: Option<&RepoPath>) -> Result<BTreeMap<RepoPath, String>, Stop> {
+fn files(
+    repository: &Repository,
+    whole: &Inventory,
+    out: Option<&RepoPath>,
+) -> Result<BTreeMap<RepoPath, String>, Stop> {
     let mut paths: Vec<RepoPath> = Vec::new();
     if let Some(out) = out
-        && let Ok(entries) = std::fs::read_dir(read.repository.absolute(out))
+        && let Ok(entries) = std::fs::read_dir(repository.absolute(out))
     {
         for entry in entries {
             let name = entry?.file_name();
@@ -352,13 +221,13 @@ fn files(read: &ReadRepository, out: Option<&RepoPath>) -> Result<BTreeMap<RepoP
             paths.extend(manifest.then(|| out.join(&name)).flatten());
         }
     }
-    let scanned = read.inventory.files.iter().chain(&read.context.files).filter(|file| {
+    let scanned = whole.files.iter().filter(|file| {
         file.found.sites.iter().any(|site| site.form == Form::ImageRepository && site.inside.is_none())
     });
     paths.extend(scanned.map(|file| file.path.clone()).filter(|path| path.as_str() != "-"));
     let mut files = BTreeMap::new();
     for path in paths {
-        let bytes = std::fs::read(read.repository.absolute(&path))?;
+        let bytes = std::fs::read(repository.absolute(&path))?;
         // What is no text holds no object.
         if let Ok(text) = String::from_utf8(bytes) {
             files.insert(path, text);
@@ -387,30 +256,4 @@ fn refuse_dirty(repository: &Repository, emission: &Emission, out: Option<&RepoP
             "commit or stash first, or give `--allow-dirty`",
         )),
     }
-}
-
-/// True when every file was written.
-fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -> Result<bool, Stop> {
-    let mut all = true;
-    for change in changes {
-        let (verb, path, written): (_, _, Result<(), WriteError>) = match change {
-            FileChange::Create { path, text } => {
-                ("wrote", path, tree::create(repository, path, text.as_bytes(), false))
-            }
-            FileChange::Replace { path, old, new } => {
-                ("changed", path, tree::replace(repository, path, old.as_bytes(), new.as_bytes()))
-            }
-            FileChange::Remove { path, old } => {
-                ("removed", path, tree::remove(repository, path, old.as_bytes()))
-            }
-        };
-        match written {
-            Ok(()) => writeln!(out, "{verb} {path}")?,
-            Err(error) => {
-                all = false;
-                note(&format!("error: {error}"));
-            }
-        }
-    }
-    Ok(all)
 }

@@ -1,0 +1,212 @@
+//! `pullthru emit`.
+
+mod flux;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::repository::ReadRepository;
+use super::{Outcome, RepositoryArgs, Stop, note};
+use crate::config::Config;
+use crate::emit::kustomize::Holder;
+use crate::emit::list::At;
+use crate::emit::{self, FileChange, Images};
+use crate::tree::{self, RepoPath, Repository, WriteError};
+
+/// Write new objects for other tools, made from the images in use.
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// ImageRepository and ImagePolicy of Flux, one pair an image
+    Flux(flux::Args),
+    /// Every reference in use, one a line
+    List(ListArgs),
+    /// An images transformer of Kustomize, from each upstream's name to the cached one
+    Kustomize(KustomizeArgs),
+    /// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache
+    Renovate(RenovateArgs),
+}
+
+/// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru emit renovate > renovate-cache.json        then extend it: local>my-org/my-repo//renovate-cache")]
+struct RenovateArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+}
+
+/// Every reference in use, one a line, sorted.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru emit list                                  what the repository pulls
+  pullthru emit list --at cache | xargs -n 1 docker pull")]
+struct ListArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// By which name
+    #[arg(long, value_enum, default_value_t = AtArg::Upstream)]
+    at: AtArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AtArg {
+    Upstream,
+    Cache,
+}
+
+/// An images transformer of Kustomize, from each upstream's name to the cached one.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  kustomize build apps/prod | pullthru emit kustomize - --component --out components/cache
+  pullthru emit kustomize >> apps/prod/kustomization.yaml")]
+struct KustomizeArgs {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// A whole component instead of the list alone
+    #[arg(long)]
+    component: bool,
+
+    /// Directory of the repository to write kustomization.yaml into; one that exists keeps everything else
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    match &args.what {
+        What::Flux(args) => flux::run(args, out),
+        What::List(args) => list(args, out),
+        What::Kustomize(args) => kustomize(args, out),
+        What::Renovate(args) => renovate(args, out),
+    }
+}
+
+fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    // The routes alone decide: nothing has to be read.
+    let (_, config) = args.repository.open()?;
+    require_registry(&config)?;
+    let text =
+        serde_json::to_string_pretty(&emit::renovate::preset(&config)).map_err(std::io::Error::from)?;
+    writeln!(out, "{text}")?;
+    Ok(Outcome::Clean)
+}
+
+fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let read = args.repository.read()?;
+    let at = match args.at {
+        AtArg::Upstream => At::Upstream,
+        AtArg::Cache => {
+            require_registry(&read.config)?;
+            At::Cache
+        }
+    };
+    for reference in emit::list::references(&images(&read), at) {
+        writeln!(out, "{reference}")?;
+    }
+    Ok(outcome(&read, true))
+}
+
+fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let read = args.repository.read()?;
+    require_registry(&read.config)?;
+    let entries = emit::kustomize::entries(&images(&read))
+        .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
+    let Some(directory) = &args.out else {
+        let holder = if args.component { Holder::Component } else { Holder::Block };
+        out.write_all(emit::kustomize::text(&entries, holder).as_bytes())?;
+        return Ok(outcome(&read, true));
+    };
+    let directory = out_directory(&read.repository, directory)?;
+    let present =
+        |name: &&str| directory.join(name).is_some_and(|path| read.repository.absolute(&path).is_file());
+    let name = emit::KUSTOMIZATION_NAMES.into_iter().find(present).unwrap_or("kustomization.yaml");
+    let path = directory.join(name).unwrap_or_else(RepoPath::root);
+    let change = match std::fs::read_to_string(read.repository.absolute(&path)) {
+        Ok(old) => {
+            let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
+                Stop::usage(
+                    format!("`{path}` stays as it is: {error}"),
+                    "mend or move that file, and run again",
+                )
+            })?;
+            (old != new).then_some(FileChange::Replace { path, old, new })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let holder = if args.component { Holder::Component } else { Holder::Kustomization };
+            Some(FileChange::Create { path, text: emit::kustomize::text(&entries, holder) })
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let written = write(&read.repository, change.as_slice(), out)?;
+    Ok(outcome(&read, written))
+}
+
+fn outcome(read: &ReadRepository, written: bool) -> Outcome {
+    if written && !read.inventory.has_failures() { Outcome::Clean } else { Outcome::Failure }
+}
+
+fn require_registry(config: &Config) -> Result<(), Stop> {
+    if config.has_registry() {
+        return Ok(());
+    }
+    Err(Stop::usage(
+        "no registry is configured",
+        "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
+    ))
+}
+
+/// What is in use; what cannot be followed is said.
+fn images(read: &ReadRepository) -> Images {
+    let images = Images::of(&read.inventory, &read.config);
+    for skipped in &images.skipped {
+        let position = skipped.position;
+        note(&format!(
+            "{}:{}:{}: {} is left out: {}",
+            skipped.path, position.line, position.column, skipped.reference, skipped.why
+        ));
+    }
+    images
+}
+
+fn out_directory(repository: &Repository, out: &Path) -> Result<RepoPath, Stop> {
+    repository.relative(out).ok_or_else(|| {
+        let message =
+            format!("`{}` lies outside the repository `{}`", out.display(), repository.root.display());
+        Stop::usage(message, "name a directory of the repository, or one of another with `--root`")
+    })
+}
+
+/// True when every file was written.
+fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -> Result<bool, Stop> {
+    let mut all = true;
+    for change in changes {
+        let (verb, path, written): (_, _, Result<(), WriteError>) = match change {
+            FileChange::Create { path, text } => {
+                ("wrote", path, tree::create(repository, path, text.as_bytes(), false))
+            }
+            FileChange::Replace { path, old, new } => {
+                ("changed", path, tree::replace(repository, path, old.as_bytes(), new.as_bytes()))
+            }
+            FileChange::Remove { path, old } => {
+                ("removed", path, tree::remove(repository, path, old.as_bytes()))
+            }
+        };
+        match written {
+            Ok(()) => writeln!(out, "{verb} {path}")?,
+            Err(error) => {
+                all = false;
+                note(&format!("error: {error}"));
+            }
+        }
+    }
+    Ok(all)
+}
