@@ -3,7 +3,8 @@
 //!
 //! The field sets are those of the CRDs of image-reflector-controller: `spec.provider` came with `v1beta2`;
 //! `digestReflectionPolicy` and the policy's `interval` came with Flux 2.6, whose `v1beta2` has them too, but that of
-//! 2.5 and before has not, so they are written for `v1` alone.
+//! 2.5 and before has not, so they are written for `v1` alone. `exclusionList` is never needed: patterns are anchored,
+//! and no signature (`sha256-….sig`) is a version.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

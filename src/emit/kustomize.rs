@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::images::Images;
-use super::object::ObjectError;
+use super::object::{ObjectError, insertion};
 use super::sequence::{self, Item};
 use crate::image::{DOCKER_HUB, Name};
-use crate::yaml::{self, Edit, Kind, edit};
+use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit};
 
 /// What kind of file holds the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The item of an existing list that is about the same name.
+    fn find(&self, stream: &Stream<'_>) -> Option<NodeId> {
+        let root = stream.documents.iter().find_map(|document| document.root)?;
+        let list = stream.get(root, "images")?;
+        stream.items(list).iter().copied().find(|&item| {
+            let name = stream.get(item, "name").and_then(|id| stream.value(id));
+            name.is_some_and(|name| name.replace('\\', "") == self.name.replace('\\', ""))
+        })
+    }
+
     fn item(&self) -> Item {
         let name = if self.name.contains('\\') { format!("'{}'", self.name) } else { self.name.clone() };
         let new_name = super::flux::quoted(&self.new_name);
@@ -105,33 +115,45 @@ pub fn text(entries: &[Entry], holder: Holder) -> String {
     format!("{head}{}", sequence::fresh("images", &items))
 }
 
-/// An existing text in which every entry is said: missing ones are added, a wrong `newName` is changed in place.
+/// An existing text in which every entry is said: missing ones are added, and one that is there gets its `newName`, in
+/// place. A tag that it sets stays.
 pub fn merged(text: &str, entries: &[Entry]) -> Result<String, ObjectError> {
     let stream = yaml::parse(text);
     if let Some(error) = stream.errors.first() {
         return Err(ObjectError::Parse(error.message.clone()));
     }
-    let root = stream.documents.iter().find_map(|document| document.root);
-    let list = root.and_then(|root| stream.get(root, "images"));
     let mut edits = Vec::new();
     let mut missing = Vec::new();
+    let mut inserted = 0;
     for entry in entries {
-        let known = list.map(|list| stream.items(list)).unwrap_or_default().iter().find(|&&item| {
-            let name = stream.get(item, "name").and_then(|id| stream.value(id));
-            name.is_some_and(|name| name.replace('\\', "") == entry.name.replace('\\', ""))
-        });
-        let Some(&item) = known else {
+        let form = || ObjectError::Form(format!("images` of `{}", entry.name));
+        let Some(item) = entry.find(&stream) else {
             missing.push(entry.item());
             continue;
         };
-        let form = || ObjectError::Form(format!("images` of `{}", entry.name));
-        let new_name = stream.get(item, "newName").and_then(|id| stream.node(id)).ok_or_else(form)?;
-        let Kind::Scalar { value, .. } = &new_name.kind else { return Err(form()) };
-        if *value != entry.new_name {
-            edits.push(Edit { span: new_name.span, text: super::flux::quoted(&entry.new_name) });
+        let new_name = super::flux::quoted(&entry.new_name);
+        match stream.get(item, "newName").and_then(|id| stream.node(id)) {
+            Some(node) => match &node.kind {
+                Kind::Scalar { value, .. } if *value == entry.new_name => {}
+                Kind::Scalar { style: Style::Literal | Style::Folded, .. } => return Err(form()),
+                Kind::Scalar { .. } => edits.push(Edit { span: node.span, text: new_name }),
+                _ => return Err(form()),
+            },
+            None => {
+                inserted += 1;
+                edits.push(insertion(&stream, item, "newName", &new_name, "name").ok_or_else(form)?);
+            }
         }
     }
     let changed = edit::apply(stream.text, &edits)?;
-    edit::verify(&stream, &changed, &edits)?;
+    let again = yaml::parse(&changed);
+    let said = |entry: &Entry| {
+        let item = entry.find(&again).and_then(|item| again.get(item, "newName"));
+        item.is_none_or(|id| again.value(id) == Some(&entry.new_name))
+    };
+    let grown = again.nodes().count() == stream.nodes().count() + 2 * inserted;
+    if !(grown && again.errors.is_empty() && entries.iter().all(said)) {
+        return Err(ObjectError::Form("images".to_owned()));
+    }
     sequence::sync(&changed, "images", &missing, |_, _| false)
 }

@@ -132,10 +132,19 @@ impl<'r> Desk<'r> {
             if object.kind != ObjectKind::Repository || object.managed {
                 continue;
             }
-            let Some(wanted) = wanted.iter().find(|wanted| scans(&object, &wanted.upstream)) else {
-                continue;
-            };
+            let asked: Vec<&Wanted> =
+                wanted.iter().filter(|wanted| scans(&object, &wanted.upstream)).collect();
             let place = format!("{path}:{}: `ImageRepository/{}`", object.line, object.name);
+            let wanted = match asked.as_slice() {
+                [] => continue,
+                [wanted] => wanted,
+                [..] => {
+                    let note =
+                        "scans an upstream that targets cache in several places: point it at one of them";
+                    self.notes.push(format!("{place} {note} by hand"));
+                    continue;
+                }
+            };
             if !self.request.move_existing {
                 self.notes.push(format!(
                     "{place} scans {}: its policies write that name over the cache's wherever a marker has no \

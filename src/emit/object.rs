@@ -141,7 +141,14 @@ pub(super) fn set(
     if set == Some(value) && grown && again.errors.is_empty() { Ok(new) } else { Err(form()) }
 }
 
-fn insertion(stream: &Stream<'_>, spec: NodeId, key: &str, value: &str, after: &str) -> Option<Edit> {
+/// `key: value` behind the entry `after` of a mapping.
+pub(super) fn insertion(
+    stream: &Stream<'_>,
+    spec: NodeId,
+    key: &str,
+    value: &str,
+    after: &str,
+) -> Option<Edit> {
     let Kind::Mapping { flow, .. } = stream.node(spec)?.kind else { return None };
     let (name, held) = stream.entries(spec).iter().find(|(name, _)| stream.value(*name) == Some(after))?;
     let start = stream.node(*name)?.span.start;
@@ -150,10 +157,12 @@ fn insertion(stream: &Stream<'_>, spec: NodeId, key: &str, value: &str, after: &
         return Some(Edit { span: Span::new(end, end), text: format!(", {key}: {value}") });
     }
     let line = stream.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
-    let indent = stream.text.get(line..start)?;
-    if !indent.trim_matches(' ').is_empty() {
+    // The first key of a list's item stands behind its dash.
+    let lead = stream.text.get(line..start)?;
+    if !lead.trim_matches([' ', '-']).is_empty() {
         return None;
     }
+    let indent = " ".repeat(lead.len());
     let (at, ending) = end_of_line(stream.text, end);
     Some(Edit { span: Span::new(at, at), text: format!("{ending}{indent}{key}: {value}") })
 }

@@ -328,7 +328,10 @@ fn each_target_has_its_own_objects() {
               registry: { account: '210987654321', region: eu-central-1 } }\n",
         ),
     ]);
-    let run = Run::from(scratch.command(&["emit", "flux"]).output().unwrap());
+    scratch.write("flux/app.yaml", EXISTING.as_bytes());
+    let run = Run::from(scratch.command(&["emit", "flux", "--move-existing"]).output().unwrap());
+    assert!(run.err.contains("point it at one of them by hand"), "{}", run.err);
+    assert_eq!(scratch.read("flux/app.yaml"), EXISTING);
     let images: Vec<&str> =
         run.out.lines().filter(|line| line.contains("image:") || line.starts_with("  name:")).collect();
     assert_eq!(

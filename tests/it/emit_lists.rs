@@ -142,6 +142,38 @@ fn an_overlay_that_exists_keeps_everything_else() {
 }
 
 #[test]
+fn an_override_that_sets_a_tag_gets_its_name_too() {
+    for (before, after) in [
+        (
+            "images:\n  - name: ghcr.io/o/a # ours\n    newTag: v2\n",
+            "images:\n  - name: ghcr.io/o/a # ours\n    newName: NEW\n    newTag: v2\n",
+        ),
+        (
+            "images:\n- newTag: v2\n  name: 'ghcr.io/o/a'",
+            "images:\n- newTag: v2\n  name: 'ghcr.io/o/a'\n  newName: NEW",
+        ),
+        (
+            "images: [{ name: ghcr.io/o/a, newTag: v2 }]\n",
+            "images: [{ name: ghcr.io/o/a, newName: NEW, newTag: v2 }]\n",
+        ),
+        (
+            "images:\r\n-   name: ghcr\\.io/o/a\r\n",
+            "images:\r\n-   name: ghcr\\.io/o/a\r\n    newName: NEW\r\n",
+        ),
+    ] {
+        let scratch = Scratch::new(&[
+            ("a.yaml", pod(&["ghcr.io/o/a:1"]).as_bytes()),
+            ("x/kustomization.yaml", before.as_bytes()),
+        ]);
+        let run = scratch.run(&["emit", "kustomize", "--out", "x", "a.yaml"]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        let new = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/a";
+        assert_eq!(scratch.read("x/kustomization.yaml"), after.replace("NEW", new));
+        assert_eq!(scratch.run(&["emit", "kustomize", "--out", "x", "a.yaml"]).out, "");
+    }
+}
+
+#[test]
 fn a_new_overlay_is_a_file_of_its_own_and_a_second_run_is_empty() {
     let scratch = fleet();
     let run = scratch.run(&["emit", "kustomize", "--component", "--out", "components/cache"]);
