@@ -9,6 +9,14 @@ use crate::yaml::{NodeId, Span, Stream};
 
 /// The form and role of a whole reference in an `images:` entry.
 pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
+    // The configuration of a transformer of one's own: which kustomizations list it is not followed.
+    if place.kind() == "ImageTagTransformer" && place.key_at(1) == "imageTag" {
+        return match place.key() {
+            "name" => Some((Form::KustomizeName, Role::Matcher(Scope::Anywhere))),
+            "newName" => Some((Form::KustomizeNewName, Role::Image)),
+            _ => None,
+        };
+    }
     // `imageTags` is the name that kustomize 1 gave the field.
     if place.key_at(1) != "[]" || !["images", "imageTags"].contains(&place.key_at(2)) {
         return None;
@@ -94,6 +102,8 @@ pub struct Kustomization {
     pub charts: bool,
     /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
     pub fields: Vec<FieldSpec>,
+    /// It has `transformers`, which run after `images:` and may match what these have renamed.
+    pub transformed: bool,
     /// It has patches or replacements: places in the files are not those in what it builds.
     pub patched: bool,
     /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
@@ -237,6 +247,7 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     });
     let changes = ["patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
     read.patched = changes.iter().any(|key| !items(root, key).is_empty());
+    read.transformed = !items(root, "transformers").is_empty();
     read.images = images(stream, root);
     read
 }

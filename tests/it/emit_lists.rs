@@ -205,11 +205,7 @@ fn two_caches_of_one_upstream_cannot_be_one_overlay() {
 #[ignore = "needs target/peers/bin/kustomize"]
 fn kustomize_applies_the_component() {
     let kustomize = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/kustomize");
-    assert!(
-        kustomize.exists(),
-        "{} is missing: GOBIN=$PWD/target/peers/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1",
-        kustomize.display()
-    );
+    assert!(kustomize.exists(), "{} is missing: `.ci/peers` installs it", kustomize.display());
     let images =
         ["ghcr.io/o/a.b:1", "ghcr.io/o/a-b:2", "ghcr.io/o/a-b/c", "nginx:1.27", "docker.io/grafana/loki:3"];
     let digest = format!("ghcr.io/o/d:1@sha256:{}", "a".repeat(64));

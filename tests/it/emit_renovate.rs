@@ -63,11 +63,7 @@ const ARGO: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadat
 fn looked_up(with_preset: bool) -> (BTreeSet<(String, String, String)>, String) {
     let renovate = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("target/peers/renovate/node_modules/renovate/dist/renovate.js");
-    assert!(
-        renovate.exists(),
-        "{} is missing: npm install --prefix target/peers/renovate --ignore-scripts renovate@40",
-        renovate.display()
-    );
+    assert!(renovate.exists(), "{} is missing: `.ci/peers` installs it", renovate.display());
     let scratch = Scratch::new(&[]);
     copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fleet"), scratch.path());
     scratch.write("argocd/extra.yaml", ARGO.as_bytes());

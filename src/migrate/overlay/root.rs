@@ -114,6 +114,10 @@ impl<'r> Root<'r> {
             let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
             return self.held(builds, &because);
         }
+        if kustomization.is_some_and(|kustomization| kustomization.transformed) {
+            let because = format!("{}: its `transformers` run after `images:`", self.name());
+            return self.held(builds, &because);
+        }
         let argo = self.builders.iter().any(|named| named.builder.tool == Tool::ArgoCd);
         if self.file.is_none() && argo {
             let because =
