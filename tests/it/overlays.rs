@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use crate::golden::{assert_same, copy_of};
 use crate::scratch::run_in;
 
@@ -139,4 +141,101 @@ fn diamonds_and_long_chains_of_layers_cost_no_power() {
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.err.contains("diamond/0/kustomization.yaml  41 images"), "{}", run.err);
     assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
+}
+
+/// One entry as somebody might write it.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    name: &'static str,
+    fields: Vec<(&'static str, &'static str)>,
+    name_last: bool,
+    quote: &'static str,
+    comment: bool,
+}
+
+pub(crate) fn entry() -> impl Strategy<Value = Written> {
+    let names = ["ghcr.io/o/a", "ghcr.io/o/b", "b", "ghcr.io/o/.*", "docker.io/library/c", "ghcr.io/o/gone"];
+    let fields = [
+        ("newName", "ghcr.io/o/z"),
+        ("newName", "ghcr.io/o/a"),
+        ("newName", "other.example/o/z"),
+        ("newTag", "v2"),
+        ("digest", "sha256:0000000000000000000000000000000000000000000000000000000000000000"),
+        ("tagSuffix", "-x"),
+    ];
+    let fields = proptest::sample::subsequence(fields.to_vec(), 0..3);
+    let quotes = proptest::sample::select(vec!["", "'", "\""]);
+    (proptest::sample::select(names.to_vec()), fields, any::<bool>(), quotes, any::<bool>()).prop_map(
+        |(name, mut fields, name_last, quote, comment)| {
+            fields.dedup_by_key(|(key, _)| *key);
+            Written { name, fields, name_last, quote, comment }
+        },
+    )
+}
+
+/// A kustomization with these entries.
+pub(crate) fn kustomization(
+    entries: &[Written],
+    flow: bool,
+    indent: usize,
+    gap: usize,
+    crlf: bool,
+    end: bool,
+) -> String {
+    let mut text = "# the root\nresources:\n- pod.yaml # all\nimages:".to_owned();
+    let pairs = |entry: &Written| {
+        let mut pairs: Vec<String> =
+            entry.fields.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let name = format!("name: {0}{1}{0}", entry.quote, entry.name);
+        pairs.insert(if entry.name_last { pairs.len() } else { 0 }, name);
+        pairs
+    };
+    if flow {
+        let items: Vec<String> =
+            entries.iter().map(|entry| format!("{{{}}}", pairs(entry).join(", "))).collect();
+        text.push_str(&format!(" [{}] # in one line\n", items.join(", ")));
+    } else {
+        text.push('\n');
+        for entry in entries {
+            let margin = " ".repeat(indent);
+            let joined = pairs(entry).join(&format!("\n{margin} {}", " ".repeat(gap)));
+            let comment = if entry.comment { " # said" } else { "" };
+            text.push_str(&format!("{margin}-{}{joined}{comment}\n", " ".repeat(gap)));
+        }
+    }
+    text.push_str("namePrefix: x-\n# the end\n");
+    if !end {
+        text = text.trim_end().to_owned();
+    }
+    if crlf { text.replace('\n', "\r\n") } else { text }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the list looks like: it is edited or left with an error, a second run is empty, and the way back is
+    /// exact.
+    #[test]
+    fn any_list_of_images_goes_there_and_back(
+        entries in proptest::collection::vec(entry(), 1..5),
+        (flow, crlf, end) in any::<(bool, bool, bool)>(),
+        indent in 0..5usize,
+        gap in 1..4usize,
+    ) {
+        let scratch = crate::scratch::Scratch::new(&[]);
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - image: ghcr.io/o/a:v1\n  \
+                   - image: ghcr.io/o/b:v1\n  - image: b:v1\n";
+        scratch.write("pod.yaml", pod.as_bytes());
+        let text = kustomization(&entries, flow, indent, gap, crlf, end);
+        scratch.write("kustomization.yaml", text.as_bytes());
+        let run = scratch.run(&["migrate", "--write"]);
+        prop_assert_eq!(run.code, 0, "{}\n{}", text, run.err);
+        let once = scratch.read("kustomization.yaml");
+        let again = scratch.run(&["migrate", "--write"]);
+        prop_assert_eq!((again.code, scratch.read("kustomization.yaml")), (0, once.clone()), "{}", text);
+        let back = scratch.run(&["migrate", "--write", "--reverse"]);
+        prop_assert_eq!(back.code, 0, "{}\n{}", once, back.err);
+        prop_assert_eq!(scratch.read("kustomization.yaml"), text.clone(), "by way of\n{}", once);
+        prop_assert_eq!(scratch.read("pod.yaml"), pod);
+    }
 }

@@ -20,7 +20,7 @@ pub(super) struct Aim<'a> {
 
 impl Aim<'_> {
     /// The cached reference for an image, with everything behind its name kept; `None` when it stays.
-    fn cached(&self, image: &str) -> Option<String> {
+    pub(super) fn cached(&self, image: &str) -> Option<String> {
         let (name, ..) = split(image);
         let tail = image.get(name.len()..)?;
         let upstream: Name = Reference::parse(name).ok()?.name();

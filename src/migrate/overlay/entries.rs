@@ -29,15 +29,19 @@ pub(in crate::migrate) fn written(text: &str, overlay: &Overlay) -> Result<Strin
         edits.push(images.set_new_name(*index, name)?);
     }
     edits.extend(images.remove(&overlay.remove)?);
+    let mut new = yaml::edit::apply(text, &edits)?;
     if !overlay.append.is_empty() {
         let item = |(name, new_name): &(String, String)| {
             Item::Map(vec![("name", Item::Text(name.clone())), ("newName", Item::Text(new_name.clone()))])
         };
         let items: Vec<Item> = overlay.append.iter().map(item).collect();
-        edits.push(images.list.append(&items)?);
+        // Behind the last entry as it is now: it may have gained a line there.
+        new = {
+            let stream = yaml::parse(&new);
+            let images = Images::new(&stream, self::holder(&stream, overlay)?);
+            yaml::edit::apply(&new, &[images.list.append(&items)?])?
+        };
     }
-    // New lists at one place come in this order.
-    let mut new = yaml::edit::apply(text, &edits)?;
     if !reads_as(&stream, &new, overlay, &["images", "imageTags"], |list| {
         entries_of(list.stream, list.holder()) == images.expected(overlay)
     }) {

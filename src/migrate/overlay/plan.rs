@@ -43,8 +43,8 @@ pub(in crate::migrate) fn plan<'c>(
         let routes = config.routes(by.as_str());
         let planned = match routes {
             Some(routes) if within(&by) => root.plan(&mut builds, config, routes, inventory),
-            Some(_) => root.held(&builds, "its kustomization is outside the paths given"),
-            None => root.held(&builds, "no registry is configured for its kustomization"),
+            Some(_) => root.held(&builds, &format!("{by} is outside the paths given: name it, too")),
+            None => root.held(&builds, &format!("no registry is configured for {by}")),
         };
         let changes = within(&by);
         all.push(Rooted { root, by, layers, stay, routes, planned, changes });

@@ -285,6 +285,10 @@ impl Search<'_, '_> {
                 // More is held: once more without it.
                 Err(()) => continue,
             };
+            // The way back knows an entry of ours by its leading to the cached name of its own.
+            if names.iter().any(|(from, to)| self.aim.cached(from).as_ref() != Some(to)) {
+                return None;
+            }
             let append = escaped(names, &flows);
             let added = append.iter().map(|(name, new_name)| ImageEntry {
                 name: name.clone(),

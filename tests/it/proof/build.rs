@@ -31,7 +31,7 @@ impl Kustomize {
         directories.par_iter().map(|directory| (directory.clone(), self.build(directory))).collect()
     }
 
-    fn build(&self, directory: &Path) -> Result<String, String> {
+    pub(super) fn build(&self, directory: &Path) -> Result<String, String> {
         let mut command = Command::new(&self.binary);
         command
             .args(["build", "--load-restrictor", "LoadRestrictionsNone"])

@@ -251,3 +251,76 @@ fn complete(tree: &Path) {
         }
     }
 }
+
+/// Random lists of images over a pod and a component resource of every kind of visit: kustomize builds the same tags
+/// before and after.
+#[test]
+#[ignore = "needs target/peers/bin/kustomize"]
+fn kustomize_builds_any_list_of_images_with_its_tags() {
+    use proptest::prelude::*;
+    let kustomize = Kustomize::named("kustomize");
+    let pod = |name: &str, kind: &str, version: &str| {
+        let containers = [
+            "ghcr.io/o/a:v1",
+            "ghcr.io/o/b@sha256:1111111111111111111111111111111111111111111111111111111111111111",
+            "b:v1",
+            "ghcr.io/o/c",
+        ];
+        let items: String =
+            containers.iter().map(|image| format!("  - {{name: x, image: \"{image}\"}}\n")).collect();
+        format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n  containers:\n{items}"
+        )
+    };
+    let lists = || proptest::collection::vec(crate::overlays::entry(), 0..5);
+    let cases = proptest::test_runner::Config { cases: 150, failure_persistence: None, ..Default::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(cases);
+    let outcome = runner.run(&(lists(), lists(), any::<bool>()), |(below, above, component)| {
+        let tree = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            fs::write(tree.path().join(path), text).unwrap();
+        };
+        write(
+            "base/pod.yaml",
+            &format!("{}---\n{}", pod("p", "Pod", "v1"), pod("q", "Farm", "acme.example/v1")),
+        );
+        let base = crate::overlays::kustomization(&below, false, 0, 1, false, true);
+        let root = crate::overlays::kustomization(&above, false, 2, 1, false, true);
+        let header = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";
+        if component {
+            write("base/kustomization.yaml", "resources: [pod.yaml]\n");
+            write(
+                "part/kustomization.yaml",
+                &format!("{header}{}", base.replace("resources:\n- pod.yaml # all\n", "")),
+            );
+            write(
+                "root/kustomization.yaml",
+                &format!("components: [../part]\n{}", root.replace("pod.yaml", "../base")),
+            );
+        } else {
+            write("base/kustomization.yaml", &base);
+            write("root/kustomization.yaml", &root.replace("pod.yaml", "../base"));
+        }
+        let built = kustomize.build(&tree.path().join("root"));
+        prop_assume!(built.is_ok());
+        for strategy in ["auto", "inline"] {
+            let proof = Proof::new(tree.path());
+            let report = proof.migrate(strategy, &[]);
+            let after = kustomize.build(&proof.copy.path().join("root"));
+            let left: Vec<String> = report["left"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["reference"].as_str().unwrap().to_owned())
+                .collect();
+            let routing = proof.routing(&proof.copy.path().join("root"));
+            let comparison =
+                Comparison { routing: &routing, strict: strategy == "auto", volumes: true, left: &left };
+            let compared = after.and_then(|after| comparison.run(built.as_ref().unwrap(), &after));
+            prop_assert!(compared.is_ok(), "{strategy}\n{base}\n{root}\n{report}\n{compared:?}");
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
