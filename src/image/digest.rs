@@ -49,6 +49,16 @@ impl Digest {
         Ok(Self { algorithm: algorithm.to_owned(), encoded: encoded.to_owned() })
     }
 
+    /// From an algorithm's output. Only for those whose spelling and length `parse` would accept.
+    pub(crate) fn of_bytes(algorithm: &str, bytes: &[u8]) -> Self {
+        use std::fmt::Write as _;
+        let mut encoded = String::with_capacity(bytes.len() * 2);
+        for byte in bytes {
+            let _ = write!(encoded, "{byte:02x}");
+        }
+        Self { algorithm: algorithm.to_owned(), encoded }
+    }
+
     /// The algorithm, such as `sha256`.
     pub fn algorithm(&self) -> &str {
         &self.algorithm

@@ -1,0 +1,400 @@
+//! [`Client`]: the conversation with a registry, from the first challenge to the last retry.
+//!
+//! One client serves a whole run: its connections, tokens and limits are shared by all requests. The first
+//! request to a registry goes alone and learns what the registry asks for; the others then come with their
+//! token at once, so that a hundred images of ten repositories cost a hundred requests and ten tokens.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, Url};
+use tokio::time::Instant;
+
+use super::auth::{Credentials, Found, variable_for};
+use super::challenge::{Challenge, challenge, pull_scope};
+use super::ecr::Access;
+use super::failure::{Broken, Detail, Failure};
+use super::flight::Flights;
+use super::limit::Gate;
+use super::login::{Authorization, Token, Want, no_login};
+use super::note::{Note, Notes};
+use super::retry;
+use super::settings::{Settings, SetupError, authority};
+use super::wire::{Answer, Reading, Shot, Trouble, Wire};
+use crate::image::{Name, is_repository};
+
+/// A client for all registries of a run. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) credentials: Credentials,
+    pub(super) access: Access,
+    pub(super) notes: Notes,
+    pub(super) logins: Flights<Option<Found>>,
+    pub(super) tokens: Flights<Token>,
+    wire: Wire,
+    registries: Mutex<HashMap<String, Arc<Registry>>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+    deadline: Option<Instant>,
+}
+
+/// What is known about one registry.
+pub(super) struct Registry {
+    /// As references name it.
+    pub(super) name: String,
+    /// Where it is served.
+    pub(super) base: Url,
+    gate: Arc<Gate>,
+    known: Mutex<Option<Known>>,
+    /// Held by the first request.
+    probe: tokio::sync::Mutex<()>,
+    bad_login: AtomicBool,
+}
+
+/// What a registry asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) scheme: Scheme,
+    /// A scope that is not one of a repository (`aws`, for ECR Public).
+    general: Option<String>,
+    /// Repositories whose scope has another name than they.
+    scopes: HashMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Nothing, as far as is known.
+    Open,
+    Basic,
+    Bearer {
+        realm: String,
+        service: Option<String>,
+    },
+}
+
+impl Known {
+    pub(super) fn scope(&self, repository: &str) -> String {
+        self.general
+            .clone()
+            .or_else(|| self.scopes.get(repository).cloned())
+            .unwrap_or_else(|| pull_scope(repository))
+    }
+}
+
+impl Registry {
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a challenge; says whether another authorization follows from it for this repository.
+    fn learn(&self, challenge: Challenge, repository: &str) -> bool {
+        let mut slot = self.known();
+        let open = Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
+        let known = slot.get_or_insert(open);
+        let before = (known.scheme.clone(), known.scope(repository));
+        match challenge {
+            Challenge::Basic => known.scheme = Scheme::Basic,
+            Challenge::Bearer { realm, service, scope } => {
+                known.scheme = Scheme::Bearer { realm, service };
+                let scope = scope.unwrap_or_default();
+                let asked = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':'));
+                match asked {
+                    // ghcr.io names a placeholder where it cannot know the repository.
+                    Some(("user/image", _)) => {}
+                    Some((name, _)) if is_repository(name) && name != repository => {
+                        known.scopes.insert(repository.to_owned(), pull_scope(name));
+                    }
+                    Some(_) => {}
+                    None if scope.is_empty() || scope.contains(':') => {}
+                    None => known.general = Some(scope),
+                }
+            }
+        }
+        before != (known.scheme.clone(), known.scope(repository))
+    }
+
+    pub(super) fn is_login_bad(&self) -> bool {
+        self.bad_login.load(Ordering::Relaxed)
+    }
+
+    /// A password that was refused as such is not tried on every repository: accounts get locked that way.
+    pub(super) fn login_is_bad(&self) {
+        self.bad_login.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One question to a registry.
+#[derive(Clone, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) name: &'a Name,
+    pub(super) method: Method,
+    /// Below `/v2/<repository>/`, with its query.
+    pub(super) path: String,
+    pub(super) accept: &'a str,
+    pub(super) reading: Reading,
+}
+
+/// 401s in a row that are answered: the challenge, an old token, a login that is worth nothing, a scope.
+const ROUNDS: usize = 5;
+
+impl Client {
+    /// A client with these settings and logins. The deadline, when there is one, starts now.
+    ///
+    /// # Errors
+    /// [`SetupError`] when a host or the file of certificates cannot be used.
+    pub fn new(settings: Settings, credentials: Credentials) -> Result<Self, SetupError> {
+        for registry in settings.hosts.keys() {
+            settings.base(registry)?;
+        }
+        let wire = Wire::new(&settings)?;
+        let deadline = settings.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        let access = Access::new(settings.ca_file.clone());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                settings,
+                credentials,
+                access,
+                notes: Notes::default(),
+                logins: Flights::new(),
+                tokens: Flights::new(),
+                wire,
+                registries: Mutex::default(),
+                gates: Mutex::default(),
+                deadline,
+            }),
+        })
+    }
+
+    /// What the user should know about logins, so far: sorted, each once.
+    pub fn notes(&self) -> Vec<Note> {
+        self.inner.notes.all()
+    }
+}
+
+impl Inner {
+    /// The registry's record, made when it is first asked.
+    fn registry(&self, name: &str) -> Result<Arc<Registry>, Failure> {
+        let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registry) = registries.get(name) {
+            return Ok(Arc::clone(registry));
+        }
+        let base = self.settings.base(name).map_err(|error| {
+            Failure::Broken(Detail::of(name, "").saying(&error.to_string()), Broken::Protocol)
+        })?;
+        let registry = Arc::new(Registry {
+            name: name.to_owned(),
+            gate: self.gate(&base),
+            base,
+            known: Mutex::default(),
+            probe: tokio::sync::Mutex::default(),
+            bad_login: AtomicBool::new(false),
+        });
+        registries.insert(name.to_owned(), Arc::clone(&registry));
+        Ok(registry)
+    }
+
+    /// The gate of the host that a URL leads to.
+    pub(super) fn gate(&self, url: &Url) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate =
+            gates.entry(authority(url)).or_insert_with(|| Arc::new(Gate::new(self.settings.concurrency)));
+        Arc::clone(gate)
+    }
+
+    /// `work`, ended by the run's deadline.
+    pub(super) async fn in_time<T>(
+        &self,
+        name: &Name,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let Some(deadline) = self.deadline else { return work.await };
+        tokio::time::timeout_at(deadline, work)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Deadline(Box::new(Detail::of(&name.host, &name.path)))))
+    }
+
+    /// Asks a registry, with all that it takes; a success, or what went wrong.
+    pub(super) async fn ask(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        self.in_time(call.name, self.converse(call)).await
+    }
+
+    async fn converse(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let repository = call.name.path.as_str();
+        let registry = self.registry(&call.name.host)?;
+        let detail = Detail::of(&registry.name, repository);
+        let odd = |text: &str| Failure::Broken(detail.clone().saying(text), Broken::Protocol);
+        if !is_repository(repository) {
+            return Err(odd("not a repository name"));
+        }
+        let url = registry
+            .base
+            .join(&format!("/v2/{repository}/{}", call.path))
+            .map_err(|_| odd("no URL can be made of this"))?;
+        let mut want = Want::default();
+        let mut renewed = false;
+        let mut last: Option<Answer> = None;
+        for _ in 0..ROUNDS {
+            let first = registry.known().is_none();
+            let probing = if first { Some(registry.probe.lock().await) } else { None };
+            let open = || Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
+            // Another request may have learned it while this one waited.
+            let known = registry.known().clone();
+            let probing = probing.filter(|_| known.is_none());
+            let known = known.unwrap_or_else(open);
+            let used = self.authorization(&registry, repository, &known, want).await?;
+            if let (None, Some(answer)) = (&used, &last) {
+                // Nothing to show for the challenge: asking again would give the same.
+                return Err(self.judge(&registry, detail.clone(), answer, None, want));
+            }
+            let shot = Shot {
+                method: call.method.clone(),
+                url: url.clone(),
+                base: &registry.base,
+                accept: call.accept,
+                authorization: used.as_ref().map(|used| used.header.clone()),
+                secrets: used.as_ref().map_or(&[], |used| &used.secrets),
+                form: None,
+                reading: call.reading,
+            };
+            let result = self.persist(&registry.gate, &detail, &shot).await;
+            if probing.is_some()
+                && !matches!(&result, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED)
+            {
+                registry.known().get_or_insert_with(open);
+            }
+            let answer = result?;
+            let from_elsewhere = answer.url.origin() != registry.base.origin();
+            let expired = used.is_some() && is_expired(&answer);
+            if answer.status.is_success() {
+                return Ok(answer);
+            }
+            if from_elsewhere || (answer.status != StatusCode::UNAUTHORIZED && !expired) {
+                return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want));
+            }
+            let changed = match challenge(&answer.headers) {
+                Some(challenge) => registry.learn(challenge, repository),
+                None if expired => false,
+                None => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
+            };
+            drop(probing);
+            match &used {
+                None => {}
+                Some(_) if changed => {}
+                Some(old) if !renewed && !old.fresh => {
+                    renewed = true;
+                    want.refused = Some(old.generation);
+                }
+                Some(Authorization { source: Some(source), .. })
+                    if !want.anonymous && matches!(known.scheme, Scheme::Bearer { .. }) =>
+                {
+                    self.notes.add(Note::StaleLogin {
+                        registry: registry.name.clone(),
+                        source_name: source.clone(),
+                        answer: "401 for its token".to_owned(),
+                    });
+                    want = Want { refused: None, anonymous: true };
+                }
+                Some(_) => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
+            }
+            last = Some(answer);
+        }
+        Err(odd("the registry keeps asking for another login"))
+    }
+
+    /// What an answer that is no success means, with what is known about the login.
+    fn judge(
+        &self,
+        registry: &Registry,
+        detail: Detail,
+        answer: &Answer,
+        used: Option<&Authorization>,
+        want: Want,
+    ) -> Failure {
+        let secrets = used.map_or(&[][..], |used| &used.secrets);
+        let mut failure = Failure::of_answer(detail, answer.status.as_u16(), &answer.body, secrets);
+        failure.detail_mut().retry_after = retry::retry_after(&answer.headers);
+        let hint = match (&failure, used.and_then(|used| used.source.as_ref())) {
+            _ if answer.url.origin() != registry.base.origin() => {
+                Some(format!("answered by `{}`, where the registry redirects to", authority(&answer.url)))
+            }
+            (Failure::Unauthorized(_), Some(source)) => Some(format!("the login from {source} was refused")),
+            (Failure::Unauthorized(_), None) if want.anonymous => {
+                Some(format!("its login was refused; `{}` sets another", variable_for(&registry.name)))
+            }
+            (Failure::Unauthorized(_), None) => Some(no_login(&registry.name)),
+            _ => None,
+        };
+        if failure.detail().hint.is_none() {
+            failure.detail_mut().hint = hint;
+        }
+        failure
+    }
+
+    /// Sends until there is an answer that will stay: any status but 429 and those of a passing fault.
+    pub(super) async fn persist(
+        &self,
+        gate: &Gate,
+        detail: &Detail,
+        shot: &Shot<'_>,
+    ) -> Result<Answer, Failure> {
+        let retries = &self.settings.retries;
+        let (mut attempt, mut throttled) = (0, 0);
+        loop {
+            let permit = gate.enter().await;
+            let result = self.wire.shoot(&self.settings, shot).await;
+            let (failure, pause) = match result {
+                Ok(answer) if retry::is_passing(answer.status) => {
+                    let pause = retry::retry_after(&answer.headers);
+                    let status = answer.status.as_u16();
+                    let mut failure = Failure::of_answer(detail.clone(), status, &answer.body, shot.secrets);
+                    failure.detail_mut().retry_after = pause;
+                    if status == 429 {
+                        throttled += 1;
+                        permit.throttled(pause.filter(|pause| *pause <= retries.patience));
+                    } else {
+                        permit.answered();
+                    }
+                    (failure, pause)
+                }
+                Ok(answer) => {
+                    permit.answered();
+                    return Ok(answer);
+                }
+                Err(trouble) if trouble.is_passing() => (of_trouble(&trouble, detail), None),
+                Err(trouble) => return Err(of_trouble(&trouble, detail)),
+            };
+            drop(permit);
+            attempt += 1;
+            // Being told to wait is not being turned away: it takes twice as many to give up.
+            if attempt - throttled / 2 >= retries.attempts.max(1)
+                || pause.is_some_and(|pause| pause > retries.patience)
+            {
+                return Err(failure);
+            }
+            let wait = retry::backoff(retries, attempt);
+            tokio::time::sleep(pause.map_or(wait, |pause| pause + wait.min(Duration::from_secs(1)))).await;
+        }
+    }
+}
+
+fn of_trouble(trouble: &Trouble, detail: &Detail) -> Failure {
+    trouble.failure(detail.clone())
+}
+
+/// ECR answers 403, not 401, to a token that is too old.
+fn is_expired(answer: &Answer) -> bool {
+    answer.status == StatusCode::FORBIDDEN
+        && String::from_utf8_lossy(&answer.body).contains("authorization token has expired")
+}
