@@ -44,7 +44,7 @@ pub struct Wanted {
     pub upstream: Name,
     /// `spec.image`: the cached name or the upstream's, as `discovery` says.
     pub scan: Name,
-    /// `None` where only digests are in use.
+    /// `None` where no tag is in use.
     pub policy: Option<Policy>,
     /// A digest stands beside a tag.
     pub pinned: bool,
@@ -148,7 +148,7 @@ pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
         ),
     }
     if wanted.policy.is_none() {
-        comment(&mut text, "In use by digest only: no tag tells which policy to follow.");
+        comment(&mut text, "No tag is in use: nothing tells which policy to follow.");
     }
     let aws = flux.discovery == Discovery::Cache;
     if aws && !flux.api_version.has_provider() {

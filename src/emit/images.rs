@@ -174,13 +174,26 @@ fn target_of<'c>(config: &'c Config, routes: &Routes) -> &'c str {
     targets.find(|target| target.routes.as_ref().is_some_and(same)).map_or("", |target| target.name.as_str())
 }
 
-/// Tag and digest of a site; `None` where they are computed, or where an entry of kustomize names an image alone: its
-/// tag stands with what the entry matches.
+/// Tag and digest of a site; `None` where they are computed, or where something else adds them: a chart its version,
+/// a kustomization what its entry matches. No tag is `latest` in pods alone.
 fn tail(site: &Site) -> Option<Use> {
-    if site.tail.is_empty() && matches!(site.form, Form::KustomizeName | Form::KustomizeNewName) {
+    if site.tail.is_empty() && !is_pulled_as_written(site.form) {
         return None;
     }
     // The name may hold a placeholder; only what follows it is of interest.
     let reference = Reference::parse(&format!("x/y{}", site.tail)).ok()?;
     Some(Use { tag: reference.tag().map(str::to_owned), digest: reference.digest().map(ToString::to_string) })
+}
+
+/// A field that a node reads itself.
+fn is_pulled_as_written(form: Form) -> bool {
+    matches!(
+        form,
+        Form::Container
+            | Form::InitContainer
+            | Form::EphemeralContainer
+            | Form::ImageVolume
+            | Form::CrdContainer
+            | Form::TektonStep
+    )
 }

@@ -21,6 +21,7 @@ mod flux_rules;
 mod forms;
 mod golden;
 mod hostile;
+mod kubeconform;
 mod outline;
 mod overlays;
 mod pairs;
