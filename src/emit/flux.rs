@@ -48,6 +48,8 @@ pub struct Wanted {
     pub policy: Option<Policy>,
     /// A digest stands beside a tag.
     pub pinned: bool,
+    /// The tag that every use of the image has, none of them pinned.
+    pub only_tag: Option<String>,
 }
 
 /// What the CRDs or Kubernetes would refuse of the settings, and what to write instead.
@@ -119,6 +121,7 @@ pub fn wanted(images: &Images, flux: &Flux) -> Vec<Wanted> {
             scan,
             policy: infer(&image.tags(), flux.range),
             pinned: image.is_pinned(),
+            only_tag: image.only_tag().map(str::to_owned),
             upstream: image.upstream,
         });
     }

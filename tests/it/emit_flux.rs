@@ -381,6 +381,28 @@ fn each_target_has_its_own_objects() {
     );
 }
 
+/// One base for two clusters: each cache is asked for its images, before the overlays are written and after.
+#[test]
+fn what_several_targets_build_is_in_use_in_each_of_their_caches() {
+    let root = "resources: [../base]\n".as_bytes();
+    let config = "registry: { account: '123456789012', region: ca-central-1 }\ntargets:\n- paths: [prod/**]\n  registry: { account: '210987654321', region: eu-central-1 }\n";
+    let scratch = Scratch::new(&[
+        ("pullthru.yaml", config.as_bytes()),
+        ("base/kustomization.yaml", b"resources: [a.yaml]\n"),
+        ("base/a.yaml", deployment("ghcr.io/o/app:v1.0.0").as_bytes()),
+        ("dev/kustomization.yaml", root),
+        ("prod/kustomization.yaml", root),
+    ]);
+    let run = |arguments: &[&str]| Run::from(scratch.command(arguments).output().unwrap());
+    let before = run(&["emit", "flux"]).out;
+    for account in ["123456789012.dkr.ecr.ca-central-1", "210987654321.dkr.ecr.eu-central-1"] {
+        assert!(before.contains(&format!("image: {account}.amazonaws.com/ghcr/o/app\n")), "{before}");
+    }
+    assert_eq!(before.matches("range: '>=1.0.0'").count(), 2, "{before}");
+    assert_eq!(run(&["migrate", "--write"]).code, 0);
+    assert_eq!(run(&["emit", "flux"]).out, before);
+}
+
 #[test]
 fn standard_input_and_a_migrated_repository_are_read_alike() {
     let fresh = with_images(&["ghcr.io/o/app:v1.0.0"]);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::{Named, Root};
-use super::{At, Overlays, Reach, Strategy, patches};
+use super::{At, Reach, Strategy, patches};
 use crate::config::Config;
 use crate::find::{Builder, Form, Holder, Tool};
 use crate::inventory::Inventory;
-use crate::kustomize::{Graph, Origin};
+use crate::kustomize::{Graph, Origin, routes_of_roots};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -52,22 +52,8 @@ pub(super) fn files_of_several_targets(inventory: &Inventory, config: &Config) -
     let caches = |routes: &Vec<&Routes>| {
         routes.iter().map(|routes| routes.cache().to_string()).collect::<BTreeSet<String>>().len()
     };
-    let files = routes_of_roots(inventory, config).routes.into_iter();
+    let files = routes_of_roots(inventory, config).into_iter();
     files.filter(|(_, routes)| caches(routes) > 1).map(|(path, _)| path).collect()
-}
-
-/// The routes of the roots that build each file, for a repository with several targets.
-pub(in crate::migrate) fn routes_of_roots<'c>(inventory: &Inventory, config: &'c Config) -> Overlays<'c> {
-    let graph = Graph::new(inventory);
-    let mut overlays = Overlays::default();
-    for directory in graph.roots(&BTreeSet::new()) {
-        let Some((path, _)) = graph.at(&directory) else { continue };
-        let Some(routes) = config.routes(path.as_str()) else { continue };
-        for file in graph.layers(path).files {
-            overlays.routes.entry(file).or_default().push(routes);
-        }
-    }
-    overlays
 }
 
 /// Flux Kustomizations and Argo CD sources by the directory that they have built.
