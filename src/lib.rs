@@ -1,8 +1,8 @@
 //! Moves a GitOps repository's container images behind Amazon ECR pull through cache.
 //!
 //! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
-//! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`report`] renders results,
-//! [`cli`] ties them to the command line.
+//! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`pulls`] says what nodes will
+//! ask for, [`report`] renders results, [`cli`] ties them to the command line.
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
@@ -14,6 +14,7 @@ pub mod image;
 pub mod inventory;
 pub mod kustomize;
 pub mod migrate;
+pub mod pulls;
 pub mod report;
 pub mod route;
 pub mod tree;

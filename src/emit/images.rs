@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
-use crate::find::{Form, Obstacle, Role, Shape, Site};
+use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
 use crate::kustomize::routes_of_roots;
@@ -208,23 +208,10 @@ fn target_of<'c>(config: &'c Config, routes: &Routes) -> &'c str {
 /// Tag and digest of a site; `None` where they are computed, or where something else adds them: a chart its version,
 /// a kustomization what its entry matches. No tag is `latest` in pods alone.
 fn tail(site: &Site) -> Option<Use> {
-    if site.tail.is_empty() && !is_pulled_as_written(site.form) {
+    if site.tail.is_empty() && !site.form.is_pulled_as_written() {
         return None;
     }
     // The name may hold a placeholder; only what follows it is of interest.
     let reference = Reference::parse(&format!("x/y{}", site.tail)).ok()?;
     Some(Use { tag: reference.tag().map(str::to_owned), digest: reference.digest().map(ToString::to_string) })
-}
-
-/// A field that a node reads itself.
-fn is_pulled_as_written(form: Form) -> bool {
-    matches!(
-        form,
-        Form::Container
-            | Form::InitContainer
-            | Form::EphemeralContainer
-            | Form::ImageVolume
-            | Form::CrdContainer
-            | Form::TektonStep
-    )
 }

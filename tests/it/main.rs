@@ -28,6 +28,7 @@ mod pairs;
 mod policies;
 mod proof;
 mod properties_route;
+mod pulls;
 mod safety;
 mod schemas;
 mod scratch;
