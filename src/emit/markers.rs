@@ -291,7 +291,11 @@ impl Marking<'_, '_> {
         let column = key.span.start - line.map_or(0, |at| at + 1);
         let (end, ending) = end_of_line(self.stream.text, value.span.end);
         let (indent, tag) = (" ".repeat(column), quoted(tag));
-        let text = format!("{ending}{indent}{NEW_TAG}: {tag} # {{\"$imagepolicy\": \"{policy}:tag\"}}");
+        let marker = |suffix: &str| format!(" # {{\"$imagepolicy\": \"{policy}{suffix}\"}}");
+        let rest = self.stream.text.get(value.span.end..end).unwrap_or_default();
+        let named = self.request.discovery == Discovery::Cache && rest.trim().is_empty();
+        let name = if named { marker(":name") } else { String::new() };
+        let text = format!("{name}{ending}{indent}{NEW_TAG}: {tag}{}", marker(":tag"));
         Ok(vec![Edit { span: Span::new(end, end), text }])
     }
 

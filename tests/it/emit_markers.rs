@@ -104,6 +104,19 @@ fn an_override_of_kustomize_is_set_by_its_tag() {
     );
 }
 
+#[test]
+fn an_entry_without_a_comment_takes_both_markers_at_once() {
+    let kustomization = |name: &str| {
+        format!("resources: [pod.yaml]\nimages:\n- name: ghcr.io/o/app\n  newName: {CACHE}/o/app{name}\n")
+    };
+    let scratch = Scratch::new(&[("kustomization.yaml", kustomization("").as_bytes())]);
+    scratch.write("pod.yaml", pod("ghcr.io/o/app:v1.0.0").as_bytes());
+    emit(&scratch, &[]);
+    let marked = kustomization(&format!(" {NAME}\n  newTag: v1.0.0 {TAG}"));
+    assert_eq!(scratch.read("kustomization.yaml"), marked);
+    assert_eq!(emit(&scratch, &[]).out, "");
+}
+
 /// The tag stays where the image is, so the entry that renames it gains a field that Flux can set.
 #[test]
 fn an_entry_of_an_overlay_takes_the_tag_of_what_it_renames() {
