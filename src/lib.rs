@@ -1,8 +1,9 @@
 //! Moves a GitOps repository's container images behind Amazon ECR pull through cache.
 //!
 //! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
-//! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`report`] renders results,
-//! [`cli`] ties them to the command line. [`registry`] asks registries what is behind a reference.
+//! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`pulls`] says what nodes will
+//! ask for, [`registry`] asks registries what is behind a reference, [`verify`] judges the answers, [`report`] renders
+//! results, [`cli`] ties them to the command line.
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
@@ -14,8 +15,10 @@ pub mod image;
 pub mod inventory;
 pub mod kustomize;
 pub mod migrate;
+pub mod pulls;
 pub mod registry;
 pub mod report;
 pub mod route;
 pub mod tree;
+pub mod verify;
 pub mod yaml;

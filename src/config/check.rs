@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use ignore::gitignore::GitignoreBuilder;
 use miette::{NamedSource, SourceSpan};
 
 use super::error::nearest;
@@ -80,7 +81,7 @@ impl Checker {
             hosts,
             include: (!include.is_empty()).then_some(include_set),
             exclude,
-            ignore: file.ignore.into_iter().chain(flags.ignore.iter().cloned()).collect(),
+            ignore: self.ignore(texts(&file.ignore, &flags.ignore)),
             artifacts: flags.artifacts.unwrap_or(file.artifacts),
             flux: file.flux,
             lint: file.lint,
@@ -154,6 +155,10 @@ impl Checker {
         if let Some(host) = &registry.host {
             if let Some(account) = &registry.account {
                 self.report(Some(account), "`registry` has both `host` and `account`", "keep one of them");
+            }
+            if registry.fips || registry.dual_stack {
+                let message = "`registry` has `host`, and `fips` or `dual-stack`, which only an account and a Region take";
+                self.report(Some(host), message, "write the host as it is to be");
             }
             let help = "write a host such as `${ECR_REGISTRY}`, without a scheme or a path";
             let cache = self.parse::<CacheHost>(host, help);
@@ -315,6 +320,17 @@ impl Checker {
             }
         }
         patterns
+    }
+
+    /// Patterns of paths that the walk can read.
+    fn ignore(&mut self, texts: Vec<Text>) -> Vec<String> {
+        for text in &texts {
+            if let Err(error) = GitignoreBuilder::new("").add_line(None, &text.value) {
+                let message = format!("`{}` is no pattern: {error}", text.value);
+                self.report(Some(text), message, "write it as in a .gitignore: `docs/**`, `*.tmpl`");
+            }
+        }
+        texts.into_iter().map(|text| text.value).collect()
     }
 
     fn globs(&mut self, texts: &[Text]) -> (Vec<Glob>, GlobSet) {

@@ -31,7 +31,8 @@ pub(super) struct File {
     pub(super) exclude: Vec<Text>,
     /// Paths that are never read, in `.gitignore` syntax.
     #[serde(default)]
-    pub(super) ignore: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub(super) ignore: Vec<Text>,
     /// Move Helm charts and other OCI artifacts too.
     #[serde(default)]
     pub(super) artifacts: bool,
@@ -43,7 +44,7 @@ pub(super) struct File {
     pub(super) flux: Flux,
     /// Severity of each rule.
     #[serde(default)]
-    pub(super) lint: BTreeMap<String, Severity>,
+    pub(super) lint: BTreeMap<RuleId, Severity>,
     /// The AWS side; read by `pullthru provision`.
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
@@ -144,6 +145,23 @@ pub enum FluxRange {
 pub enum Discovery {
     Cache,
     Upstream,
+}
+
+/// What may be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleId {
+    BypassesCache,
+    ColdDigest,
+    MovingTag,
+    PolicyMissesCache,
+    CachedTagsOnly,
+    MarkerReverts,
+    NotCacheable,
+    WrongCache,
+    NotRewritable,
+    OverrideDetached,
+    UnparsedFile,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -11,7 +11,7 @@ mod propose;
 use globset::{Glob, GlobSet};
 
 pub use error::{ConfigError, ConfigErrors};
-pub use file::{Discovery, Flux, FluxRange, FluxVersion, Severity};
+pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity};
 pub use propose::{Facts, propose};
 
 use crate::image::Name;
@@ -45,7 +45,7 @@ pub struct Config {
     ignore: Vec<String>,
     artifacts: bool,
     flux: Flux,
-    lint: std::collections::BTreeMap<String, Severity>,
+    lint: std::collections::BTreeMap<RuleId, Severity>,
 }
 
 /// Some paths with the routes of their cluster.
@@ -126,8 +126,8 @@ impl Config {
     }
 
     /// The configured severity of a rule.
-    pub fn severity(&self, rule: &str) -> Option<Severity> {
-        self.lint.get(rule).copied()
+    pub fn severity(&self, rule: RuleId) -> Option<Severity> {
+        self.lint.get(&rule).copied()
     }
 
     /// Is there any registry to route to?

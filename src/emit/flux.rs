@@ -44,10 +44,12 @@ pub struct Wanted {
     pub upstream: Name,
     /// `spec.image`: the cached name or the upstream's, as `discovery` says.
     pub scan: Name,
-    /// `None` where only digests are in use.
+    /// `None` where no tag is in use.
     pub policy: Option<Policy>,
     /// A digest stands beside a tag.
     pub pinned: bool,
+    /// The tag that every use of the image has, none of them pinned.
+    pub only_tag: Option<String>,
 }
 
 /// What the CRDs or Kubernetes would refuse of the settings, and what to write instead.
@@ -119,6 +121,7 @@ pub fn wanted(images: &Images, flux: &Flux) -> Vec<Wanted> {
             scan,
             policy: infer(&image.tags(), flux.range),
             pinned: image.is_pinned(),
+            only_tag: image.only_tag().map(str::to_owned),
             upstream: image.upstream,
         });
     }
@@ -148,7 +151,7 @@ pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
         ),
     }
     if wanted.policy.is_none() {
-        comment(&mut text, "In use by digest only: no tag tells which policy to follow.");
+        comment(&mut text, "No tag is in use: nothing tells which policy to follow.");
     }
     let aws = flux.discovery == Discovery::Cache;
     if aws && !flux.api_version.has_provider() {

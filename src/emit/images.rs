@@ -1,12 +1,13 @@
 //! What a repository uses: its sites folded into one [`Image`] per upstream and cached name, with every tag and
 //! digest in use. Every emitter begins here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
-use crate::find::{Form, Obstacle, Role, Shape, Site};
+use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
+use crate::kustomize::routes_of_roots;
 use crate::route::Routes;
 use crate::tree::{Position, RepoPath};
 
@@ -57,6 +58,15 @@ impl Image {
         tags
     }
 
+    /// The tag of every use, when there is one and no use is pinned.
+    pub fn only_tag(&self) -> Option<&str> {
+        let mut uses = self.uses.keys();
+        match (uses.next(), uses.next()) {
+            (Some(Use { tag, digest: None }), None) => tag.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Is a digest pinned beside a tag?
     pub fn is_pinned(&self) -> bool {
         self.uses.keys().any(|used| used.tag.is_some() && used.digest.is_some())
@@ -83,10 +93,19 @@ impl Images {
     /// Folds the sites that a node pulls, or that Kustomize puts a tag to.
     pub fn of(inventory: &Inventory, config: &Config) -> Images {
         let mut images: BTreeMap<(Name, Option<Name>), Image> = BTreeMap::new();
-        let mut skipped = Vec::new();
+        let mut skipped = BTreeSet::new();
+        let several = config.targets().len() > 1;
+        let built = if several { routes_of_roots(inventory, config) } else { BTreeMap::new() };
         for file in &inventory.files {
-            let routes = config.routes(file.path.as_str());
-            for (site, &position) in file.found.sites.iter().zip(&file.sites) {
+            // What several clusters build from one file is in use in each of their caches.
+            let routes = match built.get(&file.path) {
+                Some(routes) => one_of_each(routes).into_iter().map(Some).collect(),
+                None => vec![config.routes(file.path.as_str())],
+            };
+            let sites = file.found.sites.iter().zip(&file.sites);
+            for ((site, &position), routes) in
+                sites.flat_map(|site| routes.iter().map(move |routes| (site, *routes)))
+            {
                 match names(site, routes, config) {
                     Ok(Some((upstream, cached))) => {
                         let target = routes.map_or("", |routes| target_of(config, routes)).to_owned();
@@ -102,15 +121,16 @@ impl Images {
                         }
                     }
                     Ok(None) => {}
-                    Err(why) => skipped.push(Skipped {
+                    Err(why) => drop(skipped.insert(Skipped {
                         path: file.path.clone(),
                         position,
                         reference: site.reference(),
                         why,
-                    }),
+                    })),
                 }
             }
         }
+        let skipped = skipped.into_iter().collect();
         Images { images: images.into_values().collect(), skipped }
     }
 }
@@ -167,6 +187,17 @@ pub(super) fn names(
     }
 }
 
+/// The routes to different caches.
+fn one_of_each<'r>(routes: &[&'r Routes]) -> Vec<&'r Routes> {
+    let mut each: Vec<&Routes> = Vec::new();
+    for routes in routes {
+        if !each.iter().any(|known| known.cache().to_string() == routes.cache().to_string()) {
+            each.push(routes);
+        }
+    }
+    each
+}
+
 /// The target that gave this cache its name: the first in the configuration that has it.
 fn target_of<'c>(config: &'c Config, routes: &Routes) -> &'c str {
     let same = |other: &Routes| other.cache().to_string() == routes.cache().to_string();
@@ -174,10 +205,10 @@ fn target_of<'c>(config: &'c Config, routes: &Routes) -> &'c str {
     targets.find(|target| target.routes.as_ref().is_some_and(same)).map_or("", |target| target.name.as_str())
 }
 
-/// Tag and digest of a site; `None` where they are computed, or where an entry of kustomize names an image alone: its
-/// tag stands with what the entry matches.
+/// Tag and digest of a site; `None` where they are computed, or where something else adds them: a chart its version,
+/// a kustomization what its entry matches. No tag is `latest` in pods alone.
 fn tail(site: &Site) -> Option<Use> {
-    if site.tail.is_empty() && matches!(site.form, Form::KustomizeName | Form::KustomizeNewName) {
+    if site.tail.is_empty() && !site.form.is_pulled_as_written() {
         return None;
     }
     // The name may hold a placeholder; only what follows it is of interest.

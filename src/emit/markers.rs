@@ -5,18 +5,20 @@
 //! the repository that the policy reads, without a suffix by both. So `:tag` is right for a tag in a field of its own
 //! wherever tags are looked up; the other two are right only where the cache is scanned and the field names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::flux::Wanted;
+use super::flux::{Wanted, quoted};
 use super::images;
 use super::object::end_of_line;
 use super::{FileChange, Followed};
 use crate::config::{Config, Discovery};
-use crate::find::{Obstacle, Shape, Site};
+use crate::find::{Form, Obstacle, Shape, Site};
 use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory};
 use crate::tree::{Position, RepoPath};
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
+
+const NEW_TAG: &str = "newTag";
 
 /// What the markers are made from.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ pub struct Request<'r> {
 /// The edited files, and what was found or could not be marked.
 pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
     let (mut changes, mut notes) = (Vec::new(), Vec::new());
+    let renamed = renamed(request);
     for file in &request.inventory.files {
         let Some(text) = request.files.get(&file.path) else { continue };
         let stream = yaml::parse(text);
@@ -43,7 +46,7 @@ pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
         }
         let mut edits: Vec<Edit> = Vec::new();
         for (site, &position) in file.found.sites.iter().zip(&file.sites) {
-            let marking = Marking { request, file, stream: &stream, site, position };
+            let marking = Marking { request, renamed: &renamed, file, stream: &stream, site, position };
             match marking.edits() {
                 Ok(more) => edits.extend(more.into_iter().filter(|_| request.write)),
                 Err(note) => notes.push(note),
@@ -55,7 +58,7 @@ pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
             continue;
         }
         match edit::apply(text, &edits) {
-            Ok(new) if same_values(&stream, &new) => {
+            Ok(new) if same_values(&stream, &new, &edits) => {
                 changes.push(FileChange::Replace { path: file.path.clone(), old: text.clone(), new });
             }
             _ => notes
@@ -65,15 +68,62 @@ pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
     (changes, notes)
 }
 
-/// Only comments may differ.
-fn same_values(old: &Stream<'_>, new: &str) -> bool {
+/// The upstreams' names that entries of kustomizations lead to the cache: those entries take the markers.
+fn renamed(request: &Request<'_>) -> BTreeSet<Name> {
+    let mut renamed = BTreeSet::new();
+    for file in &request.inventory.files {
+        let routes = request.config.routes(file.path.as_str());
+        for site in file.found.sites.iter().filter(|site| site.form == Form::KustomizeNewName) {
+            if let Ok(Some((upstream, Some(cached)))) = images::names(site, routes, request.config)
+                && cached == site.name
+            {
+                renamed.insert(upstream);
+            }
+        }
+    }
+    renamed
+}
+
+/// Only comments may differ, and entries of Kustomize may have the `newTag` that an edit gives them.
+fn same_values(old: &Stream<'_>, new: &str, edits: &[Edit]) -> bool {
     let new = yaml::parse(new);
-    new.errors.is_empty()
-        && old.nodes().map(|(_, node)| &node.kind).eq(new.nodes().map(|(_, node)| &node.kind))
+    let mut added = edits.iter().filter(|edit| edit.text.contains(NEW_TAG)).count();
+    let (before, after) = (tokens(old), tokens(&new));
+    let (mut before, mut after) = (before.iter().peekable(), after.iter());
+    while let Some(token) = after.next() {
+        if before.next_if_eq(&token).is_some() {
+            continue;
+        }
+        if added == 0 || token != &Token::Scalar(NEW_TAG) || after.next().is_none() {
+            return false;
+        }
+        added -= 1;
+    }
+    new.errors.is_empty() && before.next().is_none() && added == 0
+}
+
+/// What a file says, in its order.
+#[derive(PartialEq, Eq)]
+enum Token<'a> {
+    Scalar(&'a str),
+    Mapping,
+    Sequence,
+    Alias,
+}
+
+fn tokens<'a>(stream: &'a Stream<'_>) -> Vec<Token<'a>> {
+    let token = |kind: &'a Kind<'_>| match kind {
+        Kind::Scalar { value, .. } => Token::Scalar(value),
+        Kind::Mapping { .. } => Token::Mapping,
+        Kind::Sequence { .. } => Token::Sequence,
+        Kind::Alias(_) => Token::Alias,
+    };
+    stream.nodes().map(|(_, node)| token(&node.kind)).collect()
 }
 
 struct Marking<'m, 's> {
     request: &'m Request<'m>,
+    renamed: &'m BTreeSet<Name>,
     file: &'m FileInventory,
     stream: &'m Stream<'s>,
     site: &'m Site,
@@ -148,8 +198,16 @@ impl Marking<'_, '_> {
     /// New markers, where there is none.
     fn missing(&self, name: NodeId, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
         let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
-        let Some(tag) = tag(self.site) else { return Ok(Vec::new()) };
         let Some(policy) = &wanted.policy else { return Ok(Vec::new()) };
+        let entry = self.site.form == Form::KustomizeNewName && self.site.tail.is_empty();
+        let tag = match tag(self.site) {
+            Some(tag) => tag,
+            None if entry && moved => match &wanted.only_tag {
+                Some(tag) => tag,
+                None => return out("what it renames has several tags, or none, or pins"),
+            },
+            None => return Ok(Vec::new()),
+        };
         if policy.others.iter().any(|other| other == tag) {
             // Another kind of tag than the policy's: it would be replaced by one that is not meant.
             return Ok(Vec::new());
@@ -167,6 +225,9 @@ impl Marking<'_, '_> {
             };
             return out(why);
         };
+        if entry {
+            return self.new_tag(name, tag, &policy.reference);
+        }
         let digest = self.site.tail.split_once('@').map(|(_, digest)| digest);
         if digest.is_some() && !policy.reflects {
             return out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
@@ -178,7 +239,11 @@ impl Marking<'_, '_> {
             }
             return match (cache, moved) {
                 (true, true) => self.append(name, &policy.reference, ""),
-                (true, false) => out("the reference does not name the cache yet: `pullthru migrate` first"),
+                (true, false) if self.renamed.contains(&wanted.upstream) => Ok(Vec::new()),
+                (true, false) => {
+                    out("the field does not name the cache: `pullthru migrate` first, or rename it \
+                                      where it stands (`--strategy inline`)")
+                }
                 (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
             };
         }
@@ -207,6 +272,39 @@ impl Marking<'_, '_> {
         Ok(edits)
     }
 
+    /// The tag that everything has which an entry renames, as a field of the entry that Flux can set.
+    fn new_tag(&self, new_name: NodeId, tag: &str, policy: &str) -> Result<Vec<Edit>, String> {
+        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
+        let entry = self.stream.node(new_name).and_then(|node| node.parent);
+        let Some((key, value)) = entry.and_then(|entry| {
+            self.stream.entries(entry).iter().find(|(_, value)| *value == new_name).copied()
+        }) else {
+            return Ok(Vec::new());
+        };
+        let (Some(key), Some(value)) = (self.stream.node(key), self.stream.node(value)) else {
+            return Ok(Vec::new());
+        };
+        if self.is_in_flow(new_name) || value.anchored || value.span.slice(self.stream.text).contains('\n') {
+            return out("the entry stands within brackets, over several lines, or behind an anchor");
+        }
+        let line = self.stream.text.get(..key.span.start).and_then(|before| before.rfind('\n'));
+        let column = key.span.start - line.map_or(0, |at| at + 1);
+        let (end, ending) = end_of_line(self.stream.text, value.span.end);
+        let (indent, tag) = (" ".repeat(column), quoted(tag));
+        let marker = |suffix: &str| format!(" # {{\"$imagepolicy\": \"{policy}{suffix}\"}}");
+        let rest = self.stream.text.get(value.span.end..end).unwrap_or_default();
+        let named = self.request.discovery == Discovery::Cache && rest.trim().is_empty();
+        let name = if named { marker(":name") } else { String::new() };
+        let text = format!("{name}{ending}{indent}{NEW_TAG}: {tag}{}", marker(":tag"));
+        Ok(vec![Edit { span: Span::new(end, end), text }])
+    }
+
+    fn is_in_flow(&self, node: NodeId) -> bool {
+        self.stream.ancestors(node).filter_map(|id| self.stream.node(id)).any(|node| {
+            matches!(node.kind, Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
+        })
+    }
+
     fn policy(&self, wanted: &Wanted) -> Option<&Followed> {
         self.request.policies.iter().find(|policy| is(&policy.scan, &wanted.scan))
     }
@@ -231,15 +329,12 @@ impl Marking<'_, '_> {
             return Ok(Vec::new());
         }
         let Some(node) = self.stream.node(scalar) else { return Ok(Vec::new()) };
-        let flow = self.stream.ancestors(scalar).filter_map(|id| self.stream.node(id)).any(|node| {
-            matches!(node.kind, Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
-        });
         let plain = match &node.kind {
             Kind::Scalar { style: Style::Literal | Style::Folded, .. } => false,
             Kind::Scalar { .. } => !node.span.slice(self.stream.text).contains('\n'),
             _ => false,
         };
-        if flow || !plain || node.anchored {
+        if self.is_in_flow(scalar) || !plain || node.anchored {
             return out("the field stands within brackets, over several lines, or behind an anchor");
         }
         let (end, _) = end_of_line(self.stream.text, node.span.end);

@@ -212,7 +212,7 @@ impl<'r> Desk<'r> {
                 (object.name, path)
             }
             None => {
-                self.append(&file, flux::repository(wanted, flux));
+                self.append(&file, &flux::repository(wanted, flux));
                 (wanted.name.clone(), file)
             }
         };
@@ -229,7 +229,7 @@ impl<'r> Desk<'r> {
             }
         }
         if !policy && let Some(text) = flux::policy(wanted, &name, flux) {
-            self.append(&file, text);
+            self.append(&file, &text);
             self.made(wanted, &name);
         }
         self.own(&file);
@@ -290,17 +290,17 @@ impl<'r> Desk<'r> {
         Ok(())
     }
 
-    /// Puts a document at the end of a file.
-    fn append(&mut self, path: &RepoPath, document: String) {
+    /// Puts a document at the end of a file, with that file's line ends.
+    fn append(&mut self, path: &RepoPath, document: &str) {
         let sheet = self.sheets.entry(path.clone()).or_default();
         let text = sheet.new.get_or_insert_default();
+        let mut added = String::new();
         if !text.is_empty() {
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str("---\n");
+            added.push_str(if text.ends_with('\n') { "---\n" } else { "\n---\n" });
         }
-        text.push_str(&document);
+        added.push_str(document);
+        let crlf = text.contains("\r\n");
+        text.push_str(&if crlf { added.replace('\n', "\r\n") } else { added });
     }
 
     fn own(&mut self, path: &RepoPath) {
@@ -357,7 +357,7 @@ impl<'r> Desk<'r> {
         let Some(path) = existing else {
             if let (false, Some(path)) = (add.is_empty(), out.join("kustomization.yaml")) {
                 let items: Vec<Item> = add.iter().map(|file| Item::text(file)).collect();
-                self.append(&path, format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
+                self.append(&path, &format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
             }
             return Ok(());
         };

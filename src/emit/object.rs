@@ -227,7 +227,7 @@ pub(super) fn without(text: &str, documents: &[usize]) -> Option<String> {
         let part = text.get(*start..end)?;
         // The first one that is left needs no mark before it.
         kept.push_str(if kept.is_empty() && position > 0 {
-            part.strip_prefix("---\n").unwrap_or(part)
+            part.strip_prefix("---\n").or_else(|| part.strip_prefix("---\r\n")).unwrap_or(part)
         } else {
             part
         });

@@ -170,6 +170,21 @@ ids! {
     }
 }
 
+impl Form {
+    /// A field that a node reads itself: no tag is `latest` there. Elsewhere something else may add one.
+    pub fn is_pulled_as_written(self) -> bool {
+        matches!(
+            self,
+            Form::Container
+                | Form::InitContainer
+                | Form::EphemeralContainer
+                | Form::ImageVolume
+                | Form::CrdContainer
+                | Form::TektonStep
+        )
+    }
+}
+
 ids! {
     /// The kind of text around a reference that is not the file's own YAML.
     Embedding {

@@ -8,9 +8,13 @@
 mod build;
 mod graph;
 mod image;
+mod roots;
+mod targets;
 mod visit;
 
 pub use build::{Build, Builds, Flow, Origin, Over};
 pub use graph::{Graph, Layers};
 pub use image::Transformer;
+pub use roots::{builders, built_images, directories};
+pub use targets::routes_of_roots;
 pub use visit::{FieldPlace, Visits, visits};

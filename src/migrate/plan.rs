@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::find::{Builder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
 use crate::kustomize::Graph;
+use crate::kustomize::routes_of_roots;
 use crate::tree::{Position, RepoPath};
 
 /// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
@@ -32,8 +33,8 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
     match (strategy, direction) {
         // One file cannot name two caches, and what builds it decides which one it names.
         (Strategy::Inline, Direction::ToCache) if config.targets().len() > 1 => {
-            let roots = overlay::routes_of_roots(inventory, config);
-            strategy::by_roots(inventory, config, &roots, &mut decisions);
+            let routes = routes_of_roots(inventory, config);
+            strategy::by_roots(inventory, config, &routes, &mut decisions);
         }
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {

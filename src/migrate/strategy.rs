@@ -1,6 +1,6 @@
 //! Which sites are renamed by an overlay, which where they stand, and which stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{At, Hold, Overlays, Reach};
@@ -44,11 +44,11 @@ pub(super) fn settle(
 pub(super) fn by_roots(
     inventory: &Inventory,
     config: &Config,
-    overlays: &Overlays<'_>,
+    routes: &BTreeMap<RepoPath, Vec<&Routes>>,
     decisions: &mut [Vec<Decision>],
 ) {
     for (file, decisions) in inventory.files.iter().zip(decisions) {
-        let Some(routes) = overlays.routes.get(&file.path) else { continue };
+        let Some(routes) = routes.get(&file.path) else { continue };
         for (site, decision) in file.found.sites.iter().zip(decisions) {
             *decision = inline(config, site, routes);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use proptest::prelude::*;
 use pullthru::config::{Discovery, Flux, FluxVersion};
@@ -16,13 +16,13 @@ use crate::scratch::{Run, Scratch};
 
 const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr";
 
-fn fleet() -> Scratch {
+pub(crate) fn fleet() -> Scratch {
     let scratch = Scratch::new(&[]);
     copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fleet"), scratch.path());
     scratch
 }
 
-fn deployment(image: &str) -> String {
+pub(crate) fn deployment(image: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: a }}\nspec:\n  template:\n    spec:\n      \
          containers:\n        - name: a\n          image: {image}\n"
@@ -37,7 +37,7 @@ fn with_images(images: &[&str]) -> Scratch {
     scratch
 }
 
-fn emit(scratch: &Scratch, more: &[&str]) -> Run {
+pub(crate) fn emit(scratch: &Scratch, more: &[&str]) -> Run {
     let arguments: Vec<&str> = ["emit", "flux", "--out", "auto"].iter().chain(more).copied().collect();
     let run = scratch.run(&arguments);
     assert_eq!(run.code, 0, "{}", run.err);
@@ -200,6 +200,40 @@ fn prune_takes_one_document_out_of_several() {
 }
 
 #[test]
+fn files_keep_their_line_ends() {
+    let scratch = with_images(&["ghcr.io/o/a:v1.0.0", "ghcr.io/o/b:v1.0.0"]);
+    emit(&scratch, &[]);
+    let text = |name: &str| scratch.read(&format!("auto/ghcr-io.o.{name}.yaml")).replace('\n', "\r\n");
+    let (a, b) = (text("a"), text("b"));
+    // The policy of `a` is gone: it is added behind its repository.
+    let repository = a.split("---").next().unwrap();
+    scratch.write("auto/ghcr-io.o.a.yaml", repository.as_bytes());
+    emit(&scratch, &[]);
+    assert_eq!(scratch.read("auto/ghcr-io.o.a.yaml"), a);
+    // Two in one file, of which the first goes.
+    std::fs::remove_dir_all(scratch.path().join("auto")).unwrap();
+    std::fs::remove_file(scratch.path().join("apps/0.yaml")).unwrap();
+    scratch.write("auto/all.yaml", format!("{a}---\r\n{b}").as_bytes());
+    emit(&scratch, &["--prune"]);
+    assert_eq!(scratch.read("auto/all.yaml"), b);
+    settled(&scratch, &["--prune"]);
+}
+
+/// A chart puts its own version where its values have none; only a node takes `latest`.
+#[test]
+fn no_tag_is_latest_in_pods_alone() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  values:\n    \
+                   image:\n      repository: ghcr.io/o/app\n";
+    for (text, policy) in [(release.to_owned(), false), (deployment("ghcr.io/o/app"), true)] {
+        let scratch = Scratch::new(&[("a.yaml", text.as_bytes())]);
+        emit(&scratch, &[]);
+        let objects = scratch.read("auto/ghcr-io.o.app.yaml");
+        assert_eq!(objects.contains("pattern: '^latest$'"), policy, "{objects}");
+        assert!(objects.contains("kind: ImageRepository"), "{objects}");
+    }
+}
+
+#[test]
 fn prune_needs_the_whole_repository() {
     let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
     let run = scratch.run(&["emit", "flux", "--out", "auto", "--prune", "apps"]);
@@ -347,6 +381,28 @@ fn each_target_has_its_own_objects() {
     );
 }
 
+/// One base for two clusters: each cache is asked for its images, before the overlays are written and after.
+#[test]
+fn what_several_targets_build_is_in_use_in_each_of_their_caches() {
+    let root = "resources: [../base]\n".as_bytes();
+    let config = "registry: { account: '123456789012', region: ca-central-1 }\ntargets:\n- paths: [prod/**]\n  registry: { account: '210987654321', region: eu-central-1 }\n";
+    let scratch = Scratch::new(&[
+        ("pullthru.yaml", config.as_bytes()),
+        ("base/kustomization.yaml", b"resources: [a.yaml]\n"),
+        ("base/a.yaml", deployment("ghcr.io/o/app:v1.0.0").as_bytes()),
+        ("dev/kustomization.yaml", root),
+        ("prod/kustomization.yaml", root),
+    ]);
+    let run = |arguments: &[&str]| Run::from(scratch.command(arguments).output().unwrap());
+    let before = run(&["emit", "flux"]).out;
+    for account in ["123456789012.dkr.ecr.ca-central-1", "210987654321.dkr.ecr.eu-central-1"] {
+        assert!(before.contains(&format!("image: {account}.amazonaws.com/ghcr/o/app\n")), "{before}");
+    }
+    assert_eq!(before.matches("range: '>=1.0.0'").count(), 2, "{before}");
+    assert_eq!(run(&["migrate", "--write"]).code, 0);
+    assert_eq!(run(&["emit", "flux"]).out, before);
+}
+
 #[test]
 fn standard_input_and_a_migrated_repository_are_read_alike() {
     let fresh = with_images(&["ghcr.io/o/app:v1.0.0"]);
@@ -459,104 +515,46 @@ proptest! {
     }
 }
 
-/// The schema of one version of a CRD, in the form that kubeconform reads.
-pub(crate) fn schema_of(crd: &Path, version: &str, to: &Path) {
-    let text = std::fs::read_to_string(crd).unwrap_or_else(|error| panic!("{}: {error}", crd.display()));
-    let crd: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-    let versions = crd["spec"]["versions"].as_array().unwrap();
-    let found = versions.iter().find(|entry| entry["name"] == version).expect("the CRD serves the version");
-    let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_lowercase();
-    let mut schema = found["schema"]["openAPIV3Schema"].clone();
-    close(&mut schema);
-    std::fs::write(to.join(format!("{kind}_{version}.json")), schema.to_string()).unwrap();
-}
-
-/// The API server drops fields that the schema does not know; here they are an error.
-fn close(schema: &mut serde_json::Value) {
-    let Some(object) = schema.as_object_mut() else { return };
-    for value in object.values_mut() {
-        close(value);
-        if let Some(list) = value.as_array_mut() {
-            list.iter_mut().for_each(close);
-        }
-    }
-    let described = object
-        .get("properties")
-        .is_some_and(|properties| properties.get("type").is_none_or(|t| t.is_object()));
-    if described
-        && object.get("type") == Some(&"object".into())
-        && !object.contains_key("additionalProperties")
-    {
-        object.insert("additionalProperties".to_owned(), false.into());
-    }
-}
-
-fn run_kubeconform(kubeconform: &Path, schemas: &Path, objects: &Path) -> std::process::Output {
-    Command::new(kubeconform)
-        .args(["-strict", "-summary", "-output", "json", "-schema-location"])
-        .arg(format!("{}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json", schemas.display()))
-        .args(["-ignore-filename-pattern", "kustomization.yaml"])
-        .arg(objects)
-        .output()
-        .unwrap()
-}
-
+/// Everything that real repositories use: objects and markers, before the migration and after it, settle in one run.
 #[test]
-#[ignore = "needs PULLTHRU_SCHEMAS, a directory of Flux's CRDs, and target/peers/bin/kubeconform"]
-fn kubeconform_takes_every_version() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let kubeconform = root.join("target/peers/bin/kubeconform");
-    assert!(kubeconform.exists(), "{} is missing: `.ci/peers` installs it", kubeconform.display());
-    let schemas = PathBuf::from(std::env::var_os("PULLTHRU_SCHEMAS").expect("PULLTHRU_SCHEMAS is not set"))
-        .join("flux");
-    let work = tempfile::tempdir().unwrap();
-    // Each version with the oldest and the newest release that serves it.
-    for (release, names, versions) in [
-        (
-            "v2.5.1",
-            ["imagerepositories.image.toolkit.fluxcd.io.yaml", "imagepolicies.image.toolkit.fluxcd.io.yaml"],
-            &["v1beta1", "v1beta2"][..],
-        ),
-        (
-            "v2.7.4",
-            ["imagerepositories.image.toolkit.fluxcd.io.yaml", "imagepolicies.image.toolkit.fluxcd.io.yaml"],
-            &["v1beta2", "v1"],
-        ),
-        (
-            ".",
-            ["image.toolkit.fluxcd.io_imagerepositories.yaml", "image.toolkit.fluxcd.io_imagepolicies.yaml"],
-            &["v1"],
-        ),
-    ] {
-        for version in versions {
-            let directory = work.path().join(release.replace('.', "")).join(version);
-            std::fs::create_dir_all(&directory).unwrap();
-            for name in names {
-                schema_of(&schemas.join(release).join(name), version, &directory);
+#[ignore = "needs PULLTHRU_CORPUS, a directory of real repositories"]
+fn corpus_objects_and_markers_settle() {
+    let corpus = PathBuf::from(std::env::var_os("PULLTHRU_CORPUS").expect("PULLTHRU_CORPUS is not set"));
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let root = entry.unwrap().path();
+        if !root.is_dir() {
+            continue;
+        }
+        let name = root.file_name().unwrap().display().to_string();
+        let scratch = Scratch::new(&[]);
+        copy_tree(&root, scratch.path());
+        for migrated in [false, true] {
+            if migrated {
+                assert_eq!(scratch.run(&["migrate", "--write", "--hidden"]).code, 0, "{name}");
             }
-            for discovery in ["cache", "upstream"] {
-                let scratch = fleet();
-                scratch.write("apps/odd.yaml", deployment("ghcr.io/o/moving:latest").as_bytes());
-                scratch
-                    .write("apps/main.yaml", deployment("ghcr.io/o/main:main-a1b2c3d-1700000000").as_bytes());
-                let run = emit(&scratch, &["--api-version", version, "--discovery", discovery]);
-                assert!(run.out.lines().count() > 20, "{}", run.out);
-                let output = run_kubeconform(&kubeconform, &directory, &scratch.path().join("auto"));
-                let text = String::from_utf8_lossy(&output.stdout);
-                assert!(output.status.success(), "{release} {version} {discovery}: {text}");
-                let report: serde_json::Value = serde_json::from_str(&text).unwrap();
-                let summary = &report["summary"];
-                assert!(summary["valid"].as_u64().unwrap() > 40, "{text}");
-                println!("{release} {version} {discovery}: {summary}");
-                // The check can fail: v1's fields under an older version's name.
-                if release == "v2.5.1" && discovery == "cache" {
-                    let run = scratch.run(&["emit", "flux", "--api-version", "v1"]);
-                    let text = run.out.replace("fluxcd.io/v1\n", &format!("fluxcd.io/{version}\n"));
-                    scratch.write("false/all.yaml", text.as_bytes());
-                    let output = run_kubeconform(&kubeconform, &directory, &scratch.path().join("false"));
-                    assert!(!output.status.success(), "{version} takes the fields of v1");
-                }
-            }
+            // Files that do not parse are said and cost exit code 3, with everything else written.
+            let arguments = [
+                "emit",
+                "flux",
+                "--out",
+                "auto",
+                "--markers",
+                "--hidden",
+                "--allow-dirty",
+                "--move-existing",
+            ];
+            let first = scratch.run(&arguments);
+            let before = scratch.contents();
+            let second = scratch.run(&arguments);
+            assert_eq!((first.code, second.out.as_str()), (second.code, ""), "{name}: {}", second.err);
+            assert!(scratch.contents() == before, "{name}");
+            let written = first.out.lines().filter(|line| line.starts_with("wrote ")).count();
+            let marked =
+                before.values().map(|bytes| String::from_utf8_lossy(bytes).matches("$imagepolicy").count());
+            println!(
+                "{name}, migrated {migrated}: {written} files written, {} markers",
+                marked.sum::<usize>()
+            );
         }
     }
 }

@@ -54,7 +54,7 @@ fn a_whole_reference_that_names_the_upstream_has_to_move_first() {
     assert_eq!(after, text);
     assert!(
         notes.contains(
-            "apps/a.yaml:6:14: ghcr.io/o/app:v1.0.0: no marker: the reference does not name the cache yet"
+            "apps/a.yaml:6:14: ghcr.io/o/app:v1.0.0: no marker: the field does not name the cache: `pullthru migrate` first"
         ),
         "{notes}"
     );
@@ -102,6 +102,48 @@ fn an_override_of_kustomize_is_set_by_its_tag() {
         scratch.read("apps/kustomization.yaml"),
         kustomization(&format!(" {NAME}"), &format!(" {TAG}"))
     );
+}
+
+#[test]
+fn an_entry_without_a_comment_takes_both_markers_at_once() {
+    let kustomization = |name: &str| {
+        format!("resources: [pod.yaml]\nimages:\n- name: ghcr.io/o/app\n  newName: {CACHE}/o/app{name}\n")
+    };
+    let scratch = Scratch::new(&[("kustomization.yaml", kustomization("").as_bytes())]);
+    scratch.write("pod.yaml", pod("ghcr.io/o/app:v1.0.0").as_bytes());
+    emit(&scratch, &[]);
+    let marked = kustomization(&format!(" {NAME}\n  newTag: v1.0.0 {TAG}"));
+    assert_eq!(scratch.read("kustomization.yaml"), marked);
+    assert_eq!(emit(&scratch, &[]).out, "");
+}
+
+/// The tag stays where the image is, so the entry that renames it gains a field that Flux can set.
+#[test]
+fn an_entry_of_an_overlay_takes_the_tag_of_what_it_renames() {
+    let kustomization = |more: &str| {
+        format!(
+            "resources:\r\n- pod.yaml\r\nimages:\r\n- name: ghcr.io/o/app\r\n  newName: {CACHE}/o/app # cached{more}\r\n"
+        )
+    };
+    for (tags, left) in [
+        (&["v1.0.0", "v1.0.0"][..], ""),
+        (&["v1.0.0", "v1.1.0"], "several tags"),
+        (&[], "several tags, or none"),
+    ] {
+        let scratch = Scratch::new(&[("apps/kustomization.yaml", kustomization("").as_bytes())]);
+        let text: String =
+            tags.iter().map(|tag| format!("---\n{}", pod(&format!("ghcr.io/o/app:{tag}")))).collect();
+        let untagged = if text.is_empty() { pod("ghcr.io/o/app") } else { String::new() };
+        scratch.write("apps/pod.yaml", (text.clone() + &untagged).as_bytes());
+        let run = emit(&scratch, &[]);
+        let more = if left.is_empty() { format!("\r\n  newTag: v1.0.0 {TAG}") } else { String::new() };
+        assert_eq!(scratch.read("apps/kustomization.yaml"), kustomization(&more));
+        assert_eq!(scratch.read("apps/pod.yaml"), text + &untagged, "the base keeps its tag");
+        assert!(run.err.contains(left), "{}", run.err);
+        // The field that an overlay renames is no place for a marker, and no word is lost on it.
+        assert!(!run.err.contains("apps/pod.yaml"), "{}", run.err);
+        assert_eq!(emit(&scratch, &[]).out, "");
+    }
 }
 
 #[test]

@@ -63,56 +63,6 @@ fn a_component_is_for_overlays() {
     }
 }
 
-/// What overlays edit among Flux's own objects is still valid by their schemas.
-#[test]
-#[ignore = "needs PULLTHRU_SCHEMAS, a directory of Flux's CRDs, and target/peers/bin/kubeconform"]
-fn kubeconform_takes_what_overlays_edit() {
-    let kubeconform = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/kubeconform");
-    assert!(kubeconform.is_file(), "{} is missing: `.ci/peers` installs it", kubeconform.display());
-    let schemas = std::env::var("PULLTHRU_SCHEMAS").expect("PULLTHRU_SCHEMAS names a directory of CRDs");
-    let schemas = Path::new(&schemas).join("flux");
-    let directory = tempfile::tempdir().unwrap();
-    for (crd, version) in [
-        ("kustomize.toolkit.fluxcd.io_kustomizations.yaml", "v1"),
-        ("helm.toolkit.fluxcd.io_helmreleases.yaml", "v2"),
-    ] {
-        crate::emit_flux::schema_of(&schemas.join(crd), version, directory.path());
-    }
-    let valid = |objects: &Path| {
-        let output = std::process::Command::new(&kubeconform)
-            .args(["-strict", "-summary", "-output", "json", "-ignore-missing-schemas", "-schema-location"])
-            .arg(format!(
-                "{}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
-                directory.path().display()
-            ))
-            .arg(objects)
-            .output()
-            .unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        (output.status.success(), report["summary"]["valid"].as_u64().unwrap(), report["summary"].to_string())
-    };
-    for (tree, place, at_least) in [
-        ("testdata/kustomize/flux", "clusters", 3),
-        ("testdata/kustomize/post-renderers", "apps/release.yaml", 1),
-        ("testdata/fleet", "infrastructure/controllers", 4),
-    ] {
-        let copy = copy_of(tree);
-        let account = ["--account", "123456789012", "--region", "ca-central-1"];
-        let strategy = ["--strategy", "overlay", "--write"];
-        let (_, summary) = run_in(copy.path(), &[&["migrate"][..], &strategy, &account].concat());
-        assert!(summary.contains("rewritten in"), "{summary}");
-        let (success, count, summary) = valid(&copy.path().join(place));
-        assert!(success && count >= at_least, "{tree}: {summary}");
-        println!("{tree}: {summary}");
-        // The check can fail: an entry with a field that no version has.
-        let file = copy.path().join("apps/release.yaml");
-        if let Ok(text) = fs::read_to_string(&file) {
-            fs::write(&file, text.replace("newName:", "newname:")).unwrap();
-            assert!(!valid(&file).0, "the schema takes any field");
-        }
-    }
-}
-
 /// Layers that would be more than all files, if each way through them were gone: every kustomization draws from the
 /// next one thrice.
 #[test]

@@ -22,7 +22,6 @@ pub(super) use entries::{OverlayError, written};
 pub(super) use list::Item;
 pub(super) use plan::plan;
 pub(super) use reverse::reverse;
-pub(super) use roots::routes_of_roots;
 
 use super::inline::Decision;
 use super::{Because, Strategy, Why};

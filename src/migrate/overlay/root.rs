@@ -57,16 +57,13 @@ impl<'r> Root<'r> {
 
     fn builds(&self) -> Vec<Build> {
         let directory = self.directory;
-        let over = |named: &Named<'_>| {
-            let components =
-                named.builder.components.iter().filter_map(|path| directory.join(path)).collect();
-            let (written, planned) = (named.builder.images.clone(), named.builder.images.clone());
-            Over { tool: named.builder.tool, components, written, planned }
-        };
         let mut builds: Vec<Build> = self
             .builders
             .iter()
-            .map(|named| Build { directory: directory.clone(), over: Some(over(named)) })
+            .map(|named| Build {
+                directory: directory.clone(),
+                over: Some(Over::of(named.builder, directory)),
+            })
             .collect();
         if self.file.is_some() {
             builds.push(Build { directory: directory.clone(), over: None });

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::{Named, Root};
-use super::{At, Overlays, Reach, Strategy, patches};
+use super::{At, Reach, Strategy, patches};
 use crate::config::Config;
-use crate::find::{Builder, Form, Holder, Tool};
+use crate::find::{Form, Holder, Tool};
 use crate::inventory::Inventory;
-use crate::kustomize::{Graph, Origin};
+use crate::kustomize::{self, Graph, Origin, directories, routes_of_roots};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -52,53 +52,19 @@ pub(super) fn files_of_several_targets(inventory: &Inventory, config: &Config) -
     let caches = |routes: &Vec<&Routes>| {
         routes.iter().map(|routes| routes.cache().to_string()).collect::<BTreeSet<String>>().len()
     };
-    let files = routes_of_roots(inventory, config).routes.into_iter();
+    let files = routes_of_roots(inventory, config).into_iter();
     files.filter(|(_, routes)| caches(routes) > 1).map(|(path, _)| path).collect()
 }
 
-/// The routes of the roots that build each file, for a repository with several targets.
-pub(in crate::migrate) fn routes_of_roots<'c>(inventory: &Inventory, config: &'c Config) -> Overlays<'c> {
-    let graph = Graph::new(inventory);
-    let mut overlays = Overlays::default();
-    for directory in graph.roots(&BTreeSet::new()) {
-        let Some((path, _)) = graph.at(&directory) else { continue };
-        let Some(routes) = config.routes(path.as_str()) else { continue };
-        for file in graph.layers(path).files {
-            overlays.routes.entry(file).or_default().push(routes);
-        }
-    }
-    overlays
-}
-
-/// Flux Kustomizations and Argo CD sources by the directory that they have built.
+/// Who has each directory built; `within` says which files may change.
 pub(super) fn builders<'i>(
     inventory: &'i Inventory,
     graph: &Graph<'_>,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Builders<'i> {
-    let mut builders = Builders::new();
-    for file in &inventory.files {
-        for builder in file.found.builders.iter().filter(|builder| !builder.path.is_empty()) {
-            let named = Named { path: &file.path, builder, within: within(&file.path) };
-            for directory in directories(builder, graph) {
-                builders.entry(directory).or_default().push(named.clone());
-            }
-        }
-    }
-    builders
-}
-
-fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
-    if !builder.path.contains("{{") {
-        return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
-    }
-    let globs = builder.directories.iter().filter_map(|pattern| {
-        Some(globset::GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher())
-    });
-    let globs: Vec<_> = globs.collect();
-    let all =
-        graph.directories().filter(|directory| globs.iter().any(|glob| glob.is_match(directory.as_str())));
-    all.cloned().collect()
+    let named = |(path, builder)| Named { path, builder, within: within(path) };
+    let all = kustomize::builders(inventory, graph).into_iter();
+    all.map(|(directory, builders)| (directory, builders.into_iter().map(named).collect())).collect()
 }
 
 /// Objects that lay images over something that is not in the repository.

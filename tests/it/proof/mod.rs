@@ -252,6 +252,30 @@ fn complete(tree: &Path) {
     }
 }
 
+/// Markers give entries the tag of what they rename: nothing that is built changes.
+#[test]
+#[ignore = "needs target/peers/bin/kustomize"]
+fn kustomize_builds_the_same_with_markers() {
+    let kustomize = Kustomize::named("kustomize");
+    let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fleet");
+    let proof = Proof::new(&fleet);
+    proof.migrate("auto", &[]);
+    let directories = kustomizations(proof.copy.path());
+    let before = kustomize.build_all(&directories);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+    command
+        .args(["emit", "flux", "--markers", "--out", "cache"])
+        .args(ACCOUNT)
+        .current_dir(proof.copy.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(proof.copy.path().join("apps/dev/kustomization.yaml")).unwrap();
+    assert!(text.matches(":tag\"}").count() > 5, "{text}");
+    let after = kustomize.build_all(&directories);
+    assert_eq!(before, after);
+    assert!(before.values().filter(|built| built.is_ok()).count() > 5);
+}
+
 /// Random lists of images over a pod and a component resource of every kind of visit: kustomize builds the same tags
 /// before and after.
 #[test]

@@ -1,0 +1,236 @@
+//! What a repository makes nodes pull: every reference as it leaves the kustomizations that build it, once, with all
+//! the places that it comes from.
+//!
+//! A tag in a base that a root overrides is never pulled, and so is not listed; what `newTag` and `newName` make of it
+//! is. References that no kustomization touches count as they stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
+use crate::find::{Form, Obstacle, Role, Site};
+use crate::image::{Digest, Name, Reference};
+use crate::inventory::Inventory;
+use crate::kustomize::{Graph, Origin, built_images, routes_of_roots};
+use crate::route::{EcrHost, Routes};
+use crate::tree::{Position, RepoPath};
+
+/// One image, chart or artifact with its tag, its digest or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// `None` for an image of an ECR registry that no route leads to.
+    pub upstream: Option<Name>,
+    /// `None` where no registry is configured, or no route leads there.
+    pub cached: Option<Name>,
+    pub tag: Option<String>,
+    pub digest: Option<Digest>,
+    /// A chart or another OCI artifact, pulled by a controller.
+    pub artifact: bool,
+    /// Sorted.
+    pub places: Vec<Place>,
+}
+
+impl Pull {
+    /// The tag that is pulled when there is no digest.
+    pub fn tag_or_latest(&self) -> Option<&str> {
+        match (&self.tag, &self.digest) {
+            (Some(tag), _) => Some(tag),
+            (None, None) => Some("latest"),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// The reference under one of its names.
+    pub fn under(&self, name: &Name) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{name}{tag}{digest}")
+    }
+
+    /// The reference at the upstream, else at the cache.
+    pub fn reference(&self) -> String {
+        self.upstream.as_ref().or(self.cached.as_ref()).map(|name| self.under(name)).unwrap_or_default()
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub path: RepoPath,
+    pub position: Position,
+}
+
+/// A reference that cannot be asked for, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown {
+    pub place: Place,
+    pub reference: String,
+    pub why: &'static str,
+}
+
+/// Everything that is pulled, sorted by reference.
+#[derive(Clone, Debug, Default)]
+pub struct Pulls {
+    pub pulls: Vec<Pull>,
+    pub unknown: Vec<Unknown>,
+}
+
+impl Pulls {
+    /// Of a repository; charts and other artifacts count on request.
+    pub fn of(inventory: &Inventory, config: &Config, artifacts: bool) -> Pulls {
+        let mut gathered = Gathered::new(config);
+        let mut built: BTreeMap<(usize, usize), BTreeSet<(String, RepoPath)>> = BTreeMap::new();
+        let mut unseen = Vec::new();
+        for (by, flow) in built_images(inventory) {
+            match flow.origin {
+                Origin::Site { file, site } => {
+                    let text = if flow.touched { flow.written } else { String::new() };
+                    built.entry((file, site)).or_default().insert((text, by));
+                }
+                Origin::Rename { directory, .. } => unseen.push((directory, flow.written, by)),
+                Origin::Laid { .. } | Origin::Probe => {}
+            }
+        }
+        let routes_of_roots = routes_of_roots(inventory, config);
+        for (f, file) in inventory.files.iter().enumerate() {
+            // Fields that kustomize does not look at are built all the same, for the same clusters.
+            let routes = match routes_of_roots.get(&file.path) {
+                Some(routes) => routes.iter().map(|&routes| Some(routes)).collect(),
+                None => vec![config.routes(file.path.as_str())],
+            };
+            for (s, (site, &position)) in file.found.sites.iter().zip(&file.sites).enumerate() {
+                let place = Place { path: file.path.clone(), position };
+                match built.get(&(f, s)) {
+                    Some(texts) => {
+                        for (text, by) in texts {
+                            let text = Some(text.as_str()).filter(|text| !text.is_empty());
+                            gathered.site(site, text, config.routes(by.as_str()), &place);
+                        }
+                    }
+                    None if artifacts || site.role != Role::Artifact => {
+                        routes.iter().for_each(|routes| gathered.site(site, None, *routes, &place));
+                    }
+                    None => {}
+                }
+            }
+        }
+        gathered.unseen(unseen, inventory);
+        gathered.finish()
+    }
+
+    /// Of a list, one reference a line; blank lines and `#` comments are left out.
+    pub fn of_list(text: &str, path: &RepoPath, config: &Config) -> Pulls {
+        let mut gathered = Gathered::new(config);
+        for (number, line) in text.lines().enumerate() {
+            let reference = line.split('#').next().unwrap_or_default().trim();
+            if !reference.is_empty() {
+                let position = Position { line: number + 1, column: 1 };
+                let place = Place { path: path.clone(), position };
+                gathered.reference(reference, config.routes(path.as_str()), &place, false);
+            }
+        }
+        gathered.finish()
+    }
+}
+
+type Key = (Option<Name>, Option<Name>, Option<String>, Option<String>, bool);
+
+struct Gathered<'c> {
+    config: &'c Config,
+    pulls: BTreeMap<Key, BTreeSet<Place>>,
+    unknown: BTreeSet<Unknown>,
+}
+
+impl<'c> Gathered<'c> {
+    fn new(config: &'c Config) -> Gathered<'c> {
+        Gathered { config, pulls: BTreeMap::new(), unknown: BTreeSet::new() }
+    }
+
+    /// One site; `text` is what the layers make of it.
+    fn site(&mut self, site: &Site, text: Option<&str>, routes: Option<&Routes>, place: &Place) {
+        let entry = matches!(
+            site.form,
+            Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage | Form::ImageRepository
+        );
+        if entry || !matches!(site.role, Role::Image | Role::Artifact) {
+            return;
+        }
+        let written = site.reference();
+        let reference = text.unwrap_or(&written);
+        let why = match site.obstacle {
+            Some(Obstacle::Renamed | Obstacle::Ignored | Obstacle::Pattern) => return,
+            Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed"),
+            Some(Obstacle::RegistryUnknown) => Some("no registry is written: the chart adds its own"),
+            Some(Obstacle::TwoRegistries) => Some("registry and repository both name a host"),
+            _ if site.name.path.is_empty() => Some("a registry alone: what is joined with it is not known"),
+            _ if site.tail.is_empty() && text.is_none() && !site.form.is_pulled_as_written() => {
+                Some("no tag is written here: something else adds it")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            let reference = reference.to_owned();
+            self.unknown.insert(Unknown { place: place.clone(), reference, why });
+            return;
+        }
+        self.reference(reference, routes, place, site.role == Role::Artifact);
+    }
+
+    fn reference(&mut self, text: &str, routes: Option<&Routes>, place: &Place, artifact: bool) {
+        let Ok(reference) = Reference::parse(text) else {
+            // A cache that is a placeholder has no address, and its upstream is known all the same.
+            if let Some(upstream) = routes.and_then(|routes| routes.unmap_reference(text))
+                && Reference::parse(&upstream).is_ok()
+            {
+                return self.reference(&upstream, routes, place, artifact);
+            }
+            let computed = text.contains(['$', '{', '%']);
+            let why = if computed { "a part of it is computed" } else { "it is no reference" };
+            self.unknown.insert(Unknown { place: place.clone(), reference: text.to_owned(), why });
+            return;
+        };
+        let name = reference.name();
+        let (upstream, cached) = match routes.and_then(|routes| routes.unmap(&name)) {
+            Some(upstream) => (Some(upstream), Some(name)),
+            None if name.host.parse::<EcrHost>().is_ok() => (None, Some(name)),
+            None if !self.config.wants_image(&name) => return,
+            None => {
+                let cached = routes.and_then(|routes| routes.map(&name).ok());
+                let cached = cached.filter(|cached| Name::parse(&cached.to_string()).is_ok());
+                (Some(name), cached)
+            }
+        };
+        let digest = reference.digest().map(ToString::to_string);
+        let key = (upstream, cached, reference.tag().map(str::to_owned), digest, artifact);
+        self.pulls.entry(key).or_default().insert(place.clone());
+    }
+
+    /// Names that entries give to images which no file here spells: of remote bases, of charts.
+    fn unseen(&mut self, renames: Vec<(RepoPath, String, RepoPath)>, inventory: &Inventory) {
+        let graph = Graph::new(inventory);
+        for (directory, text, by) in renames {
+            let Some((path, _)) = graph.at(&directory) else { continue };
+            let tagged = Reference::parse(&text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
+            if tagged && graph.layers(path).remote {
+                let place = Place { path: path.clone(), position: Position { line: 1, column: 1 } };
+                self.reference(&text, self.config.routes(by.as_str()), &place, false);
+            }
+        }
+    }
+
+    fn finish(self) -> Pulls {
+        let mut pulls: Vec<Pull> = self
+            .pulls
+            .into_iter()
+            .map(|((upstream, cached, tag, digest, artifact), places)| Pull {
+                upstream,
+                cached,
+                tag,
+                digest: digest.and_then(|digest| Digest::parse(&digest).ok()),
+                artifact,
+                places: places.into_iter().collect(),
+            })
+            .collect();
+        pulls.sort_by_cached_key(|pull| (pull.reference(), pull.cached.as_ref().map(ToString::to_string)));
+        Pulls { pulls, unknown: self.unknown.into_iter().collect() }
+    }
+}

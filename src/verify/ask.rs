@@ -1,0 +1,216 @@
+//! Asking: each image once, many at a time, in an order that does not show in the result.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::JoinSet;
+
+use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
+use super::{At, Options, Verified};
+use crate::image::Name;
+use crate::pulls::Pull;
+use crate::registry::{Client, Failure, Location, Resolved};
+use crate::route::EcrHost;
+
+/// Images under way at a time; how many requests there are to one registry is the client's business.
+const UNDER_WAY: usize = 512;
+
+const API_CALLS: usize = 32;
+
+/// What was found, in the order of the pulls.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub verified: Vec<Verified>,
+    /// How many were not asked since the run was stopped.
+    pub unasked: usize,
+}
+
+/// One more image was asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'p> {
+    pub done: usize,
+    pub total: usize,
+    pub last: &'p Verified,
+}
+
+/// Asks about every pull, until all are done or `stop` is.
+pub async fn run(
+    client: &Client,
+    pulls: Vec<Pull>,
+    options: &Options,
+    stop: impl Future<Output = ()>,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Asked {
+    let asker = Arc::new(Asker {
+        client: client.clone(),
+        options: options.clone(),
+        upstreams: Mutex::default(),
+        api: Semaphore::new(API_CALLS),
+    });
+    let total = pulls.len();
+    let mut waiting = pulls.into_iter().enumerate();
+    let mut under_way = JoinSet::new();
+    let mut found: Vec<(usize, Verified)> = Vec::with_capacity(total);
+    tokio::pin!(stop);
+    loop {
+        while under_way.len() < UNDER_WAY
+            && let Some((index, pull)) = waiting.next()
+        {
+            let asker = Arc::clone(&asker);
+            under_way.spawn(async move { (index, asker.verify(pull).await) });
+        }
+        let joined = tokio::select! {
+            joined = under_way.join_next() => joined,
+            () = &mut stop => break,
+        };
+        let Some(joined) = joined else { break };
+        let Ok((index, verified)) = joined else { continue };
+        progress(Progress { done: found.len() + 1, total, last: &verified });
+        found.push((index, verified));
+    }
+    under_way.abort_all();
+    found.sort_by_key(|(index, _)| *index);
+    let unasked = total - found.len();
+    Asked { verified: found.into_iter().map(|(_, verified)| verified).collect(), unasked }
+}
+
+type Shared<T> = Mutex<HashMap<String, Arc<OnceCell<T>>>>;
+
+struct Asker {
+    client: Client,
+    options: Options,
+    /// Calls of AWS's API at a time: its limits are lower than a registry's.
+    api: Semaphore,
+    /// Two caches of one upstream ask it once.
+    upstreams: Shared<UpstreamAnswer>,
+}
+
+impl Asker {
+    async fn verify(&self, pull: Pull) -> Verified {
+        let mut answers = Answers::default();
+        let cached = pull.cached.clone().filter(|_| self.options.at != At::Upstream);
+        if let Some(name) = &cached {
+            answers.cache = Some(self.cache(&pull, name).await);
+        }
+        let settled = matches!(answers.cache, Some(CacheAnswer::Has(_) | CacheAnswer::NotAsked { .. }));
+        if (self.options.at != At::Cache || !settled)
+            && let Some(name) = &pull.upstream
+        {
+            answers.upstream = Some(self.upstream(&pull, name).await);
+        }
+        let outcome = judge(&pull, &answers, &self.options);
+        let at_cache = match &answers.cache {
+            Some(CacheAnswer::Has(held)) => Some(held.digest.clone()),
+            _ => None,
+        };
+        let found =
+            answers.upstream.and_then(|upstream| upstream.pinned.or(upstream.by_tag)).and_then(Result::ok);
+        let at_upstream = found.as_ref().map(|resolved| resolved.digest.to_string());
+        let held = match answers.cache {
+            Some(CacheAnswer::Has(held)) => held.resolved,
+            _ => None,
+        };
+        Verified { pull, outcome, resolved: held.or(found), at_upstream, at_cache }
+    }
+
+    async fn upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+        let key = pull.under(name);
+        let cell = {
+            let mut cells = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(cells.entry(key).or_default())
+        };
+        cell.get_or_init(|| self.ask_upstream(pull, name)).await.clone()
+    }
+
+    async fn ask_upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+        let Ok(at) = Location::parse(&pull.under(name)) else { return UpstreamAnswer::default() };
+        let mut answer = UpstreamAnswer::default();
+        if let Some(tagged) = at.by_tag() {
+            answer.by_tag = Some(self.resolve(&tagged).await);
+        }
+        if let Some(digest) = at.digest() {
+            let leads = matches!(&answer.by_tag, Some(Ok(resolved)) if resolved.digest == *digest);
+            if !leads {
+                answer.pinned = Some(self.resolve(&at.at_digest(digest.clone())).await);
+            }
+        }
+        answer
+    }
+
+    async fn cache(&self, pull: &Pull, name: &Name) -> CacheAnswer {
+        let Ok(at) = Location::parse(&pull.under(name)) else {
+            return CacheAnswer::NotAsked {
+                why: "the cache's host is a placeholder",
+                next: "configure account and Region",
+            };
+        };
+        if self.options.allow_import {
+            return self.imported(&at).await;
+        }
+        if name.host.parse::<EcrHost>().is_err() {
+            return CacheAnswer::NotAsked {
+                why: "only ECR can be asked what it has cached without importing more",
+                next: "give `--allow-import`",
+            };
+        }
+        let asked = at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone()));
+        let looked = {
+            let _turn = self.api.acquire().await;
+            self.client.cached(&asked).await
+        };
+        match looked {
+            Ok(None) => CacheAnswer::HasNot,
+            Ok(Some(image)) => {
+                // What is held by its digest is read without any import.
+                let wants_more = !self.options.platforms.is_empty() || self.options.sizes;
+                let mut resolved = None;
+                if wants_more {
+                    match self.resolve(&at.at_digest(image.digest.clone())).await {
+                        Ok(found) => resolved = Some(found),
+                        Err(failure) => return CacheAnswer::Failed(failure),
+                    }
+                }
+                let age = image.pushed_at.and_then(hours_since);
+                CacheAnswer::Has(Box::new(Held { digest: image.digest.to_string(), age, resolved }))
+            }
+            Err(failure) => CacheAnswer::Failed(failure),
+        }
+    }
+
+    /// Asked by tag, ECR imports what it has not; by digest it never does.
+    async fn imported(&self, at: &Location) -> CacheAnswer {
+        let pinned = at.digest().cloned();
+        if let Some(tagged) = at.by_tag() {
+            match self.resolve(&tagged).await {
+                Err(failure) => return CacheAnswer::Failed(failure),
+                Ok(resolved) if pinned.as_ref().is_none_or(|pinned| *pinned == resolved.digest) => {
+                    return held(resolved);
+                }
+                // The tag has moved; the pin may be there all the same.
+                Ok(_) => {}
+            }
+        }
+        let by_digest = pinned.map_or_else(|| at.clone(), |pinned| at.at_digest(pinned));
+        match self.resolve(&by_digest).await {
+            Ok(resolved) => held(resolved),
+            Err(Failure::NotFound(_)) => CacheAnswer::HasNot,
+            Err(failure) => CacheAnswer::Failed(failure),
+        }
+    }
+
+    async fn resolve(&self, at: &Location) -> Result<Resolved, Failure> {
+        if self.options.sizes { self.client.resolve(at).await } else { self.client.inspect(at).await }
+    }
+}
+
+fn held(resolved: Resolved) -> CacheAnswer {
+    let digest = resolved.digest.to_string();
+    CacheAnswer::Has(Box::new(Held { digest, age: None, resolved: Some(resolved) }))
+}
+
+fn hours_since(then: i64) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(now.saturating_sub(u64::try_from(then).ok()?) / 3600)
+}

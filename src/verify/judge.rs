@@ -1,0 +1,205 @@
+//! From answers to an [`Outcome`]: pure, so that every case is a line of a test.
+//!
+//! ECR says little about why a pull through its cache fails: a missing permission looks like a missing image, and a
+//! wrong path like a wrong password (Amazon ECR user guide, "Troubleshooting pull through cache issues"). What the
+//! upstream says of the same image tells most of these apart.
+
+use super::outcome::{Outcome, PinnedTag};
+use super::{Options, WantedPlatform};
+use crate::pulls::Pull;
+use crate::registry::{Failure, Resolved};
+
+/// What the upstream said: of the tag, and of the digest where the tag does not lead to it.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamAnswer {
+    pub by_tag: Option<Result<Resolved, Failure>>,
+    pub pinned: Option<Result<Resolved, Failure>>,
+}
+
+/// An image that the cache holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub digest: String,
+    /// Hours since it was imported.
+    pub age: Option<u64>,
+    pub resolved: Option<Resolved>,
+}
+
+/// What the cache said.
+#[derive(Clone, Debug)]
+pub enum CacheAnswer {
+    Has(Box<Held>),
+    HasNot,
+    Failed(Failure),
+    NotAsked { why: &'static str, next: &'static str },
+}
+
+/// Everything that was said of one image; `None` for a registry that was not asked.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    pub upstream: Option<UpstreamAnswer>,
+    pub cache: Option<CacheAnswer>,
+}
+
+/// What the answers mean.
+pub fn judge(pull: &Pull, answers: &Answers, options: &Options) -> Outcome {
+    let upstream = answers.upstream.as_ref();
+    match &answers.cache {
+        None => upstream.map_or(NOT_ASKED, |upstream| at_upstream(pull, upstream, options)),
+        Some(CacheAnswer::Has(held)) => at_cache(pull, held, upstream, options),
+        Some(CacheAnswer::HasNot) => cold(pull, upstream, options),
+        Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream),
+        Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next },
+    }
+}
+
+const NOT_ASKED: Outcome = Outcome::NotAsked {
+    why: "its name leads to no upstream and to no cache that is configured",
+    next: "configure the registry, or leave the image out",
+};
+
+fn at_upstream(pull: &Pull, upstream: &UpstreamAnswer, options: &Options) -> Outcome {
+    let pinned = pull.digest.as_ref().map(ToString::to_string);
+    match (&upstream.by_tag, &upstream.pinned, pinned) {
+        (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => missing(failure),
+        (Some(Ok(tagged)), Some(Ok(_)), Some(pinned)) if tagged.digest.to_string() != pinned => {
+            Outcome::PinMoved { pinned, tag: tagged.digest.to_string() }
+        }
+        (_, Some(Ok(resolved)), _) | (Some(Ok(resolved)), None, _) => platforms(resolved, &options.platforms),
+        (None, None, _) => NOT_ASKED,
+    }
+}
+
+fn at_cache(pull: &Pull, held: &Held, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
+    if let Some(resolved) = &held.resolved
+        && let bad @ Outcome::PlatformMissing { .. } = platforms(resolved, &options.platforms)
+    {
+        return bad;
+    }
+    let Some(UpstreamAnswer { by_tag: Some(Ok(tagged)), .. }) = upstream else { return Outcome::Resolved };
+    let tagged = tagged.digest.to_string();
+    if tagged == held.digest {
+        return Outcome::Resolved;
+    }
+    match &pull.digest {
+        Some(pinned) => Outcome::PinMoved { pinned: pinned.to_string(), tag: tagged },
+        None => Outcome::Differs { upstream: tagged, cache: held.digest.clone(), age: held.age },
+    }
+}
+
+fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
+    let tag = match (upstream, &pull.digest) {
+        (Some(upstream), _) => match (at_upstream(pull, upstream, options), &pull.digest) {
+            (Outcome::Resolved, Some(_)) if pull.tag.is_none() => PinnedTag::NotWritten,
+            (Outcome::Resolved, Some(_)) => PinnedTag::Leads,
+            (Outcome::Resolved, None) => return Outcome::Cold,
+            (Outcome::PinMoved { tag, .. }, _) => PinnedTag::Moved { now: tag },
+            (other, _) => return other,
+        },
+        (None, None) => return Outcome::Cold,
+        (None, Some(_)) if pull.tag.is_some() => PinnedTag::Leads,
+        (None, Some(_)) => PinnedTag::NotWritten,
+    };
+    Outcome::ColdDigest { tag }
+}
+
+/// The upstream's refusal. Missing and private look the same to those who may not look (ghcr.io's token server says
+/// 401 to both).
+fn missing(failure: &Failure) -> Outcome {
+    let failure = failure.clone();
+    match failure {
+        Failure::NotFound(_) | Failure::Unauthorized(_) | Failure::Denied(_) => {
+            Outcome::MissingUpstream { failure }
+        }
+        Failure::Broken(..) => Outcome::Denied {
+            at: "upstream",
+            why: "its answer cannot be trusted",
+            next: "ask those who run the registry, or the proxy before it",
+            failure,
+        },
+        _ => Outcome::Unreachable { failure },
+    }
+}
+
+/// The cache's refusal, told apart as far as can be.
+fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>) -> Outcome {
+    let there = upstream.and_then(|upstream| upstream.pinned.as_ref().or(upstream.by_tag.as_ref()));
+    let said = failure.detail().message.to_ascii_lowercase();
+    let code = failure.detail().code.as_deref().unwrap_or_default();
+    let (why, next) = match failure {
+        Failure::TooManyRequests(_) | Failure::Server(_) | Failure::Network(..) | Failure::Deadline(_) => {
+            return Outcome::Unreachable { failure: failure.clone() };
+        }
+        // The upstream has not got it either: no permission would help.
+        Failure::NotFound(_) | Failure::Denied(_) if matches!(there, Some(Err(Failure::NotFound(_)))) => {
+            return there.and_then(|there| there.as_ref().err()).map_or(NOT_ASKED, missing);
+        }
+        Failure::Broken(..) => {
+            ("its answer cannot be trusted", "look at what stands between here and ECR: a proxy, an endpoint")
+        }
+        Failure::Unauthorized(_) => (
+            "no login that ECR accepts",
+            "`aws sso login`, `AWS_PROFILE`, or `aws ecr get-login-password | docker login`",
+        ),
+        Failure::Denied(_) if code.starts_with("AccessDenied") => (
+            "`ecr:DescribeImages` is not allowed",
+            "allow it, or give `--allow-import`, which asks the registry itself",
+        ),
+        Failure::Denied(_) if said.contains("expired") => ("the login has expired", "log in again"),
+        Failure::Denied(_) => match library(pull) {
+            Some(why) => why,
+            None if matches!(there, Some(Ok(_))) => (
+                "ECR could not log in to the upstream: the rule's secret is wrong or has expired",
+                "renew the token in the secret `ecr-pullthroughcache/…`: keys `username` and `accessToken`",
+            ),
+            None => (
+                "ECR was turned away by the upstream: a wrong secret, or a path that does not exist there",
+                "run with `--at both`, which tells the two apart",
+            ),
+        },
+        Failure::NotFound(_) if said.contains("repository") || code == "NAME_UNKNOWN" => (
+            "no rule for this prefix, or `ecr:CreateRepository` is not allowed",
+            "make the rule, and allow `ecr:CreateRepository` and `ecr:BatchImportUpstreamImage`",
+        ),
+        Failure::NotFound(_) if matches!(there, Some(Ok(_))) => (
+            "the upstream has it, and ECR did not import it: `ecr:BatchImportUpstreamImage` is not allowed",
+            "allow `ecr:BatchImportUpstreamImage` to the role that pulls",
+        ),
+        Failure::NotFound(_) => {
+            ("it is not there, or may not be imported", "run with `--at both`, which tells the two apart")
+        }
+    };
+    Outcome::Denied { at: "cache", why, next, failure: failure.clone() }
+}
+
+/// Docker Hub's official images are below `library/`, all others are not; ECR calls both mistakes a login problem
+/// (aws/containers-roadmap#2354).
+fn library(pull: &Pull) -> Option<(&'static str, &'static str)> {
+    let upstream = pull.upstream.as_ref().filter(|upstream| upstream.host == "docker.io")?;
+    let cached = &pull.cached.as_ref()?.path;
+    match upstream.path.strip_prefix("library/") {
+        Some(rest) if rest.contains('/') => {
+            Some(("`library/` stands before an image that is not Docker's own", "leave `library/` out"))
+        }
+        Some(_) if !cached.contains("library/") => {
+            Some(("`library/` is missing: Docker's own images are below it", "write `…/library/<name>`"))
+        }
+        _ => None,
+    }
+}
+
+fn platforms(resolved: &Resolved, wanted: &[WantedPlatform]) -> Outcome {
+    if resolved.kind != crate::registry::Kind::Image {
+        return Outcome::Resolved;
+    }
+    let missing: Vec<String> = wanted
+        .iter()
+        .filter(|wanted| !resolved.platforms.iter().any(|platform| wanted.matches(platform)))
+        .map(ToString::to_string)
+        .collect();
+    if missing.is_empty() {
+        return Outcome::Resolved;
+    }
+    let has = resolved.platforms.iter().map(|platform| platform.name()).filter(|name| !name.is_empty());
+    Outcome::PlatformMissing { wanted: missing, has: has.collect() }
+}

@@ -1,0 +1,81 @@
+//! A lock file: what every image resolved to, so that a later run tells what moved.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Verified};
+
+const SCHEMA: &str = "pullthru/lock/v1";
+
+/// Images with what they resolved to, by reference at the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Lock {
+    pub schema: String,
+    pub images: BTreeMap<String, LockedImage>,
+}
+
+/// What one image resolved to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LockedImage {
+    pub digest: String,
+    pub media_type: String,
+    /// `linux/amd64` → compressed bytes of configuration and layers.
+    pub platforms: BTreeMap<String, Option<u64>>,
+}
+
+/// Why a text is no lock file.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("it is no lock file: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it has the schema `{0}`, and this version reads `{SCHEMA}`")]
+    Schema(String),
+}
+
+impl Lock {
+    /// Of what was found; images that did not resolve are left out.
+    pub fn of(verified: &[Verified]) -> Lock {
+        let mut images = BTreeMap::new();
+        for verified in verified {
+            let Some(resolved) = &verified.resolved else { continue };
+            let platforms =
+                resolved.platforms.iter().map(|platform| (platform.name(), platform.stored_size()));
+            let image = LockedImage {
+                digest: resolved.digest.to_string(),
+                media_type: resolved.media_type.clone(),
+                platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
+            };
+            images.insert(verified.pull.reference(), image);
+        }
+        Lock { schema: SCHEMA.to_owned(), images }
+    }
+
+    /// # Errors
+    /// [`LockError`].
+    pub fn read(text: &str) -> Result<Lock, LockError> {
+        let lock: Lock = serde_json::from_str(text)?;
+        if lock.schema == SCHEMA { Ok(lock) } else { Err(LockError::Schema(lock.schema)) }
+    }
+
+    /// As a file has it: sorted, one line a field.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Says of images that resolve to another digest than the locked one that they moved. What is wrong already stays
+    /// as it is.
+    pub fn compare(&self, verified: &mut [Verified]) {
+        for verified in verified {
+            let Some(locked) = self.images.get(&verified.pull.reference()) else { continue };
+            let Some(resolved) = &verified.resolved else { continue };
+            let now = resolved.digest.to_string();
+            if locked.digest != now && verified.outcome.severity() < super::Severity::Open {
+                verified.outcome = Outcome::Moved { locked: locked.digest.clone(), now };
+            }
+        }
+    }
+}

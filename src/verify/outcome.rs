@@ -1,0 +1,164 @@
+//! [`Outcome`]: what the answers mean, and what to do next.
+
+use crate::registry::Failure;
+
+/// How an outcome counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing to do.
+    Fine,
+    /// Worth knowing; the image can be pulled.
+    Note,
+    /// It could not be found out.
+    Open,
+    /// A pull fails, or gives something else than meant.
+    Bad,
+}
+
+/// Can a tag put a pinned digest into the cache?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinnedTag {
+    /// The tag beside it leads to it.
+    Leads,
+    /// The tag beside it leads elsewhere.
+    Moved { now: String },
+    /// None is written beside it.
+    NotWritten,
+}
+
+/// What the answers about one image mean. Digests are those of manifests or indexes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is there, and where both were asked it is the same.
+    Resolved,
+    /// By tag, and not in the cache yet: the first pull imports it.
+    Cold,
+    /// Pinned, and not in the cache: ECR fetches nothing by digest, so the first pull fails.
+    ColdDigest { tag: PinnedTag },
+    /// The tag has another digest at the cache than at the upstream.
+    Differs { upstream: String, cache: String, age: Option<u64> },
+    /// The pinned digest is not the one of its tag any more.
+    PinMoved { pinned: String, tag: String },
+    /// A lock file has another digest for it.
+    Moved { locked: String, now: String },
+    /// The upstream has no such image, or hides it.
+    MissingUpstream { failure: Failure },
+    /// It is there and cannot be had; the reason was told apart from others.
+    Denied { at: &'static str, why: &'static str, next: &'static str, failure: Failure },
+    /// It has not all the platforms that are wanted.
+    PlatformMissing { wanted: Vec<String>, has: Vec<String> },
+    /// Neither registry gave an answer to go by.
+    Unreachable { failure: Failure },
+    /// Not asked, and why.
+    NotAsked { why: &'static str, next: &'static str },
+}
+
+impl Outcome {
+    /// Stable.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Outcome::Resolved => "resolved",
+            Outcome::Cold => "cold",
+            Outcome::ColdDigest { .. } => "cold-digest",
+            Outcome::Differs { .. } => "differs",
+            Outcome::PinMoved { .. } => "pin-moved",
+            Outcome::Moved { .. } => "moved",
+            Outcome::MissingUpstream { .. } => "missing",
+            Outcome::Denied { .. } => "denied",
+            Outcome::PlatformMissing { .. } => "platform-missing",
+            Outcome::Unreachable { .. } => "unreachable",
+            Outcome::NotAsked { .. } => "not-asked",
+        }
+    }
+
+    pub fn severity(&self) -> Severity {
+        match self {
+            Outcome::Resolved => Severity::Fine,
+            Outcome::Cold | Outcome::Differs { .. } => Severity::Note,
+            Outcome::Unreachable { .. } | Outcome::NotAsked { .. } => Severity::Open,
+            // It is pulled as long as the registry keeps it; nothing leads there any more.
+            Outcome::PinMoved { .. } => Severity::Note,
+            Outcome::ColdDigest { .. }
+            | Outcome::Moved { .. }
+            | Outcome::MissingUpstream { .. }
+            | Outcome::Denied { .. }
+            | Outcome::PlatformMissing { .. } => Severity::Bad,
+        }
+    }
+
+    /// What is so, as one sentence without a full stop.
+    pub fn explain(&self) -> String {
+        match self {
+            Outcome::Resolved => "resolves".to_owned(),
+            Outcome::Cold => "not in the cache yet: the first pull imports it".to_owned(),
+            Outcome::ColdDigest { .. } => {
+                "pinned and not in the cache: ECR imports nothing by digest, so the first pull fails"
+                    .to_owned()
+            }
+            Outcome::Differs { upstream, cache, age } => {
+                let age = age.map(|hours| format!(", imported {hours} h ago")).unwrap_or_default();
+                format!("the cache has {cache}{age}, the upstream {upstream}")
+            }
+            Outcome::PinMoved { pinned, tag } => {
+                format!("the pinned {pinned} is not what its tag leads to any more: that is {tag}")
+            }
+            Outcome::Moved { locked, now } => format!("locked as {locked}, and now {now}"),
+            Outcome::MissingUpstream { failure } => failure.to_string(),
+            Outcome::Denied { at, why, failure, .. } => format!("{at}: {why} ({failure})"),
+            Outcome::PlatformMissing { wanted, has } => {
+                let has = if has.is_empty() { "none that it names".to_owned() } else { has.join(", ") };
+                format!("not for {}: it has {has}", wanted.join(", "))
+            }
+            Outcome::Unreachable { failure } => failure.to_string(),
+            Outcome::NotAsked { why, .. } => (*why).to_owned(),
+        }
+    }
+
+    /// What to do; `None` when there is nothing to do.
+    pub fn next(&self, reference: &str) -> Option<String> {
+        let next = match self {
+            Outcome::Resolved => return None,
+            Outcome::Cold => {
+                format!("`pullthru warm` imports it now: `echo {reference} | pullthru warm --list -`")
+            }
+            Outcome::ColdDigest { tag: PinnedTag::Leads } => {
+                format!("warm it before the merge: `echo {reference} | pullthru warm --list -`")
+            }
+            Outcome::ColdDigest { tag: PinnedTag::Moved { now } } => {
+                format!(
+                    "its tag leads to {now} now, which is what would be imported: pin that, or the tag of this digest"
+                )
+            }
+            Outcome::ColdDigest { tag: PinnedTag::NotWritten } => format!(
+                "look for a tag that leads to it, and warm that: `echo {reference} | pullthru warm --list -`"
+            ),
+            Outcome::Differs { .. } => {
+                "ECR looks upstream once in 24 h: wait, or delete the tag in the cache and pull it again"
+                    .to_owned()
+            }
+            Outcome::PinMoved { .. } => {
+                "pin the digest that the tag has now, or the tag that has this digest".to_owned()
+            }
+            Outcome::Moved { .. } => {
+                "look at what changed, then renew the lock with `--update-lock`".to_owned()
+            }
+            Outcome::MissingUpstream { failure } => match failure {
+                Failure::Unauthorized(_) | Failure::Denied(_) => {
+                    "it is private or does not exist: log in (`docker login`, `GHCR_TOKEN`), or mend the name"
+                        .to_owned()
+                }
+                _ => "mend the name or the tag".to_owned(),
+            },
+            Outcome::Denied { next, .. } | Outcome::NotAsked { next, .. } => (*next).to_owned(),
+            Outcome::PlatformMissing { .. } => {
+                "use a tag that is built for them, or keep the image off those nodes".to_owned()
+            }
+            Outcome::Unreachable { failure } => match failure {
+                Failure::TooManyRequests(_) => "log in for a higher limit, or run again later".to_owned(),
+                Failure::Deadline(_) => "give more time with `--deadline`".to_owned(),
+                _ => "run again".to_owned(),
+            },
+        };
+        Some(next)
+    }
+}
