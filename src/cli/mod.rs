@@ -3,8 +3,10 @@
 mod emit;
 mod init;
 mod migrate;
+mod registries;
 mod repository;
 mod scan;
+mod verify;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -20,7 +22,8 @@ use repository::RepositoryArgs;
 #[derive(Debug, Parser)]
 #[command(name = "pullthru", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 clean, 1 findings (or a plan with changes under --exit-code), \
-                        2 wrong usage or configuration, 3 a file that could not be read or written")]
+                        2 wrong usage or configuration, 3 a file or a registry that could not be read, \
+                        130 stopped by Ctrl-C")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +37,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
     Emit(emit::Args),
+    /// Ask the registries whether every image resolves, at the cache and upstream
+    Verify(verify::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
 }
@@ -44,6 +49,8 @@ enum Outcome {
     Clean = 0,
     Findings = 1,
     Failure = 3,
+    /// Ctrl-C, as shells count it.
+    Interrupted = 130,
 }
 
 /// What stops a run before it has a result.
@@ -83,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args, &mut out),
         Command::Migrate(args) => migrate::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
+        Command::Verify(args) => verify::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };
     let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));

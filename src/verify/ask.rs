@@ -59,7 +59,7 @@ pub async fn run(
             && let Some((index, pull)) = waiting.next()
         {
             let asker = Arc::clone(&asker);
-            under_way.spawn(async move { (index, asker.verify(pull).await) });
+            under_way.spawn(async move { (index, Box::pin(asker.verify(pull)).await) });
         }
         let joined = tokio::select! {
             joined = under_way.join_next() => joined,
@@ -158,7 +158,7 @@ impl Asker {
         let asked = at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone()));
         let looked = {
             let _turn = self.api.acquire().await;
-            self.client.cached(&asked).await
+            Box::pin(self.client.cached(&asked)).await
         };
         match looked {
             Ok(None) => CacheAnswer::HasNot,

@@ -1,0 +1,104 @@
+//! Arguments of commands that ask registries, and what they lead to: a client, a runtime, a progress bar.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Stop, note};
+use crate::registry::{Client, Credentials, Settings};
+
+#[derive(Debug, Args)]
+pub(super) struct RegistryArgs {
+    /// PEM file of certificates to trust besides the system's
+    #[arg(long, value_name = "FILE", help_heading = "Registries")]
+    ca_file: Option<PathBuf>,
+
+    /// Speak plain HTTP to this host; hosts of this machine always are spoken to like that
+    #[arg(long, value_name = "HOST", help_heading = "Registries")]
+    insecure: Vec<String>,
+
+    /// Ask at this address for the images of a registry: a mirror, or a registry of a test
+    #[arg(long, value_name = "HOST=ADDRESS", value_parser = served_at, help_heading = "Registries")]
+    served_at: Vec<(String, String)>,
+
+    /// Requests to one registry at a time. Default: as many as it bears
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Registries")]
+    concurrency: Option<u16>,
+
+    /// Stop after this time, with what is known until then: 90s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Registries")]
+    deadline: Option<Duration>,
+}
+
+fn served_at(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((host, address)) if !host.is_empty() && !address.is_empty() => {
+            Ok((host.to_owned(), address.to_owned()))
+        }
+        _ => Err("write `ghcr.io=mirror.example:5000`".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("write a number with a unit: `90s`, `5m` or `1h`".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "write a whole number with a unit: `90s`".to_owned())?;
+    Ok(Duration::from_secs(number.saturating_mul(unit)))
+}
+
+impl RegistryArgs {
+    /// A client with the logins of this process.
+    pub(super) fn client(&self) -> Result<Client, Stop> {
+        let settings = Settings {
+            ca_file: self.ca_file.clone(),
+            insecure: self.insecure.clone(),
+            concurrency: self.concurrency.map(usize::from),
+            deadline: self.deadline,
+            hosts: self.served_at.iter().cloned().collect::<BTreeMap<_, _>>(),
+            ..Settings::default()
+        };
+        Client::new(settings, Credentials::of_process())
+            .map_err(|error| Stop::usage(error.to_string(), "mend the flag that names it"))
+    }
+}
+
+/// What runs requests side by side.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Done when somebody presses Ctrl-C.
+pub(super) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the process just ends, as it always has.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A bar on standard error when that is a terminal, else nothing.
+pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total as u64);
+    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {per_sec} {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_prefix(what.to_owned());
+    bar
+}
+
+/// What the client noticed about logins.
+pub(super) fn say_notes(client: &Client) -> Vec<String> {
+    let notes: Vec<String> = client.notes().iter().map(ToString::to_string).collect();
+    notes.iter().for_each(|text| note(text));
+    notes
+}

@@ -1,0 +1,209 @@
+//! `pullthru verify`.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::{Outcome, RepositoryArgs, Stop, note};
+use crate::pulls::{Pull, Pulls};
+use crate::registry::{Client, Failure, Location};
+use crate::report::Paint;
+use crate::report::verify::{self as report, VerifyReport};
+use crate::tree::RepoPath;
+use crate::verify::{self, At, Lock, Options, Severity, Verified, WantedPlatform};
+
+/// Ask the registries whether every image resolves.
+///
+/// Each image is asked for once, as the kustomizations leave it, and the answer is shown at every place. Nothing is
+/// imported into the cache: AWS is asked what it holds (`ecr:DescribeImages`).
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru verify                                     the cache where AWS credentials are there, else the upstreams
+  pullthru verify --at both --platform linux/arm64    for nodes of one more architecture
+  kustomize build apps/prod | pullthru verify -       what one cluster is given
+  pullthru verify --lock images.lock                  write what everything resolves to, or say what moved")]
+pub(super) struct Args {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// Images from a file, one a line, instead of a repository; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
+    list: Option<PathBuf>,
+
+    /// Which registries to ask. Default: the cache when one is configured and AWS credentials are there, else the
+    /// upstreams
+    #[arg(long, value_enum)]
+    at: Option<AtArg>,
+
+    /// A platform that every image must have, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    platform: Vec<WantedPlatform>,
+
+    /// Ask the cache by tag, which makes ECR import what it does not have
+    #[arg(long)]
+    allow_import: bool,
+
+    /// Read every platform's manifest, for its size
+    #[arg(long)]
+    sizes: bool,
+
+    /// Write what every image resolves to; when the file is there, say what moved since
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+
+    /// Write the lock file anew
+    #[arg(long, requires = "lock")]
+    update_lock: bool,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
+
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AtArg {
+    Upstream,
+    Cache,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Jsonl,
+    Github,
+    Markdown,
+    Sarif,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let (pulls, unread) = pulls(&args.repository, args.list.as_deref())?;
+    let locked = read_lock(args)?;
+    let client = args.registries.client()?;
+    let runtime = runtime()?;
+    let at = runtime.block_on(at(args, &client, &pulls.pulls));
+    let options = Options {
+        at,
+        platforms: args.platform.clone(),
+        allow_import: args.allow_import,
+        sizes: args.sizes || args.lock.is_some(),
+    };
+    let bar = bar(pulls.pulls.len(), "verify");
+    let mut asked =
+        runtime.block_on(verify::run(&client, pulls.pulls, &options, interrupted(), |progress| {
+            bar.set_position(progress.done as u64);
+            bar.set_message(progress.last.pull.reference());
+        }));
+    bar.finish_and_clear();
+    // Requests that nobody waits for any more are not waited for either.
+    runtime.shutdown_background();
+    if let Some(lock) = &locked {
+        lock.compare(&mut asked.verified);
+    }
+    let notes = say_notes(&client);
+    let report = VerifyReport::new(at, &asked.verified, asked.unasked, &pulls.unknown, notes);
+    match args.format {
+        Format::Human => report::human(&report, out, Paint::for_stdout())?,
+        Format::Json => report::json(&report, out)?,
+        Format::Jsonl => report::jsonl(&report, out)?,
+        Format::Github => report::github(&report, out)?,
+        Format::Markdown => report::markdown(&report, out)?,
+        Format::Sarif => report::sarif(&report, out)?,
+    }
+    if let Some(path) = &args.lock
+        && asked.unasked == 0
+        && (locked.is_none() || args.update_lock)
+    {
+        write_lock(path, &asked.verified)?;
+    }
+    let outcome = if asked.unasked > 0 { Outcome::Interrupted } else { outcome(&asked.verified) };
+    Ok(if unread { outcome.max(Outcome::Failure) } else { outcome })
+}
+
+/// The worst of all.
+fn outcome(verified: &[Verified]) -> Outcome {
+    let outcome = |verified: &Verified| match verified.outcome.severity() {
+        Severity::Fine | Severity::Note => Outcome::Clean,
+        Severity::Bad => Outcome::Findings,
+        Severity::Open => Outcome::Failure,
+    };
+    verified.iter().map(outcome).max().unwrap_or(Outcome::Clean)
+}
+
+/// What is to be asked for, and whether something could not be read.
+pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<(Pulls, bool), Stop> {
+    let Some(list) = list else {
+        let read = repository.read()?;
+        let pulls = Pulls::of(&read.inventory, &read.config, read.config.artifacts());
+        return Ok((pulls, read.inventory.has_failures()));
+    };
+    let (_, config) = repository.open()?;
+    let mut text = String::new();
+    let name = if list == Path::new("-") {
+        std::io::stdin().lock().read_to_string(&mut text)?;
+        "-".to_owned()
+    } else {
+        text = std::fs::read_to_string(list).map_err(|error| {
+            Stop::usage(format!("cannot read the list `{}`: {error}", list.display()), "name a text file")
+        })?;
+        list.display().to_string()
+    };
+    let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
+    Ok((Pulls::of_list(&text, &path, &config), false))
+}
+
+/// Which registries to ask, said where it was not chosen.
+async fn at(args: &Args, client: &Client, pulls: &[Pull]) -> At {
+    match args.at {
+        Some(AtArg::Upstream) => return At::Upstream,
+        Some(AtArg::Cache) => return At::Cache,
+        Some(AtArg::Both) => return At::Both,
+        None => {}
+    }
+    let cached = pulls.iter().find_map(|pull| Location::parse(&pull.under(pull.cached.as_ref()?)).ok());
+    let Some(cached) = cached else {
+        note("no registry of a cache is configured: the upstreams are asked");
+        return At::Upstream;
+    };
+    if args.allow_import {
+        return At::Cache;
+    }
+    match client.cached(&cached).await {
+        Err(Failure::Unauthorized(_)) => {
+            note("no AWS credentials: the upstreams are asked, and not the cache (`--at cache` insists)");
+            At::Upstream
+        }
+        _ => {
+            note(&format!(
+                "asking `{}` what it holds (`--at upstream` asks the upstreams)",
+                cached.registry()
+            ));
+            At::Cache
+        }
+    }
+}
+
+fn read_lock(args: &Args) -> Result<Option<Lock>, Stop> {
+    let Some(path) = args.lock.as_ref().filter(|path| path.exists() && !args.update_lock) else {
+        return Ok(None);
+    };
+    let wrong = |error: String| {
+        Stop::usage(format!("`{}`: {error}", path.display()), "write it anew with `--update-lock`")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Lock::read(&text).map(Some).map_err(|error| wrong(error.to_string()))
+}
+
+fn write_lock(path: &Path, verified: &[Verified]) -> Result<(), Stop> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(Lock::of(verified).text().as_bytes())?;
+    file.persist(path).map_err(|error| Stop::Output(error.error))?;
+    note(&format!("wrote {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! What the registries said of every image, in all formats.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::finding::{self, Finding, Level, cell};
+use super::{Paint, count};
+use crate::pulls::{Place, Unknown};
+use crate::verify::{At, Severity, Verified};
+
+/// `pullthru/verification/v1`: each image once, with everywhere that it stands.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyReport {
+    /// Always `pullthru/verification/v1`.
+    pub schema: &'static str,
+    /// Which registries were asked: `upstream`, `cache` (and the upstream for what it does not have), or `both`.
+    pub at: &'static str,
+    pub summary: VerifySummary,
+    pub images: Vec<VerifiedRow>,
+    /// References that cannot be asked for.
+    pub unknown: Vec<UnknownRow>,
+    /// What went wrong with logins without stopping anything.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifySummary {
+    pub images: usize,
+    /// By outcome.
+    pub outcomes: BTreeMap<String, usize>,
+    /// Images that were left when the run was stopped.
+    pub unasked: usize,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifiedRow {
+    /// At the upstream, where it has one.
+    pub reference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
+    pub outcome: &'static str,
+    /// `fine`, `note`, `open` or `bad`.
+    pub severity: &'static str,
+    /// What is so.
+    pub because: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// `image`, `helm-chart`, `flux-artifact`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    pub platforms: Vec<PlatformRow>,
+    pub places: Vec<PlaceRow>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PlatformRow {
+    /// `linux/amd64`.
+    pub platform: String,
+    /// Compressed bytes of configuration and layers; not known of an index without `--sizes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PlaceRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct UnknownRow {
+    pub reference: String,
+    pub because: &'static str,
+    #[serde(flatten)]
+    pub place: PlaceRow,
+}
+
+impl From<&Place> for PlaceRow {
+    fn from(place: &Place) -> PlaceRow {
+        PlaceRow { path: place.path.to_string(), line: place.position.line, column: place.position.column }
+    }
+}
+
+impl VerifyReport {
+    pub fn new(
+        at: At,
+        verified: &[Verified],
+        unasked: usize,
+        unknown: &[Unknown],
+        notes: Vec<String>,
+    ) -> VerifyReport {
+        let images: Vec<VerifiedRow> = verified.iter().map(row).collect();
+        let mut summary = VerifySummary { images: images.len(), unasked, ..VerifySummary::default() };
+        for row in &images {
+            *summary.outcomes.entry(row.outcome.to_owned()).or_default() += 1;
+        }
+        let unknown = unknown.iter().map(|unknown| UnknownRow {
+            reference: unknown.reference.clone(),
+            because: unknown.why,
+            place: PlaceRow::from(&unknown.place),
+        });
+        let at = match at {
+            At::Upstream => "upstream",
+            At::Cache => "cache",
+            At::Both => "both",
+        };
+        VerifyReport {
+            schema: "pullthru/verification/v1",
+            at,
+            summary,
+            images,
+            unknown: unknown.collect(),
+            notes,
+        }
+    }
+
+    /// Everything that somebody should look at, a finding a place.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for row in &self.images {
+            let level = match row.severity {
+                "bad" => Level::Error,
+                "open" => Level::Warning,
+                "note" => Level::Notice,
+                _ => continue,
+            };
+            let next = row.next.as_ref().map(|next| format!(". {next}")).unwrap_or_default();
+            for place in &row.places {
+                findings.push(Finding {
+                    level,
+                    rule: row.outcome,
+                    message: format!("{}: {}{next}", row.reference, row.because),
+                    path: place.path.clone(),
+                    line: place.line,
+                    column: place.column,
+                    subject: row.reference.clone(),
+                });
+            }
+        }
+        findings
+    }
+}
+
+fn row(verified: &Verified) -> VerifiedRow {
+    let pull = &verified.pull;
+    let reference = pull.reference();
+    let cached = pull.cached.as_ref().map(|name| pull.under(name));
+    let resolved = verified.resolved.as_ref();
+    let platforms = resolved.map(|resolved| resolved.platforms.as_slice()).unwrap_or_default();
+    let platforms = platforms.iter().filter(|platform| !platform.name().is_empty());
+    let digest = resolved.map(|resolved| resolved.digest.to_string());
+    VerifiedRow {
+        outcome: verified.outcome.id(),
+        severity: match verified.outcome.severity() {
+            Severity::Fine => "fine",
+            Severity::Note => "note",
+            Severity::Open => "open",
+            Severity::Bad => "bad",
+        },
+        because: verified.outcome.explain(),
+        next: verified.outcome.next(cached.as_ref().unwrap_or(&reference)),
+        digest: digest.or_else(|| verified.at_cache.clone()).or_else(|| verified.at_upstream.clone()),
+        upstream_digest: verified.at_upstream.clone(),
+        cache_digest: verified.at_cache.clone(),
+        media_type: resolved.map(|resolved| resolved.media_type.clone()),
+        kind: resolved.map(|resolved| resolved.kind.id().to_owned()),
+        platforms: platforms
+            .map(|platform| PlatformRow { platform: platform.name(), size: platform.stored_size() })
+            .collect(),
+        places: pull.places.iter().map(PlaceRow::from).collect(),
+        reference,
+        cached,
+    }
+}
+
+/// What each outcome means, for formats that have rules.
+const RULES: [(&str, &str); 10] = [
+    ("cold", "The image is not in the cache yet: the first pull imports it."),
+    (
+        "cold-digest",
+        "A pinned image is not in the cache: ECR imports nothing by digest, so the first pull fails.",
+    ),
+    ("differs", "The tag has another digest at the cache than at the upstream."),
+    ("pin-moved", "The pinned digest is not what its tag leads to any more."),
+    ("moved", "The image resolves to another digest than the locked one."),
+    ("missing", "The upstream does not have the image, or hides it."),
+    ("denied", "A registry does not hand the image out."),
+    ("platform-missing", "The image is not built for a platform that is wanted."),
+    ("unreachable", "No registry gave an answer to go by."),
+    ("not-asked", "The image could not be asked for."),
+];
+
+/// What is wrong first, then a line for everything.
+pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for severity in ["bad", "open", "note"] {
+        for row in report.images.iter().filter(|row| row.severity == severity) {
+            let word = match severity {
+                "bad" => paint.red(row.outcome),
+                _ => paint.cyan(row.outcome),
+            };
+            writeln!(out, "{word}  {}", paint.bold(&row.reference))?;
+            writeln!(out, "  {}", row.because)?;
+            if let Some(next) = &row.next {
+                writeln!(out, "  {} {next}", paint.dim("→"))?;
+            }
+            for place in &row.places {
+                writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
+            }
+        }
+    }
+    let fine: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.severity == "fine").collect();
+    if !fine.is_empty() {
+        writeln!(out, "{}  {}", paint.green("resolved"), count(fine.len(), "image"))?;
+        for row in fine {
+            writeln!(out, "  {}  {}", row.reference, paint.dim(&described(row)))?;
+        }
+    }
+    if !report.unknown.is_empty() {
+        writeln!(out, "{}  {}", paint.cyan("not asked"), count(report.unknown.len(), "reference"))?;
+        for row in &report.unknown {
+            writeln!(
+                out,
+                "  {}:{}  {}  {}",
+                row.place.path,
+                row.place.line,
+                row.reference,
+                paint.dim(row.because)
+            )?;
+        }
+    }
+    writeln!(out, "{}", sentence(report))
+}
+
+/// `sha256:0123456789ab, linux/amd64 12.3 MB, linux/arm64 11.9 MB`.
+fn described(row: &VerifiedRow) -> String {
+    let mut parts = Vec::new();
+    if let Some(digest) = &row.digest {
+        parts.push(digest.chars().take(19).collect::<String>());
+    }
+    if let Some(kind) = row.kind.as_ref().filter(|kind| *kind != "image") {
+        parts.push(kind.clone());
+    }
+    for platform in &row.platforms {
+        let size = platform.size.map(|size| format!(" {}", bytes(size))).unwrap_or_default();
+        parts.push(format!("{}{size}", platform.platform));
+    }
+    parts.join(", ")
+}
+
+/// Decimal, as registries count.
+fn bytes(size: u64) -> String {
+    let mut value = size as f64;
+    let mut unit = "B";
+    for next in ["kB", "MB", "GB", "TB"] {
+        if value < 1000.0 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{size} B") } else { format!("{value:.1} {unit}") }
+}
+
+fn sentence(report: &VerifyReport) -> String {
+    let outcomes: Vec<String> =
+        report.summary.outcomes.iter().map(|(outcome, number)| format!("{number} {outcome}")).collect();
+    let asked = match report.at {
+        "upstream" => "asked of their upstreams",
+        "cache" => "asked of the cache",
+        _ => "asked of the cache and of their upstreams",
+    };
+    let mut text = format!("{} {asked}", count(report.summary.images, "image"));
+    if !outcomes.is_empty() {
+        text.push_str(&format!(": {}", outcomes.join(", ")));
+    }
+    if report.summary.unasked > 0 {
+        text.push_str(&format!("; stopped with {} to go", report.summary.unasked));
+    }
+    text
+}
+
+pub fn json(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// One image a line.
+pub fn jsonl(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    for row in &report.images {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+pub fn github(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    finding::github(&report.findings(), out)?;
+    writeln!(out, "{}", sentence(report))
+}
+
+pub fn sarif(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    finding::sarif(&report.findings(), &RULES, out)
+}
+
+/// For a comment on a pull request, or a step's summary.
+pub fn markdown(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}.\n", sentence(report))?;
+    let rows: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.severity != "fine").collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| | image | what is so | what to do | where |\n|---|---|---|---|---|")?;
+    for row in rows {
+        let places: Vec<String> =
+            row.places.iter().map(|place| format!("`{}:{}`", code(&place.path), place.line)).collect();
+        let next = row.next.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "| {} | `{}` | {} | {} | {} |",
+            row.outcome,
+            code(&row.reference),
+            cell(&row.because),
+            cell(next),
+            cell(&places.join(" "))
+        )?;
+    }
+    Ok(())
+}
+
+/// A text between backticks.
+fn code(text: &str) -> String {
+    cell(text).replace('`', "'")
+}
