@@ -5,7 +5,7 @@
 //! [`Store`], [`Image`] and [`Artifact`] make the content, [`Faults`] break it, [`Request`]s tell what came in.
 //! Behaviours that are not in a specification name their source beside them; what no source settles is a setting.
 
-//mod cache;
+mod cache;
 mod clock;
 mod content;
 mod fault;
@@ -17,7 +17,7 @@ mod server;
 mod token;
 mod upstream;
 
-//pub use cache::{Cache, CacheSettings, Iam, Rule};
+pub use cache::{Cache, CacheSettings, Iam, Rule};
 pub use clock::Clock;
 pub use content::{Artifact, Blob, Content, Image, Manifest, Store, digest_of, media};
 pub use fault::{Fault, Faults, On, RetryAfter};

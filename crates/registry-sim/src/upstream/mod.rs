@@ -18,8 +18,6 @@ use crate::log::Log;
 use crate::server::{Front, Handler, Listener, Server};
 use crate::token::Tokens;
 
-pub(crate) use origin::Unreachable;
-
 /// How an upstream behaves; the default is ghcr.io without anybody's credential.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
