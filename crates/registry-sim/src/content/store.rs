@@ -50,8 +50,11 @@ impl Store {
         let tag = Artifact::fallback_tag(&subject);
         let listed = self.repository(repository).and_then(|repository| repository.manifest(&tag));
         let mut lines = listed.and_then(|index| index.value().get("manifests").cloned()).unwrap_or(json!([]));
-        if let Some(lines) = lines.as_array_mut() {
-            lines.push(referrer_line(referrer.manifest()));
+        let line = referrer_line(referrer.manifest());
+        if let Some(lines) = lines.as_array_mut()
+            && !lines.contains(&line)
+        {
+            lines.push(line);
         }
         let index = json!({ "manifests": lines, "mediaType": media::OCI_INDEX, "schemaVersion": 2 });
         let root = Manifest::of(media::OCI_INDEX, &index);

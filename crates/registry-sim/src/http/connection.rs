@@ -120,7 +120,7 @@ async fn write(
         _ => len,
     };
     if let Delivery::Drip(pause) = reply.delivery {
-        return drip(stream, out, &reply.body, end, pause).await;
+        return drip(stream, &out, &reply.body, end, pause).await;
     }
     let mut offset = 0;
     while offset < end {
@@ -174,16 +174,21 @@ fn head(reply: &Reply, len: u64, keep: bool) -> String {
 /// A slow loris on the side of the server: head and body, a byte and a pause.
 async fn drip(
     stream: &mut TcpStream,
-    head: Vec<u8>,
+    head: &[u8],
     body: &Octets,
     end: u64,
     pause: Duration,
 ) -> io::Result<()> {
-    let body = body.to_bytes();
-    let end = usize::try_from(end).unwrap_or(usize::MAX);
-    for byte in head.iter().chain(body.iter().take(end)) {
-        stream.write_all(&[*byte]).await?;
-        tokio::time::sleep(pause).await;
+    let (mut scratch, mut offset) = (Vec::new(), 0);
+    let mut piece = head;
+    while !piece.is_empty() {
+        for byte in piece {
+            stream.write_all(&[*byte]).await?;
+            tokio::time::sleep(pause).await;
+        }
+        let most = usize::try_from(end.saturating_sub(offset)).unwrap_or(PIECE).min(PIECE);
+        piece = body.piece(offset, most, &mut scratch);
+        offset += piece.len() as u64;
     }
     Ok(())
 }

@@ -45,10 +45,14 @@ impl Octets {
         match self {
             Self::Bytes(_) => {}
             Self::Noise { seed, .. } => {
-                for (word, chunk) in (offset / 8..).zip(scratch.chunks_mut(8)) {
-                    for (byte, noise) in chunk.iter_mut().zip(mix(seed.wrapping_add(word)).to_le_bytes()) {
-                        *byte = noise;
-                    }
+                let mut words = (offset / 8..).map(|word| mix(seed.wrapping_add(word)).to_le_bytes());
+                let mut chunks = scratch.chunks_exact_mut(8);
+                for (chunk, word) in chunks.by_ref().zip(words.by_ref()) {
+                    chunk.copy_from_slice(&word);
+                }
+                let last = words.next().unwrap_or_default();
+                for (byte, noise) in chunks.into_remainder().iter_mut().zip(last) {
+                    *byte = noise;
                 }
                 overlay(scratch, offset, 0, &GZIP);
             }
@@ -58,18 +62,6 @@ impl Octets {
             }
         }
         scratch
-    }
-
-    /// All of it, for what is known to be small.
-    pub(crate) fn to_bytes(&self) -> Bytes {
-        match self {
-            Self::Bytes(bytes) => bytes.clone(),
-            _ => {
-                let mut scratch = Vec::new();
-                self.piece(0, usize::MAX, &mut scratch);
-                scratch.into()
-            }
-        }
     }
 }
 
@@ -108,11 +100,15 @@ fn mix(word: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn whole(octets: &Octets) -> Vec<u8> {
+        octets.piece(0, usize::MAX, &mut Vec::new()).to_vec()
+    }
+
     /// Whatever the pieces, the whole is the same.
     #[test]
     fn pieces_make_the_whole() {
         for octets in [Octets::Noise { seed: 7, len: 1001 }, Octets::Padding { len: 1001 }] {
-            let whole = octets.to_bytes();
+            let whole = whole(&octets);
             assert_eq!(whole.len(), 1001);
             for most in [8, 16, 64, 1000] {
                 let (mut joined, mut scratch) = (Vec::new(), Vec::new());
@@ -130,7 +126,7 @@ mod tests {
 
     #[test]
     fn padding_is_json() {
-        let bytes = Octets::Padding { len: 200 }.to_bytes();
+        let bytes = whole(&Octets::Padding { len: 200 });
         assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok());
     }
 }
