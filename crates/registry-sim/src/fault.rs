@@ -24,6 +24,15 @@ pub enum Fault {
     TooManyRequests(RetryAfter),
     /// Any status, with an empty body.
     Status(u16),
+    /// Any answer: an error of the ECR API with its `__type`, or the page of a proxy.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The `Content-Type`.
+        media_type: String,
+        /// The body.
+        body: String,
+    },
     /// The connection is reset instead of an answer.
     Reset,
     /// The connection is reset after half of the body.
@@ -184,6 +193,9 @@ impl Fault {
                 })
             }
             Self::Status(status) => Some(Reply::new(*status, Vec::new())),
+            Self::Answer { status, media_type, body } => {
+                Some(Reply::new(*status, body.clone()).header("Content-Type", media_type.clone()))
+            }
             Self::Reset => Some(Reply { delivery: Delivery::Reset, ..Reply::new(503, Vec::new()) }),
             Self::RedirectLoop => Some(Reply::redirect(format!("http://{}{}", request.host, target()))),
             Self::RedirectTo(host) => Some(Reply::redirect(format!("http://{host}{}", target()))),

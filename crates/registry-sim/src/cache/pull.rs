@@ -69,6 +69,7 @@ impl State {
         }
         match self.fetch(repository, reference, exists, import).await {
             Ok(fetched) => Ok(fetched),
+            // Also when the tag is gone upstream, or the right to import: what ECR does then is not documented.
             Err(miss) => cached.ok_or(miss),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn error(status: u16, code: &str, message: &str) -> Reply {
 /// Serves a manifest to a client that accepts it.
 ///
 /// An index for a client that does not name its type is 404, whatever wildcard it sends (release-argus/Argus#459 on
-/// ghcr.io; the message is that of distribution/distribution).
+/// ghcr.io; the message is that of distribution/distribution). What ECR says then is not documented; the same here.
 pub(crate) fn manifest(manifest: &Manifest, request: &Request, with_digest: bool) -> Reply {
     if manifest.is_index() && !accepts(request, manifest.media_type()) {
         let message = match manifest.media_type() {

@@ -46,6 +46,7 @@ impl State {
             }
             Route::Blob { repository, digest } => {
                 match store.repository(repository).and_then(|repository| repository.blob(digest)) {
+                    // Without a redirect; not documented for ghcr.io, and clients must take either.
                     Some(blob) if request.is_head() => Reply::new(200, blob.octets().clone())
                         .header("Content-Type", "application/octet-stream")
                         .header("Docker-Content-Digest", digest),
@@ -53,6 +54,7 @@ impl State {
                     None => error(404, "BLOB_UNKNOWN", "blob unknown to registry"),
                 }
             }
+            // In the order of the pushes, as good as any: ghcr.io promises none.
             Route::Tags { repository } => match store.repository(repository) {
                 Some(found) => registry::tags(repository, found.tags(), request, self.settings.page),
                 None => error(404, "NAME_UNKNOWN", "repository name not known to registry"),

@@ -24,6 +24,8 @@ fn describe_images_knows_what_is_cached() {
     assert_eq!(index["imageTags"], json!(["v1"]));
     let child = details.iter().find(|detail| detail.get("imageTags").is_none()).unwrap();
     assert!(child["imageSizeInBytes"].as_u64().unwrap() > 2048 + 512);
+    let largest = details.iter().map(|detail| detail["imageSizeInBytes"].as_u64()).max().unwrap();
+    assert_eq!(index["imageSizeInBytes"].as_u64(), largest, "an index is as large as its largest manifest");
 }
 
 #[test]

@@ -99,6 +99,14 @@ fn unknown_operations_and_broken_input_are_errors() {
 #[test]
 fn operations_can_be_throttled() {
     let (_upstream, cache) = world();
+    let throttled = Fault::Answer {
+        status: 400,
+        media_type: "application/x-amz-json-1.1".to_owned(),
+        body: json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }).to_string(),
+    };
+    cache.faults().add(On::operation("DescribeRepositories").times(1), throttled);
+    let response = call(&cache, "DescribeRepositories", &json!({}));
+    assert_eq!((response.status, &response.json()["__type"]), (400, &json!("ThrottlingException")));
     cache.faults().add(On::operation("ListImages").times(1), Fault::TooManyRequests(RetryAfter::Unsaid));
     assert_eq!(call(&cache, "DescribeRepositories", &json!({})).status, 200);
     assert_eq!(call(&cache, "ListImages", &json!({ "repositoryName": "x" })).status, 429);

@@ -7,6 +7,7 @@ use crate::cache::State;
 use crate::cache::pull::Miss;
 use crate::cache::repositories::{Cached, Repository};
 use crate::clock::unix;
+use crate::content::Manifest;
 use crate::lock::lock;
 
 /// Most image ids of BatchGetImage and DescribeImages (Amazon ECR API).
@@ -120,7 +121,7 @@ impl State {
             "imageDigest": manifest.digest(),
             "imageManifestMediaType": manifest.media_type(),
             "imagePushedAt": unix(cached.pushed),
-            "imageSizeInBytes": manifest.content_size(),
+            "imageSizeInBytes": size(repository, manifest),
             "registryId": self.settings.account,
             "repositoryName": name,
         });
@@ -145,6 +146,13 @@ impl State {
         );
         ApiError::new("ImageNotFoundException", message)
     }
+}
+
+/// Of a manifest list the size of its largest manifest (Amazon ECR API, ImageDetail).
+fn size(repository: &Repository, manifest: &Manifest) -> u64 {
+    let children = manifest.children();
+    let sizes = children.iter().filter_map(|digest| repository.manifest(digest));
+    sizes.map(|child| child.manifest.content_size()).max().unwrap_or_else(|| manifest.content_size())
 }
 
 fn tags_of<'a>(repository: &'a Repository, digest: &str) -> Vec<&'a str> {
