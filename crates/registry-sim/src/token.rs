@@ -69,3 +69,21 @@ impl Tokens {
 fn seal(payload: &str) -> String {
     digest_of(payload.as_bytes()).chars().skip("sha256:".len()).take(12).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_was_issued_for_and_cannot_be_changed_by_mistake() {
+        let tokens = Tokens::new(Clock::default());
+        let token = tokens.issue("a/b c/d", Duration::from_secs(60));
+        assert_eq!(tokens.read(&token), Token::Valid("a/b c/d".to_owned()));
+        let text = URL_SAFE_NO_PAD.decode(&token).unwrap_or_default();
+        let changed = String::from_utf8_lossy(&text).replace("a/b", "x/y");
+        assert_eq!(tokens.read(&URL_SAFE_NO_PAD.encode(changed)), Token::Unknown);
+        for text in ["", "ghp_pat", "???"] {
+            assert_eq!(tokens.read(text), Token::Unknown, "{text}");
+        }
+    }
+}

@@ -40,7 +40,12 @@ fn neither_right_is_needed_for_what_is_cached() {
 #[test]
 fn without_a_rule_there_is_no_repository() {
     let (_upstream, cache) = world();
-    for path in ["quay/prometheus/prometheus/manifests/v3", "ghcr/manifests/v1", "ghcr2/a/manifests/v1"] {
+    for path in [
+        "quay/prometheus/prometheus/manifests/v3",
+        "ghcr/manifests/v1",
+        "ghcr//manifests/v1",
+        "ghcr2/a/manifests/v1",
+    ] {
         assert_eq!(pull(&cache, path).error(), "404 NAME_UNKNOWN", "{path}");
     }
     pull_app(&cache, "v1");

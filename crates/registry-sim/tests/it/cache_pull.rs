@@ -113,9 +113,11 @@ fn while_the_upstream_is_down_the_last_cached_image_is_served() {
     assert_eq!(digest_of(&pull_app(&cache, "v1").body), app("v1").digest());
     upstream.set_down(false);
     assert_eq!(digest_of(&pull_app(&cache, "v1").body), app("v1 rebuilt").digest());
+    upstream.push(APP, &app("v1 rebuilt again"), ["v1"]);
     drop(upstream);
     cache.clock().advance(HOUR * 48);
-    assert_eq!(pull_app(&cache, "v1").status, 200, "nor does it matter that it is gone for good");
+    assert_eq!(digest_of(&pull_app(&cache, "v1").body), app("v1 rebuilt").digest(), "gone for good");
+    assert_eq!(pull_app(&cache, "v2").status, 503);
 }
 
 #[test]

@@ -108,6 +108,14 @@ fn fallback_tags_are_tags_like_others() {
 }
 
 #[test]
+fn what_is_attached_twice_is_listed_once() {
+    let (upstream, cache) = signed(false, true);
+    upstream.attach(APP, &Artifact::sbom(app("v1").manifest()));
+    let tag = Artifact::fallback_tag(app("v1").digest());
+    assert_eq!(pull_app(&cache, &tag).json()["manifests"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn an_upstream_with_the_api_lists_its_own() {
     let (upstream, _cache) = signed(true, false);
     let target = format!("/v2/{APP}/referrers/{}", app("v1").digest());

@@ -90,6 +90,21 @@ fn limits_and_outages_show_on_a_first_pull() {
 }
 
 #[test]
+fn a_child_that_is_not_what_its_index_says_is_not_imported() {
+    let (upstream, cache) = world();
+    let child = app("v1").children()[1].1.clone();
+    let other = Fault::Answer {
+        status: 200,
+        media_type: child.media_type().to_owned(),
+        body: "{\"schemaVersion\":2}".to_owned(),
+    };
+    upstream.faults().add(On::path(&format!("*/manifests/{}", child.digest())).times(1), other);
+    assert_eq!(pull_app(&cache, "v1").error(), "503 UNAVAILABLE");
+    assert!(!cache.is_cached("ghcr/fluxcd/source-controller", "v1"));
+    assert_eq!(pull_app(&cache, "v1").status, 200);
+}
+
+#[test]
 fn an_expired_upstream_token_hides_behind_what_is_cached() {
     let (upstream, cache) = world();
     pull_app(&cache, "v1");

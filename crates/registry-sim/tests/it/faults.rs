@@ -41,6 +41,15 @@ fn a_fault_hits_so_many_requests_after_so_many() {
 }
 
 #[test]
+fn of_two_faults_the_first_hits_and_the_second_waits() {
+    let upstream = upstream();
+    upstream.faults().add(On::any().times(1), Fault::Status(502));
+    upstream.faults().add(On::any().times(1), Fault::Status(503));
+    let statuses: Vec<u16> = (0..3).map(|_| get(&upstream.host(), "/v2/", &[]).status).collect();
+    assert_eq!(statuses, [502, 503, 401]);
+}
+
+#[test]
 fn a_fault_keeps_to_method_path_and_listener() {
     let upstream = upstream();
     upstream.faults().add(On::any().host(&upstream.storage_host()), Fault::Status(500));

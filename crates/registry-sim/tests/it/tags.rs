@@ -38,6 +38,14 @@ fn pages_follow_by_link_in_the_order_of_the_pushes() {
 }
 
 #[test]
+fn a_tag_that_moves_keeps_its_place() {
+    let upstream = upstream();
+    upstream.push(APP, &Image::new("v2").build(), ["v2"]);
+    upstream.push(APP, &Image::new("v1 rebuilt").build(), ["v1"]);
+    assert_eq!(list(&upstream, "").json()["tags"], serde_json::json!(["v1", "v2"]));
+}
+
+#[test]
 fn nothing_follows_an_unknown_last() {
     let upstream = upstream();
     assert_eq!(list(&upstream, "?last=zzz").json()["tags"].as_array().unwrap().len(), 0);
