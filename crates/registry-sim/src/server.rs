@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use crate::fault::Faults;
@@ -57,16 +58,20 @@ impl Front {
     }
 }
 
-/// A bound listener: its address is known before it is served.
+/// How many connections may wait: a benchmark opens hundreds at once, and one that finds no place tries again a
+/// second later.
+const BACKLOG: u32 = 1024;
+
+/// A bound socket: its address is known before it is served.
 pub(crate) struct Listener {
-    socket: TcpListener,
+    socket: TcpSocket,
     host: String,
 }
 
 impl Listener {
     pub(crate) fn bind() -> io::Result<Self> {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_nonblocking(true)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let host = socket.local_addr()?.to_string();
         Ok(Self { socket, host })
     }
@@ -94,7 +99,7 @@ impl Server {
         let guard = runtime.enter();
         let mut bound = Vec::new();
         for (listener, handler) in listeners {
-            bound.push((tokio::net::TcpListener::from_std(listener.socket)?, listener.host, handler));
+            bound.push((listener.socket.listen(BACKLOG)?, listener.host, handler));
         }
         drop(guard);
         let front = Arc::clone(front);
@@ -122,7 +127,7 @@ impl Drop for Server {
     }
 }
 
-async fn listen(socket: tokio::net::TcpListener, host: Arc<str>, handler: Handler, front: Arc<Front>) {
+async fn listen(socket: TcpListener, host: Arc<str>, handler: Handler, front: Arc<Front>) {
     loop {
         let Ok((stream, _)) = socket.accept().await else {
             // Out of file descriptors: some connection will end.
