@@ -59,8 +59,8 @@ impl Artifact {
     }
 
     /// The tag of older cosign, `sha256-<digest>.sig`.
-    pub fn signature_tag(subject: &Manifest) -> String {
-        format!("{}.sig", Self::fallback_tag(subject.digest()))
+    pub fn signature_tag(digest: &str) -> String {
+        format!("{}.sig", Self::fallback_tag(digest))
     }
 
     /// The tag under which referrers are listed where there is no Referrers API, `sha256-<digest>` (OCI distribution

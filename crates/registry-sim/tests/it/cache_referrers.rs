@@ -101,7 +101,7 @@ fn fallback_tags_are_tags_like_others() {
     assert_eq!(response.json()["manifests"].as_array().unwrap().len(), 2);
     assert_eq!(pull_app(&cache, &tag).body, response.body);
     let signature = Artifact::signature(app("v1").manifest());
-    let tag = Artifact::signature_tag(app("v1").manifest());
+    let tag = Artifact::signature_tag(app("v1").digest());
     assert!(tag.starts_with("sha256-") && tag.ends_with(".sig"));
     upstream.push(APP, &signature, [tag.as_str()]);
     assert_eq!(pull_app(&cache, &tag).body, *signature.manifest().bytes());
