@@ -53,7 +53,11 @@ fn a_cache_without_an_address_cannot_be_insisted_on() {
     };
     let run = opaque(&["--at", "cache"]);
     assert_eq!(run.code, 2, "{}{}", run.out, run.err);
-    assert!(run.err.contains("its registry is not configured, or a placeholder"), "{}", run.err);
+    assert!(
+        super::flat(&run.err).contains("its registry is not configured, or a placeholder"),
+        "{}",
+        run.err
+    );
     // What is behind the placeholder is known: the upstream's image.
     world.scratch.write("apps/pod.yaml", super::pods(&["${ECR_REGISTRY}/ghcr/o/app:v1"]).as_bytes());
     let run = opaque(&[]);

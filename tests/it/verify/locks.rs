@@ -80,7 +80,7 @@ fn a_file_that_is_no_lock_is_not_overwritten() {
         world.scratch.write("images.lock", text.as_bytes());
         let run = world.run(&LOCKED);
         assert_eq!(run.code, 2, "{text}");
-        assert!(run.err.contains(said), "{}", run.err);
+        assert!(super::flat(&run.err).contains(said), "{}", run.err);
         assert_eq!(world.scratch.read("images.lock"), text);
     }
     assert_eq!(world.upstream.requests(), 0, "nothing was asked before it was known to be of use");

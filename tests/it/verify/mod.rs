@@ -177,8 +177,15 @@ pub(crate) fn operations(log: &[Request], name: &str) -> usize {
     log.iter().filter(|request| request.operation() == Some(name)).count()
 }
 
-/// Requests for manifests.
+/// What miette prints, without its lines and breaks.
+pub(crate) fn flat(text: &str) -> String {
+    text.split_whitespace().filter(|word| !matches!(*word, "×" | "│")).collect::<Vec<_>>().join(" ")
+}
+
+/// Requests for manifests, those without a login left out: they ask where to log in.
 pub(crate) fn manifests(log: &[Request]) -> Vec<String> {
-    let asked = log.iter().filter(|request| request.path.contains("/manifests/"));
+    let asked = log
+        .iter()
+        .filter(|request| request.path.contains("/manifests/") && request.header("authorization").is_some());
     asked.map(|request| format!("{} {}", request.method, request.path)).collect()
 }
