@@ -143,7 +143,7 @@ impl VerifyReport {
                 "note" => Level::Notice,
                 _ => continue,
             };
-            let next = row.next.as_ref().map(|next| format!(". {next}")).unwrap_or_default();
+            let next = row.next.as_ref().map(|next| format!(" → {next}")).unwrap_or_default();
             for place in &row.places {
                 findings.push(Finding {
                     level,
@@ -341,11 +341,13 @@ pub fn sarif(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     finding::sarif(&report.findings(), &RULES, out)
 }
 
-/// For a comment on a pull request, or a step's summary.
+/// For a comment on a pull request, or a step's summary: the worst first, and nothing that is fine.
 pub fn markdown(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.\n", sentence(report))?;
-    let rows: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.severity != "fine").collect();
-    if rows.is_empty() {
+    let of = |severity| report.images.iter().filter(move |row| row.severity == severity);
+    let rows: Vec<&VerifiedRow> = of("bad").chain(of("open")).chain(of("note")).collect();
+    let invalid: Vec<&UnknownRow> = report.unknown.iter().filter(|row| row.invalid).collect();
+    if rows.is_empty() && invalid.is_empty() {
         return Ok(());
     }
     writeln!(out, "| | image | what is so | what to do | where |\n|---|---|---|---|---|")?;
@@ -362,6 +364,10 @@ pub fn markdown(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
             cell(next),
             cell(&places.join(" "))
         )?;
+    }
+    for row in invalid {
+        let (path, line) = (code(&row.place.path), row.place.line);
+        writeln!(out, "| invalid | `{}` | {} | | `{path}:{line}` |", code(&row.reference), row.because)?;
     }
     Ok(())
 }
