@@ -73,7 +73,7 @@ fn at_upstream(pull: &Pull, upstream: &UpstreamAnswer, options: &Options) -> Out
             let pinned = pinned.to_string();
             match (platforms(resolved, &options.platforms), by_tag) {
                 (bad @ Outcome::PlatformMissing { .. }, _) => bad,
-                (_, Some(Ok(tagged))) if tagged.digest.to_string() != pinned => {
+                (_, Some(Ok(tagged))) if !leads(tagged, &pinned) => {
                     Outcome::PinMoved { pinned, tag: Some(tagged.digest.to_string()) }
                 }
                 // The digest was just had from there: it is not the login that keeps the tag away.
@@ -99,7 +99,8 @@ fn at_cache(pull: &Pull, held: &Held, upstream: Option<&UpstreamAnswer>, options
     let Some(upstream) = upstream else { return Outcome::Resolved };
     let pinned = pull.digest.as_ref().map(ToString::to_string);
     match (&upstream.by_tag, &upstream.pinned, pinned) {
-        (Some(Ok(tagged)), _, _) if tagged.digest.to_string() == held.digest => Outcome::Resolved,
+        (Some(Ok(tagged)), _, None) if tagged.digest.to_string() == held.digest => Outcome::Resolved,
+        (Some(Ok(tagged)), _, Some(pinned)) if leads(tagged, &pinned) => Outcome::Resolved,
         // What nodes pull is gone from the upstream: by its digest, or by its tag where nothing is pinned.
         (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => only_cached(failure),
         (Some(Ok(tagged)), _, Some(pinned)) => {
@@ -115,6 +116,13 @@ fn at_cache(pull: &Pull, held: &Held, upstream: Option<&UpstreamAnswer>, options
         }
         _ => Outcome::Resolved,
     }
+}
+
+/// Is it what the tag has, or one platform of it? Both are pinned in the field, and an index is cached with all that it
+/// holds.
+fn leads(tagged: &Resolved, pinned: &str) -> bool {
+    let mut digests = tagged.platforms.iter().map(|platform| &platform.digest).chain([&tagged.digest]);
+    digests.any(|digest| digest.to_string() == pinned)
 }
 
 /// The cache has it: what the upstream says does not keep it from being pulled.
@@ -135,7 +143,10 @@ fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Ou
     let tag = match (upstream, &pull.digest) {
         (Some(upstream), _) => match (at_upstream(pull, upstream, options), &pull.digest) {
             (Outcome::Resolved, Some(_)) if pull.tag.is_none() => PinnedTag::NotWritten,
-            (Outcome::Resolved, Some(_)) => PinnedTag::Leads,
+            (Outcome::Resolved, Some(pinned)) => match &upstream.by_tag {
+                Some(Ok(tagged)) if tagged.digest != *pinned => PinnedTag::Holds,
+                _ => PinnedTag::Leads,
+            },
             (Outcome::Resolved, None) => return Outcome::Cold,
             (Outcome::PinMoved { tag: Some(tag), .. }, _) => PinnedTag::Moved { now: tag },
             (Outcome::PinMoved { tag: None, .. }, _) => PinnedTag::Gone,

@@ -20,6 +20,8 @@ pub enum Severity {
 pub enum PinnedTag {
     /// The tag beside it leads to it.
     Leads,
+    /// The tag beside it leads to the index that it is a platform of.
+    Holds,
     /// The tag beside it leads elsewhere.
     Moved { now: String },
     /// The upstream does not have the tag beside it any more.
@@ -144,6 +146,12 @@ impl Outcome {
             }
             Outcome::ColdDigest { tag: PinnedTag::Leads } => {
                 format!("warm it before the merge: `echo {reference} | pullthru warm --list -`")
+            }
+            Outcome::ColdDigest { tag: PinnedTag::Holds } => {
+                let tagged = reference.split('@').next().unwrap_or_default();
+                format!(
+                    "warm the index of its tag, which holds it, before the merge: `echo {tagged} | pullthru warm --list -`"
+                )
             }
             Outcome::ColdDigest { tag: PinnedTag::Moved { now } } => {
                 format!(

@@ -137,6 +137,27 @@ fn a_pin_whose_tag_moved_on_is_pulled_and_noted() {
     }
 }
 
+/// Some pin the manifest of one platform beside a tag that leads to the index.
+#[test]
+fn one_platform_of_what_the_tag_has_is_no_moved_pin() {
+    let app = image("app");
+    let child = app.platform("linux/amd64").unwrap().digest().to_owned();
+    let pinned = format!("ghcr.io/o/app:v1@{child}");
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&[&pinned]);
+    let (code, report) = world.verify(&["--at", "upstream"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (0, Some("resolved")), "{report:#?}");
+    assert_eq!(report.only()["digest"], child);
+    let (code, report) = world.verify(&["--at", "both"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (1, Some("cold-digest")));
+    assert_says(report.only(), "next", &format!("`echo {ECR}/ghcr/o/app:v1 | pullthru warm --list -`"));
+    world.warm("o/app", "v1");
+    let (code, report) = world.verify(&["--at", "both"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (0, Some("resolved")));
+    // Pinned like that it runs on one architecture, whatever the index has.
+    let (code, report) = world.verify(&["--at", "both", "--platform", "linux/arm64"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (1, Some("platform-missing")));
+}
+
 #[test]
 fn a_stale_tag_differs_and_its_age_is_told() {
     let (old, new) = (image("app 1"), image("app 2"));
