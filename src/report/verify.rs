@@ -264,7 +264,7 @@ fn described(row: &VerifiedRow) -> String {
 }
 
 /// Decimal, as registries count.
-fn bytes(size: u64) -> String {
+pub(super) fn bytes(size: u64) -> String {
     let mut value = size as f64;
     let mut unit = "B";
     for next in ["kB", "MB", "GB", "TB"] {
