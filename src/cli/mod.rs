@@ -1,5 +1,6 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
+mod demo;
 mod emit;
 mod init;
 mod migrate;
@@ -42,6 +43,8 @@ enum Command {
     Verify(verify::Args),
     /// Pull images through the cache by tag, before a node asks for them
     Warm(warm::Args),
+    /// The whole way on simulated registries and a sample repository: no account, no network
+    Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
 }
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Warm(args) => warm::run(&args, &mut out),
+        Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };
     let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));

@@ -22,7 +22,14 @@ pub(super) struct RegistryArgs {
     insecure: Vec<String>,
 
     /// Ask at this address for the images of a registry: a mirror, or a registry of a test
-    #[arg(long, value_name = "HOST=ADDRESS", value_parser = served_at, help_heading = "Registries")]
+    #[arg(
+        long,
+        value_name = "HOST=ADDRESS",
+        value_parser = served_at,
+        value_delimiter = ',',
+        env = "PULLTHRU_SERVED_AT",
+        help_heading = "Registries"
+    )]
     served_at: Vec<(String, String)>,
 
     /// Requests to one registry at a time. Default: as many as it bears

@@ -62,7 +62,13 @@ pub(super) struct Args {
     patience: Duration,
 
     /// A host that gives the cache's layers, besides AWS's: of a proxy, or of a test
-    #[arg(long, value_name = "HOST", help_heading = "Registries")]
+    #[arg(
+        long,
+        value_name = "HOST",
+        value_delimiter = ',',
+        env = "PULLTHRU_STORAGE_HOST",
+        help_heading = "Registries"
+    )]
     storage_host: Vec<String>,
 
     #[command(flatten)]

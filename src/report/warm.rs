@@ -146,7 +146,10 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
         ),
         Warmed::WrongDigest { pinned, got } => (
             format!("its tag brought {got}, not the pinned {pinned}"),
-            Some("pin what the tag leads to, or the tag of this digest".to_owned()),
+            Some(
+                "the cache looks upstream once in 24 h: delete the tag there and warm it again, or pin what it has"
+                    .to_owned(),
+            ),
         ),
         Warmed::Refused { failure, why, next } => (format!("{why} ({failure})"), Some((*next).to_owned())),
         Warmed::Unreachable { failure } => (failure.to_string(), Some("run again".to_owned())),
