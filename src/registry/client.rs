@@ -251,7 +251,7 @@ impl Inner {
             let open = || Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
             // Another request may have learned it while this one waited.
             let known = registry.known().clone();
-            let probing = probing.filter(|_| known.is_none());
+            let mut probing = probing.filter(|_| known.is_none());
             let known = known.unwrap_or_else(open);
             let used = self.authorization(&registry, repository, &known, want).await?;
             if let (None, Some(answer)) = (&used, &last) {
@@ -343,11 +343,13 @@ impl Inner {
     }
 
     /// Sends until there is an answer that will stay: any status but 429 and those of a passing fault.
+    /// `waiting` is called before each wait.
     pub(super) async fn persist(
         &self,
         gate: &Gate,
         detail: &Detail,
         shot: &Shot<'_>,
+        mut waiting: impl FnMut(),
     ) -> Result<Answer, Failure> {
         let retries = &self.settings.retries;
         let (mut attempt, mut throttled) = (0, 0);
@@ -383,6 +385,7 @@ impl Inner {
             {
                 return Err(failure);
             }
+            waiting();
             let wait = retry::backoff(retries, attempt);
             tokio::time::sleep(pause.map_or(wait, |pause| pause + wait.min(Duration::from_secs(1)))).await;
         }

@@ -257,15 +257,14 @@ impl Inner {
             form,
             reading: Reading::Keep(TOKEN_MAX),
         };
-        self.persist(&self.gate(realm), &Detail::of(&registry.name, repository), &shot).await.map_err(
-            |mut failure| {
-                let detail = failure.detail_mut();
-                if detail.hint.is_none() {
-                    detail.hint = Some(format!("its token server is `{}`", authority(realm)));
-                }
-                failure
-            },
-        )
+        let detail = Detail::of(&registry.name, repository);
+        self.persist(&self.gate(realm), &detail, &shot, || {}).await.map_err(|mut failure| {
+            let detail = failure.detail_mut();
+            if detail.hint.is_none() {
+                detail.hint = Some(format!("its token server is `{}`", authority(realm)));
+            }
+            failure
+        })
     }
 }
 

@@ -27,6 +27,7 @@ mod pairs;
 mod policies;
 mod proof;
 mod properties_route;
+mod registry;
 mod safety;
 mod schemas;
 mod scratch;
