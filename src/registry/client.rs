@@ -268,7 +268,13 @@ impl Inner {
                 form: None,
                 reading: call.reading,
             };
-            let result = self.persist(&registry.gate, &detail, &shot).await;
+            // A registry that has to be asked more than once does not keep the others waiting.
+            let give_way = || {
+                if probing.take().is_some() {
+                    registry.known().get_or_insert_with(open);
+                }
+            };
+            let result = self.persist(&registry.gate, &detail, &shot, give_way).await;
             if probing.is_some()
                 && !matches!(&result, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED)
             {
