@@ -207,10 +207,14 @@ impl Inner {
 
     /// The gate of the host that a URL leads to.
     pub(super) fn gate(&self, url: &Url) -> Arc<Gate> {
+        self.gate_at(&authority(url))
+    }
+
+    /// The gate of a host, or of what stands for one.
+    pub(super) fn gate_at(&self, host: &str) -> Arc<Gate> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate =
-            gates.entry(authority(url)).or_insert_with(|| Arc::new(Gate::new(self.settings.concurrency)));
-        Arc::clone(gate)
+        let new = || Arc::new(Gate::new(self.settings.concurrency));
+        Arc::clone(gates.entry(host.to_owned()).or_insert_with(new))
     }
 
     /// `work`, ended by the run's deadline.

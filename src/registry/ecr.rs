@@ -43,7 +43,16 @@ impl Client {
         let Ok(host) = at.registry().parse::<EcrHost>() else {
             return Err(Failure::Broken(detail.saying("not an ECR registry"), Broken::Protocol));
         };
-        let work = self.inner.access.cached(&host, at, detail);
+        let gate = self.inner.gate_at(&format!("the ECR API of {}", host.region));
+        let work = async {
+            let permit = gate.enter().await;
+            let result = self.inner.access.cached(&host, at, detail).await;
+            match &result {
+                Err(Failure::TooManyRequests(_)) => permit.throttled(None),
+                _ => permit.answered(),
+            }
+            result
+        };
         self.inner.in_time(at.name(), work).await
     }
 }

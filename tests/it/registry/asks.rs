@@ -217,3 +217,13 @@ fn settings_that_cannot_be_used_are_refused() {
     settings.hosts.insert("ghcr.io".to_owned(), "not a host".to_owned());
     assert!(Client::new(settings, Credentials::none()).is_err());
 }
+
+#[cfg(not(feature = "aws"))]
+#[tokio::test]
+async fn without_the_feature_ecr_is_explained() {
+    let registry = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
+    let failure = client(Credentials::none()).cached(&at(registry, "ghcr/a/b:1")).await.unwrap_err();
+    assert_eq!(failure.id(), "unauthorized");
+    assert!(failure.to_string().contains("this build has no AWS support"), "{failure}");
+    assert!(failure.to_string().contains("PULLTHRU_AUTH_123456789012_DKR_ECR"), "{failure}");
+}

@@ -2,8 +2,6 @@
 //! process, so the client runs in a process of its own: this test binary, asked for one ignored test.
 #![cfg(feature = "aws")]
 
-use std::process::Command;
-
 use pullthru::registry::{Credentials, Settings};
 
 use super::script::{Act, Script, answer, basic};
@@ -58,19 +56,9 @@ fn api() -> Script {
     })
 }
 
-/// Runs one of the ignored tests below in a process with this environment.
+/// As [`super::child`], for a test of this file.
 fn child(test: &str, variables: &[(&str, &str)]) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("registry::aws::{test}"), "--ignored", "--nocapture"])
-        .env_clear()
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("HOME", "/nonexistent")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let text =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    super::child(&format!("aws::{test}"), variables);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod asks;
 mod aws;
 mod faults;
 mod logins;
+mod proxies;
 mod real;
 mod script;
 mod seed;
@@ -13,6 +14,22 @@ use std::time::Duration;
 use pullthru::image::{Digest, Name};
 use pullthru::registry::{Client, Credentials, Location, Retries, Settings, Timeouts};
 use sha2::{Digest as _, Sha256};
+
+/// Runs one of this module's ignored tests in a process with this environment and no other: what reads the
+/// environment of its process cannot be tested in one that is shared.
+fn child(test: &str, variables: &[(&str, &str)]) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("registry::{test}"), "--ignored", "--nocapture"])
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("HOME", "/nonexistent")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
 
 /// Patience that fits a test.
 fn quick() -> Settings {
