@@ -75,6 +75,28 @@ async fn a_connection_that_ends_in_the_middle_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_reset_is_tried_again() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        for served in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            if served < 2 {
+                // What is left unread makes the kernel send a reset, not an end.
+                stream.read_exact(&mut [0; 10]).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"schema").unwrap();
+            } else {
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                stream.write_all(&bytes("200 OK", &[], &image())).unwrap();
+            }
+        }
+    });
+    client(Credentials::none()).manifest(&at(&host, "a/b:1")).await.unwrap();
+    server.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_length_is_never_taken() {
     // Longer than said: what is read has another digest.
     let body = image();
@@ -102,17 +124,25 @@ async fn slow_servers_meet_a_time_limit() {
     let silent = || Act::Silence(Duration::from_secs(5));
     let acts: [(Box<dyn Fn() -> Act + Send + Sync>, &str); 3] =
         [(Box::new(slow_head), "0.8 s"), (Box::new(silent), "0.8 s"), (Box::new(slow_body), "1.2 s")];
+    let mut tasks = tokio::task::JoinSet::new();
     for (act, limit) in acts {
-        let script = Script::start(move |_, _| act());
-        let mut settings = quick();
-        settings.retries.attempts = 2;
-        let client = Client::new(settings, Credentials::none()).unwrap();
-        let start = Instant::now();
-        let found = client.manifest(&at(&script.host(), "a/b:1")).await.unwrap_err();
-        assert_eq!((kind(&found).as_str(), script.log().len()), ("Timeout", 2));
-        assert!(found.to_string().contains(limit), "{found}");
-        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+        tasks.spawn(limited(act, limit));
     }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+async fn limited(act: Box<dyn Fn() -> Act + Send + Sync>, limit: &'static str) {
+    let script = Script::start(move |_, _| act());
+    let mut settings = quick();
+    settings.retries.attempts = 2;
+    let client = Client::new(settings, Credentials::none()).unwrap();
+    let start = Instant::now();
+    let found = client.manifest(&at(&script.host(), "a/b:1")).await.unwrap_err();
+    assert_eq!((kind(&found).as_str(), script.log().len()), ("Timeout", 2));
+    assert!(found.to_string().contains(limit), "{found}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
