@@ -5,18 +5,18 @@
 //! token at once, so that a hundred images of ten repositories cost a hundred requests and ten tokens.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::auth::{Credentials, Found, variable_for};
-use super::challenge::{Challenge, challenge, pull_scope};
+use super::challenge::challenge;
 use super::ecr::Access;
 use super::failure::{Broken, Detail, Failure};
 use super::flight::Flights;
+use super::known::{Known, Registry, Scheme};
 use super::limit::Gate;
 use super::login::{Authorization, Token, Want, no_login};
 use super::note::{Note, Notes};
@@ -48,91 +48,6 @@ pub(super) struct Inner {
     registries: Mutex<HashMap<String, Arc<Registry>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     deadline: Option<Instant>,
-}
-
-/// What is known about one registry.
-pub(super) struct Registry {
-    /// As references name it.
-    pub(super) name: String,
-    /// Where it is served.
-    pub(super) base: Url,
-    gate: Arc<Gate>,
-    known: Mutex<Option<Known>>,
-    /// Held by the first request.
-    probe: tokio::sync::Mutex<()>,
-    bad_login: AtomicBool,
-}
-
-/// What a registry asks for.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) scheme: Scheme,
-    /// A scope that is not one of a repository (`aws`, for ECR Public).
-    general: Option<String>,
-    /// Repositories whose scope has another name than they.
-    scopes: HashMap<String, String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// Nothing, as far as is known.
-    Open,
-    Basic,
-    Bearer {
-        realm: String,
-        service: Option<String>,
-    },
-}
-
-impl Known {
-    pub(super) fn scope(&self, repository: &str) -> String {
-        self.general
-            .clone()
-            .or_else(|| self.scopes.get(repository).cloned())
-            .unwrap_or_else(|| pull_scope(repository))
-    }
-}
-
-impl Registry {
-    fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers a challenge; says whether another authorization follows from it for this repository.
-    fn learn(&self, challenge: Challenge, repository: &str) -> bool {
-        let mut slot = self.known();
-        let open = Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
-        let known = slot.get_or_insert(open);
-        let before = (known.scheme.clone(), known.scope(repository));
-        match challenge {
-            Challenge::Basic => known.scheme = Scheme::Basic,
-            Challenge::Bearer { realm, service, scope } => {
-                known.scheme = Scheme::Bearer { realm, service };
-                let scope = scope.unwrap_or_default();
-                let asked = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':'));
-                match asked {
-                    // ghcr.io names a placeholder where it cannot know the repository.
-                    Some(("user/image", _)) => {}
-                    Some((name, _)) if is_repository(name) && name != repository => {
-                        known.scopes.insert(repository.to_owned(), pull_scope(name));
-                    }
-                    Some(_) => {}
-                    None if scope.is_empty() || scope.contains(':') => {}
-                    None => known.general = Some(scope),
-                }
-            }
-        }
-        before != (known.scheme.clone(), known.scope(repository))
-    }
-
-    pub(super) fn is_login_bad(&self) -> bool {
-        self.bad_login.load(Ordering::Relaxed)
-    }
-
-    /// A password that was refused as such is not tried on every repository: accounts get locked that way.
-    pub(super) fn login_is_bad(&self) {
-        self.bad_login.store(true, Ordering::Relaxed);
-    }
 }
 
 /// One question to a registry.
@@ -193,14 +108,7 @@ impl Inner {
         let base = self.settings.base(name).map_err(|error| {
             Failure::Broken(Detail::of(name, "").saying(&error.to_string()), Broken::Protocol)
         })?;
-        let registry = Arc::new(Registry {
-            name: name.to_owned(),
-            gate: self.gate(&base),
-            base,
-            known: Mutex::default(),
-            probe: tokio::sync::Mutex::default(),
-            bad_login: AtomicBool::new(false),
-        });
+        let registry = Arc::new(Registry::new(name, base.clone(), self.gate(&base)));
         registries.insert(name.to_owned(), Arc::clone(&registry));
         Ok(registry)
     }
@@ -252,11 +160,10 @@ impl Inner {
         for _ in 0..ROUNDS {
             let first = registry.known().is_none();
             let probing = if first { Some(registry.probe.lock().await) } else { None };
-            let open = || Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
             // Another request may have learned it while this one waited.
             let known = registry.known().clone();
             let mut probing = probing.filter(|_| known.is_none());
-            let known = known.unwrap_or_else(open);
+            let known = known.unwrap_or_else(Known::open);
             let used = self.authorization(&registry, repository, &known, want).await?;
             if let (None, Some(answer)) = (&used, &last) {
                 // Nothing to show for the challenge: asking again would give the same.
@@ -275,14 +182,14 @@ impl Inner {
             // A registry that has to be asked more than once does not keep the others waiting.
             let give_way = || {
                 if probing.take().is_some() {
-                    registry.known().get_or_insert_with(open);
+                    registry.known().get_or_insert_with(Known::open);
                 }
             };
             let result = self.persist(&registry.gate, &detail, &shot, give_way).await;
             if probing.is_some()
                 && !matches!(&result, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED)
             {
-                registry.known().get_or_insert_with(open);
+                registry.known().get_or_insert_with(Known::open);
             }
             let answer = result?;
             let from_elsewhere = answer.url.origin() != registry.base.origin();

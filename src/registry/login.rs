@@ -14,9 +14,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::auth::{Credential, Found, Secret, variable_for};
-use super::client::{Inner, Known, Registry, Scheme};
+use super::client::Inner;
 use super::failure::{Broken, Detail, Failure, Network};
 use super::flight::Landed;
+use super::known::{Known, Registry, Scheme};
 use super::note::Note;
 use super::settings::authority;
 use super::wire::{Answer, Reading, Shot};

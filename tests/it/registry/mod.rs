@@ -2,6 +2,7 @@
 
 mod asks;
 mod aws;
+mod docker;
 mod faults;
 mod logins;
 mod proxies;
