@@ -157,6 +157,7 @@ impl Inner {
         let mut want = Want::default();
         let mut renewed = false;
         let mut last: Option<Answer> = None;
+        let mut stale = None;
         for _ in 0..ROUNDS {
             let first = registry.known().is_none();
             let probing = if first { Some(registry.probe.lock().await) } else { None };
@@ -192,23 +193,33 @@ impl Inner {
                 registry.known().get_or_insert_with(Known::open);
             }
             let answer = result?;
-            let from_elsewhere = answer.url.origin() != registry.base.origin();
-            let expired = used.is_some() && is_expired(&answer);
             if answer.status.is_success() {
+                if let Some(note) = stale {
+                    self.notes.add(note);
+                }
                 return Ok(answer);
             }
-            if from_elsewhere || (answer.status != StatusCode::UNAUTHORIZED && !expired) {
-                return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want));
+            let judge = |answer| Err(self.judge(&registry, detail.clone(), answer, used.as_ref(), want));
+            let is_from_elsewhere = answer.url.origin() != registry.base.origin();
+            let is_too_old = used.is_some() && is_expired(&answer);
+            match challenge(&answer.headers) {
+                // What another host asks for says nothing about this registry.
+                Some(challenge) if !is_from_elsewhere && answer.status == StatusCode::UNAUTHORIZED => {
+                    registry.learn(challenge, repository);
+                }
+                _ => {
+                    registry.known().get_or_insert_with(Known::open);
+                    if is_from_elsewhere || !is_too_old {
+                        return judge(&answer);
+                    }
+                }
             }
-            let changed = match challenge(&answer.headers) {
-                Some(challenge) => registry.learn(challenge, repository),
-                None if expired => false,
-                None => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
-            };
             drop(probing);
+            let is_other =
+                registry.known().as_ref().is_some_and(|now| !now.asks_the_same(&known, repository));
             match &used {
                 None => {}
-                Some(_) if changed => {}
+                Some(_) if is_other => {}
                 Some(old) if !renewed && !old.fresh => {
                     renewed = true;
                     want.refused = Some(old.generation);
@@ -216,14 +227,14 @@ impl Inner {
                 Some(Authorization { source: Some(source), .. })
                     if !want.anonymous && matches!(known.scheme, Scheme::Bearer { .. }) =>
                 {
-                    self.notes.add(Note::StaleLogin {
+                    stale = Some(Note::StaleLogin {
                         registry: registry.name.clone(),
                         source_name: source.clone(),
                         answer: "401 for its token".to_owned(),
                     });
                     want = Want { refused: None, anonymous: true };
                 }
-                Some(_) => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
+                Some(_) => return judge(&answer),
             }
             last = Some(answer);
         }

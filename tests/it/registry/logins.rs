@@ -321,3 +321,36 @@ async fn an_ecr_token_that_is_too_old_is_renewed() {
     client.manifest(&at(&registry.host(), "a/b:2")).await.unwrap();
     assert_eq!(registry.log().len(), 4);
 }
+
+#[tokio::test]
+async fn a_scope_under_another_name_is_learned_by_all() {
+    // As behind a mirror: the registry knows its repositories under other names than it is asked for.
+    let server = tokens(300);
+    let realm = format!("http://{}/token", server.host());
+    let registry = Script::start(move |request, _| {
+        if request.authorization() == "Bearer tok-repository-mirror-org-app0-pull" {
+            return good();
+        }
+        let value =
+            format!(r#"Bearer realm="{realm}",service="s",scope="repository:mirror/org/app0:pull,push""#);
+        answer("401 Unauthorized", &[("WWW-Authenticate", &value)], b"")
+    });
+    all(&client(Credentials::none().with(&registry.host(), "me", PASSWORD)), &registry, 20, 1).await;
+    assert!(server.log().iter().all(|request| !request.path().contains("push")), "{:?}", server.lines());
+    assert_eq!(server.log().len(), 1);
+}
+
+#[tokio::test]
+async fn a_challenge_of_another_host_teaches_nothing() {
+    let elsewhere = Script::start(|_, _| basic());
+    let there = format!("http://{}/x", elsewhere.host());
+    let registry = Script::start(move |request, _| match request.path().as_str() {
+        "/v2/away/manifests/1" => answer("307 Temporary Redirect", &[("Location", &there)], b""),
+        _ => good(),
+    });
+    let client = client(Credentials::none().with(&registry.host(), "me", PASSWORD));
+    let failure = client.manifest(&at(&registry.host(), "away:1")).await.unwrap_err();
+    assert!(failure.to_string().contains(&elsewhere.host()), "{failure}");
+    client.manifest(&at(&registry.host(), "near:1")).await.unwrap();
+    assert!(!format!("{}{}", registry.wire(), elsewhere.wire()).contains(ENCODED));
+}
