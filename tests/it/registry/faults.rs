@@ -122,7 +122,7 @@ async fn slow_servers_meet_a_time_limit() {
     let slow_head = || Act::Drip(Vec::new(), b"HTTP/1.1 200 OK".repeat(9), Duration::from_millis(50));
     let slow_body = move || Act::Drip(head.clone().into_bytes(), image(), Duration::from_millis(40));
     let silent = || Act::Silence(Duration::from_secs(5));
-    let acts: [(Box<dyn Fn() -> Act + Send + Sync>, &str); 3] =
+    let acts: [(Make, &str); 3] =
         [(Box::new(slow_head), "0.8 s"), (Box::new(silent), "0.8 s"), (Box::new(slow_body), "1.2 s")];
     let mut tasks = tokio::task::JoinSet::new();
     for (act, limit) in acts {
@@ -133,7 +133,9 @@ async fn slow_servers_meet_a_time_limit() {
     }
 }
 
-async fn limited(act: Box<dyn Fn() -> Act + Send + Sync>, limit: &'static str) {
+type Make = Box<dyn Fn() -> Act + Send + Sync>;
+
+async fn limited(act: Make, limit: &'static str) {
     let script = Script::start(move |_, _| act());
     let mut settings = quick();
     settings.retries.attempts = 2;
