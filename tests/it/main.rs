@@ -29,6 +29,7 @@ mod policies;
 mod proof;
 mod properties_route;
 mod pulls;
+mod registry;
 mod safety;
 mod schemas;
 mod scratch;
