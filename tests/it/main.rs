@@ -8,6 +8,7 @@
 )]
 
 mod config;
+mod demo;
 mod docs;
 mod edits;
 mod emit_flux;
