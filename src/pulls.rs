@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
-use crate::image::{Digest, Name, Reference};
+use crate::image::{DOCKER_HUB, Digest, Name, Reference};
 use crate::inventory::Inventory;
 use crate::kustomize::{Graph, Origin, built_images, routes_of_roots};
 use crate::route::{EcrHost, Routes};
@@ -65,6 +65,8 @@ pub struct Unknown {
     pub place: Place,
     pub reference: String,
     pub why: &'static str,
+    /// Nothing could be pulled by it, whatever else fills in the rest.
+    pub invalid: bool,
 }
 
 /// Everything that is pulled, sorted by reference.
@@ -120,6 +122,7 @@ impl Pulls {
     /// Of a list, one reference a line; blank lines and `#` comments are left out.
     pub fn of_list(text: &str, path: &RepoPath, config: &Config) -> Pulls {
         let mut gathered = Gathered::new(config);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in text.lines().enumerate() {
             let reference = line.split('#').next().unwrap_or_default().trim();
             if !reference.is_empty() {
@@ -130,6 +133,13 @@ impl Pulls {
         }
         gathered.finish()
     }
+}
+
+/// Docker's own image that is meant where `library/` was left out: a node is not given it like that, and can be told so.
+fn official(name: &Name, routes: &Routes) -> Option<Name> {
+    let (prefix, image) = name.path.rsplit_once('/')?;
+    let full = Name { host: name.host.clone(), path: format!("{prefix}/library/{image}") };
+    routes.unmap(&full).filter(|upstream| upstream.host == DOCKER_HUB)
 }
 
 type Key = (Option<Name>, Option<Name>, Option<String>, Option<String>, bool);
@@ -169,7 +179,7 @@ impl<'c> Gathered<'c> {
         };
         if let Some(why) = why {
             let reference = reference.to_owned();
-            self.unknown.insert(Unknown { place: place.clone(), reference, why });
+            self.unknown.insert(Unknown { place: place.clone(), reference, why, invalid: false });
             return;
         }
         self.reference(reference, routes, place, site.role == Role::Artifact);
@@ -185,13 +195,16 @@ impl<'c> Gathered<'c> {
             }
             let computed = text.contains(['$', '{', '%']);
             let why = if computed { "a part of it is computed" } else { "it is no reference" };
-            self.unknown.insert(Unknown { place: place.clone(), reference: text.to_owned(), why });
+            let reference = text.to_owned();
+            self.unknown.insert(Unknown { place: place.clone(), reference, why, invalid: !computed });
             return;
         };
         let name = reference.name();
         let (upstream, cached) = match routes.and_then(|routes| routes.unmap(&name)) {
             Some(upstream) => (Some(upstream), Some(name)),
-            None if name.host.parse::<EcrHost>().is_ok() => (None, Some(name)),
+            None if name.host.parse::<EcrHost>().is_ok() => {
+                (routes.and_then(|routes| official(&name, routes)), Some(name))
+            }
             None if !self.config.wants_image(&name) => return,
             None => {
                 let cached = routes.and_then(|routes| routes.map(&name).ok());

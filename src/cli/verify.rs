@@ -8,11 +8,11 @@ use clap::{Parser, ValueEnum};
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::pulls::{Pull, Pulls};
-use crate::registry::{Client, Failure, Location};
-use crate::report::Paint;
+use crate::registry::{Client, Failure};
 use crate::report::verify::{self as report, VerifyReport};
+use crate::report::{Paint, count};
 use crate::tree::RepoPath;
-use crate::verify::{self, At, Lock, Options, Severity, Verified, WantedPlatform};
+use crate::verify::{self, At, Known, Lock, Options, Severity, Verified, WantedPlatform};
 
 /// Ask the registries whether every image resolves.
 ///
@@ -83,10 +83,11 @@ enum Format {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let (pulls, unread) = pulls(&args.repository, args.list.as_deref())?;
+    let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
     let client = args.registries.client()?;
     let runtime = runtime()?;
-    let at = runtime.block_on(at(args, &client, &pulls.pulls));
+    let (at, known) = runtime.block_on(at(args, &client, &pulls.pulls))?;
     let options = Options {
         at,
         platforms: args.platform.clone(),
@@ -95,7 +96,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     };
     let bar = bar(pulls.pulls.len(), "verify");
     let mut asked =
-        runtime.block_on(verify::run(&client, pulls.pulls, &options, interrupted(), |progress| {
+        runtime.block_on(verify::run(&client, pulls.pulls, &options, known, interrupted(), |progress| {
             bar.set_position(progress.done as u64);
             bar.set_message(progress.last.pull.reference());
         }));
@@ -104,6 +105,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     runtime.shutdown_background();
     if let Some(lock) = &locked {
         lock.compare(&mut asked.verified);
+        let unlocked = lock.unlocked(&asked.verified);
+        if unlocked > 0 {
+            note(&format!(
+                "{} not in the lock yet: `--update-lock` adds what is new",
+                count(unlocked, "image")
+            ));
+        }
     }
     let notes = say_notes(&client);
     let report = VerifyReport::new(at, &asked.verified, asked.unasked, &pulls.unknown, notes);
@@ -122,6 +130,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         write_lock(path, &asked.verified)?;
     }
     let outcome = if asked.unasked > 0 { Outcome::Interrupted } else { outcome(&asked.verified) };
+    let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
     Ok(if unread { outcome.max(Outcome::Failure) } else { outcome })
 }
 
@@ -157,33 +166,50 @@ pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<
     Ok((Pulls::of_list(&text, &path, &config), false))
 }
 
-/// Which registries to ask, said where it was not chosen.
-async fn at(args: &Args, client: &Client, pulls: &[Pull]) -> At {
-    match args.at {
-        Some(AtArg::Upstream) => return At::Upstream,
-        Some(AtArg::Cache) => return At::Cache,
-        Some(AtArg::Both) => return At::Both,
+/// Which registries to ask, said where it was not chosen; and what was learned on the way.
+async fn at(args: &Args, client: &Client, pulls: &[Pull]) -> Result<(At, Known), Stop> {
+    let cached = pulls.iter().find_map(|pull| pull.cached.as_ref());
+    let chosen = args.at.map(|at| match at {
+        AtArg::Upstream => At::Upstream,
+        AtArg::Cache => At::Cache,
+        AtArg::Both => At::Both,
+    });
+    match chosen {
+        Some(At::Cache | At::Both) if cached.is_none() && !pulls.is_empty() => {
+            return Err(Stop::usage(
+                "no image here has an address at a cache: its registry is not configured, or a placeholder",
+                "give `--account` and `--region`, or ask the upstreams with `--at upstream`",
+            ));
+        }
+        Some(at) => return Ok((at, Known::default())),
         None => {}
     }
-    let cached = pulls.iter().find_map(|pull| Location::parse(&pull.under(pull.cached.as_ref()?)).ok());
     let Some(cached) = cached else {
-        note("no registry of a cache is configured: the upstreams are asked");
-        return At::Upstream;
+        if !pulls.is_empty() {
+            note("no address of a cache is configured: the upstreams are asked");
+        }
+        return Ok((At::Upstream, Known::default()));
     };
     if args.allow_import {
-        return At::Cache;
+        return Ok((At::Cache, Known::default()));
     }
-    match client.cached(&cached).await {
-        Err(Failure::Unauthorized(_)) => {
-            note("no AWS credentials: the upstreams are asked, and not the cache (`--at cache` insists)");
-            At::Upstream
-        }
-        _ => {
+    let (known, said) = Known::of_first(client, pulls).await;
+    match said {
+        None => {
             note(&format!(
-                "asking `{}` what it holds (`--at upstream` asks the upstreams)",
-                cached.registry()
+                "`{}` is not ECR, and cannot be asked what it holds: the upstreams are asked (`--allow-import` asks it)",
+                cached.host
             ));
-            At::Cache
+            Ok((At::Upstream, known))
+        }
+        // Credentials that AWS refuses are there; without any nothing was sent.
+        Some(Err(Failure::Unauthorized(detail))) if detail.code.is_none() => {
+            note("no AWS credentials: the upstreams are asked, and not the cache (`--at cache` insists)");
+            Ok((At::Upstream, known))
+        }
+        Some(_) => {
+            note(&format!("asking `{}` what it holds (`--at upstream` asks the upstreams)", cached.host));
+            Ok((At::Cache, known))
         }
     }
 }
@@ -202,8 +228,15 @@ fn read_lock(args: &Args) -> Result<Option<Lock>, Stop> {
 fn write_lock(path: &Path, verified: &[Verified]) -> Result<(), Stop> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(Lock::of(verified).text().as_bytes())?;
+    let lock = Lock::of(verified);
+    file.write_all(lock.text().as_bytes())?;
     file.persist(path).map_err(|error| Stop::Output(error.error))?;
-    note(&format!("wrote {}", path.display()));
+    let left = verified.iter().filter(|verified| verified.resolved.is_none()).count();
+    let left = if left > 0 {
+        format!("; {} without a digest left out", count(left, "image"))
+    } else {
+        String::new()
+    };
+    note(&format!("wrote {}: {}{left}", path.display(), count(lock.images.len(), "image")));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A finding at a place, as CI systems want it: GitHub's workflow commands, SARIF, a table in Markdown.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -94,7 +95,16 @@ pub fn sarif(findings: &[Finding], rules: &[(&str, &str)], out: &mut dyn Write) 
         .iter()
         .map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text }, "help": { "text": text } }))
         .collect();
-    let results: Vec<Value> = findings.iter().map(result).collect();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut results = Vec::new();
+    for finding in findings {
+        let fingerprint = format!("{}:{}:{}", finding.rule, finding.path, finding.subject);
+        let times = seen.entry(fingerprint.clone()).or_default();
+        *times += 1;
+        // Two places of one file are two findings.
+        let fingerprint = if *times > 1 { format!("{fingerprint}:{times}") } else { fingerprint };
+        results.push(result(finding, &fingerprint));
+    }
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -112,7 +122,7 @@ pub fn sarif(findings: &[Finding], rules: &[(&str, &str)], out: &mut dyn Write) 
     writeln!(out)
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(finding: &Finding, fingerprint: &str) -> Value {
     json!({
         "ruleId": finding.rule,
         "level": finding.level.sarif(),
@@ -122,9 +132,7 @@ fn result(finding: &Finding) -> Value {
             "region": { "startLine": finding.line, "startColumn": finding.column },
         } }],
         // The same finding keeps its fingerprint when lines move.
-        "partialFingerprints": {
-            "pullthru/v1": format!("{}:{}:{}", finding.rule, finding.path, finding.subject),
-        },
+        "partialFingerprints": { "pullthru/v1": fingerprint },
     })
 }
 

@@ -87,6 +87,8 @@ pub struct PlaceRow {
 pub struct UnknownRow {
     pub reference: String,
     pub because: &'static str,
+    /// Nothing can be pulled by it.
+    pub invalid: bool,
     #[serde(flatten)]
     pub place: PlaceRow,
 }
@@ -113,6 +115,7 @@ impl VerifyReport {
         let unknown = unknown.iter().map(|unknown| UnknownRow {
             reference: unknown.reference.clone(),
             because: unknown.why,
+            invalid: unknown.invalid,
             place: PlaceRow::from(&unknown.place),
         });
         let at = match at {
@@ -153,6 +156,17 @@ impl VerifyReport {
                 });
             }
         }
+        for row in self.unknown.iter().filter(|row| row.invalid) {
+            findings.push(Finding {
+                level: Level::Error,
+                rule: "invalid",
+                message: format!("{}: {}", row.reference, row.because),
+                path: row.place.path.clone(),
+                line: row.place.line,
+                column: row.place.column,
+                subject: row.reference.clone(),
+            });
+        }
         findings
     }
 }
@@ -190,7 +204,7 @@ fn row(verified: &Verified) -> VerifiedRow {
 }
 
 /// What each outcome means, for formats that have rules.
-const RULES: [(&str, &str); 10] = [
+const RULES: [(&str, &str); 13] = [
     ("cold", "The image is not in the cache yet: the first pull imports it."),
     (
         "cold-digest",
@@ -198,12 +212,15 @@ const RULES: [(&str, &str); 10] = [
     ),
     ("differs", "The tag has another digest at the cache than at the upstream."),
     ("pin-moved", "The pinned digest is not what its tag leads to any more."),
+    ("only-cached", "The cache has the image, and the upstream does not show it any more."),
     ("moved", "The image resolves to another digest than the locked one."),
     ("missing", "The upstream does not have the image, or hides it."),
+    ("missing-cache", "ECR does not have the image, and no upstream is configured for its name."),
     ("denied", "A registry does not hand the image out."),
     ("platform-missing", "The image is not built for a platform that is wanted."),
     ("unreachable", "No registry gave an answer to go by."),
     ("not-asked", "The image could not be asked for."),
+    ("invalid", "The text is no image reference: no node can pull it."),
 ];
 
 /// What is wrong first, then a line for everything.
@@ -232,7 +249,9 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
         }
     }
     if !report.unknown.is_empty() {
-        writeln!(out, "{}  {}", paint.cyan("not asked"), count(report.unknown.len(), "reference"))?;
+        let any = report.unknown.iter().any(|row| row.invalid);
+        let title = if any { paint.red("not asked") } else { paint.cyan("not asked") };
+        writeln!(out, "{title}  {}", count(report.unknown.len(), "reference"))?;
         for row in &report.unknown {
             writeln!(
                 out,
@@ -288,6 +307,10 @@ fn sentence(report: &VerifyReport) -> String {
     let mut text = format!("{} {asked}", count(report.summary.images, "image"));
     if !outcomes.is_empty() {
         text.push_str(&format!(": {}", outcomes.join(", ")));
+    }
+    let invalid = report.unknown.iter().filter(|row| row.invalid).count();
+    if invalid > 0 {
+        text.push_str(&format!("; {} not to be read as an image", count(invalid, "line")));
     }
     if report.summary.unasked > 0 {
         text.push_str(&format!("; stopped with {} to go", report.summary.unasked));

@@ -11,7 +11,7 @@ use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
 use super::{At, Options, Verified};
 use crate::image::Name;
 use crate::pulls::Pull;
-use crate::registry::{Client, Failure, Location, Resolved};
+use crate::registry::{Cached, Client, Failure, Location, Resolved};
 use crate::route::EcrHost;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
@@ -35,11 +35,44 @@ pub struct Progress<'p> {
     pub last: &'p Verified,
 }
 
+/// What a cache said before the run, so that it is not asked twice.
+#[derive(Debug, Default)]
+pub struct Known {
+    looked: Mutex<Option<(Location, Looked)>>,
+}
+
+type Looked = Result<Option<Cached>, Failure>;
+
+impl Known {
+    /// Asks ECR for the first of these images that has an address there: are there credentials that it takes? `None`
+    /// when there is no such image.
+    pub async fn of_first(client: &Client, pulls: &[Pull]) -> (Known, Option<Result<(), Failure>>) {
+        let at = pulls.iter().find_map(|pull| at_ecr(pull, pull.cached.as_ref()?));
+        let Some(at) = at else { return (Known::default(), None) };
+        let looked = Box::pin(client.cached(&at)).await;
+        let said = looked.as_ref().map(|_| ()).map_err(Clone::clone);
+        (Known { looked: Mutex::new(Some((at, looked))) }, Some(said))
+    }
+
+    fn take(&self, at: &Location) -> Option<Looked> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.take_if(|(known, _)| known == at).map(|(_, looked)| looked)
+    }
+}
+
+/// What ECR's API is asked for; `None` when the host is not ECR's.
+fn at_ecr(pull: &Pull, name: &Name) -> Option<Location> {
+    name.host.parse::<EcrHost>().ok()?;
+    let at = Location::parse(&pull.under(name)).ok()?;
+    Some(at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone())))
+}
+
 /// Asks about every pull, until all are done or `stop` is.
 pub async fn run(
     client: &Client,
     pulls: Vec<Pull>,
     options: &Options,
+    known: Known,
     stop: impl Future<Output = ()>,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Asked {
@@ -48,6 +81,7 @@ pub async fn run(
         options: options.clone(),
         upstreams: Mutex::default(),
         api: Semaphore::new(API_CALLS),
+        known,
     });
     let total = pulls.len();
     let mut waiting = pulls.into_iter().enumerate();
@@ -85,6 +119,7 @@ struct Asker {
     api: Semaphore,
     /// Two caches of one upstream ask it once.
     upstreams: Shared<UpstreamAnswer>,
+    known: Known,
 }
 
 impl Asker {
@@ -149,16 +184,18 @@ impl Asker {
         if self.options.allow_import {
             return self.imported(&at).await;
         }
-        if name.host.parse::<EcrHost>().is_err() {
+        let Some(asked) = at_ecr(pull, name) else {
             return CacheAnswer::NotAsked {
                 why: "only ECR can be asked what it has cached without importing more",
                 next: "give `--allow-import`",
             };
-        }
-        let asked = at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone()));
-        let looked = {
-            let _turn = self.api.acquire().await;
-            Box::pin(self.client.cached(&asked)).await
+        };
+        let looked = match self.known.take(&asked) {
+            Some(looked) => looked,
+            None => {
+                let _turn = self.api.acquire().await;
+                Box::pin(self.client.cached(&asked)).await
+            }
         };
         match looked {
             Ok(None) => CacheAnswer::HasNot,

@@ -45,28 +45,48 @@ pub struct Answers {
 pub fn judge(pull: &Pull, answers: &Answers, options: &Options) -> Outcome {
     let upstream = answers.upstream.as_ref();
     match &answers.cache {
-        None => upstream.map_or(NOT_ASKED, |upstream| at_upstream(pull, upstream, options)),
+        None => upstream.map_or_else(|| not_asked(pull), |upstream| at_upstream(pull, upstream, options)),
         Some(CacheAnswer::Has(held)) => at_cache(pull, held, upstream, options),
         Some(CacheAnswer::HasNot) => cold(pull, upstream, options),
         Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream),
-        Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next },
+        Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next, chosen: false },
     }
 }
 
-const NOT_ASKED: Outcome = Outcome::NotAsked {
-    why: "its name leads to no upstream and to no cache that is configured",
-    next: "configure the registry, or leave the image out",
-};
+fn not_asked(pull: &Pull) -> Outcome {
+    if pull.cached.is_some() {
+        let why = "it is in ECR, and no upstream is configured for its name";
+        return Outcome::NotAsked { why, next: "`--at cache` asks for it", chosen: true };
+    }
+    Outcome::NotAsked {
+        why: "its name leads to no upstream and to no cache that is configured",
+        next: "configure the registry, or leave the image out",
+        chosen: false,
+    }
+}
 
 fn at_upstream(pull: &Pull, upstream: &UpstreamAnswer, options: &Options) -> Outcome {
-    let pinned = pull.digest.as_ref().map(ToString::to_string);
-    match (&upstream.by_tag, &upstream.pinned, pinned) {
-        (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => missing(failure),
-        (Some(Ok(tagged)), Some(Ok(_)), Some(pinned)) if tagged.digest.to_string() != pinned => {
-            Outcome::PinMoved { pinned, tag: tagged.digest.to_string() }
+    let by_tag = upstream.by_tag.as_ref();
+    match (&upstream.pinned, &pull.digest) {
+        (Some(Err(failure)), _) => missing(failure),
+        (Some(Ok(resolved)), Some(pinned)) => {
+            let pinned = pinned.to_string();
+            match (platforms(resolved, &options.platforms), by_tag) {
+                (bad @ Outcome::PlatformMissing { .. }, _) => bad,
+                (_, Some(Ok(tagged))) if tagged.digest.to_string() != pinned => {
+                    Outcome::PinMoved { pinned, tag: Some(tagged.digest.to_string()) }
+                }
+                // The digest was just had from there: it is not the login that keeps the tag away.
+                (_, Some(Err(Failure::NotFound(_)))) => Outcome::PinMoved { pinned, tag: None },
+                (outcome, _) => outcome,
+            }
         }
-        (_, Some(Ok(resolved)), _) | (Some(Ok(resolved)), None, _) => platforms(resolved, &options.platforms),
-        (None, None, _) => NOT_ASKED,
+        (Some(Ok(resolved)), None) => platforms(resolved, &options.platforms),
+        (None, _) => match by_tag {
+            Some(Err(failure)) => missing(failure),
+            Some(Ok(resolved)) => platforms(resolved, &options.platforms),
+            None => not_asked(pull),
+        },
     }
 }
 
@@ -76,24 +96,49 @@ fn at_cache(pull: &Pull, held: &Held, upstream: Option<&UpstreamAnswer>, options
     {
         return bad;
     }
-    let Some(UpstreamAnswer { by_tag: Some(Ok(tagged)), .. }) = upstream else { return Outcome::Resolved };
-    let tagged = tagged.digest.to_string();
-    if tagged == held.digest {
-        return Outcome::Resolved;
+    let Some(upstream) = upstream else { return Outcome::Resolved };
+    let pinned = pull.digest.as_ref().map(ToString::to_string);
+    match (&upstream.by_tag, &upstream.pinned, pinned) {
+        (Some(Ok(tagged)), _, _) if tagged.digest.to_string() == held.digest => Outcome::Resolved,
+        // What nodes pull is gone from the upstream: by its digest, or by its tag where nothing is pinned.
+        (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => only_cached(failure),
+        (Some(Ok(tagged)), _, Some(pinned)) => {
+            Outcome::PinMoved { pinned, tag: Some(tagged.digest.to_string()) }
+        }
+        (Some(Ok(tagged)), _, None) => Outcome::Differs {
+            upstream: tagged.digest.to_string(),
+            cache: held.digest.clone(),
+            age: held.age,
+        },
+        (Some(Err(Failure::NotFound(_))), Some(Ok(_)), Some(pinned)) => {
+            Outcome::PinMoved { pinned, tag: None }
+        }
+        _ => Outcome::Resolved,
     }
-    match &pull.digest {
-        Some(pinned) => Outcome::PinMoved { pinned: pinned.to_string(), tag: tagged },
-        None => Outcome::Differs { upstream: tagged, cache: held.digest.clone(), age: held.age },
+}
+
+/// The cache has it: what the upstream says does not keep it from being pulled.
+fn only_cached(failure: &Failure) -> Outcome {
+    match missing(failure) {
+        Outcome::MissingUpstream { failure } => Outcome::OnlyCached { failure },
+        other => other,
     }
 }
 
 fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
+    if let Some((why, next)) = library(pull) {
+        return Outcome::Denied { at: "cache", why, next, failure: None };
+    }
+    if pull.upstream.is_none() {
+        return Outcome::MissingCache;
+    }
     let tag = match (upstream, &pull.digest) {
         (Some(upstream), _) => match (at_upstream(pull, upstream, options), &pull.digest) {
             (Outcome::Resolved, Some(_)) if pull.tag.is_none() => PinnedTag::NotWritten,
             (Outcome::Resolved, Some(_)) => PinnedTag::Leads,
             (Outcome::Resolved, None) => return Outcome::Cold,
-            (Outcome::PinMoved { tag, .. }, _) => PinnedTag::Moved { now: tag },
+            (Outcome::PinMoved { tag: Some(tag), .. }, _) => PinnedTag::Moved { now: tag },
+            (Outcome::PinMoved { tag: None, .. }, _) => PinnedTag::Gone,
             (other, _) => return other,
         },
         (None, None) => return Outcome::Cold,
@@ -115,7 +160,7 @@ fn missing(failure: &Failure) -> Outcome {
             at: "upstream",
             why: "its answer cannot be trusted",
             next: "ask those who run the registry, or the proxy before it",
-            failure,
+            failure: Some(failure),
         },
         _ => Outcome::Unreachable { failure },
     }
@@ -123,17 +168,31 @@ fn missing(failure: &Failure) -> Outcome {
 
 /// The cache's refusal, told apart as far as can be.
 fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>) -> Outcome {
-    let there = upstream.and_then(|upstream| upstream.pinned.as_ref().or(upstream.by_tag.as_ref()));
+    if !matches!(
+        failure,
+        Failure::NotFound(_) | Failure::Denied(_) | Failure::Unauthorized(_) | Failure::Broken(..)
+    ) {
+        return Outcome::Unreachable { failure: failure.clone() };
+    }
+    let (why, next) = match of_aws(failure).or_else(|| library(pull)) {
+        Some(reason) => reason,
+        None if pull.upstream.is_none() && matches!(failure, Failure::NotFound(_)) => {
+            return Outcome::MissingCache;
+        }
+        None => match upstream.and_then(|upstream| upstream.pinned.as_ref().or(upstream.by_tag.as_ref())) {
+            // The upstream has not got it either: no permission would help.
+            Some(Err(gone @ Failure::NotFound(_))) => return missing(gone),
+            there => of_import(failure, there.is_some_and(Result::is_ok)),
+        },
+    };
+    Outcome::Denied { at: "cache", why, next, failure: Some(failure.clone()) }
+}
+
+/// What ECR itself says no to, whatever the upstream has.
+fn of_aws(failure: &Failure) -> Option<(&'static str, &'static str)> {
     let said = failure.detail().message.to_ascii_lowercase();
     let code = failure.detail().code.as_deref().unwrap_or_default();
-    let (why, next) = match failure {
-        Failure::TooManyRequests(_) | Failure::Server(_) | Failure::Network(..) | Failure::Deadline(_) => {
-            return Outcome::Unreachable { failure: failure.clone() };
-        }
-        // The upstream has not got it either: no permission would help.
-        Failure::NotFound(_) | Failure::Denied(_) if matches!(there, Some(Err(Failure::NotFound(_)))) => {
-            return there.and_then(|there| there.as_ref().err()).map_or(NOT_ASKED, missing);
-        }
+    let reason = match failure {
         Failure::Broken(..) => {
             ("its answer cannot be trusted", "look at what stands between here and ECR: a proxy, an endpoint")
         }
@@ -141,35 +200,51 @@ fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>) ->
             "no login that ECR accepts",
             "`aws sso login`, `AWS_PROFILE`, or `aws ecr get-login-password | docker login`",
         ),
-        Failure::Denied(_) if code.starts_with("AccessDenied") => (
+        Failure::Denied(_) if said.contains("expired") => ("the login has expired", "log in again"),
+        Failure::Denied(_) if said.contains("ecr:getauthorizationtoken") => (
+            "`ecr:GetAuthorizationToken` is not allowed",
+            "allow it to the role or user in use, on resource `*`",
+        ),
+        Failure::Denied(_) if said.contains("ecr:describeimages") || code.starts_with("AccessDenied") => (
             "`ecr:DescribeImages` is not allowed",
             "allow it, or give `--allow-import`, which asks the registry itself",
         ),
-        Failure::Denied(_) if said.contains("expired") => ("the login has expired", "log in again"),
-        Failure::Denied(_) => match library(pull) {
-            Some(why) => why,
-            None if matches!(there, Some(Ok(_))) => (
-                "ECR could not log in to the upstream: the rule's secret is wrong or has expired",
-                "renew the token in the secret `ecr-pullthroughcache/…`: keys `username` and `accessToken`",
-            ),
-            None => (
-                "ECR was turned away by the upstream: a wrong secret, or a path that does not exist there",
-                "run with `--at both`, which tells the two apart",
-            ),
-        },
-        Failure::NotFound(_) if said.contains("repository") || code == "NAME_UNKNOWN" => (
+        Failure::Denied(_) if said.contains("not authorized to perform") => (
+            "the role or user in use may not pull",
+            "allow `ecr:BatchGetImage` and `ecr:GetDownloadUrlForLayer` on the repositories below the prefix",
+        ),
+        _ => return None,
+    };
+    Some(reason)
+}
+
+/// What can keep ECR from importing; `there` when the upstream gave the image to us.
+fn of_import(failure: &Failure, there: bool) -> (&'static str, &'static str) {
+    let detail = failure.detail();
+    let no_repository = detail.code.as_deref() == Some("NAME_UNKNOWN")
+        || detail.message.to_ascii_lowercase().contains("repository with name");
+    match failure {
+        Failure::Denied(_) if there => (
+            "ECR could not log in to the upstream: the rule's secret is wrong or has expired",
+            "renew the token in the secret `ecr-pullthroughcache/…`: keys `username` and `accessToken`",
+        ),
+        Failure::Denied(_) => (
+            "ECR was turned away by the upstream: a wrong secret, or a path that does not exist there",
+            "log in to the upstream here too: what it says then tells the two apart",
+        ),
+        _ if no_repository => (
             "no rule for this prefix, or `ecr:CreateRepository` is not allowed",
             "make the rule, and allow `ecr:CreateRepository` and `ecr:BatchImportUpstreamImage`",
         ),
-        Failure::NotFound(_) if matches!(there, Some(Ok(_))) => (
+        _ if there => (
             "the upstream has it, and ECR did not import it: `ecr:BatchImportUpstreamImage` is not allowed",
             "allow `ecr:BatchImportUpstreamImage` to the role that pulls",
         ),
-        Failure::NotFound(_) => {
-            ("it is not there, or may not be imported", "run with `--at both`, which tells the two apart")
-        }
-    };
-    Outcome::Denied { at: "cache", why, next, failure: failure.clone() }
+        _ => (
+            "it is not there, or may not be imported",
+            "log in to the upstream here too: what it says then tells the two apart",
+        ),
+    }
 }
 
 /// Docker Hub's official images are below `library/`, all others are not; ECR calls both mistakes a login problem

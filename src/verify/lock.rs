@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Verified};
+use crate::pulls::Pull;
 
 const SCHEMA: &str = "pullthru/lock/v1";
 
-/// Images with what they resolved to, by reference at the upstream.
+/// Images with what they resolved to, by reference at the upstream; by that at a cache where caches differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Lock {
@@ -49,7 +50,12 @@ impl Lock {
                 media_type: resolved.media_type.clone(),
                 platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
             };
-            images.insert(verified.pull.reference(), image);
+            let reference = verified.pull.reference();
+            // Two caches of one upstream may be of different days.
+            let differs =
+                images.get(&reference).is_some_and(|known: &LockedImage| known.digest != image.digest);
+            let key = verified.pull.cached.as_ref().filter(|_| differs);
+            images.insert(key.map_or(reference, |name| verified.pull.under(name)), image);
         }
         Lock { schema: SCHEMA.to_owned(), images }
     }
@@ -66,11 +72,22 @@ impl Lock {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    /// How many of these resolve and are not locked: they came later.
+    pub fn unlocked(&self, verified: &[Verified]) -> usize {
+        let resolved = verified.iter().filter(|verified| verified.resolved.is_some());
+        resolved.filter(|verified| self.locked(&verified.pull).is_none()).count()
+    }
+
+    fn locked(&self, pull: &Pull) -> Option<&LockedImage> {
+        let at_cache = pull.cached.as_ref().and_then(|name| self.images.get(&pull.under(name)));
+        at_cache.or_else(|| self.images.get(&pull.reference()))
+    }
+
     /// Says of images that resolve to another digest than the locked one that they moved. What is wrong already stays
     /// as it is.
     pub fn compare(&self, verified: &mut [Verified]) {
         for verified in verified {
-            let Some(locked) = self.images.get(&verified.pull.reference()) else { continue };
+            let Some(locked) = self.locked(&verified.pull) else { continue };
             let Some(resolved) = &verified.resolved else { continue };
             let now = resolved.digest.to_string();
             if locked.digest != now && verified.outcome.severity() < super::Severity::Open {

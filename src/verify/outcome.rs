@@ -22,6 +22,8 @@ pub enum PinnedTag {
     Leads,
     /// The tag beside it leads elsewhere.
     Moved { now: String },
+    /// The upstream does not have the tag beside it any more.
+    Gone,
     /// None is written beside it.
     NotWritten,
 }
@@ -37,20 +39,25 @@ pub enum Outcome {
     ColdDigest { tag: PinnedTag },
     /// The tag has another digest at the cache than at the upstream.
     Differs { upstream: String, cache: String, age: Option<u64> },
-    /// The pinned digest is not the one of its tag any more.
-    PinMoved { pinned: String, tag: String },
+    /// The pinned digest is not the one of its tag any more; `None`: the tag is gone.
+    PinMoved { pinned: String, tag: Option<String> },
+    /// The cache has it, and the upstream does not show it any more.
+    OnlyCached { failure: Failure },
     /// A lock file has another digest for it.
     Moved { locked: String, now: String },
     /// The upstream has no such image, or hides it.
     MissingUpstream { failure: Failure },
-    /// It is there and cannot be had; the reason was told apart from others.
-    Denied { at: &'static str, why: &'static str, next: &'static str, failure: Failure },
+    /// A repository of ECR does not have it, and nothing says that it is a cache.
+    MissingCache,
+    /// It is there and cannot be had; the reason was told apart from others. Without a failure when it was seen before
+    /// anybody was asked.
+    Denied { at: &'static str, why: &'static str, next: &'static str, failure: Option<Failure> },
     /// It has not all the platforms that are wanted.
     PlatformMissing { wanted: Vec<String>, has: Vec<String> },
     /// Neither registry gave an answer to go by.
     Unreachable { failure: Failure },
-    /// Not asked, and why.
-    NotAsked { why: &'static str, next: &'static str },
+    /// Not asked, and why; `chosen` when `--at` leaves it out.
+    NotAsked { why: &'static str, next: &'static str, chosen: bool },
 }
 
 impl Outcome {
@@ -62,8 +69,10 @@ impl Outcome {
             Outcome::ColdDigest { .. } => "cold-digest",
             Outcome::Differs { .. } => "differs",
             Outcome::PinMoved { .. } => "pin-moved",
+            Outcome::OnlyCached { .. } => "only-cached",
             Outcome::Moved { .. } => "moved",
             Outcome::MissingUpstream { .. } => "missing",
+            Outcome::MissingCache => "missing-cache",
             Outcome::Denied { .. } => "denied",
             Outcome::PlatformMissing { .. } => "platform-missing",
             Outcome::Unreachable { .. } => "unreachable",
@@ -75,12 +84,14 @@ impl Outcome {
         match self {
             Outcome::Resolved => Severity::Fine,
             Outcome::Cold | Outcome::Differs { .. } => Severity::Note,
+            Outcome::NotAsked { chosen: true, .. } => Severity::Note,
             Outcome::Unreachable { .. } | Outcome::NotAsked { .. } => Severity::Open,
             // It is pulled as long as the registry keeps it; nothing leads there any more.
-            Outcome::PinMoved { .. } => Severity::Note,
+            Outcome::PinMoved { .. } | Outcome::OnlyCached { .. } => Severity::Note,
             Outcome::ColdDigest { .. }
             | Outcome::Moved { .. }
             | Outcome::MissingUpstream { .. }
+            | Outcome::MissingCache
             | Outcome::Denied { .. }
             | Outcome::PlatformMissing { .. } => Severity::Bad,
         }
@@ -99,12 +110,22 @@ impl Outcome {
                 let age = age.map(|hours| format!(", imported {hours} h ago")).unwrap_or_default();
                 format!("the cache has {cache}{age}, the upstream {upstream}")
             }
-            Outcome::PinMoved { pinned, tag } => {
+            Outcome::PinMoved { pinned, tag: Some(tag) } => {
                 format!("the pinned {pinned} is not what its tag leads to any more: that is {tag}")
+            }
+            Outcome::PinMoved { pinned, tag: None } => {
+                format!("the pinned {pinned} is there, and its tag is not any more")
+            }
+            Outcome::OnlyCached { failure } => {
+                format!("the cache has it, and the upstream does not show it any more ({failure})")
             }
             Outcome::Moved { locked, now } => format!("locked as {locked}, and now {now}"),
             Outcome::MissingUpstream { failure } => failure.to_string(),
-            Outcome::Denied { at, why, failure, .. } => format!("{at}: {why} ({failure})"),
+            Outcome::MissingCache => {
+                "ECR does not have it, and no upstream is configured for its name".to_owned()
+            }
+            Outcome::Denied { at, why, failure: Some(failure), .. } => format!("{at}: {why} ({failure})"),
+            Outcome::Denied { at, why, failure: None, .. } => format!("{at}: {why}"),
             Outcome::PlatformMissing { wanted, has } => {
                 let has = if has.is_empty() { "none that it names".to_owned() } else { has.join(", ") };
                 format!("not for {}: it has {has}", wanted.join(", "))
@@ -126,18 +147,30 @@ impl Outcome {
             }
             Outcome::ColdDigest { tag: PinnedTag::Moved { now } } => {
                 format!(
-                    "its tag leads to {now} now, which is what would be imported: pin that, or the tag of this digest"
+                    "its tag leads to {now} now, which is what would be imported: pin that, or let `echo {reference} | \
+                     pullthru warm --list -` look for another tag that leads to the pinned one"
                 )
             }
-            Outcome::ColdDigest { tag: PinnedTag::NotWritten } => format!(
-                "look for a tag that leads to it, and warm that: `echo {reference} | pullthru warm --list -`"
+            Outcome::ColdDigest { tag: PinnedTag::Gone } => format!(
+                "its tag is gone: `echo {reference} | pullthru warm --list -` looks for another one that leads to it"
             ),
-            Outcome::Differs { .. } => {
+            Outcome::ColdDigest { tag: PinnedTag::NotWritten } => format!(
+                "no tag is written beside it: `echo {reference} | pullthru warm --list -` looks for one that leads to it"
+            ),
+            Outcome::Differs { age: Some(..24), .. } => {
                 "ECR looks upstream once in 24 h: wait, or delete the tag in the cache and pull it again"
                     .to_owned()
             }
-            Outcome::PinMoved { .. } => {
-                "pin the digest that the tag has now, or the tag that has this digest".to_owned()
+            Outcome::Differs { .. } => {
+                "a pull refreshes it when ECR has not looked for 24 h, unless its tags are immutable"
+                    .to_owned()
+            }
+            Outcome::PinMoved { tag: Some(_), .. } => {
+                "pin the digest that the tag has now, or write the tag that has this digest".to_owned()
+            }
+            Outcome::PinMoved { tag: None, .. } => "write a tag that has this digest".to_owned(),
+            Outcome::OnlyCached { .. } => {
+                "keep it in a repository of your own, or use a version that the upstream still has".to_owned()
             }
             Outcome::Moved { .. } => {
                 "look at what changed, then renew the lock with `--update-lock`".to_owned()
@@ -149,6 +182,9 @@ impl Outcome {
                 }
                 _ => "mend the name or the tag".to_owned(),
             },
+            Outcome::MissingCache => {
+                "push it, mend its name, or configure the upstream whose rule has this prefix".to_owned()
+            }
             Outcome::Denied { next, .. } | Outcome::NotAsked { next, .. } => (*next).to_owned(),
             Outcome::PlatformMissing { .. } => {
                 "use a tag that is built for them, or keep the image off those nodes".to_owned()

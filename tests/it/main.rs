@@ -36,4 +36,5 @@ mod schemas;
 mod scratch;
 mod tree_walk;
 mod tree_write;
+mod verify;
 mod yaml;

@@ -1,0 +1,1 @@
+//! Every format of one result, as reviewed.

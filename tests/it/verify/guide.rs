@@ -1,0 +1,1 @@
+//! The guide shows what the commands print against the simulated registries.

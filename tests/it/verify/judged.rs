@@ -1,0 +1,1 @@
+//! The pure judgement, a case a line.

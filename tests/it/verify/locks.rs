@@ -1,0 +1,90 @@
+//! The lock file: what everything resolved to, and what moved since.
+
+use pullthru::verify::Lock;
+
+use super::{World, assert_says, image};
+
+fn world() -> World {
+    World::new(&[("o/app", &image("app 1"), &["v1"]), ("o/other", &image("other"), &["v1"])])
+        .pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/other:v1"])
+}
+
+const LOCKED: [&str; 4] = ["--at", "upstream", "--lock", "images.lock"];
+
+#[test]
+fn the_first_run_writes_it_and_later_ones_tell_what_moved() {
+    let world = world();
+    let run = world.run(&LOCKED);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.err.contains("wrote images.lock: 2 images"), "{}", run.err);
+    let text = world.scratch.read("images.lock");
+    crate::golden::assert_same("testdata/expected/verify/images.lock", &text);
+    assert_eq!(Lock::read(&text).unwrap().text(), text, "what is read is what was written");
+
+    assert_eq!(world.run(&LOCKED).code, 0);
+    let moved = image("app 2");
+    world.upstream.push("o/app", &moved, ["v1"]);
+    let (code, report) = world.verify(&LOCKED);
+    assert_eq!(code, 1);
+    let row = report.row("ghcr.io/o/app:v1");
+    assert_eq!((&row["outcome"], &row["digest"]), (&"moved".into(), &moved.digest().into()));
+    assert_says(row, "because", &format!("locked as {}", image("app 1").digest()));
+    assert_says(row, "next", "--update-lock");
+    assert_eq!(report.row("ghcr.io/o/other:v1")["outcome"], "resolved");
+    // It is not renewed without being asked to.
+    assert_eq!(world.scratch.read("images.lock"), text);
+    assert_eq!(world.run(&[&LOCKED[..], &["--update-lock"]].concat()).code, 0);
+    assert!(world.scratch.read("images.lock").contains(moved.digest()));
+    assert_eq!(world.run(&LOCKED).code, 0);
+}
+
+#[test]
+fn an_image_that_came_later_is_named_as_not_locked() {
+    let world = world();
+    world.run(&LOCKED);
+    world.upstream.push("o/late", &image("late"), ["v1"]);
+    world.scratch.write("apps/late.yaml", super::pods(&["ghcr.io/o/late:v1"]).as_bytes());
+    let run = world.run(&LOCKED);
+    assert_eq!(run.code, 0);
+    assert!(run.err.contains("1 image not in the lock yet: `--update-lock` adds what is new"), "{}", run.err);
+}
+
+#[test]
+fn what_does_not_resolve_is_left_out_and_said() {
+    let world = world().pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/app:v9"]);
+    let run = world.run(&LOCKED);
+    assert_eq!(run.code, 1);
+    assert!(run.err.contains("wrote images.lock: 1 image; 1 image without a digest left out"), "{}", run.err);
+}
+
+#[test]
+fn a_lock_made_at_the_upstream_holds_at_the_cache() {
+    let world = world();
+    world.run(&LOCKED);
+    world.warm("o/app", "v1");
+    world.warm("o/other", "v1");
+    world.upstream.push("o/app", &image("app 2"), ["v1"]);
+    // The cache still has the locked one.
+    let (code, report) = world.verify(&["--at", "cache", "--lock", "images.lock"]);
+    assert_eq!((code, report.0["summary"]["outcomes"]["resolved"].as_u64()), (0, Some(2)), "{report:#?}");
+}
+
+#[test]
+fn a_file_that_is_no_lock_is_not_overwritten() {
+    let world = world();
+    for (text, said) in [
+        ("not json", "it is no lock file"),
+        ("{\"schema\": \"pullthru/lock/v9\", \"images\": {}}", "this version reads `pullthru/lock/v1`"),
+        ("{\"schema\": \"pullthru/lock/v1\", \"images\": {}, \"more\": 1}", "it is no lock file"),
+    ] {
+        world.scratch.write("images.lock", text.as_bytes());
+        let run = world.run(&LOCKED);
+        assert_eq!(run.code, 2, "{text}");
+        assert!(super::flat(&run.err).contains(said), "{}", run.err);
+        assert_eq!(world.scratch.read("images.lock"), text);
+    }
+    assert_eq!(world.upstream.requests(), 0, "nothing was asked before it was known to be of use");
+    assert_eq!(world.run(&["--update-lock"]).code, 2);
+    let run = world.run(&["--at", "upstream", "--lock", "none/images.lock"]);
+    assert_eq!(run.code, 3, "{}", run.err);
+}

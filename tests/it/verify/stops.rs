@@ -1,0 +1,132 @@
+//! Runs that end before everything is known: the network, a deadline, Ctrl-C, a reader that leaves.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use registry_sim::{Fault, On, RetryAfter};
+use serde_json::Value;
+
+use super::{World, assert_says, image, manifests};
+use crate::scratch::Run;
+
+fn world(images: usize) -> World {
+    let tags: Vec<String> = (100..100 + images).map(|number| format!("v{number}")).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let images: Vec<String> = tags.iter().map(|tag| format!("ghcr.io/o/app:{tag}")).collect();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    World::new(&[("o/app", &image("app"), &tags)]).pulling(&images)
+}
+
+#[test]
+fn a_registry_that_cannot_be_reached_is_no_finding() {
+    let world = world(2);
+    world.upstream.set_down(true);
+    let (code, report) = world.verify(&["--at", "upstream"]);
+    assert_eq!(code, 3);
+    let row = report.row("ghcr.io/o/app:v100");
+    assert_eq!((&row["outcome"], &row["severity"]), (&"unreachable".into(), &"open".into()));
+    assert_says(row, "next", "run again");
+}
+
+#[test]
+fn what_could_not_be_compared_is_open_though_the_cache_has_it() {
+    let world = world(1);
+    world.warm("o/app", "v100");
+    world.upstream.set_down(true);
+    assert_eq!(world.verify(&["--at", "cache"]).0, 0);
+    let (code, report) = world.verify(&["--at", "both"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (3, Some("unreachable")));
+}
+
+#[test]
+fn too_many_requests_and_a_failing_api_are_open_too() {
+    let world = world(1);
+    world.upstream.faults().add(On::path("/v2/*"), Fault::TooManyRequests(RetryAfter::Seconds(3600)));
+    let (code, report) = world.verify(&["--at", "upstream"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (3, Some("unreachable")));
+    assert_says(report.only(), "next", "log in for a higher limit");
+    let body = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
+    world.cache.faults().add(
+        On::operation("DescribeImages"),
+        Fault::Answer {
+            status: 400,
+            media_type: "application/x-amz-json-1.1".to_owned(),
+            body: body.to_owned(),
+        },
+    );
+    let (code, report) = world.verify(&["--at", "cache"]);
+    assert_eq!((code, report.only()["outcome"].as_str()), (3, Some("unreachable")), "{report:#?}");
+}
+
+#[test]
+fn a_deadline_ends_the_run_with_what_is_known() {
+    let world = world(30);
+    world.upstream.faults().add(On::path("/v2/*").skip(10), Fault::Latency(Duration::from_secs(60)));
+    let start = Instant::now();
+    let (code, report) = world.verify(&["--at", "upstream", "--deadline", "2s"]);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(code, 3);
+    let outcomes = &report.0["summary"]["outcomes"];
+    assert!(outcomes["resolved"].as_u64().unwrap() >= 8, "{outcomes}");
+    assert_eq!(outcomes["resolved"].as_u64().unwrap() + outcomes["unreachable"].as_u64().unwrap(), 30);
+    let open = report.0["images"].as_array().unwrap().iter().find(|row| row["outcome"] == "unreachable");
+    assert_says(open.unwrap(), "next", "--deadline");
+}
+
+/// Runs until the registry has been asked for `manifests` manifests, and is sent what Ctrl-C sends.
+fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while manifests(&world.upstream.log()).len() < asked {
+        assert!(start.elapsed() < Duration::from_secs(20), "the registry was not asked");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The answers of those that are not slow come in.
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let sent = Instant::now();
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
+    run
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_partial_results_and_130() {
+    let world = world(30);
+    // The challenge, and five that are answered.
+    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    let arguments = ["--at", "upstream", "--concurrency", "4", "--format"];
+    let run = interrupted(&world, world.command(&[&arguments[..], &["json"]].concat()), 8);
+    assert_eq!(run.code, 130, "{}{}", run.out, run.err);
+    let value: Value = serde_json::from_str(&run.out).unwrap();
+    let (done, unasked) =
+        (value["summary"]["images"].as_u64().unwrap(), value["summary"]["unasked"].as_u64());
+    assert_eq!((done, unasked), (5, Some(25)), "{value:#}");
+    assert!(value["images"].as_array().unwrap().iter().all(|row| row["outcome"] == "resolved"));
+    world.forget();
+    world.upstream.faults().clear();
+    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    let run = interrupted(&world, world.command(&[&arguments[..], &["human"]].concat()), 8);
+    assert_eq!(run.code, 130);
+    assert!(
+        run.out.contains("5 images asked of their upstreams: 5 resolved; stopped with 25 to go"),
+        "{}",
+        run.out
+    );
+    world.forget();
+    let run = interrupted(&world, world.command(&["--at", "upstream", "--lock", "images.lock"]), 6);
+    assert_eq!(run.code, 130);
+    assert!(!world.scratch.path().join("images.lock").exists(), "half a lock would be taken for a whole one");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let world = world(30);
+    let mut command = world.command(&["--at", "upstream", "--format", "json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+}
