@@ -45,24 +45,29 @@ impl Warmer {
             Err(failure) if failure.is_transient() => return Err(Warmed::Unreachable { failure }),
             Err(failure) => return Err(self.refused(pull, failure).await),
         };
-        let tags = newest_first(tags);
-        let looked_at = tags.len().min(LOOKED_AT);
-        let mut waiting = tags.into_iter().take(LOOKED_AT);
-        let mut under_way = JoinSet::new();
-        loop {
-            while under_way.len() < AT_ONCE
-                && let Some(tag) = waiting.next()
-            {
+        let mut tags = newest_first(tags);
+        tags.truncate(LOOKED_AT);
+        for some in tags.chunks(AT_ONCE) {
+            let mut under_way = JoinSet::new();
+            for (index, tag) in some.iter().enumerate() {
                 let Ok(at) = Location::parse(&format!("{upstream}:{tag}")) else { continue };
                 let client = self.client.clone();
-                under_way.spawn(async move { (client.digest(&at).await, tag) });
+                under_way.spawn(async move { (index, client.digest(&at).await) });
             }
-            match under_way.join_next().await {
-                None => return Err(Warmed::NoTag { looked_at }),
-                Some(Ok((Ok(digest), tag))) if digest == *pinned => return Ok(tag),
-                Some(_) => {}
+            // The newest of those that lead to it, whichever answers first.
+            let mut found = None;
+            while let Some(joined) = under_way.join_next().await {
+                if let Ok((index, Ok(digest))) = joined
+                    && digest == *pinned
+                {
+                    found = found.into_iter().chain([index]).min();
+                }
+            }
+            if let Some(tag) = found.and_then(|index| some.get(index)) {
+                return Ok(tag.clone());
             }
         }
+        Err(Warmed::NoTag { looked_at: tags.len() })
     }
 }
 

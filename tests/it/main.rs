@@ -37,4 +37,5 @@ mod scratch;
 mod tree_walk;
 mod tree_write;
 mod verify;
+mod warm;
 mod yaml;

@@ -71,7 +71,8 @@ fn a_dry_run_pulls_nothing_and_names_the_tags() {
     let app = image("app");
     let world = World::new(&[("o/app", &app, &["1.0.0", "1.1.0"])]).pulling(&["ghcr.io/o/app:1.0.0"]);
     let run = text(&world, &["--dry-run"]);
-    let said = "would-import  ghcr.io/o/app:1.0.0  would be pulled by its tag `1.0.0`\n1 image: 1 would-import\n";
+    let said =
+        "would-import  ghcr.io/o/app:1.0.0  would be pulled by its tag `1.0.0`\n1 image: 1 would-import\n";
     assert_eq!((run.code, run.out.as_str()), (0, said));
     world.assert_nothing_imported();
 }
@@ -79,7 +80,8 @@ fn a_dry_run_pulls_nothing_and_names_the_tags() {
 #[test]
 fn a_tag_is_looked_for_when_none_is_written_or_it_has_moved() {
     let (old, new) = (image("old"), image("new"));
-    let world = World::new(&[("o/app", &old, &["1.0.0", "stable-old"]), ("o/app", &new, &["1.1.0", "latest"])]);
+    let world =
+        World::new(&[("o/app", &old, &["1.0.0", "stable-old"]), ("o/app", &new, &["1.1.0", "latest"])]);
     let (alone, moved) = (pinned("o/app", &old), pinned("o/app:latest", &old));
     let world = world.pulling(&[&alone, &moved]);
     let (code, report) = warm(&world, &[]);
@@ -124,7 +126,13 @@ fn what_the_tag_brings_has_to_be_what_is_pinned() {
 #[test]
 fn only_wanted_platforms_and_layers_are_pulled() {
     let app = Image::new("app").platforms(BOTH).layers([5_000, 3_000]).build();
-    let blobs = |world: &World| asked(world, "/blobs/");
+    let blobs = |world: &World| {
+        let log = world.cache.log();
+        let asked = log
+            .iter()
+            .filter(|request| request.host == world.cache.host() && request.path.contains("/blobs/"));
+        asked.map(|request| request.path.clone()).collect::<std::collections::BTreeSet<_>>().len()
+    };
     for (arguments, manifests, pulled) in [
         (&[][..], 3, 6),
         (&["--platform", "linux/arm64"], 2, 3),
@@ -151,7 +159,11 @@ fn layers_are_asked_for_until_they_come_from_the_cache() {
     };
     let world = World::with(&[("o/app", &app, &["v1"])], settings()).pulling(&["ghcr.io/o/app:v1"]);
     let (code, report) = warm(&world, &["--patience", "0s"]);
-    assert_eq!((code, outcomes(&report)), (0, vec![("ghcr.io/o/app:v1", "imported-elsewhere")]), "{report:#}");
+    assert_eq!(
+        (code, outcomes(&report)),
+        (0, vec![("ghcr.io/o/app:v1", "imported-elsewhere")]),
+        "{report:#}"
+    );
     assert!(report["images"][0]["because"].as_str().unwrap().contains(&world.upstream.storage_host()));
     let world = World::with(&[("o/app", &app, &["v1"])], settings()).pulling(&["ghcr.io/o/app:v1"]);
     let (code, report) = warm(&world, &["--patience", "10s"]);
@@ -188,9 +200,12 @@ fn refusals_are_told_apart() {
     let world = World::new(&[]).pulling(&["ghcr.io/o/none:v1"]);
     let run = text(&world, &[]);
     assert_eq!(run.code, 1, "{}{}", run.out, run.err);
-    assert!(run.out.contains("the upstream does not have it, or hides it"), "{}", run.out);
+    assert!(run.out.contains("a wrong secret, or a path that does not exist there"), "{}", run.out);
     let world = there();
-    world.cache.faults().add(On::path("/v2/*/manifests/*"), Fault::TooManyRequests(RetryAfter::Seconds(3600)));
+    world
+        .cache
+        .faults()
+        .add(On::path("/v2/*/manifests/*"), Fault::TooManyRequests(RetryAfter::Seconds(3600)));
     assert_eq!(text(&world, &[]).code, 3);
 }
 
@@ -236,7 +251,11 @@ fn the_next_release_is_pulled_so_that_flux_sees_it() {
         match chosen {
             Some(tag) => {
                 assert_eq!(code, 0, "{rest}: {report:#}");
-                assert_eq!(outcomes(&report), [(format!("ghcr.io/o/app:{tag}").as_str(), "imported")], "{rest}");
+                assert_eq!(
+                    outcomes(&report),
+                    [(format!("ghcr.io/o/app:{tag}").as_str(), "imported")],
+                    "{rest}"
+                );
                 assert!(world.cache.is_cached("ghcr/o/app", tag), "{rest}");
             }
             None => {
