@@ -5,9 +5,8 @@ use std::process::Command;
 
 use crate::golden::{assert_same, copy_of};
 
-/// Runs a page's commands in order and puts their output in place of what the page shows. `variables` are added to
-/// their environment.
-fn renewed(page: &str, directory: &Path, variables: &[(&str, String)]) -> (String, usize) {
+/// Runs a page's commands in order, in a directory, and puts their output in place of what the page shows.
+pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) -> String) -> (String, usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = std::fs::read_to_string(&path).unwrap();
     let mut out = String::new();
@@ -30,7 +29,7 @@ fn renewed(page: &str, directory: &Path, variables: &[(&str, String)]) -> (Strin
             // The demo shows commands itself.
             Some(arguments) if in_block && !demo => {
                 demo = arguments.starts_with("demo");
-                out.push_str(&format!("{line}\n{}", run(arguments, directory, variables)));
+                out.push_str(&format!("{line}\n{}", run(arguments, directory)));
                 runs += 1;
             }
             // Output of the command above: it is made anew.
@@ -41,36 +40,39 @@ fn renewed(page: &str, directory: &Path, variables: &[(&str, String)]) -> (Strin
     (out, runs)
 }
 
-/// Standard output, then standard error, as a terminal would show them for these commands.
-fn run(arguments: &str, directory: &Path, variables: &[(&str, String)]) -> String {
+/// Runs the built binary in a directory.
+fn run(arguments: &str, directory: &Path) -> String {
+    shown(arguments, |words| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+        command.args(words).current_dir(directory);
+        command.env_remove("PULLTHRU_ACCOUNT").env_remove("PULLTHRU_REGION");
+        command
+    })
+}
+
+/// What a command line prints: its words in `command`; what the filter behind its pipe leaves of standard output, then
+/// standard error, as a terminal would show them.
+pub(crate) fn shown(arguments: &str, command: impl Fn(&[&str]) -> Command) -> String {
     let arguments = arguments.split(" #").next().unwrap_or_default();
-    let (command, filter) = arguments.split_once(" | ").unwrap_or((arguments, ""));
-    let all = command;
-    let command = command.trim_end_matches(" 2>/dev/null");
-    let words = command.split_whitespace().map(|word| word.trim_matches('\''));
-    let output = Command::new(env!("CARGO_BIN_EXE_pullthru"))
-        .args(words)
-        .current_dir(directory)
-        .env_remove("PULLTHRU_ACCOUNT")
-        .env_remove("PULLTHRU_REGION")
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap();
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if command == all {
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
+    let (words, filter) = arguments.split_once(" | ").unwrap_or((arguments, ""));
+    let quiet = words.trim_end_matches(" 2>/dev/null");
+    let split: Vec<&str> = quiet.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+    let output = command(&split).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut lines: Vec<&str> = out.split_inclusive('\n').collect();
+    let number = || filter.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    match filter.split(' ').next() {
+        Some("head") => lines.truncate(number()),
+        Some("tail") => drop(lines.drain(..lines.len().saturating_sub(number()))),
+        Some("grep") => {
+            let pattern = filter.trim_start_matches("grep -E ").trim_matches('\'');
+            let pattern = regex::Regex::new(pattern).unwrap();
+            lines.retain(|line| pattern.is_match(line.trim_end()));
+        }
+        _ => {}
     }
-    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    if let Some(pattern) = filter.strip_prefix("grep -E ") {
-        let pattern = regex::Regex::new(pattern.trim_matches('\'')).unwrap();
-        lines.retain(|line| pattern.is_match(line.trim_end()));
-    }
-    let shown = match filter.split_once(" -n ").map(|(tool, number)| (tool, number.trim().parse().unwrap())) {
-        Some(("head", number)) => &lines[..lines.len().min(number)],
-        Some(("tail", number)) => &lines[lines.len().saturating_sub(number)..],
-        _ => &lines,
-    };
-    shown.concat()
+    let err = if quiet == words { err.as_ref() } else { "" };
+    lines.concat() + err
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn the_guides_show_what_the_commands_print() {
     let mut runs = 0;
     for page in ["docs/scan.md", "docs/migrate.md", "docs/overlays.md", "docs/init.md", "docs/flux.md"] {
         let copy = copy_of("testdata/fleet");
-        let (text, commands) = renewed(page, copy.path(), &[]);
+        let (text, commands) = renewed(page, copy.path(), run);
         assert!(commands > 0, "{page} runs nothing");
         assert_same(page, &text);
         runs += commands;
@@ -92,7 +94,13 @@ fn the_guides_show_what_the_commands_print() {
 fn the_guides_to_registries_show_what_the_commands_print() {
     for page in ["docs/warm.md", "README.md"] {
         let world = pullthru::demo::World::start().unwrap();
-        let (text, commands) = renewed(page, world.root(), &world.variables());
+        let (text, commands) = renewed(page, world.root(), |arguments, directory| {
+            shown(arguments, |words| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+                command.args(words).current_dir(directory).envs(world.variables());
+                command
+            })
+        });
         assert!(commands > 0, "{page} runs nothing");
         assert_same(page, &text);
     }
@@ -104,11 +112,10 @@ fn every_block_of_yaml_in_the_guides_is_yaml() {
     let mut blocks = 0;
     for entry in std::fs::read_dir(docs).unwrap() {
         let path = entry.unwrap().path();
-        let Some(text) =
-            std::fs::read_to_string(&path).ok().filter(|_| path.extension().is_some_and(|e| e == "md"))
-        else {
+        if path.extension().is_none_or(|extension| extension != "md") {
             continue;
-        };
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
         for block in text.split("```yaml").skip(1) {
             let (_, block) = block.split_once('\n').unwrap();
             let block = block.split("```").next().unwrap();

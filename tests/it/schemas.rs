@@ -1,6 +1,7 @@
 //! Published JSON Schemas are those of the types, and what the commands print is valid by them.
 
-use pullthru::report::{migrate::MigrationReport, scan::ScanReport};
+use pullthru::report::{migrate::MigrationReport, scan::ScanReport, verify::VerifyReport};
+use pullthru::verify::Lock;
 
 use crate::golden::assert_same;
 
@@ -9,4 +10,6 @@ fn the_schemas_are_those_of_the_types() {
     let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
+    assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));
+    assert_same("schema/lock.v1.json", &text(schemars::schema_for!(Lock)));
 }

@@ -1,1 +1,238 @@
-//! The pure judgement, a case a line.
+//! The pure judgement, a case a line: what was said of an image, and what it means.
+
+use pullthru::image::{Digest, Name};
+use pullthru::pulls::Pull;
+use pullthru::registry::{Detail, Failure, Kind, Network, Platform, Resolved};
+use pullthru::verify::{
+    Answers, At, CacheAnswer, Held, Options, Outcome, PinnedTag, Severity, UpstreamAnswer, judge,
+};
+
+use super::ECR;
+
+fn digest(byte: &str) -> Digest {
+    Digest::parse(&format!("sha256:{}", byte.repeat(32))).unwrap()
+}
+
+fn resolved(byte: &str, platforms: &[(&str, &str)]) -> Resolved {
+    let platforms = platforms.iter().map(|(architecture, variant)| Platform {
+        os: "linux".to_owned(),
+        architecture: (*architecture).to_owned(),
+        variant: Some((*variant).to_owned()).filter(|variant| !variant.is_empty()),
+        os_version: None,
+        digest: digest(byte),
+        size: 1,
+        content: None,
+    });
+    Resolved {
+        digest: digest(byte),
+        media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
+        size: 1,
+        kind: Kind::Image,
+        is_index: true,
+        platforms: platforms.collect(),
+        attestations: Vec::new(),
+    }
+}
+
+fn detail(code: &str, message: &str) -> Box<Detail> {
+    Box::new(Detail { code: Some(code.to_owned()), message: message.to_owned(), ..Detail::default() })
+}
+
+fn not_found() -> Failure {
+    Failure::NotFound(detail("MANIFEST_UNKNOWN", "manifest unknown"))
+}
+
+fn hidden() -> Failure {
+    Failure::Unauthorized(detail("UNAUTHORIZED", "authentication required"))
+}
+
+fn no_network() -> Failure {
+    Failure::Network(Box::default(), Network::Timeout)
+}
+
+/// `v1`, `v1@aa`, `@aa`.
+fn pull(reference: &str) -> Pull {
+    let (tag, pinned) = reference.split_once('@').map_or((reference, None), |(tag, pin)| (tag, Some(pin)));
+    Pull {
+        upstream: Some(Name::parse("ghcr.io/o/app").unwrap()),
+        cached: Some(Name::parse(&format!("{ECR}/ghcr/o/app")).unwrap()),
+        tag: Some(tag.to_owned()).filter(|tag| !tag.is_empty()),
+        digest: pinned.map(digest),
+        artifact: false,
+        places: Vec::new(),
+    }
+}
+
+type Said = Option<Result<&'static str, Failure>>;
+
+fn upstream(by_tag: Said, pinned: Said) -> Option<UpstreamAnswer> {
+    let read =
+        |said: Said| said.map(|said| said.map(|byte| resolved(byte, &[("amd64", ""), ("arm64", "v8")])));
+    Some(UpstreamAnswer { by_tag: read(by_tag), pinned: read(pinned) })
+}
+
+fn has(byte: &str) -> Option<CacheAnswer> {
+    let held = Held { digest: digest(byte).to_string(), age: Some(30), resolved: None };
+    Some(CacheAnswer::Has(Box::new(held)))
+}
+
+fn options(platforms: &[&str]) -> Options {
+    Options {
+        at: At::Both,
+        platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+        allow_import: false,
+        sizes: false,
+    }
+}
+
+/// The outcome's id, with what tells two of the same id apart.
+fn name(outcome: &Outcome) -> String {
+    let more = match outcome {
+        Outcome::ColdDigest { tag: PinnedTag::Leads } => "leads",
+        Outcome::ColdDigest { tag: PinnedTag::Moved { .. } } => "moved",
+        Outcome::ColdDigest { tag: PinnedTag::Gone } => "gone",
+        Outcome::ColdDigest { tag: PinnedTag::NotWritten } => "not written",
+        Outcome::PinMoved { tag: None, .. } => "gone",
+        Outcome::Denied { why, .. } => why,
+        _ => return outcome.id().to_owned(),
+    };
+    format!("{}: {more}", outcome.id())
+}
+
+#[test]
+fn every_pair_of_answers_has_its_outcome() {
+    use CacheAnswer::HasNot;
+    let ok = |byte| Some(Ok(byte));
+    let failed = |failure| Some(CacheAnswer::Failed(failure));
+    let cases: Vec<(&str, Option<UpstreamAnswer>, Option<CacheAnswer>, &str)> = vec![
+        // The upstream alone.
+        ("v1", upstream(ok("aa"), None), None, "resolved"),
+        ("v1@aa", upstream(ok("aa"), None), None, "resolved"),
+        ("@aa", upstream(None, ok("aa")), None, "resolved"),
+        ("v1@aa", upstream(ok("bb"), ok("aa")), None, "pin-moved"),
+        ("v1@aa", upstream(Some(Err(not_found())), ok("aa")), None, "pin-moved: gone"),
+        ("v1@aa", upstream(ok("bb"), Some(Err(not_found()))), None, "missing"),
+        ("v1@aa", upstream(Some(Err(no_network())), ok("aa")), None, "resolved"),
+        ("v1", upstream(Some(Err(not_found())), None), None, "missing"),
+        ("v1", upstream(Some(Err(hidden())), None), None, "missing"),
+        ("v1", upstream(Some(Err(no_network())), None), None, "unreachable"),
+        ("v1", None, None, "not-asked"),
+        // The cache has it.
+        ("v1", None, has("aa"), "resolved"),
+        ("v1", upstream(ok("aa"), None), has("aa"), "resolved"),
+        ("v1", upstream(ok("bb"), None), has("aa"), "differs"),
+        ("v1@aa", upstream(ok("bb"), ok("aa")), has("aa"), "pin-moved"),
+        ("v1@aa", upstream(Some(Err(not_found())), ok("aa")), has("aa"), "pin-moved: gone"),
+        ("v1@aa", upstream(ok("bb"), Some(Err(not_found()))), has("aa"), "only-cached"),
+        ("v1", upstream(Some(Err(not_found())), None), has("aa"), "only-cached"),
+        ("v1", upstream(Some(Err(hidden())), None), has("aa"), "only-cached"),
+        ("v1", upstream(Some(Err(no_network())), None), has("aa"), "unreachable"),
+        ("@aa", upstream(None, ok("aa")), has("aa"), "resolved"),
+        // The cache has it not.
+        ("v1", upstream(ok("aa"), None), Some(HasNot), "cold"),
+        ("v1", None, Some(HasNot), "cold"),
+        ("v1", upstream(Some(Err(not_found())), None), Some(HasNot), "missing"),
+        ("v1", upstream(Some(Err(no_network())), None), Some(HasNot), "unreachable"),
+        ("v1@aa", upstream(ok("aa"), None), Some(HasNot), "cold-digest: leads"),
+        ("v1@aa", upstream(ok("bb"), ok("aa")), Some(HasNot), "cold-digest: moved"),
+        ("v1@aa", upstream(Some(Err(not_found())), ok("aa")), Some(HasNot), "cold-digest: gone"),
+        ("v1@aa", upstream(ok("bb"), Some(Err(not_found()))), Some(HasNot), "missing"),
+        ("@aa", upstream(None, ok("aa")), Some(HasNot), "cold-digest: not written"),
+        ("v1@aa", None, Some(HasNot), "cold-digest: leads"),
+        ("@aa", None, Some(HasNot), "cold-digest: not written"),
+        // The cache could not be asked.
+        ("v1", upstream(ok("aa"), None), failed(no_network()), "unreachable"),
+        ("v1", upstream(Some(Err(not_found())), None), failed(not_found()), "missing"),
+        (
+            "v1",
+            upstream(ok("aa"), None),
+            failed(not_found()),
+            "denied: the upstream has it, and ECR did not import it: `ecr:BatchImportUpstreamImage` is not allowed",
+        ),
+        (
+            "v1",
+            upstream(Some(Err(hidden())), None),
+            failed(not_found()),
+            "denied: it is not there, or may not be imported",
+        ),
+        (
+            "v1",
+            upstream(Some(Err(not_found())), None),
+            failed(Failure::Denied(detail("AccessDeniedException", "not allowed"))),
+            // What ECR keeps from us is said first: it holds for every image.
+            "denied: `ecr:DescribeImages` is not allowed",
+        ),
+        ("v1", None, failed(Failure::Unauthorized(Box::default())), "denied: no login that ECR accepts"),
+    ];
+    for (reference, upstream, cache, expected) in cases {
+        let said = format!("{reference} {upstream:?} {cache:?}");
+        let outcome = judge(&pull(reference), &Answers { upstream, cache }, &options(&[]));
+        assert_eq!(name(&outcome), expected, "{said}");
+        assert!(!outcome.explain().is_empty());
+        let next = outcome.next("x");
+        assert_eq!(next.is_some(), outcome.severity() != Severity::Fine, "{expected}: {next:?}");
+    }
+}
+
+#[test]
+fn an_image_of_ecr_alone() {
+    let own = Pull { upstream: None, ..pull("v1") };
+    for (cache, expected) in [
+        (None, "not-asked"),
+        (has("aa"), "resolved"),
+        (Some(CacheAnswer::HasNot), "missing-cache"),
+        (Some(CacheAnswer::Failed(not_found())), "missing-cache"),
+        (Some(CacheAnswer::Failed(no_network())), "unreachable"),
+    ] {
+        let answers = Answers { upstream: None, cache };
+        assert_eq!(judge(&own, &answers, &options(&[])).id(), expected);
+    }
+}
+
+#[test]
+fn platforms_are_those_that_containerd_would_take() {
+    let check = |has: &[(&str, &str)], wanted: &str| {
+        let by_tag = Some(Ok(resolved("aa", has)));
+        let answers = Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None };
+        judge(&pull("v1"), &answers, &options(&[wanted])).id() == "resolved"
+    };
+    for (has, wanted) in [
+        (("amd64", ""), "linux/amd64"),
+        (("amd64", "v1"), "linux/amd64"),
+        (("arm64", "v8"), "linux/arm64"),
+        (("arm64", ""), "linux/arm64/v8"),
+        (("arm", "v7"), "linux/arm"),
+        (("arm", ""), "linux/arm/v7"),
+        (("arm", "v6"), "linux/arm/v6"),
+    ] {
+        assert!(check(&[has], wanted), "{has:?} {wanted}");
+    }
+    for (has, wanted) in [
+        (("amd64", ""), "linux/arm64"),
+        (("amd64", ""), "windows/amd64"),
+        (("amd64", "v3"), "linux/amd64"),
+        (("arm", "v6"), "linux/arm"),
+        (("arm64", ""), "linux/arm"),
+    ] {
+        assert!(!check(&[has], wanted), "{has:?} {wanted}");
+    }
+    // Charts and signatures run nowhere.
+    let chart = Resolved { kind: Kind::HelmChart, ..resolved("aa", &[]) };
+    let by_tag = Some(Ok(chart));
+    let answers = Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None };
+    assert_eq!(judge(&pull("v1"), &answers, &options(&["linux/arm64"])).id(), "resolved");
+}
+
+#[test]
+fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
+    let next = |age| {
+        let held = Held { digest: digest("aa").to_string(), age, resolved: None };
+        let cache = Some(CacheAnswer::Has(Box::new(held)));
+        judge(&pull("v1"), &Answers { upstream: upstream(Some(Ok("bb")), None), cache }, &options(&[]))
+            .next("x")
+            .unwrap()
+    };
+    assert!(next(Some(3)).starts_with("ECR looks upstream once in 24 h"));
+    assert!(next(Some(40)).contains("unless its tags are immutable"));
+    assert!(next(None).contains("unless its tags are immutable"));
+}

@@ -116,6 +116,8 @@ fn ctrl_c_leaves_partial_results_and_130() {
         run.out
     );
     world.forget();
+    world.upstream.faults().clear();
+    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
     let run = interrupted(&world, world.command(&["--at", "upstream", "--lock", "images.lock"]), 6);
     assert_eq!(run.code, 130);
     assert!(!world.scratch.path().join("images.lock").exists(), "half a lock would be taken for a whole one");
