@@ -2,13 +2,15 @@
 //!
 //! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
 //! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`pulls`] says what nodes will
-//! ask for, [`registry`] asks registries what is behind a reference, [`verify`] judges the answers, [`report`] renders
+//! ask for, [`registry`] asks registries what is behind a reference, [`verify`] judges the answers, [`warm`] fills the
+//! cache, [`report`] renders
 //! results, [`cli`] ties them to the command line.
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod emit;
 pub mod find;
 pub mod image;
@@ -21,4 +23,5 @@ pub mod report;
 pub mod route;
 pub mod tree;
 pub mod verify;
+pub mod warm;
 pub mod yaml;

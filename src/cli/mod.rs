@@ -1,5 +1,6 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
+mod demo;
 mod emit;
 mod init;
 mod migrate;
@@ -7,6 +8,7 @@ mod registries;
 mod repository;
 mod scan;
 mod verify;
+mod warm;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -39,6 +41,10 @@ enum Command {
     Emit(emit::Args),
     /// Ask the registries whether every image resolves, at the cache and upstream
     Verify(verify::Args),
+    /// Pull images through the cache by tag, before a node asks for them
+    Warm(warm::Args),
+    /// The whole way on simulated registries and a sample repository: no account, no network
+    Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
 }
@@ -91,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
+        Command::Warm(args) => warm::run(&args, &mut out),
+        Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };
     let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));

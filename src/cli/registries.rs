@@ -22,7 +22,14 @@ pub(super) struct RegistryArgs {
     insecure: Vec<String>,
 
     /// Ask at this address for the images of a registry: a mirror, or a registry of a test
-    #[arg(long, value_name = "HOST=ADDRESS", value_parser = served_at, help_heading = "Registries")]
+    #[arg(
+        long,
+        value_name = "HOST=ADDRESS",
+        value_parser = served_at,
+        value_delimiter = ',',
+        env = "PULLTHRU_SERVED_AT",
+        help_heading = "Registries"
+    )]
     served_at: Vec<(String, String)>,
 
     /// Requests to one registry at a time. Default: as many as it bears
@@ -43,7 +50,7 @@ fn served_at(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..).unwrap_or_default() {
         "s" => 1,

@@ -114,7 +114,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         }
     }
     let notes = say_notes(&client);
-    let report = VerifyReport::new(at, &asked.verified, asked.unasked, &pulls.unknown, notes);
+    let list = args.list.as_ref().map(|list| list.display().to_string());
+    let report = VerifyReport::new(at, &asked, &pulls.unknown, list.as_deref(), notes);
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,

@@ -172,4 +172,12 @@ mod tests {
             assert_eq!(of(&values), expected, "{values:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn of_anything(text in r#"(Bearer|Basic|realm|scope|=|,|"|\\\\| |[!-~]){0,40}"#) {
+            let found = challenges(&text);
+            proptest::prop_assert!(found.iter().all(|(scheme, _)| !scheme.is_empty()));
+        }
+    }
 }

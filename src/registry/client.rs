@@ -5,18 +5,18 @@
 //! token at once, so that a hundred images of ten repositories cost a hundred requests and ten tokens.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
 use super::auth::{Credentials, Found, variable_for};
-use super::challenge::{Challenge, challenge, pull_scope};
+use super::challenge::challenge;
 use super::ecr::Access;
 use super::failure::{Broken, Detail, Failure};
 use super::flight::Flights;
+use super::known::{Known, Registry, Scheme};
 use super::limit::Gate;
 use super::login::{Authorization, Token, Want, no_login};
 use super::note::{Note, Notes};
@@ -48,91 +48,6 @@ pub(super) struct Inner {
     registries: Mutex<HashMap<String, Arc<Registry>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     deadline: Option<Instant>,
-}
-
-/// What is known about one registry.
-pub(super) struct Registry {
-    /// As references name it.
-    pub(super) name: String,
-    /// Where it is served.
-    pub(super) base: Url,
-    gate: Arc<Gate>,
-    known: Mutex<Option<Known>>,
-    /// Held by the first request.
-    probe: tokio::sync::Mutex<()>,
-    bad_login: AtomicBool,
-}
-
-/// What a registry asks for.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) scheme: Scheme,
-    /// A scope that is not one of a repository (`aws`, for ECR Public).
-    general: Option<String>,
-    /// Repositories whose scope has another name than they.
-    scopes: HashMap<String, String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// Nothing, as far as is known.
-    Open,
-    Basic,
-    Bearer {
-        realm: String,
-        service: Option<String>,
-    },
-}
-
-impl Known {
-    pub(super) fn scope(&self, repository: &str) -> String {
-        self.general
-            .clone()
-            .or_else(|| self.scopes.get(repository).cloned())
-            .unwrap_or_else(|| pull_scope(repository))
-    }
-}
-
-impl Registry {
-    fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers a challenge; says whether another authorization follows from it for this repository.
-    fn learn(&self, challenge: Challenge, repository: &str) -> bool {
-        let mut slot = self.known();
-        let open = Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
-        let known = slot.get_or_insert(open);
-        let before = (known.scheme.clone(), known.scope(repository));
-        match challenge {
-            Challenge::Basic => known.scheme = Scheme::Basic,
-            Challenge::Bearer { realm, service, scope } => {
-                known.scheme = Scheme::Bearer { realm, service };
-                let scope = scope.unwrap_or_default();
-                let asked = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':'));
-                match asked {
-                    // ghcr.io names a placeholder where it cannot know the repository.
-                    Some(("user/image", _)) => {}
-                    Some((name, _)) if is_repository(name) && name != repository => {
-                        known.scopes.insert(repository.to_owned(), pull_scope(name));
-                    }
-                    Some(_) => {}
-                    None if scope.is_empty() || scope.contains(':') => {}
-                    None => known.general = Some(scope),
-                }
-            }
-        }
-        before != (known.scheme.clone(), known.scope(repository))
-    }
-
-    pub(super) fn is_login_bad(&self) -> bool {
-        self.bad_login.load(Ordering::Relaxed)
-    }
-
-    /// A password that was refused as such is not tried on every repository: accounts get locked that way.
-    pub(super) fn login_is_bad(&self) {
-        self.bad_login.store(true, Ordering::Relaxed);
-    }
 }
 
 /// One question to a registry.
@@ -193,24 +108,21 @@ impl Inner {
         let base = self.settings.base(name).map_err(|error| {
             Failure::Broken(Detail::of(name, "").saying(&error.to_string()), Broken::Protocol)
         })?;
-        let registry = Arc::new(Registry {
-            name: name.to_owned(),
-            gate: self.gate(&base),
-            base,
-            known: Mutex::default(),
-            probe: tokio::sync::Mutex::default(),
-            bad_login: AtomicBool::new(false),
-        });
+        let registry = Arc::new(Registry::new(name, base.clone(), self.gate(&base)));
         registries.insert(name.to_owned(), Arc::clone(&registry));
         Ok(registry)
     }
 
     /// The gate of the host that a URL leads to.
     pub(super) fn gate(&self, url: &Url) -> Arc<Gate> {
+        self.gate_at(&authority(url))
+    }
+
+    /// The gate of a host, or of what stands for one.
+    pub(super) fn gate_at(&self, host: &str) -> Arc<Gate> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate =
-            gates.entry(authority(url)).or_insert_with(|| Arc::new(Gate::new(self.settings.concurrency)));
-        Arc::clone(gate)
+        let new = || Arc::new(Gate::new(self.settings.concurrency));
+        Arc::clone(gates.entry(host.to_owned()).or_insert_with(new))
     }
 
     /// `work`, ended by the run's deadline.
@@ -245,14 +157,14 @@ impl Inner {
         let mut want = Want::default();
         let mut renewed = false;
         let mut last: Option<Answer> = None;
+        let mut stale = None;
         for _ in 0..ROUNDS {
             let first = registry.known().is_none();
             let probing = if first { Some(registry.probe.lock().await) } else { None };
-            let open = || Known { scheme: Scheme::Open, general: None, scopes: HashMap::new() };
             // Another request may have learned it while this one waited.
             let known = registry.known().clone();
-            let probing = probing.filter(|_| known.is_none());
-            let known = known.unwrap_or_else(open);
+            let mut probing = probing.filter(|_| known.is_none());
+            let known = known.unwrap_or_else(Known::open);
             let used = self.authorization(&registry, repository, &known, want).await?;
             if let (None, Some(answer)) = (&used, &last) {
                 // Nothing to show for the challenge: asking again would give the same.
@@ -268,30 +180,46 @@ impl Inner {
                 form: None,
                 reading: call.reading,
             };
-            let result = self.persist(&registry.gate, &detail, &shot).await;
+            // A registry that has to be asked more than once does not keep the others waiting.
+            let give_way = || {
+                if probing.take().is_some() {
+                    registry.known().get_or_insert_with(Known::open);
+                }
+            };
+            let result = self.persist(&registry.gate, &detail, &shot, give_way).await;
             if probing.is_some()
                 && !matches!(&result, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED)
             {
-                registry.known().get_or_insert_with(open);
+                registry.known().get_or_insert_with(Known::open);
             }
             let answer = result?;
-            let from_elsewhere = answer.url.origin() != registry.base.origin();
-            let expired = used.is_some() && is_expired(&answer);
             if answer.status.is_success() {
+                if let Some(note) = stale {
+                    self.notes.add(note);
+                }
                 return Ok(answer);
             }
-            if from_elsewhere || (answer.status != StatusCode::UNAUTHORIZED && !expired) {
-                return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want));
+            let judge = |answer| Err(self.judge(&registry, detail.clone(), answer, used.as_ref(), want));
+            let is_from_elsewhere = answer.url.origin() != registry.base.origin();
+            let is_too_old = used.is_some() && is_expired(&answer);
+            match challenge(&answer.headers) {
+                // What another host asks for says nothing about this registry.
+                Some(challenge) if !is_from_elsewhere && answer.status == StatusCode::UNAUTHORIZED => {
+                    registry.learn(challenge, repository);
+                }
+                _ => {
+                    registry.known().get_or_insert_with(Known::open);
+                    if is_from_elsewhere || !is_too_old {
+                        return judge(&answer);
+                    }
+                }
             }
-            let changed = match challenge(&answer.headers) {
-                Some(challenge) => registry.learn(challenge, repository),
-                None if expired => false,
-                None => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
-            };
             drop(probing);
+            let is_other =
+                registry.known().as_ref().is_some_and(|now| !now.asks_the_same(&known, repository));
             match &used {
                 None => {}
-                Some(_) if changed => {}
+                Some(_) if is_other => {}
                 Some(old) if !renewed && !old.fresh => {
                     renewed = true;
                     want.refused = Some(old.generation);
@@ -299,14 +227,14 @@ impl Inner {
                 Some(Authorization { source: Some(source), .. })
                     if !want.anonymous && matches!(known.scheme, Scheme::Bearer { .. }) =>
                 {
-                    self.notes.add(Note::StaleLogin {
+                    stale = Some(Note::StaleLogin {
                         registry: registry.name.clone(),
                         source_name: source.clone(),
                         answer: "401 for its token".to_owned(),
                     });
                     want = Want { refused: None, anonymous: true };
                 }
-                Some(_) => return Err(self.judge(&registry, detail.clone(), &answer, used.as_ref(), want)),
+                Some(_) => return judge(&answer),
             }
             last = Some(answer);
         }
@@ -343,11 +271,13 @@ impl Inner {
     }
 
     /// Sends until there is an answer that will stay: any status but 429 and those of a passing fault.
+    /// `waiting` is called before each wait.
     pub(super) async fn persist(
         &self,
         gate: &Gate,
         detail: &Detail,
         shot: &Shot<'_>,
+        mut waiting: impl FnMut(),
     ) -> Result<Answer, Failure> {
         let retries = &self.settings.retries;
         let (mut attempt, mut throttled) = (0, 0);
@@ -383,6 +313,7 @@ impl Inner {
             {
                 return Err(failure);
             }
+            waiting();
             let wait = retry::backoff(retries, attempt);
             tokio::time::sleep(pause.map_or(wait, |pause| pause + wait.min(Duration::from_secs(1)))).await;
         }

@@ -43,7 +43,16 @@ impl Client {
         let Ok(host) = at.registry().parse::<EcrHost>() else {
             return Err(Failure::Broken(detail.saying("not an ECR registry"), Broken::Protocol));
         };
-        let work = self.inner.access.cached(&host, at, detail);
+        let gate = self.inner.gate_at(&format!("the ECR API of {}", host.region));
+        let work = async {
+            let permit = gate.enter().await;
+            let result = self.inner.access.cached(&host, at, detail).await;
+            match &result {
+                Err(Failure::TooManyRequests(_)) => permit.throttled(None),
+                _ => permit.answered(),
+            }
+            result
+        };
         self.inner.in_time(at.name(), work).await
     }
 }
@@ -127,12 +136,18 @@ mod with_sdk {
 
         async fn client(&self, host: &EcrHost) -> aws_sdk_ecr::Client {
             let shared = self.shared.get_or_init(|| load(self.ca_file.clone())).await;
-            let config = aws_sdk_ecr::config::Builder::from(shared)
-                .region(Region::new(host.region.as_str().to_owned()))
-                .use_fips(host.fips)
-                .use_dual_stack(host.dual_stack)
-                .build();
-            aws_sdk_ecr::Client::from_conf(config)
+            let mut config = aws_sdk_ecr::config::Builder::from(shared)
+                .region(Region::new(host.region.as_str().to_owned()));
+            // An endpoint of its own rules the special ones out (the SDK's endpoint rules refuse both together).
+            let is_moved = shared.endpoint_url().is_some()
+                || std::env::var_os("AWS_ENDPOINT_URL_ECR").is_some_and(|url| !url.is_empty());
+            if host.fips && !is_moved {
+                config = config.use_fips(true);
+            }
+            if host.dual_stack && !is_moved {
+                config = config.use_dual_stack(true);
+            }
+            aws_sdk_ecr::Client::from_conf(config.build())
         }
 
         /// The login for a registry: user `AWS`, and a password for half a day.
@@ -231,11 +246,11 @@ mod with_sdk {
 
     /// An SDK error as a failure. Of errors about credentials only the kind is told: their text may hold what
     /// a credential program printed.
-    fn failure<E: ProvideErrorMetadata, R>(
-        mut detail: Detail,
-        action: &str,
-        error: &SdkError<E, R>,
-    ) -> Failure {
+    fn failure<E, R>(mut detail: Detail, action: &str, error: &SdkError<E, R>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
         let code = error.code().map(str::to_owned);
         let message = error.message().unwrap_or_default().to_owned();
         let region =
@@ -254,13 +269,13 @@ mod with_sdk {
                         Some("is the Region right, and its endpoint reachable from here?".to_owned());
                     return Failure::Network(detail.saying(&text), kind);
                 }
-                return no_credentials(detail);
+                return not_sent(detail, error);
             }
             SdkError::TimeoutError(_) => {
                 let text = format!("the ECR API of `{region}` did not answer in time");
                 return Failure::Network(detail.saying(&text), Network::Timeout);
             }
-            SdkError::ConstructionFailure(_) => return no_credentials(detail),
+            SdkError::ConstructionFailure(_) => return not_sent(detail, error),
             _ => {
                 let text = format!("the ECR API of `{region}` gave an answer that cannot be read");
                 return Failure::Broken(detail.saying(&text), Broken::Protocol);
@@ -294,7 +309,13 @@ mod with_sdk {
         }
     }
 
-    fn no_credentials(mut detail: Detail) -> Failure {
+    /// A call that never left: for want of credentials, or of settings that fit.
+    fn not_sent(mut detail: Detail, error: &(dyn std::error::Error + 'static)) -> Failure {
+        let text = super::super::wire::chain(error);
+        if !text.to_ascii_lowercase().contains("credential") {
+            let text = format!("the ECR API could not be called: {text}");
+            return Failure::Broken(detail.saying(&text), Broken::Protocol);
+        }
         detail.hint = Some(
             "set `AWS_PROFILE`, run `aws sso login`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
                 .to_owned(),

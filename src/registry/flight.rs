@@ -6,10 +6,14 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::failure::Failure;
+
+/// How long a failure stands for those who come after it: finding no AWS credentials takes seconds each time.
+const FAILURE_LASTS: Duration = Duration::from_secs(5);
 
 /// Values by key, each with the time until which it may be used.
 #[derive(Debug)]
@@ -64,7 +68,7 @@ impl<T: Clone> Flights<T> {
             return Ok(Landed { value: value.clone(), generation: cell.generation, fresh: false });
         }
         if let Some((at, failure)) = &cell.failed
-            && *at >= came
+            && (*at >= came || at.elapsed() < FAILURE_LASTS)
         {
             return Err(failure.clone());
         }
@@ -90,7 +94,6 @@ mod tests {
     use super::super::failure::Detail;
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     async fn many(good: bool) -> (usize, usize) {
         let flights = Arc::new(Flights::<u8>::new());

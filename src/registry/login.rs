@@ -14,9 +14,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::auth::{Credential, Found, Secret, variable_for};
-use super::client::{Inner, Known, Registry, Scheme};
+use super::client::Inner;
 use super::failure::{Broken, Detail, Failure, Network};
 use super::flight::Landed;
+use super::known::{Known, Registry, Scheme};
 use super::note::Note;
 use super::settings::authority;
 use super::wire::{Answer, Reading, Shot};
@@ -188,18 +189,22 @@ impl Inner {
                 Some(code) => format!("{} {code}", answer.status.as_u16()),
                 None => answer.status.as_u16().to_string(),
             };
-            self.notes.add(Note::StaleLogin {
+            let note = Note::StaleLogin {
                 registry: registry.name.clone(),
                 source_name: found.source.clone(),
                 answer: said,
-            });
-            of_login = Some(failure);
+            };
+            of_login = Some((failure, note));
         }
         let answer = self.ask_realm(registry, repository, &realm, (service, scope), None).await?;
         if answer.status.is_success() {
+            // Only now: a login that may not read what nobody may read is not a stale one.
+            if let Some((_, note)) = of_login {
+                self.notes.add(note);
+            }
             return token_of(&answer, None, detail());
         }
-        Err(of_login.unwrap_or_else(|| {
+        Err(of_login.map(|(failure, _)| failure).unwrap_or_else(|| {
             let mut failure = Failure::of_answer(detail(), answer.status.as_u16(), &answer.body, &[]);
             if matches!(failure, Failure::Unauthorized(_) | Failure::Denied(_)) {
                 failure.detail_mut().hint = Some(no_login(&registry.name));
@@ -257,15 +262,14 @@ impl Inner {
             form,
             reading: Reading::Keep(TOKEN_MAX),
         };
-        self.persist(&self.gate(realm), &Detail::of(&registry.name, repository), &shot).await.map_err(
-            |mut failure| {
-                let detail = failure.detail_mut();
-                if detail.hint.is_none() {
-                    detail.hint = Some(format!("its token server is `{}`", authority(realm)));
-                }
-                failure
-            },
-        )
+        let detail = Detail::of(&registry.name, repository);
+        self.persist(&self.gate(realm), &detail, &shot, || {}).await.map_err(|mut failure| {
+            let detail = failure.detail_mut();
+            if detail.hint.is_none() {
+                detail.hint = Some(format!("its token server is `{}`", authority(realm)));
+            }
+            failure
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod digest;
 mod ecr;
 mod failure;
 mod flight;
+mod known;
 mod limit;
 mod list;
 mod location;

@@ -314,7 +314,7 @@ fn blobs(image: &oci_spec::image::ImageManifest) -> Option<Blobs> {
         Some(Blob {
             digest: Digest::parse(descriptor.digest().as_ref()).ok()?,
             size: descriptor.size(),
-            media_type: super::failure::printable(&descriptor.media_type().to_string(), 128),
+            media_type: super::failure::printable(descriptor.media_type().as_ref(), 128),
         })
     };
     Some(Blobs {

@@ -27,8 +27,8 @@ pub(super) struct Wire {
     local: reqwest::Client,
 }
 
-/// One request.
-#[derive(Clone, Debug)]
+/// One request. No `Debug`: a form holds a token.
+#[derive(Clone)]
 pub(super) struct Shot<'a> {
     pub(super) method: Method,
     pub(super) url: Url,

@@ -5,6 +5,7 @@ pub mod finding;
 pub mod migrate;
 pub mod scan;
 pub mod verify;
+pub mod warm;
 
 use std::io::IsTerminal;
 

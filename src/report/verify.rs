@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::finding::{self, Finding, Level, cell};
 use super::{Paint, count};
 use crate::pulls::{Place, Unknown};
-use crate::verify::{At, Severity, Verified};
+use crate::verify::{Asked, At, Severity, Verified};
 
 /// `pullthru/verification/v1`: each image once, with everywhere that it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -100,14 +100,16 @@ impl From<&Place> for PlaceRow {
 }
 
 impl VerifyReport {
+    /// `list` is the file that the images were listed in, when it was not a repository.
     pub fn new(
         at: At,
-        verified: &[Verified],
-        unasked: usize,
+        asked: &Asked,
         unknown: &[Unknown],
+        list: Option<&str>,
         notes: Vec<String>,
     ) -> VerifyReport {
-        let images: Vec<VerifiedRow> = verified.iter().map(row).collect();
+        let images: Vec<VerifiedRow> = asked.verified.iter().map(|verified| row(verified, list)).collect();
+        let unasked = asked.unasked;
         let mut summary = VerifySummary { images: images.len(), unasked, ..VerifySummary::default() };
         for row in &images {
             *summary.outcomes.entry(row.outcome.to_owned()).or_default() += 1;
@@ -171,8 +173,14 @@ impl VerifyReport {
     }
 }
 
-fn row(verified: &Verified) -> VerifiedRow {
+fn row(verified: &Verified, list: Option<&str>) -> VerifiedRow {
     let pull = &verified.pull;
+    // The command that warms it, from where it was read.
+    let warm = match (list, pull.places.first()) {
+        (Some(list), _) => format!("pullthru warm --list {list}"),
+        (None, Some(place)) => format!("pullthru warm {}", place.path),
+        (None, None) => "pullthru warm".to_owned(),
+    };
     let reference = pull.reference();
     let cached = pull.cached.as_ref().map(|name| pull.under(name));
     let resolved = verified.resolved.as_ref();
@@ -188,7 +196,7 @@ fn row(verified: &Verified) -> VerifiedRow {
             Severity::Bad => "bad",
         },
         because: verified.outcome.explain(),
-        next: verified.outcome.next(cached.as_ref().unwrap_or(&reference)),
+        next: verified.outcome.next(&warm),
         digest: digest.or_else(|| verified.at_cache.clone()).or_else(|| verified.at_upstream.clone()),
         upstream_digest: verified.at_upstream.clone(),
         cache_digest: verified.at_cache.clone(),
@@ -223,10 +231,13 @@ const RULES: [(&str, &str); 13] = [
     ("invalid", "The text is no image reference: no node can pull it."),
 ];
 
+/// Most images of a new cache: a line each.
+const COLD: &str = "cold";
+
 /// What is wrong first, then a line for everything.
 pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for severity in ["bad", "open", "note"] {
-        for row in report.images.iter().filter(|row| row.severity == severity) {
+        for row in report.images.iter().filter(|row| row.severity == severity && row.outcome != COLD) {
             let word = match severity {
                 "bad" => paint.red(row.outcome),
                 _ => paint.cyan(row.outcome),
@@ -239,6 +250,16 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
             for place in &row.places {
                 writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
             }
+        }
+    }
+    let cold: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.outcome == COLD).collect();
+    if let Some(first) = cold.first() {
+        let all = format!("{}, {}", count(cold.len(), "image"), first.because);
+        writeln!(out, "{}  {all}; `pullthru warm` imports now", paint.cyan(COLD))?;
+        for row in cold {
+            let places: Vec<String> =
+                row.places.iter().map(|place| format!("{}:{}", place.path, place.line)).collect();
+            writeln!(out, "  {}  {}", row.reference, paint.dim(&places.join(" ")))?;
         }
     }
     let fine: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.severity == "fine").collect();
@@ -283,7 +304,7 @@ fn described(row: &VerifiedRow) -> String {
 }
 
 /// Decimal, as registries count.
-fn bytes(size: u64) -> String {
+pub(super) fn bytes(size: u64) -> String {
     let mut value = size as f64;
     let mut unit = "B";
     for next in ["kB", "MB", "GB", "TB"] {

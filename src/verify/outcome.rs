@@ -138,14 +138,14 @@ impl Outcome {
     }
 
     /// What to do; `None` when there is nothing to do.
-    pub fn next(&self, reference: &str) -> Option<String> {
+    pub fn next(&self, warm: &str) -> Option<String> {
         let next = match self {
             Outcome::Resolved => return None,
             Outcome::Cold => {
-                format!("`pullthru warm` imports it now: `echo {reference} | pullthru warm --list -`")
+                format!("`{warm}` imports it now")
             }
             Outcome::ColdDigest { tag: PinnedTag::Leads } => {
-                format!("warm it before the merge: `echo {reference} | pullthru warm --list -`")
+                format!("warm it before the merge: `{warm}`")
             }
             Outcome::ColdDigest { tag: PinnedTag::Holds } => {
                 let tagged = reference.split('@').next().unwrap_or_default();
@@ -155,16 +155,15 @@ impl Outcome {
             }
             Outcome::ColdDigest { tag: PinnedTag::Moved { now } } => {
                 format!(
-                    "its tag leads to {now} now, which is what would be imported: pin that, or let `echo {reference} | \
-                     pullthru warm --list -` look for another tag that leads to the pinned one"
+                    "its tag leads to {now} now, which is what would be imported: pin that, or let `{warm}` look for another tag that leads to the pinned one"
                 )
             }
-            Outcome::ColdDigest { tag: PinnedTag::Gone } => format!(
-                "its tag is gone: `echo {reference} | pullthru warm --list -` looks for another one that leads to it"
-            ),
-            Outcome::ColdDigest { tag: PinnedTag::NotWritten } => format!(
-                "no tag is written beside it: `echo {reference} | pullthru warm --list -` looks for one that leads to it"
-            ),
+            Outcome::ColdDigest { tag: PinnedTag::Gone } => {
+                format!("its tag is gone: `{warm}` looks for another one that leads to it")
+            }
+            Outcome::ColdDigest { tag: PinnedTag::NotWritten } => {
+                format!("no tag is written beside it: `{warm}` looks for one that leads to it")
+            }
             Outcome::Differs { age: Some(..24), .. } => {
                 "ECR looks upstream once in 24 h: wait, or delete the tag in the cache and pull it again"
                     .to_owned()

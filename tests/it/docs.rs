@@ -10,13 +10,14 @@ pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) ->
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = std::fs::read_to_string(&path).unwrap();
     let mut out = String::new();
-    let mut in_block = false;
+    let (mut in_block, mut demo) = (false, false);
     let mut runs = 0;
     // A block with a file's name is that file.
     let mut file: Option<(String, String)> = None;
     for line in text.lines() {
         if line.starts_with("```") {
             in_block = line == "```console";
+            demo = false;
             if let Some((name, text)) = file.take() {
                 std::fs::write(directory.join(name), text).unwrap();
             }
@@ -25,7 +26,9 @@ pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) ->
             text.push_str(&format!("{line}\n"));
         }
         match line.strip_prefix("$ pullthru ") {
-            Some(arguments) if in_block => {
+            // The demo shows commands itself.
+            Some(arguments) if in_block && !demo => {
+                demo = arguments.starts_with("demo");
                 out.push_str(&format!("{line}\n{}", run(arguments, directory)));
                 runs += 1;
             }
@@ -37,7 +40,7 @@ pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) ->
     (out, runs)
 }
 
-/// Standard output, then standard error, as a terminal would show them for these commands.
+/// Runs the built binary in a directory.
 fn run(arguments: &str, directory: &Path) -> String {
     shown(arguments, |words| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
@@ -47,30 +50,29 @@ fn run(arguments: &str, directory: &Path) -> String {
     })
 }
 
-/// What a command line prints: its words in `command`, then the filter behind its pipe.
+/// What a command line prints: its words in `command`; what the filter behind its pipe leaves of standard output, then
+/// standard error, as a terminal would show them.
 pub(crate) fn shown(arguments: &str, command: impl Fn(&[&str]) -> Command) -> String {
     let arguments = arguments.split(" #").next().unwrap_or_default();
     let (words, filter) = arguments.split_once(" | ").unwrap_or((arguments, ""));
-    let words: Vec<&str> = words.split_whitespace().map(|word| word.trim_matches('\'')).collect();
-    let output = command(&words).output().unwrap();
+    let quiet = words.trim_end_matches(" 2>/dev/null");
+    let split: Vec<&str> = quiet.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+    let output = command(&split).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    // The pipe takes standard output alone, and the guides show both.
-    let text = format!("{out}{err}");
-    let (lines, count) = (text.lines().collect::<Vec<_>>(), text.lines().count());
-    let kept = match (filter.strip_prefix("head -n "), filter.strip_prefix("tail -n ")) {
-        (Some(number), _) => &lines[..count.min(number.trim().parse().unwrap())],
-        (_, Some(number)) => {
-            let out: Vec<&str> = out.lines().collect();
-            let from = out.len().saturating_sub(number.trim().parse().unwrap());
-            return out[from..]
-                .iter()
-                .chain(&err.lines().collect::<Vec<_>>())
-                .map(|line| format!("{line}\n"))
-                .collect();
+    let mut lines: Vec<&str> = out.split_inclusive('\n').collect();
+    let number = || filter.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    match filter.split(' ').next() {
+        Some("head") => lines.truncate(number()),
+        Some("tail") => drop(lines.drain(..lines.len().saturating_sub(number()))),
+        Some("grep") => {
+            let pattern = filter.trim_start_matches("grep -E ").trim_matches('\'');
+            let pattern = regex::Regex::new(pattern).unwrap();
+            lines.retain(|line| pattern.is_match(line.trim_end()));
         }
-        _ => return text,
-    };
-    kept.iter().map(|line| format!("{line}\n")).collect()
+        _ => {}
+    }
+    let err = if quiet == words { err.as_ref() } else { "" };
+    lines.concat() + err
 }
 
 #[test]
@@ -84,4 +86,42 @@ fn the_guides_show_what_the_commands_print() {
         runs += commands;
     }
     assert!(runs >= 8);
+}
+
+/// What asks registries is run in the world of the demo, whose images and digests are always the same.
+#[test]
+#[cfg(feature = "aws")]
+fn the_guides_to_registries_show_what_the_commands_print() {
+    for page in ["docs/warm.md", "README.md"] {
+        let world = pullthru::demo::World::start().unwrap();
+        let (text, commands) = renewed(page, world.root(), |arguments, directory| {
+            shown(arguments, |words| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+                command.args(words).current_dir(directory).envs(world.variables());
+                command
+            })
+        });
+        assert!(commands > 0, "{page} runs nothing");
+        assert_same(page, &text);
+    }
+}
+
+#[test]
+fn every_block_of_yaml_in_the_guides_is_yaml() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut blocks = 0;
+    for entry in std::fs::read_dir(docs).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("```yaml").skip(1) {
+            let (_, block) = block.split_once('\n').unwrap();
+            let block = block.split("```").next().unwrap();
+            assert_eq!(pullthru::yaml::parse(block).errors, [], "{}: {block}", path.display());
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 5, "{blocks}");
 }

@@ -8,6 +8,7 @@
 )]
 
 mod config;
+mod demo;
 mod docs;
 mod edits;
 mod emit_flux;
@@ -29,10 +30,12 @@ mod policies;
 mod proof;
 mod properties_route;
 mod pulls;
+mod registry;
 mod safety;
 mod schemas;
 mod scratch;
 mod tree_walk;
 mod tree_write;
 mod verify;
+mod warm;
 mod yaml;

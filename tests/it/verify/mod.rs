@@ -98,7 +98,12 @@ impl World {
 
     /// `pullthru verify` with AWS credentials, a cache that is configured, and the registries of this world.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.bare(arguments);
+        self.command_of("verify", arguments)
+    }
+
+    /// The same of another command.
+    pub(crate) fn command_of(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = self.bare_of(name, arguments);
         command.args(["--account", "123456789012", "--region", "ca-central-1"]);
         command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
         command
@@ -106,7 +111,11 @@ impl World {
 
     /// The same without credentials and without a cache.
     pub(crate) fn bare(&self, arguments: &[&str]) -> Command {
-        let mut command = self.scratch.command(&["verify"]);
+        self.bare_of("verify", arguments)
+    }
+
+    pub(crate) fn bare_of(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = self.scratch.command(&[name]);
         command.args(arguments);
         command.arg("--served-at").arg(format!("ghcr.io={}", self.upstream.host()));
         command.arg("--served-at").arg(format!("{ECR}={}", self.cache.host()));

@@ -1,0 +1,90 @@
+//! `pullthru demo`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use clap::Parser;
+
+use super::{Outcome, Stop};
+use crate::demo::{ACCOUNT, REGION, World};
+use crate::report::Paint;
+
+/// The whole way on loopback: a sample repository, an upstream registry and a cache, no account needed.
+///
+/// Both registries are simulated on free ports of this machine; the commands are the real ones.
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    /// Leave the migrated repository behind
+    #[arg(long)]
+    keep: bool,
+}
+
+/// What is said before each command, and its arguments.
+const STEPS: [(&str, &[&str]); 6] = [
+    (
+        "The cache: an account, a Region, and the upstreams that the repository uses.",
+        &["init", "--account", ACCOUNT, "--region", REGION],
+    ),
+    ("What do the applications pull, and where would it come from?", &["scan", "apps"]),
+    (
+        "Behind the cache, by the smallest change that does it (without --write: the diff).",
+        &["migrate", "--write"],
+    ),
+    ("Does everything resolve? The cache is empty, and ECR imports nothing by digest.", &["verify"]),
+    ("So every image is pulled through the cache by its tag, before a node asks.", &["warm"]),
+    ("And now?", &["verify"]),
+];
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    if cfg!(not(feature = "aws")) {
+        return Err(Stop::usage(
+            "this build has no AWS support, which the demo shows",
+            "build with the feature `aws`, which is on by default",
+        ));
+    }
+    let failed = |error: &dyn std::fmt::Display| {
+        Stop::usage(
+            error.to_string(),
+            "is there room in the temporary directory, and may servers listen on 127.0.0.1?",
+        )
+    };
+    let world = World::start().map_err(|error| failed(&error))?;
+    let program = std::env::current_exe()?;
+    let paint = Paint::for_stdout();
+    let mut codes = Vec::new();
+    for (what, arguments) in STEPS {
+        writeln!(
+            out,
+            "{}\n{}",
+            paint.dim(&format!("# {what}")),
+            paint.bold(&format!("$ pullthru {}", arguments.join(" ")))
+        )?;
+        // The command writes to the same place, in its turn.
+        out.flush()?;
+        let status = Command::new(&program)
+            .args(arguments)
+            .current_dir(world.root())
+            .env_clear()
+            .envs(
+                ["PATH", "NO_COLOR", "TERM", "SystemRoot"]
+                    .iter()
+                    .filter_map(|key| Some((key, std::env::var_os(key)?))),
+            )
+            .envs(world.variables())
+            .stdin(Stdio::null())
+            .status()?;
+        codes.push(status.code());
+        writeln!(out)?;
+    }
+    let expected = [Some(0), Some(0), Some(0), Some(1), Some(0), Some(0)];
+    if codes != expected {
+        return Err(Stop::usage(
+            format!("the demo ended otherwise than it should: {codes:?}"),
+            "please report it",
+        ));
+    }
+    if args.keep {
+        writeln!(out, "{}", paint.dim(&format!("# The migrated repository: {}", world.keep().display())))?;
+    }
+    Ok(Outcome::Clean)
+}

@@ -1,0 +1,164 @@
+//! `pullthru warm`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
+use super::{Outcome, RepositoryArgs, Stop, note, verify};
+use crate::pulls::Pull;
+use crate::report::Paint;
+use crate::report::warm::{self as report, WarmReport};
+use crate::tree;
+use crate::verify::WantedPlatform;
+use crate::warm::{self, Options, Warmed, flux};
+
+/// Pull images through the cache by tag, so that it has them before a node asks.
+///
+/// ECR imports nothing by digest: a pinned image fails on its first pull unless its tag was pulled before. What the
+/// cache has already is left; a run that was stopped goes on where it was.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru warm                                       everything that the repository uses
+  pullthru warm --platform linux/amd64 apps/prod      for the nodes of one cluster
+  pullthru warm --flux                                what Flux's policies would choose next
+  echo ghcr.io/o/app:v1 | pullthru warm --list -")]
+pub(super) struct Args {
+    #[command(flatten)]
+    repository: RepositoryArgs,
+
+    /// Images from a file, one a line, instead of a repository; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
+    list: Option<PathBuf>,
+
+    /// What the ImagePolicies of the repository would choose out of the upstream's tags, instead of what is in use
+    #[arg(long, conflicts_with = "list")]
+    flux: bool,
+
+    /// Only images of this platform, such as linux/amd64. Default: all
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    platform: Vec<WantedPlatform>,
+
+    /// No layers: indexes and manifests are imported, and the layers by the first node
+    #[arg(long)]
+    manifests_only: bool,
+
+    /// Signatures, SBOMs and attestations, too
+    #[arg(long)]
+    referrers: bool,
+
+    /// Pull what the cache has already, too
+    #[arg(long)]
+    again: bool,
+
+    /// Say what would be pulled, and pull nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// How long to wait until layers come from the cache's own storage
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    patience: Duration,
+
+    /// A host that gives the cache's layers, besides AWS's: of a proxy, or of a test
+    #[arg(
+        long,
+        value_name = "HOST",
+        value_delimiter = ',',
+        env = "PULLTHRU_STORAGE_HOST",
+        help_heading = "Registries"
+    )]
+    storage_host: Vec<String>,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
+
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+    Jsonl,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let options = Options {
+        platforms: args.platform.clone(),
+        manifests_only: args.manifests_only,
+        referrers: args.referrers,
+        again: args.again,
+        dry_run: args.dry_run,
+        patience: args.patience,
+        storage: args.storage_host.clone(),
+    };
+    let client = args.registries.client()?;
+    let runtime = runtime()?;
+    let (pulls, left, unread) = if args.flux {
+        let (policies, mut left) = policies(args)?;
+        let (pulls, more) = runtime.block_on(flux::pulls(&client, &policies));
+        left.extend(more);
+        (pulls, left, false)
+    } else {
+        let (pulls, unread) = verify::pulls(&args.repository, args.list.as_deref())?;
+        for unknown in &pulls.unknown {
+            let place = &unknown.place;
+            note(&format!("{}:{}: {}: {}", place.path, place.position.line, unknown.reference, unknown.why));
+        }
+        (pulls.pulls, Vec::new(), unread)
+    };
+    require_cache(&pulls)?;
+    let bar = bar(pulls.len(), "warm");
+    let work = warm::run(&client, pulls, &options, interrupted(), |done, last| {
+        bar.set_position(done as u64);
+        bar.set_message(last.pull.reference());
+    });
+    let (results, unasked) = runtime.block_on(work);
+    bar.finish_and_clear();
+    runtime.shutdown_background();
+    let notes = say_notes(&client);
+    let report = WarmReport::new(&results, unasked, &left, notes, args.dry_run);
+    match args.format {
+        Format::Human => report::human(&report, out, Paint::for_stdout())?,
+        Format::Json => report::json(&report, out)?,
+        Format::Jsonl => report::jsonl(&report, out)?,
+    }
+    let mut outcome = if left.is_empty() { Outcome::Clean } else { Outcome::Findings };
+    for result in &results {
+        outcome = outcome.max(match &result.warmed {
+            warmed if warmed.is_fine() => Outcome::Clean,
+            Warmed::Unreachable { .. } => Outcome::Failure,
+            _ => Outcome::Findings,
+        });
+    }
+    if unread {
+        outcome = outcome.max(Outcome::Failure);
+    }
+    Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
+}
+
+fn require_cache(pulls: &[Pull]) -> Result<(), Stop> {
+    if pulls.is_empty() || pulls.iter().any(|pull| pull.cached.is_some()) {
+        return Ok(());
+    }
+    Err(Stop::usage(
+        "no cache to warm is configured",
+        "give `--account` and `--region`, or write `registry:` into pullthru.yaml",
+    ))
+}
+
+/// The policies of the repository's files.
+fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Left>), Stop> {
+    let (repository, config) = args.repository.open()?;
+    let options = args.repository.walk_options(&config);
+    let group = memchr::memmem::Finder::new("image.toolkit.fluxcd.io");
+    let walked = tree::walk(&repository, &args.repository.paths, &options, |file| {
+        group.find(file.bytes)?;
+        Some((file.repo_path(), String::from_utf8(file.bytes.to_vec()).ok()?))
+    })?;
+    let files: Vec<_> = walked.found.into_iter().map(|(_, file)| file).collect();
+    Ok(flux::policies(&files, &config))
+}

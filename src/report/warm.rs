@@ -1,0 +1,206 @@
+//! What became of every image that was to be warmed.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::verify::{PlaceRow, bytes};
+use super::{Paint, count};
+use crate::warm::{Result as WarmResult, Warmed};
+
+/// `pullthru/warming/v1`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmReport {
+    /// Always `pullthru/warming/v1`.
+    pub schema: &'static str,
+    /// Nothing was pulled.
+    pub dry_run: bool,
+    pub summary: WarmSummary,
+    pub images: Vec<WarmedRow>,
+    /// Policies of Flux that could not be followed.
+    pub left: Vec<LeftRow>,
+    /// What went wrong with logins without stopping anything.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmSummary {
+    pub images: usize,
+    /// By outcome.
+    pub outcomes: BTreeMap<String, usize>,
+    /// Bytes of all blobs that were pulled.
+    pub bytes: u64,
+    /// Images that were left when the run was stopped.
+    pub unasked: usize,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmedRow {
+    /// At the upstream, where it has one.
+    pub reference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
+    /// `already-warm`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`, `refused` or
+    /// `unreachable`.
+    pub outcome: &'static str,
+    /// What is so.
+    pub because: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    pub places: Vec<PlaceRow>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LeftRow {
+    /// `namespace/name` of the policy.
+    pub name: String,
+    pub because: String,
+    #[serde(flatten)]
+    pub place: PlaceRow,
+}
+
+impl WarmReport {
+    pub fn new(
+        results: &[WarmResult],
+        unasked: usize,
+        left: &[crate::warm::flux::Left],
+        notes: Vec<String>,
+        dry_run: bool,
+    ) -> WarmReport {
+        let mut summary = WarmSummary { images: results.len(), unasked, ..WarmSummary::default() };
+        for result in results {
+            *summary.outcomes.entry(result.warmed.id().to_owned()).or_default() += 1;
+            if let Warmed::Imported(imported) = &result.warmed {
+                summary.bytes += imported.bytes;
+            }
+        }
+        let left = left.iter().map(|left| LeftRow {
+            name: left.name.clone(),
+            because: left.why.clone(),
+            place: PlaceRow::from(&left.place),
+        });
+        WarmReport {
+            schema: "pullthru/warming/v1",
+            dry_run,
+            summary,
+            images: results.iter().map(row).collect(),
+            left: left.collect(),
+            notes,
+        }
+    }
+}
+
+fn row(result: &WarmResult) -> WarmedRow {
+    let pull = &result.pull;
+    let (because, next) = explained(&result.warmed);
+    WarmedRow {
+        reference: pull.reference(),
+        cached: pull.cached.as_ref().map(|name| pull.under(name)),
+        outcome: result.warmed.id(),
+        because,
+        next,
+        digest: match &result.warmed {
+            Warmed::Imported(imported) => Some(imported.digest.clone()),
+            _ => pull.digest.as_ref().map(ToString::to_string),
+        },
+        places: pull.places.iter().map(PlaceRow::from).collect(),
+    }
+}
+
+fn explained(warmed: &Warmed) -> (String, Option<String>) {
+    match warmed {
+        Warmed::AlreadyWarm => ("the cache has it".to_owned(), None),
+        Warmed::Would { tag } => (format!("would be pulled by its tag `{tag}`"), None),
+        Warmed::Imported(imported) => {
+            let mut text = format!(
+                "pulled by `{}`: {}, {}, {}",
+                imported.tag,
+                count(imported.manifests, "manifest"),
+                count(imported.blobs, "blob"),
+                bytes(imported.bytes)
+            );
+            if imported.referrers > 0 {
+                text.push_str(&format!(", {}", count(imported.referrers, "referrer")));
+            }
+            if imported.elsewhere.is_empty() {
+                return (text, None);
+            }
+            text.push_str(&format!("; blobs still come from {}", imported.elsewhere.join(", ")));
+            let next = "warm it again later with `--again`: nodes without a way there cannot pull it yet";
+            (text, Some(next.to_owned()))
+        }
+        Warmed::NoTag { looked_at } => (
+            format!(
+                "no tag leads to the pinned digest ({} looked at), and ECR imports by tag alone",
+                count(*looked_at, "tag")
+            ),
+            Some("pin a digest that has a tag, or push the image to a repository of your own".to_owned()),
+        ),
+        Warmed::WrongDigest { pinned, got } => (
+            format!("its tag brought {got}, not the pinned {pinned}"),
+            Some(
+                "the cache looks upstream once in 24 h: delete the tag there and warm it again, or pin what it has"
+                    .to_owned(),
+            ),
+        ),
+        Warmed::Refused { failure, why, next } => (format!("{why} ({failure})"), Some((*next).to_owned())),
+        Warmed::Unreachable { failure } => (failure.to_string(), Some("run again".to_owned())),
+    }
+}
+
+/// What failed first, then what was done.
+pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let fine = |row: &&WarmedRow| matches!(row.outcome, "already-warm" | "imported" | "would-import");
+    for row in report.images.iter().filter(|row| !fine(row)) {
+        writeln!(out, "{}  {}", paint.red(row.outcome), paint.bold(&row.reference))?;
+        writeln!(out, "  {}", row.because)?;
+        if let Some(next) = &row.next {
+            writeln!(out, "  {} {next}", paint.dim("→"))?;
+        }
+        for place in &row.places {
+            writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
+        }
+    }
+    for row in report.images.iter().filter(fine) {
+        writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&row.because))?;
+    }
+    for row in &report.left {
+        let place = format!("{}:{}", row.place.path, row.place.line);
+        writeln!(out, "{}  {}  {place}  {}", paint.cyan("left"), row.name, paint.dim(&row.because))?;
+    }
+    let outcomes: Vec<String> =
+        report.summary.outcomes.iter().map(|(outcome, number)| format!("{number} {outcome}")).collect();
+    let mut text = count(report.summary.images, "image");
+    if !outcomes.is_empty() {
+        text.push_str(&format!(": {}", outcomes.join(", ")));
+    }
+    if report.summary.bytes > 0 {
+        text.push_str(&format!("; {} pulled", bytes(report.summary.bytes)));
+    }
+    if report.summary.unasked > 0 {
+        text.push_str(&format!("; stopped with {} to go", report.summary.unasked));
+    }
+    writeln!(out, "{text}")
+}
+
+pub fn json(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// One image a line.
+pub fn jsonl(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
+    for row in &report.images {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! `pullthru warm`, the built binary, against a registry that behaves like ghcr.io and a cache that behaves like ECR.
+
+use std::time::Duration;
+
+use registry_sim::{Artifact, CacheSettings, Content, Fault, Image, On, RetryAfter};
+use serde_json::Value;
+
+use crate::scratch::Run;
+use crate::verify::{BOTH, World, image};
+
+/// `pullthru warm` in a world; the exit code and the report.
+fn warm(world: &World, arguments: &[&str]) -> (i32, Value) {
+    let storage = ["--storage-host", &world.cache.storage_host()];
+    let run = text(world, &[&storage, arguments, &["--format", "json"]].concat());
+    let report = serde_json::from_str(&run.out);
+    (run.code, report.unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err)))
+}
+
+fn text(world: &World, arguments: &[&str]) -> Run {
+    Run::from(world.command_of("warm", arguments).output().unwrap())
+}
+
+/// The outcomes, in the order of the report.
+fn outcomes(report: &Value) -> Vec<(&str, &str)> {
+    let rows = report["images"].as_array().unwrap();
+    rows.iter().map(|row| (row["reference"].as_str().unwrap(), row["outcome"].as_str().unwrap())).collect()
+}
+
+/// Paths that the cache was asked for.
+fn asked(world: &World, part: &str) -> usize {
+    world.cache.log().iter().filter(|request| request.path.contains(part)).count()
+}
+
+fn pinned(name: &str, content: &Content) -> String {
+    format!("ghcr.io/{name}@{}", content.digest())
+}
+
+#[test]
+fn a_pinned_image_can_be_pulled_once_its_tag_was() {
+    let app = image("app");
+    let reference = pinned("o/app:v1", &app);
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&[&reference]);
+    let path = format!("/v2/ghcr/o/app/manifests/{}", app.digest());
+    assert_eq!(world.get(&path), 404, "a node's first pull by digest");
+    let (code, report) = warm(&world, &[]);
+    assert_eq!((code, outcomes(&report)), (0, vec![(reference.as_str(), "imported")]), "{report:#}");
+    assert_eq!(report["images"][0]["digest"], app.digest());
+    assert_eq!(world.get(&path), 200);
+    let (code, report) = world.verify(&[]);
+    assert_eq!((code, report.0["images"][0]["outcome"].as_str()), (0, Some("resolved")), "{report:?}");
+}
+
+#[test]
+fn a_second_run_pulls_nothing() {
+    let (a, b) = (image("a"), image("b"));
+    let world = World::new(&[("o/a", &a, &["v1"]), ("o/b", &b, &["v1"])]).pulling(&["ghcr.io/o/a:v1"]);
+    assert_eq!(warm(&world, &[]).0, 0);
+    // One more image: the run goes on where the first one was.
+    let world = world.pulling(&["ghcr.io/o/a:v1", "ghcr.io/o/b:v1"]);
+    world.forget();
+    let (code, report) = warm(&world, &[]);
+    let expected = [("ghcr.io/o/a:v1", "already-warm"), ("ghcr.io/o/b:v1", "imported")];
+    assert_eq!((code, outcomes(&report).as_slice()), (0, expected.as_slice()));
+    assert_eq!(asked(&world, "/ghcr/o/a/"), 0, "what is there is not pulled");
+    let (_, report) = warm(&world, &["--again"]);
+    assert_eq!(outcomes(&report), [("ghcr.io/o/a:v1", "imported"), ("ghcr.io/o/b:v1", "imported")]);
+}
+
+#[test]
+fn a_dry_run_pulls_nothing_and_names_the_tags() {
+    let app = image("app");
+    let world = World::new(&[("o/app", &app, &["1.0.0", "1.1.0"])]).pulling(&["ghcr.io/o/app:1.0.0"]);
+    let run = text(&world, &["--dry-run"]);
+    let said =
+        "would-import  ghcr.io/o/app:1.0.0  would be pulled by its tag `1.0.0`\n1 image: 1 would-import\n";
+    assert_eq!((run.code, run.out.as_str()), (0, said));
+    world.assert_nothing_imported();
+}
+
+#[test]
+fn a_tag_is_looked_for_when_none_is_written_or_it_has_moved() {
+    let (old, new) = (image("old"), image("new"));
+    let world =
+        World::new(&[("o/app", &old, &["1.0.0", "stable-old"]), ("o/app", &new, &["1.1.0", "latest"])]);
+    let (alone, moved) = (pinned("o/app", &old), pinned("o/app:latest", &old));
+    let world = world.pulling(&[&alone, &moved]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!(code, 0, "{report:#}");
+    for row in report["images"].as_array().unwrap() {
+        let because = row["because"].as_str().unwrap();
+        assert!(because.starts_with("pulled by `1.0.0`") || row["outcome"] == "already-warm", "{row}");
+    }
+    assert!(world.cache.is_cached("ghcr/o/app", old.digest()));
+}
+
+#[test]
+fn a_digest_without_any_tag_is_reported() {
+    let (gone, here) = (image("gone"), image("here"));
+    let world = World::new(&[("o/app", &gone, &["v1"]), ("o/app", &here, &["v2"])]);
+    world.upstream.untag("o/app", "v1");
+    let reference = pinned("o/app", &gone);
+    let world = world.pulling(&[&reference]);
+    let run = text(&world, &[]);
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(run.out.contains("no tag leads to the pinned digest (1 tag looked at)"), "{}", run.out);
+    assert!(run.out.contains("apps/pod.yaml:8"), "{}", run.out);
+}
+
+/// The cache looks upstream once in 24 hours: a tag may bring what it led to before.
+#[test]
+fn what_the_tag_brings_has_to_be_what_is_pinned() {
+    let (old, new) = (image("old"), image("new"));
+    let world = World::new(&[("o/app", &old, &["v1"])]);
+    world.warm("o/app", "v1");
+    world.upstream.push("o/app", &new, ["v1"]);
+    let reference = pinned("o/app:v1", &new);
+    let world = world.pulling(&[&reference]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!((code, outcomes(&report)), (1, vec![(reference.as_str(), "wrong-digest")]), "{report:#}");
+    assert!(report["images"][0]["because"].as_str().unwrap().contains(old.digest()), "{report:#}");
+    world.cache.clock().advance(Duration::from_secs(25 * 3600));
+    assert_eq!(warm(&world, &[]).0, 0);
+    assert!(world.cache.is_cached("ghcr/o/app", new.digest()));
+}
+
+#[test]
+fn only_wanted_platforms_and_layers_are_pulled() {
+    let app = Image::new("app").platforms(BOTH).layers([5_000, 3_000]).build();
+    let blobs = |world: &World| {
+        let log = world.cache.log();
+        let asked = log
+            .iter()
+            .filter(|request| request.host == world.cache.host() && request.path.contains("/blobs/"));
+        asked.map(|request| request.path.clone()).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    for (arguments, manifests, pulled) in [
+        (&[][..], 3, 6),
+        (&["--platform", "linux/arm64"], 2, 3),
+        (&["--manifests-only"], 3, 0),
+        (&["--platform", "linux/s390x"], 1, 0),
+    ] {
+        let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+        let (code, report) = warm(&world, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {report:#}");
+        let because = report["images"][0]["because"].as_str().unwrap();
+        assert!(because.contains(&format!("{manifests} manifest")), "{arguments:?}: {because}");
+        assert_eq!(blobs(&world), pulled, "{arguments:?}");
+    }
+}
+
+/// The first pull may be sent to the upstream's own storage (aws/containers-roadmap#2304).
+#[test]
+fn layers_are_asked_for_until_they_come_from_the_cache() {
+    let app = Image::new("app").platforms(["linux/amd64"]).layers([2_000]).build();
+    let settings = || CacheSettings {
+        region: "ca-central-1".to_owned(),
+        first_blob_from_upstream: true,
+        ..CacheSettings::default()
+    };
+    let world = World::with(&[("o/app", &app, &["v1"])], settings()).pulling(&["ghcr.io/o/app:v1"]);
+    let (code, report) = warm(&world, &["--patience", "0s"]);
+    assert_eq!(
+        (code, outcomes(&report)),
+        (0, vec![("ghcr.io/o/app:v1", "imported-elsewhere")]),
+        "{report:#}"
+    );
+    assert!(report["images"][0]["because"].as_str().unwrap().contains(&world.upstream.storage_host()));
+    let world = World::with(&[("o/app", &app, &["v1"])], settings()).pulling(&["ghcr.io/o/app:v1"]);
+    let (code, report) = warm(&world, &["--patience", "10s"]);
+    assert_eq!((code, outcomes(&report)), (0, vec![("ghcr.io/o/app:v1", "imported")]), "{report:#}");
+}
+
+#[test]
+fn signatures_come_along_on_request() {
+    let app = image("app");
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    let signature = Artifact::signature(app.manifest());
+    let tag = Artifact::signature_tag(app.digest());
+    world.upstream.push("o/app", &signature, [tag.as_str()]);
+    assert_eq!(warm(&world, &[]).0, 0);
+    assert!(!world.cache.is_cached("ghcr/o/app", &tag));
+    let (code, report) = warm(&world, &["--again", "--referrers"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(report["images"][0]["because"].as_str().unwrap().contains("1 referrer"), "{report:#}");
+    assert!(world.cache.is_cached("ghcr/o/app", &tag));
+}
+
+#[test]
+fn refusals_are_told_apart() {
+    let app = image("app");
+    let there = || World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    let world = there();
+    world.cache.iam().deny("BatchImportUpstreamImage");
+    let run = text(&world, &[]);
+    assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("`ecr:BatchImportUpstreamImage` is not allowed"), "{}", run.out);
+    let world = there();
+    world.cache.remove_rule("ghcr");
+    assert!(text(&world, &[]).out.contains("no rule for this prefix"));
+    let world = World::new(&[]).pulling(&["ghcr.io/o/none:v1"]);
+    let run = text(&world, &[]);
+    assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("a wrong secret, or a path that does not exist there"), "{}", run.out);
+    let world = there();
+    world
+        .cache
+        .faults()
+        .add(On::path("/v2/*/manifests/*"), Fault::TooManyRequests(RetryAfter::Seconds(3600)));
+    assert_eq!(text(&world, &[]).code, 3);
+}
+
+#[test]
+fn without_a_cache_there_is_nothing_to_warm() {
+    let world = World::new(&[]).pulling(&["ghcr.io/o/app:v1"]);
+    let run = Run::from(world.bare_of("warm", &[]).output().unwrap());
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("no cache to warm is configured"), "{}", run.err);
+}
+
+const POLICY: &str = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: f}\n\
+    spec:\n  image: IMAGE\n  interval: 1m\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\n\
+    metadata: {name: app, namespace: f}\nspec:\n  imageRepositoryRef: {name: app}\nREST";
+
+fn policy(image: &str, rest: &str) -> String {
+    POLICY.replace("IMAGE", image).replace("REST", rest)
+}
+
+/// ECR lists what it has cached and nothing else: Flux sees a release once somebody has pulled it.
+#[test]
+fn the_next_release_is_pulled_so_that_flux_sees_it() {
+    let (v1, v2) = (image("v1"), image("v2"));
+    for (name, rest, chosen) in [
+        ("ghcr.io/o/app", "  policy: {semver: {range: '>=1.0.0'}}\n", Some("1.10.0")),
+        (
+            "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app",
+            "  policy: {semver: {range: '~1.2'}}\n",
+            Some("1.2.0"),
+        ),
+        (
+            "ghcr.io/o/app",
+            "  filterTags: {pattern: '^main-[0-9a-f]+-(?P<ts>[0-9]+)$', extract: '$ts'}\n  policy: {numerical: {order: asc}}\n",
+            Some("main-beef-200"),
+        ),
+        ("ghcr.io/o/app", "  policy: {semver: {range: '>=3.0.0'}}\n", None),
+        ("ghcr.io/o/app", "  policy: {semver: {range: 'newest'}}\n", None),
+    ] {
+        let tags = ["1.2.0", "1.9.0", "main-abcd-90", "sha256-00.sig", "2.0.0-rc.1"];
+        let world = World::new(&[("o/app", &v1, &tags), ("o/app", &v2, &["1.10.0", "main-beef-200"])]);
+        world.scratch.write("images.yaml", policy(name, rest).as_bytes());
+        let (code, report) = warm(&world, &["--flux"]);
+        match chosen {
+            Some(tag) => {
+                assert_eq!(code, 0, "{rest}: {report:#}");
+                assert_eq!(
+                    outcomes(&report),
+                    [(format!("ghcr.io/o/app:{tag}").as_str(), "imported")],
+                    "{rest}"
+                );
+                assert!(world.cache.is_cached("ghcr/o/app", tag), "{rest}");
+            }
+            None => {
+                assert_eq!((code, report["left"].as_array().unwrap().len()), (1, 1), "{rest}: {report:#}");
+                assert_eq!(report["left"][0]["name"], "f/app");
+                world.assert_nothing_imported();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_policy_without_its_repository_is_left_and_said() {
+    let world = World::new(&[]);
+    let text = policy("ghcr.io/o/app", "  policy: {alphabetical: {}}\n");
+    world.scratch.write("images.yaml", text.split("---\n").nth(1).unwrap().as_bytes());
+    let (code, report) = warm(&world, &["--flux"]);
+    assert_eq!(code, 1);
+    let because = report["left"][0]["because"].as_str().unwrap();
+    assert_eq!(because, "its ImageRepository `f/app` is not in the repository");
+}
