@@ -115,7 +115,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let notes = say_notes(&client);
     let list = args.list.as_ref().map(|list| list.display().to_string());
-    let report = VerifyReport::new(at, &asked, &pulls.unknown, list.as_deref(), notes);
+    let lock = args.lock.as_ref().filter(|_| asked.unasked == 0 && (locked.is_none() || args.update_lock));
+    let lock = lock.map(|path| (path, Lock::of(&asked.verified), asked.verified.len()));
+    let outcome = if asked.unasked > 0 { Outcome::Interrupted } else { outcome(&asked.verified) };
+    let report = VerifyReport::new(at, asked, &pulls.unknown, list.as_deref(), notes);
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
@@ -124,13 +127,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Format::Markdown => report::markdown(&report, out)?,
         Format::Sarif => report::sarif(&report, out)?,
     }
-    if let Some(path) = &args.lock
-        && asked.unasked == 0
-        && (locked.is_none() || args.update_lock)
-    {
-        write_lock(path, &asked.verified)?;
+    if let Some((path, lock, images)) = lock {
+        write_lock(path, &lock, images)?;
     }
-    let outcome = if asked.unasked > 0 { Outcome::Interrupted } else { outcome(&asked.verified) };
     let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
     Ok(if unread { outcome.max(Outcome::Failure) } else { outcome })
 }
@@ -226,13 +225,17 @@ fn read_lock(args: &Args) -> Result<Option<Lock>, Stop> {
     Lock::read(&text).map(Some).map_err(|error| wrong(error.to_string()))
 }
 
-fn write_lock(path: &Path, verified: &[Verified]) -> Result<(), Stop> {
+/// `images` is how many there are, those that did not resolve too.
+fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), Stop> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    let lock = Lock::of(verified);
+    let mut builder = tempfile::Builder::new();
+    // It is for others too, as far as the process lets new files be.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory)?;
     file.write_all(lock.text().as_bytes())?;
     file.persist(path).map_err(|error| Stop::Output(error.error))?;
-    let left = verified.iter().filter(|verified| verified.resolved.is_none()).count();
+    let left = images.saturating_sub(lock.images.len());
     let left = if left > 0 {
         format!("; {} without a digest left out", count(left, "image"))
     } else {

@@ -103,12 +103,13 @@ impl VerifyReport {
     /// `list` is the file that the images were listed in, when it was not a repository.
     pub fn new(
         at: At,
-        asked: &Asked,
+        asked: Asked,
         unknown: &[Unknown],
         list: Option<&str>,
         notes: Vec<String>,
     ) -> VerifyReport {
-        let images: Vec<VerifiedRow> = asked.verified.iter().map(|verified| row(verified, list)).collect();
+        let images: Vec<VerifiedRow> =
+            asked.verified.into_iter().map(|verified| row(verified, list)).collect();
         let unasked = asked.unasked;
         let mut summary = VerifySummary { images: images.len(), unasked, ..VerifySummary::default() };
         for row in &images {
@@ -173,7 +174,7 @@ impl VerifyReport {
     }
 }
 
-fn row(verified: &Verified, list: Option<&str>) -> VerifiedRow {
+fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
     let pull = &verified.pull;
     // The command that warms it, from where it was read.
     let warm = match (list, pull.places.first()) {

@@ -76,10 +76,15 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Asked {
+    // They are sorted: two caches of one upstream make two pulls side by side.
+    let shared = pulls.windows(2).filter_map(|pair| match pair {
+        [one, other] if one.reference() == other.reference() => Some((one.reference(), Arc::default())),
+        _ => None,
+    });
     let asker = Arc::new(Asker {
         client: client.clone(),
         options: options.clone(),
-        upstreams: Mutex::default(),
+        shared: shared.collect(),
         api: Semaphore::new(API_CALLS),
         known,
     });
@@ -110,15 +115,13 @@ pub async fn run(
     Asked { verified: found.into_iter().map(|(_, verified)| verified).collect(), unasked }
 }
 
-type Shared<T> = Mutex<HashMap<String, Arc<OnceCell<T>>>>;
-
 struct Asker {
     client: Client,
     options: Options,
     /// Calls of AWS's API at a time: its limits are lower than a registry's.
     api: Semaphore,
-    /// Two caches of one upstream ask it once.
-    upstreams: Shared<UpstreamAnswer>,
+    /// Upstream references that several pulls have: asked once.
+    shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
     known: Known,
 }
 
@@ -151,12 +154,10 @@ impl Asker {
     }
 
     async fn upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
-        let key = pull.under(name);
-        let cell = {
-            let mut cells = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(key).or_default())
-        };
-        cell.get_or_init(|| self.ask_upstream(pull, name)).await.clone()
+        match self.shared.get(&pull.under(name)) {
+            Some(cell) => cell.get_or_init(|| self.ask_upstream(pull, name)).await.clone(),
+            None => self.ask_upstream(pull, name).await,
+        }
     }
 
     async fn ask_upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {

@@ -144,7 +144,12 @@ fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Ou
         (Some(upstream), _) => match (at_upstream(pull, upstream, options), &pull.digest) {
             (Outcome::Resolved, Some(_)) if pull.tag.is_none() => PinnedTag::NotWritten,
             (Outcome::Resolved, Some(pinned)) => match &upstream.by_tag {
-                Some(Ok(tagged)) if tagged.digest != *pinned => PinnedTag::Holds,
+                Some(Ok(index)) if index.digest != *pinned => {
+                    let tagged = Pull { digest: None, ..pull.clone() };
+                    PinnedTag::Holds {
+                        tagged: tagged.cached.as_ref().map_or_else(String::new, |name| tagged.under(name)),
+                    }
+                }
                 _ => PinnedTag::Leads,
             },
             (Outcome::Resolved, None) => return Outcome::Cold,

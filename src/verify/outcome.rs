@@ -21,7 +21,7 @@ pub enum PinnedTag {
     /// The tag beside it leads to it.
     Leads,
     /// The tag beside it leads to the index that it is a platform of.
-    Holds,
+    Holds { tagged: String },
     /// The tag beside it leads elsewhere.
     Moved { now: String },
     /// The upstream does not have the tag beside it any more.
@@ -147,8 +147,7 @@ impl Outcome {
             Outcome::ColdDigest { tag: PinnedTag::Leads } => {
                 format!("warm it before the merge: `{warm}`")
             }
-            Outcome::ColdDigest { tag: PinnedTag::Holds } => {
-                let tagged = reference.split('@').next().unwrap_or_default();
+            Outcome::ColdDigest { tag: PinnedTag::Holds { tagged } } => {
                 format!(
                     "warm the index of its tag, which holds it, before the merge: `echo {tagged} | pullthru warm --list -`"
                 )

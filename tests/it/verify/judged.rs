@@ -89,7 +89,7 @@ fn options(platforms: &[&str]) -> Options {
 fn name(outcome: &Outcome) -> String {
     let more = match outcome {
         Outcome::ColdDigest { tag: PinnedTag::Leads } => "leads",
-        Outcome::ColdDigest { tag: PinnedTag::Holds } => "holds",
+        Outcome::ColdDigest { tag: PinnedTag::Holds { .. } } => "holds",
         Outcome::ColdDigest { tag: PinnedTag::Moved { .. } } => "moved",
         Outcome::ColdDigest { tag: PinnedTag::Gone } => "gone",
         Outcome::ColdDigest { tag: PinnedTag::NotWritten } => "not written",

@@ -20,6 +20,12 @@ fn the_first_run_writes_it_and_later_ones_tell_what_moved() {
     let text = world.scratch.read("images.lock");
     crate::golden::assert_same("testdata/expected/verify/images.lock", &text);
     assert_eq!(Lock::read(&text).unwrap().text(), text, "what is read is what was written");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| world.scratch.path().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode("images.lock"), mode("apps/pod.yaml"), "as readable as any new file");
+    }
 
     assert_eq!(world.run(&LOCKED).code, 0);
     let moved = image("app 2");

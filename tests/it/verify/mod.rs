@@ -146,12 +146,11 @@ impl World {
 pub(crate) fn report(mut command: Command) -> (i32, Report) {
     let run = Run::from(command.output().unwrap());
     let value = serde_json::from_str(&run.out);
-    (run.code, Report(value.unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err)), run.err))
+    (run.code, Report(value.unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err))))
 }
 
-/// A report with what was said beside it.
 #[derive(Debug)]
-pub(crate) struct Report(pub(crate) Value, pub(crate) String);
+pub(crate) struct Report(pub(crate) Value);
 
 impl Report {
     /// The row of an image, by its reference at the upstream.
