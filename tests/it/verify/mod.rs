@@ -1,6 +1,6 @@
 //! `pullthru verify`, the built binary, against a registry that behaves like ghcr.io and a cache that behaves like ECR.
 
-mod artifacts;
+pub(crate) mod artifacts;
 mod chosen;
 mod denied;
 mod formats;
@@ -151,6 +151,7 @@ pub(crate) fn report(mut command: Command) -> (i32, Report) {
 
 /// A report with what was said beside it.
 #[derive(Debug)]
+#[expect(dead_code, reason = "what was said is read when a test fails")]
 pub(crate) struct Report(pub(crate) Value, pub(crate) String);
 
 impl Report {
