@@ -178,8 +178,8 @@ fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
     let pull = &verified.pull;
     // The command that warms it, from where it was read.
     let warm = match (list, pull.places.first()) {
-        (Some(list), _) => format!("pullthru warm --list {list}"),
-        (None, Some(place)) => format!("pullthru warm {}", place.path),
+        (Some(list), _) => format!("pullthru warm --list {}", word(list)),
+        (None, Some(place)) => format!("pullthru warm {}", word(place.path.as_str())),
         (None, None) => "pullthru warm".to_owned(),
     };
     let reference = pull.reference();
@@ -210,6 +210,15 @@ fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
         reference,
         cached,
     }
+}
+
+/// A word as a shell takes it.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "./-_@+=:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What each outcome means, for formats that have rules.
@@ -255,8 +264,8 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
     }
     let cold: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.outcome == COLD).collect();
     if let Some(first) = cold.first() {
-        let all = format!("{}, {}", count(cold.len(), "image"), first.because);
-        writeln!(out, "{}  {all}; `pullthru warm` imports now", paint.cyan(COLD))?;
+        let images = count(cold.len(), "image");
+        writeln!(out, "{}  {images}  {}, `pullthru warm` does so now", paint.cyan(COLD), first.because)?;
         for row in cold {
             let places: Vec<String> =
                 row.places.iter().map(|place| format!("{}:{}", place.path, place.line)).collect();

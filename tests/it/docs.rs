@@ -59,10 +59,13 @@ pub(crate) fn shown(arguments: &str, command: impl Fn(&[&str]) -> Command) -> St
     let split: Vec<&str> = quiet.split_whitespace().map(|word| word.trim_matches('\'')).collect();
     let output = command(&split).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let err = if quiet == words { err.as_ref() } else { "" };
+    let all = format!("{out}{err}");
     let mut lines: Vec<&str> = out.split_inclusive('\n').collect();
     let number = || filter.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
     match filter.split(' ').next() {
-        Some("head") => lines.truncate(number()),
+        // As much of both.
+        Some("head") => return all.split_inclusive('\n').take(number()).collect(),
         Some("tail") => drop(lines.drain(..lines.len().saturating_sub(number()))),
         Some("grep") => {
             let pattern = filter.trim_start_matches("grep -E ").trim_matches('\'');
@@ -71,7 +74,6 @@ pub(crate) fn shown(arguments: &str, command: impl Fn(&[&str]) -> Command) -> St
         }
         _ => {}
     }
-    let err = if quiet == words { err.as_ref() } else { "" };
     lines.concat() + err
 }
 

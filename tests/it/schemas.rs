@@ -1,6 +1,6 @@
 //! Published JSON Schemas are those of the types, and what the commands print is valid by them.
 
-use pullthru::report::{migrate::MigrationReport, scan::ScanReport, verify::VerifyReport};
+use pullthru::report::{migrate::MigrationReport, scan::ScanReport, verify::VerifyReport, warm::WarmReport};
 use pullthru::verify::Lock;
 
 use crate::golden::assert_same;
@@ -11,5 +11,6 @@ fn the_schemas_are_those_of_the_types() {
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
     assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));
+    assert_same("schema/warming.v1.json", &text(schemars::schema_for!(WarmReport)));
     assert_same("schema/lock.v1.json", &text(schemars::schema_for!(Lock)));
 }

@@ -186,6 +186,18 @@ fn signatures_come_along_on_request() {
 }
 
 #[test]
+fn charts_are_warmed_on_request() {
+    let (chart, flux) = (Artifact::chart("app", "1.2.3"), Artifact::flux("app", "main@sha1:00"));
+    let world = World::new(&[("o/charts/app", &chart, &["1.2.3"]), ("o/manifests/app", &flux, &["stable"])]);
+    world.scratch.write("app.yaml", crate::verify::artifacts::RELEASE.as_bytes());
+    assert_eq!(outcomes(&warm(&world, &[]).1), []);
+    let (code, report) = warm(&world, &["--artifacts"]);
+    let expected =
+        [("ghcr.io/o/charts/app:1.2.3", "imported"), ("ghcr.io/o/manifests/app:stable", "imported")];
+    assert_eq!((code, outcomes(&report).as_slice()), (0, expected.as_slice()), "{report:#}");
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let app = image("app");
     let there = || World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);

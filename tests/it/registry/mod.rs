@@ -2,6 +2,7 @@
 
 mod asks;
 mod aws;
+mod beside;
 mod docker;
 mod faults;
 mod logins;

@@ -4,7 +4,7 @@ use registry_sim::Artifact;
 
 use super::{ECR, World};
 
-const RELEASE: &str = "apiVersion: source.toolkit.fluxcd.io/v1
+pub(crate) const RELEASE: &str = "apiVersion: source.toolkit.fluxcd.io/v1
 kind: OCIRepository
 metadata:
   name: app

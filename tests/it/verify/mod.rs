@@ -1,6 +1,6 @@
 //! `pullthru verify`, the built binary, against a registry that behaves like ghcr.io and a cache that behaves like ECR.
 
-mod artifacts;
+pub(crate) mod artifacts;
 mod chosen;
 mod denied;
 mod formats;

@@ -70,7 +70,7 @@ fn a_tag_that_is_not_cached_is_cold_and_no_failure() {
     let (code, report) = world.verify(&[]);
     let row = report.only();
     assert_eq!((code, row["outcome"].as_str()), (0, Some("cold")));
-    assert_says(row, "next", &format!("echo {ECR}/ghcr/o/app:v1 | pullthru warm --list -"));
+    assert_says(row, "next", "`pullthru warm apps/pod.yaml`");
     world.assert_nothing_imported();
 }
 
@@ -85,8 +85,7 @@ fn a_pinned_image_that_is_not_cached_is_found_before_the_merge() {
     for reference in [&pinned, &bare] {
         let row = report.row(reference);
         assert_eq!(row["outcome"], "cold-digest");
-        let cached = reference.replace("ghcr.io/", &format!("{ECR}/ghcr/"));
-        assert_says(row, "next", &format!("echo {cached} | pullthru warm --list -"));
+        assert_says(row, "next", "`pullthru warm apps/pod.yaml`");
         assert_eq!(row["upstreamDigest"], app.digest());
     }
     world.assert_nothing_imported();
