@@ -10,6 +10,7 @@ mod lists;
 mod locks;
 mod outcomes;
 mod stops;
+mod terminal;
 mod wire;
 
 use std::io::{Read, Write};
