@@ -16,6 +16,7 @@ pub mod find;
 pub mod image;
 pub mod inventory;
 pub mod kustomize;
+pub mod lint;
 pub mod migrate;
 pub mod pulls;
 pub mod registry;

@@ -1,5 +1,6 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
+mod check;
 mod demo;
 mod emit;
 mod init;
@@ -35,6 +36,8 @@ pub struct Cli {
 enum Command {
     /// List every image reference, where it routes to, and why anything stays
     Scan(scan::Args),
+    /// Say what bypasses the cache: for pull requests
+    Check(check::Args),
     /// Rewrite references to the cache: a diff, and the files with --write
     Migrate(migrate::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match cli.command {
         Command::Scan(args) => scan::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
         Command::Migrate(args) => migrate::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),

@@ -85,15 +85,25 @@ pub(super) struct ReadRepository {
 }
 
 impl ReadRepository {
+    /// What was asked for, with the rest of the repository where that decides about it.
+    pub(super) fn whole(&self) -> Inventory {
+        let mut whole = self.context.clone();
+        whole.add(self.inventory.clone());
+        whole
+    }
+
+    /// Was this file asked for?
+    pub(super) fn is_named(&self, path: &RepoPath) -> bool {
+        self.named.is_empty() || self.named.iter().any(|named| path.is_within(named))
+    }
+
     /// What a migration would do with what was asked for.
     pub(super) fn plan(&self, direction: Direction) -> Plan {
-        let named =
-            |path: &RepoPath| self.named.is_empty() || self.named.iter().any(|named| path.is_within(named));
+        let named = |path: &RepoPath| self.is_named(path);
         if self.context.files.is_empty() {
             return plan(&self.inventory, &self.config, &Mode::inline(direction), |_| true);
         }
-        let mut whole = self.context.clone();
-        whole.add(self.inventory.clone());
+        let whole = self.whole();
         let mut plan = plan(&whole, &self.config, &Mode::inline(direction), |_| true);
         plan.files.retain(|file| named(&file.path));
         plan.left.retain(|left| named(&left.path));
@@ -184,8 +194,17 @@ impl RepositoryArgs {
 
     /// Reads everything the command is about.
     pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
+        self.read_by(|finder| finder)
+    }
+
+    /// The same, and who has what built.
+    pub(super) fn read_with_builders(&self) -> Result<ReadRepository, Stop> {
+        self.read_by(Finder::with_builders)
+    }
+
+    fn read_by(&self, finder_of: impl Fn(Finder) -> Finder) -> Result<ReadRepository, Stop> {
         let (repository, config) = self.open()?;
-        let finder = finder(&config)?;
+        let finder = finder_of(finder(&config)?);
         let inventory = if self.is_stdin() {
             let mut text = Vec::new();
             io::stdin().lock().read_to_end(&mut text)?;

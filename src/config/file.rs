@@ -164,6 +164,39 @@ pub enum RuleId {
     UnparsedFile,
 }
 
+impl RuleId {
+    pub const ALL: [RuleId; 11] = [
+        RuleId::BypassesCache,
+        RuleId::ColdDigest,
+        RuleId::MovingTag,
+        RuleId::PolicyMissesCache,
+        RuleId::CachedTagsOnly,
+        RuleId::MarkerReverts,
+        RuleId::NotCacheable,
+        RuleId::WrongCache,
+        RuleId::NotRewritable,
+        RuleId::OverrideDetached,
+        RuleId::UnparsedFile,
+    ];
+
+    /// Stable, as the configuration and outputs write it.
+    pub fn id(self) -> &'static str {
+        match self {
+            RuleId::BypassesCache => "bypasses-cache",
+            RuleId::ColdDigest => "cold-digest",
+            RuleId::MovingTag => "moving-tag",
+            RuleId::PolicyMissesCache => "policy-misses-cache",
+            RuleId::CachedTagsOnly => "cached-tags-only",
+            RuleId::MarkerReverts => "marker-reverts",
+            RuleId::NotCacheable => "not-cacheable",
+            RuleId::WrongCache => "wrong-cache",
+            RuleId::NotRewritable => "not-rewritable",
+            RuleId::OverrideDetached => "override-detached",
+            RuleId::UnparsedFile => "unparsed-file",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

@@ -1,6 +1,7 @@
 //! Results as people and programs read them: one file a command, each with all formats of its result. Nothing
 //! here computes a result; the JSON shapes are types of their own, so that the inside may change.
 
+pub mod check;
 pub mod finding;
 pub mod migrate;
 pub mod scan;

@@ -7,6 +7,7 @@
     clippy::print_stdout
 )]
 
+mod check;
 mod config;
 mod demo;
 mod docs;
