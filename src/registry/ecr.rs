@@ -4,7 +4,7 @@
 //! reference: it lists what is in the repository). So that is what "is it cached?" is asked of. Without the
 //! feature `aws` every call here is a failure that says so.
 
-use crate::image::Digest;
+use crate::image::{Digest, Name};
 use crate::route::EcrHost;
 
 use super::auth::Found;
@@ -55,6 +55,19 @@ impl Client {
         };
         self.inner.in_time(at.name(), work).await
     }
+
+    /// The repository prefixes of all pull through cache rules of the registry that `name` is in (`ROOT` for a rule
+    /// without one).
+    ///
+    /// # Errors
+    /// As [`Client::cached`], for `ecr:DescribePullThroughCacheRules`.
+    pub async fn rules(&self, name: &Name) -> Result<Vec<String>, Failure> {
+        let detail = Detail::of(&name.host, &name.path);
+        let Ok(host) = name.host.parse::<EcrHost>() else {
+            return Err(Failure::Broken(detail.saying("not an ECR registry"), Broken::Protocol));
+        };
+        self.inner.in_time(name, self.inner.access.rules(&host, detail)).await
+    }
 }
 
 #[cfg(feature = "aws")]
@@ -89,6 +102,10 @@ mod without_sdk {
             _: &Location,
             detail: Detail,
         ) -> Result<Option<Cached>, Failure> {
+            Err(missing(detail))
+        }
+
+        pub(super) async fn rules(&self, _: &EcrHost, detail: Detail) -> Result<Vec<String>, Failure> {
             Err(missing(detail))
         }
     }
@@ -206,6 +223,27 @@ mod with_sdk {
                 }
                 Err(error) if is_absent(&error) => Ok(None),
                 Err(error) => Err(failure(detail, "ecr:DescribeImages", &error)),
+            }
+        }
+
+        pub(super) async fn rules(&self, host: &EcrHost, detail: Detail) -> Result<Vec<String>, Failure> {
+            let client = self.client(host).await;
+            let (mut prefixes, mut next) = (Vec::new(), None);
+            loop {
+                let page = client
+                    .describe_pull_through_cache_rules()
+                    .registry_id(host.account.as_str())
+                    .set_next_token(next)
+                    .send()
+                    .await
+                    .map_err(|error| failure(detail.clone(), "ecr:DescribePullThroughCacheRules", &error))?;
+                let rules = page.pull_through_cache_rules.unwrap_or_default();
+                prefixes.extend(rules.into_iter().filter_map(|rule| rule.ecr_repository_prefix));
+                next = page.next_token;
+                // A registry has 50 rules at most (Amazon ECR service quotas).
+                if next.is_none() || prefixes.len() > 1_000 {
+                    return Ok(prefixes);
+                }
             }
         }
     }

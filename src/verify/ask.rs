@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
-use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
+use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
 use super::{At, Options, Verified};
 use crate::image::Name;
 use crate::pulls::Pull;
@@ -87,6 +87,7 @@ pub async fn run(
         shared: shared.collect(),
         api: Semaphore::new(API_CALLS),
         known,
+        rules: Mutex::default(),
     });
     let total = pulls.len();
     let mut waiting = pulls.into_iter().enumerate();
@@ -123,6 +124,8 @@ struct Asker {
     /// Upstream references that several pulls have: asked once.
     shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
     known: Known,
+    /// Prefixes of rules by ECR host; `None` where they are not told.
+    rules: Mutex<HashMap<String, Arc<OnceCell<Option<Vec<String>>>>>>,
 }
 
 impl Asker {
@@ -137,6 +140,11 @@ impl Asker {
             && let Some(name) = &pull.upstream
         {
             answers.upstream = Some(self.upstream(&pull, name).await);
+        }
+        if let (Some(name), Some(CacheAnswer::Failed(failure))) = (&cached, &answers.cache)
+            && is_repository(failure)
+        {
+            answers.rule = self.has_rule(name).await;
         }
         let outcome = judge(&pull, &answers, &self.options);
         let at_cache = match &answers.cache {
@@ -215,6 +223,20 @@ impl Asker {
             }
             Err(failure) => CacheAnswer::Failed(failure),
         }
+    }
+
+    /// Is there a rule for its prefix? `None` when ECR does not tell.
+    async fn has_rule(&self, name: &Name) -> Option<bool> {
+        let cell = {
+            let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(rules.entry(name.host.clone()).or_default())
+        };
+        let prefixes = cell.get_or_init(|| async { Box::pin(self.client.rules(name)).await.ok() }).await;
+        let covers = |prefix: &String| {
+            let below = name.path.strip_prefix(prefix.as_str());
+            prefix == "ROOT" || below.is_some_and(|below| below.starts_with('/'))
+        };
+        prefixes.as_ref().map(|prefixes| prefixes.iter().any(covers))
     }
 
     /// Asked by tag, ECR imports what it has not; by digest it never does.

@@ -39,6 +39,8 @@ pub enum CacheAnswer {
 pub struct Answers {
     pub upstream: Option<UpstreamAnswer>,
     pub cache: Option<CacheAnswer>,
+    /// Has the cache a rule for its prefix? Asked where the cache has no such repository.
+    pub rule: Option<bool>,
 }
 
 /// What the answers mean.
@@ -48,7 +50,7 @@ pub fn judge(pull: &Pull, answers: &Answers, options: &Options) -> Outcome {
         None => upstream.map_or_else(|| not_asked(pull), |upstream| at_upstream(pull, upstream, options)),
         Some(CacheAnswer::Has(held)) => at_cache(pull, held, upstream, options),
         Some(CacheAnswer::HasNot) => cold(pull, upstream, options),
-        Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream),
+        Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream, answers.rule),
         Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next, chosen: false },
     }
 }
@@ -183,7 +185,7 @@ fn missing(failure: &Failure) -> Outcome {
 }
 
 /// The cache's refusal, told apart as far as can be.
-fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>) -> Outcome {
+fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>, rule: Option<bool>) -> Outcome {
     if !matches!(
         failure,
         Failure::NotFound(_) | Failure::Denied(_) | Failure::Unauthorized(_) | Failure::Broken(..)
@@ -198,7 +200,7 @@ fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>) ->
         None => match upstream.and_then(|upstream| upstream.pinned.as_ref().or(upstream.by_tag.as_ref())) {
             // The upstream has not got it either: no permission would help.
             Some(Err(gone @ Failure::NotFound(_))) => return missing(gone),
-            there => of_import(failure, there.is_some_and(Result::is_ok)),
+            there => of_import(failure, there.is_some_and(Result::is_ok), rule),
         },
     };
     Outcome::Denied { at: "cache", why, next, failure: Some(failure.clone()) }
@@ -235,10 +237,7 @@ fn of_aws(failure: &Failure) -> Option<(&'static str, &'static str)> {
 }
 
 /// What can keep ECR from importing; `there` when the upstream gave the image to us.
-fn of_import(failure: &Failure, there: bool) -> (&'static str, &'static str) {
-    let detail = failure.detail();
-    let no_repository = detail.code.as_deref() == Some("NAME_UNKNOWN")
-        || detail.message.to_ascii_lowercase().contains("repository with name");
+fn of_import(failure: &Failure, there: bool, rule: Option<bool>) -> (&'static str, &'static str) {
     match failure {
         Failure::Denied(_) if there => (
             "ECR could not log in to the upstream: the rule's secret is wrong or has expired",
@@ -248,7 +247,15 @@ fn of_import(failure: &Failure, there: bool) -> (&'static str, &'static str) {
             "ECR was turned away by the upstream: a wrong secret, or a path that does not exist there",
             "log in to the upstream here too: what it says then tells the two apart",
         ),
-        _ if no_repository => (
+        _ if is_repository(failure) && rule == Some(false) => (
+            "no rule has its prefix",
+            "make the rule (`aws ecr create-pull-through-cache-rule`), or mend the prefix in pullthru.yaml",
+        ),
+        _ if is_repository(failure) && rule == Some(true) => (
+            "its repository is not there, and `ecr:CreateRepository` is not allowed",
+            "allow `ecr:CreateRepository` and `ecr:BatchImportUpstreamImage` below the prefix to the role that pulls",
+        ),
+        _ if is_repository(failure) => (
             "no rule for this prefix, or `ecr:CreateRepository` is not allowed",
             "make the rule, and allow `ecr:CreateRepository` and `ecr:BatchImportUpstreamImage`",
         ),
@@ -261,6 +268,14 @@ fn of_import(failure: &Failure, there: bool) -> (&'static str, &'static str) {
             "log in to the upstream here too: what it says then tells the two apart",
         ),
     }
+}
+
+/// Is it the repository that ECR does not have, not only the image?
+pub(super) fn is_repository(failure: &Failure) -> bool {
+    let detail = failure.detail();
+    matches!(failure, Failure::NotFound(_))
+        && (detail.code.as_deref() == Some("NAME_UNKNOWN")
+            || detail.message.to_ascii_lowercase().contains("repository with name"))
 }
 
 /// Docker Hub's official images are below `library/`, all others are not; ECR calls both mistakes a login problem

@@ -36,14 +36,7 @@ fn a_wrong_secret_is_seen_by_the_upstream_having_the_image() {
 }
 
 #[test]
-fn no_rule_for_the_prefix() {
-    let world = world(&["ghcr.io/o/app:v1"]);
-    world.cache.remove_rule("ghcr");
-    assert_denied(world.verify(&["--allow-import"]), "no rule for this prefix", "make the rule");
-}
-
-#[test]
-fn without_the_right_to_create_or_to_import() {
+fn no_rule_for_the_prefix_is_told_from_no_right_to_create() {
     let world = world(&["ghcr.io/o/app:v1"]);
     world.cache.iam().deny("CreateRepository");
     assert_denied(
@@ -51,7 +44,32 @@ fn without_the_right_to_create_or_to_import() {
         "`ecr:CreateRepository` is not allowed",
         "allow `ecr:CreateRepository`",
     );
-    world.cache.iam().allow("CreateRepository");
+    world.cache.remove_rule("ghcr");
+    world.cache.add_rule(Rule::new("gh", "ghcr.io", &world.upstream));
+    let row = assert_denied(world.verify(&["--allow-import"]), "no rule has its prefix", "make the rule");
+    assert_says(&row, "because", "NAME_UNKNOWN");
+    // Who may not ask for the rules is told both.
+    world.cache.iam().deny("DescribePullThroughCacheRules");
+    assert_denied(
+        world.verify(&["--allow-import"]),
+        "no rule for this prefix, or `ecr:CreateRepository` is not allowed",
+        "make the rule",
+    );
+}
+
+#[test]
+fn the_rules_are_asked_for_once() {
+    let images: Vec<String> = (0..5).map(|number| format!("ghcr.io/o/app{number}:v1")).collect();
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    let world = world(&images);
+    world.cache.remove_rule("ghcr");
+    assert_eq!(world.verify(&["--allow-import"]).0, 1);
+    assert_eq!(super::operations(&world.cache.log(), "DescribePullThroughCacheRules"), 1);
+}
+
+#[test]
+fn without_the_right_to_import() {
+    let world = world(&["ghcr.io/o/app:v1"]);
     world.cache.iam().deny("BatchImportUpstreamImage");
     assert_denied(
         world.verify(&["--allow-import"]),

@@ -167,11 +167,28 @@ fn every_pair_of_answers_has_its_outcome() {
     ];
     for (reference, upstream, cache, expected) in cases {
         let said = format!("{reference} {upstream:?} {cache:?}");
-        let outcome = judge(&pull(reference), &Answers { upstream, cache }, &options(&[]));
+        let outcome = judge(&pull(reference), &Answers { upstream, cache, rule: None }, &options(&[]));
         assert_eq!(name(&outcome), expected, "{said}");
         assert!(!outcome.explain().is_empty());
         let next = outcome.next("x");
         assert_eq!(next.is_some(), outcome.severity() != Severity::Fine, "{expected}: {next:?}");
+    }
+}
+
+#[test]
+fn a_repository_that_ecr_does_not_have_is_told_apart_by_its_rules() {
+    let said = "The repository with name 'ghcr/o/app' does not exist in the registry";
+    for code in ["NAME_UNKNOWN", "RepositoryNotFoundException"] {
+        for (rule, expected) in [
+            (Some(false), "denied: no rule has its prefix"),
+            (Some(true), "denied: its repository is not there, and `ecr:CreateRepository` is not allowed"),
+            (None, "denied: no rule for this prefix, or `ecr:CreateRepository` is not allowed"),
+        ] {
+            let failure = Failure::NotFound(detail(code, said));
+            let cache = Some(CacheAnswer::Failed(failure));
+            let answers = Answers { upstream: upstream(Some(Ok("aa")), None), cache, rule };
+            assert_eq!(name(&judge(&pull("v1"), &answers, &options(&[]))), expected);
+        }
     }
 }
 
@@ -185,7 +202,7 @@ fn an_image_of_ecr_alone() {
         (Some(CacheAnswer::Failed(not_found())), "missing-cache"),
         (Some(CacheAnswer::Failed(no_network())), "unreachable"),
     ] {
-        let answers = Answers { upstream: None, cache };
+        let answers = Answers { upstream: None, cache, rule: None };
         assert_eq!(judge(&own, &answers, &options(&[])).id(), expected);
     }
 }
@@ -194,7 +211,8 @@ fn an_image_of_ecr_alone() {
 fn platforms_are_those_that_containerd_would_take() {
     let check = |has: &[(&str, &str)], wanted: &str| {
         let by_tag = Some(Ok(resolved("aa", has)));
-        let answers = Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None };
+        let answers =
+            Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None, rule: None };
         judge(&pull("v1"), &answers, &options(&[wanted])).id() == "resolved"
     };
     for (has, wanted) in [
@@ -220,7 +238,8 @@ fn platforms_are_those_that_containerd_would_take() {
     // Charts and signatures run nowhere.
     let chart = Resolved { kind: Kind::HelmChart, ..resolved("aa", &[]) };
     let by_tag = Some(Ok(chart));
-    let answers = Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None };
+    let answers =
+        Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None, rule: None };
     assert_eq!(judge(&pull("v1"), &answers, &options(&["linux/arm64"])).id(), "resolved");
 }
 
@@ -229,9 +248,13 @@ fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
     let next = |age| {
         let held = Held { digest: digest("aa").to_string(), age, resolved: None };
         let cache = Some(CacheAnswer::Has(Box::new(held)));
-        judge(&pull("v1"), &Answers { upstream: upstream(Some(Ok("bb")), None), cache }, &options(&[]))
-            .next("x")
-            .unwrap()
+        judge(
+            &pull("v1"),
+            &Answers { upstream: upstream(Some(Ok("bb")), None), cache, rule: None },
+            &options(&[]),
+        )
+        .next("x")
+        .unwrap()
     };
     assert!(next(Some(3)).starts_with("ECR looks upstream once in 24 h"));
     assert!(next(Some(40)).contains("unless its tags are immutable"));
