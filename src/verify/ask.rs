@@ -116,6 +116,8 @@ pub async fn run(
     Asked { verified: found.into_iter().map(|(_, verified)| verified).collect(), unasked }
 }
 
+type Prefixes = OnceCell<Option<Vec<String>>>;
+
 struct Asker {
     client: Client,
     options: Options,
@@ -125,7 +127,7 @@ struct Asker {
     shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
     known: Known,
     /// Prefixes of rules by ECR host; `None` where they are not told.
-    rules: Mutex<HashMap<String, Arc<OnceCell<Option<Vec<String>>>>>>,
+    rules: Mutex<HashMap<String, Arc<Prefixes>>>,
 }
 
 impl Asker {
