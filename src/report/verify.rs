@@ -185,8 +185,7 @@ fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
     let reference = pull.reference();
     let cached = pull.cached.as_ref().map(|name| pull.under(name));
     let resolved = verified.resolved.as_ref();
-    let platforms = resolved.map(|resolved| resolved.platforms.as_slice()).unwrap_or_default();
-    let platforms = platforms.iter().filter(|platform| !platform.name().is_empty());
+    let platforms = resolved.map(|resolved| resolved.platforms.as_slice()).unwrap_or_default().iter();
     let digest = resolved.map(|resolved| resolved.digest.to_string());
     VerifiedRow {
         outcome: verified.outcome.id(),
@@ -204,7 +203,7 @@ fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
         media_type: resolved.map(|resolved| resolved.media_type.clone()),
         kind: resolved.map(|resolved| resolved.kind.id().to_owned()),
         platforms: platforms
-            .map(|platform| PlatformRow { platform: platform.name(), size: platform.stored_size() })
+            .map(|(platform, size)| PlatformRow { platform: platform.clone(), size: *size })
             .collect(),
         places: pull.places.iter().map(PlaceRow::from).collect(),
         reference,

@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
-use super::{At, Options, Verified};
+use super::{At, Found, Options, Verified};
 use crate::image::Name;
 use crate::pulls::Pull;
 use crate::registry::{Cached, Client, Failure, Location, Resolved};
@@ -116,6 +116,8 @@ pub async fn run(
     Asked { verified: found.into_iter().map(|(_, verified)| verified).collect(), unasked }
 }
 
+type Prefixes = OnceCell<Option<Vec<String>>>;
+
 struct Asker {
     client: Client,
     options: Options,
@@ -125,7 +127,7 @@ struct Asker {
     shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
     known: Known,
     /// Prefixes of rules by ECR host; `None` where they are not told.
-    rules: Mutex<HashMap<String, Arc<OnceCell<Option<Vec<String>>>>>>,
+    rules: Mutex<HashMap<String, Arc<Prefixes>>>,
 }
 
 impl Asker {
@@ -158,7 +160,7 @@ impl Asker {
             Some(CacheAnswer::Has(held)) => held.resolved,
             _ => None,
         };
-        Verified { pull, outcome, resolved: held.or(found), at_upstream, at_cache }
+        Verified { pull, outcome, resolved: held.or(found).map(Found::from), at_upstream, at_cache }
     }
 
     async fn upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {

@@ -43,12 +43,10 @@ impl Lock {
         let mut images = BTreeMap::new();
         for verified in verified {
             let Some(resolved) = &verified.resolved else { continue };
-            let platforms =
-                resolved.platforms.iter().map(|platform| (platform.name(), platform.stored_size()));
             let image = LockedImage {
                 digest: resolved.digest.to_string(),
                 media_type: resolved.media_type.clone(),
-                platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
+                platforms: resolved.platforms.iter().cloned().collect(),
             };
             let reference = verified.pull.reference();
             // Two caches of one upstream may be of different days.

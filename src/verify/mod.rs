@@ -16,8 +16,9 @@ pub use lock::{Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};
 
+use crate::image::Digest;
 use crate::pulls::Pull;
-use crate::registry::Resolved;
+use crate::registry::{Kind, Resolved};
 
 /// Which registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +41,35 @@ pub struct Options {
     pub sizes: bool,
 }
 
+/// What is kept of a manifest: little, since it is kept of every image until the end.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub digest: Digest,
+    pub media_type: String,
+    pub kind: Kind,
+    /// `linux/amd64` and the compressed bytes of configuration and layers, where they were read.
+    pub platforms: Vec<(String, Option<u64>)>,
+}
+
+impl From<Resolved> for Found {
+    fn from(resolved: Resolved) -> Found {
+        let platforms = resolved.platforms.iter().map(|platform| (platform.name(), platform.stored_size()));
+        Found {
+            platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
+            digest: resolved.digest,
+            media_type: resolved.media_type,
+            kind: resolved.kind,
+        }
+    }
+}
+
 /// One image and what was found.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub pull: Pull,
     pub outcome: Outcome,
     /// What it resolves to: at the cache when it is there, else at the upstream.
-    pub resolved: Option<Resolved>,
+    pub resolved: Option<Found>,
     /// The digest at the upstream, when it was asked.
     pub at_upstream: Option<String>,
     /// The digest at the cache, when it is there.
