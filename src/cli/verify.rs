@@ -8,8 +8,8 @@ use clap::{Parser, ValueEnum};
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::pulls::{Pull, Pulls};
-use crate::registry::{Client, Failure};
-use crate::report::verify::{self as report, VerifyReport};
+use crate::registry::{Client, Failure, Step};
+use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
 use crate::tree::RepoPath;
 use crate::verify::{self, At, Known, Lock, Options, Severity, Verified, WantedPlatform};
@@ -95,53 +95,84 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         sizes: args.sizes || args.lock.is_some(),
     };
     let bar = bar(pulls.pulls.len(), "verify");
-    let mut asked =
-        runtime.block_on(verify::run(&client, pulls.pulls, &options, known, interrupted(), |progress| {
-            bar.set_position(progress.done as u64);
-            bar.set_message(progress.last.pull.reference());
-        }));
+    let list = args.list.as_ref().map(|list| list.display().to_string());
+    let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);
+    let mut seen = Seen::default();
+    let work = verify::run(&client, pulls.pulls, &options, known, interrupted(), |step| match step {
+        Step::Done(done, last) => {
+            bar.set_position(done as u64);
+            bar.set_message(last.pull.reference());
+        }
+        Step::Next(mut verified) => {
+            if let Some(lock) = &locked {
+                lock.compare(&mut verified);
+                seen.unlocked += usize::from(lock.lacks(&verified));
+            }
+            seen.outcome = seen.outcome.max(outcome(&verified));
+            if writes_lock {
+                seen.verified.push(verified.clone());
+            }
+            let row = VerifiedRow::new(verified, list.as_deref());
+            match args.format {
+                Format::Jsonl if seen.broken.is_none() => seen.broken = report::json_line(&row, out).err(),
+                Format::Jsonl => {}
+                _ => seen.rows.push(row),
+            }
+        }
+    });
+    let unasked = runtime.block_on(work);
     bar.finish_and_clear();
     // Requests that nobody waits for any more are not waited for either.
     runtime.shutdown_background();
-    if let Some(lock) = &locked {
-        lock.compare(&mut asked.verified);
-        let unlocked = lock.unlocked(&asked.verified);
-        if unlocked > 0 {
-            note(&format!(
-                "{} not in the lock yet: `--update-lock` adds what is new",
-                count(unlocked, "image")
-            ));
-        }
+    if let Some(error) = seen.broken {
+        return Err(error.into());
+    }
+    if seen.unlocked > 0 {
+        let images = count(seen.unlocked, "image");
+        note(&format!("{images} not in the lock yet: `--update-lock` adds what is new"));
     }
     let notes = say_notes(&client);
-    let list = args.list.as_ref().map(|list| list.display().to_string());
-    let lock = args.lock.as_ref().filter(|_| asked.unasked == 0 && (locked.is_none() || args.update_lock));
-    let lock = lock.map(|path| (path, Lock::of(&asked.verified), asked.verified.len()));
-    let outcome = if asked.unasked > 0 { Outcome::Interrupted } else { outcome(&asked.verified) };
-    let report = VerifyReport::new(at, asked, &pulls.unknown, list.as_deref(), notes);
+    let report = VerifyReport::new(at, seen.rows, unasked, &pulls.unknown, notes);
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
-        Format::Jsonl => report::jsonl(&report, out)?,
+        Format::Jsonl => {}
         Format::Github => report::github(&report, out)?,
         Format::Markdown => report::markdown(&report, out)?,
         Format::Sarif => report::sarif(&report, out)?,
     }
-    if let Some((path, lock, images)) = lock {
-        write_lock(path, &lock, images)?;
+    if let Some(path) = args.lock.as_ref().filter(|_| writes_lock && unasked == 0) {
+        write_lock(path, &Lock::of(&seen.verified), seen.verified.len())?;
     }
+    let outcome = if unasked > 0 { Outcome::Interrupted } else { seen.outcome };
     let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
     Ok(if unread { outcome.max(Outcome::Failure) } else { outcome })
 }
 
-/// The worst of all.
-fn outcome(verified: &[Verified]) -> Outcome {
-    let outcome = |verified: &Verified| match verified.outcome.severity() {
+/// What is kept of the images that were asked for.
+struct Seen {
+    rows: Vec<VerifiedRow>,
+    /// For a lock file that is written.
+    verified: Vec<Verified>,
+    unlocked: usize,
+    /// The worst of all.
+    outcome: Outcome,
+    /// Nobody reads any more, or the disk is full.
+    broken: Option<std::io::Error>,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { rows: Vec::new(), verified: Vec::new(), unlocked: 0, outcome: Outcome::Clean, broken: None }
+    }
+}
+
+fn outcome(verified: &Verified) -> Outcome {
+    match verified.outcome.severity() {
         Severity::Fine | Severity::Note => Outcome::Clean,
         Severity::Bad => Outcome::Findings,
         Severity::Open => Outcome::Failure,
-    };
-    verified.iter().map(outcome).max().unwrap_or(Outcome::Clean)
+    }
 }
 
 /// What is to be asked for, and whether something could not be read.

@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note, verify};
 use crate::pulls::Pull;
+use crate::registry::Step;
 use crate::report::Paint;
 use crate::report::warm::{self as report, WarmReport};
 use crate::tree;
@@ -112,11 +113,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     };
     require_cache(&pulls)?;
     let bar = bar(pulls.len(), "warm");
-    let work = warm::run(&client, pulls, &options, interrupted(), |done, last| {
-        bar.set_position(done as u64);
-        bar.set_message(last.pull.reference());
+    let mut results = Vec::new();
+    let work = warm::run(&client, pulls, &options, interrupted(), |step| match step {
+        Step::Done(done, last) => {
+            bar.set_position(done as u64);
+            bar.set_message(last.pull.reference());
+        }
+        Step::Next(result) => results.push(result),
     });
-    let (results, unasked) = runtime.block_on(work);
+    let unasked = runtime.block_on(work);
     bar.finish_and_clear();
     runtime.shutdown_background();
     let notes = say_notes(&client);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::finding::{self, Finding, Level, cell};
 use super::{Paint, count};
 use crate::pulls::{Place, Unknown};
-use crate::verify::{Asked, At, Severity, Verified};
+use crate::verify::{At, Severity, Verified};
 
 /// `pullthru/verification/v1`: each image once, with everywhere that it stands.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -100,17 +100,13 @@ impl From<&Place> for PlaceRow {
 }
 
 impl VerifyReport {
-    /// `list` is the file that the images were listed in, when it was not a repository.
     pub fn new(
         at: At,
-        asked: Asked,
+        images: Vec<VerifiedRow>,
+        unasked: usize,
         unknown: &[Unknown],
-        list: Option<&str>,
         notes: Vec<String>,
     ) -> VerifyReport {
-        let images: Vec<VerifiedRow> =
-            asked.verified.into_iter().map(|verified| row(verified, list)).collect();
-        let unasked = asked.unasked;
         let mut summary = VerifySummary { images: images.len(), unasked, ..VerifySummary::default() };
         for row in &images {
             *summary.outcomes.entry(row.outcome.to_owned()).or_default() += 1;
@@ -174,40 +170,43 @@ impl VerifyReport {
     }
 }
 
-fn row(verified: Verified, list: Option<&str>) -> VerifiedRow {
-    let pull = &verified.pull;
-    // The command that warms it, from where it was read.
-    let warm = match (list, pull.places.first()) {
-        (Some(list), _) => format!("pullthru warm --list {}", word(list)),
-        (None, Some(place)) => format!("pullthru warm {}", word(place.path.as_str())),
-        (None, None) => "pullthru warm".to_owned(),
-    };
-    let reference = pull.reference();
-    let cached = pull.cached.as_ref().map(|name| pull.under(name));
-    let resolved = verified.resolved.as_ref();
-    let platforms = resolved.map(|resolved| resolved.platforms.as_slice()).unwrap_or_default().iter();
-    let digest = resolved.map(|resolved| resolved.digest.to_string());
-    VerifiedRow {
-        outcome: verified.outcome.id(),
-        severity: match verified.outcome.severity() {
-            Severity::Fine => "fine",
-            Severity::Note => "note",
-            Severity::Open => "open",
-            Severity::Bad => "bad",
-        },
-        because: verified.outcome.explain(),
-        next: verified.outcome.next(&warm),
-        digest: digest.or_else(|| verified.at_cache.clone()).or_else(|| verified.at_upstream.clone()),
-        upstream_digest: verified.at_upstream.clone(),
-        cache_digest: verified.at_cache.clone(),
-        media_type: resolved.map(|resolved| resolved.media_type.clone()),
-        kind: resolved.map(|resolved| resolved.kind.id().to_owned()),
-        platforms: platforms
-            .map(|(platform, size)| PlatformRow { platform: platform.clone(), size: *size })
-            .collect(),
-        places: pull.places.iter().map(PlaceRow::from).collect(),
-        reference,
-        cached,
+impl VerifiedRow {
+    /// `list` is the file that the images were listed in, when it was not a repository.
+    pub fn new(verified: Verified, list: Option<&str>) -> VerifiedRow {
+        let pull = &verified.pull;
+        // The command that warms it, from where it was read.
+        let warm = match (list, pull.places.first()) {
+            (Some(list), _) => format!("pullthru warm --list {}", word(list)),
+            (None, Some(place)) => format!("pullthru warm {}", word(place.path.as_str())),
+            (None, None) => "pullthru warm".to_owned(),
+        };
+        let reference = pull.reference();
+        let cached = pull.cached.as_ref().map(|name| pull.under(name));
+        let resolved = verified.resolved.as_ref();
+        let platforms = resolved.map(|resolved| resolved.platforms.as_slice()).unwrap_or_default().iter();
+        let digest = resolved.map(|resolved| resolved.digest.to_string());
+        VerifiedRow {
+            outcome: verified.outcome.id(),
+            severity: match verified.outcome.severity() {
+                Severity::Fine => "fine",
+                Severity::Note => "note",
+                Severity::Open => "open",
+                Severity::Bad => "bad",
+            },
+            because: verified.outcome.explain(),
+            next: verified.outcome.next(&warm),
+            digest: digest.or_else(|| verified.at_cache.clone()).or_else(|| verified.at_upstream.clone()),
+            upstream_digest: verified.at_upstream.clone(),
+            cache_digest: verified.at_cache.clone(),
+            media_type: resolved.map(|resolved| resolved.media_type.clone()),
+            kind: resolved.map(|resolved| resolved.kind.id().to_owned()),
+            platforms: platforms
+                .map(|(platform, size)| PlatformRow { platform: platform.clone(), size: *size })
+                .collect(),
+            places: pull.places.iter().map(PlaceRow::from).collect(),
+            reference,
+            cached,
+        }
     }
 }
 
@@ -353,13 +352,10 @@ pub fn json(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// One image a line.
-pub fn jsonl(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    for row in &report.images {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
-    }
-    Ok(())
+/// The line of one image: they can be written as they come, so that none has to be kept.
+pub fn json_line(row: &VerifiedRow, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    writeln!(out)
 }
 
 pub fn github(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {

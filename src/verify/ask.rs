@@ -5,35 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::JoinSet;
 
 use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
 use super::{At, Found, Options, Verified};
 use crate::image::Name;
 use crate::pulls::Pull;
-use crate::registry::{Cached, Client, Failure, Location, Resolved};
+use crate::registry::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use crate::route::EcrHost;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
 const UNDER_WAY: usize = 512;
 
 const API_CALLS: usize = 32;
-
-/// What was found, in the order of the pulls.
-#[derive(Debug, Default)]
-pub struct Asked {
-    pub verified: Vec<Verified>,
-    /// How many were not asked since the run was stopped.
-    pub unasked: usize,
-}
-
-/// One more image was asked about.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress<'p> {
-    pub done: usize,
-    pub total: usize,
-    pub last: &'p Verified,
-}
 
 /// What a cache said before the run, so that it is not asked twice.
 #[derive(Debug, Default)]
@@ -67,15 +50,16 @@ fn at_ecr(pull: &Pull, name: &Name) -> Option<Location> {
     Some(at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone())))
 }
 
-/// Asks about every pull, until all are done or `stop` is.
+/// Asks about every pull, until all are done or `stop` is, and gives them back in their order; answers how many were not
+/// asked.
 pub async fn run(
     client: &Client,
     pulls: Vec<Pull>,
     options: &Options,
     known: Known,
     stop: impl Future<Output = ()>,
-    mut progress: impl FnMut(Progress<'_>),
-) -> Asked {
+    on: impl FnMut(Step<'_, Verified>),
+) -> usize {
     // They are sorted: two caches of one upstream make two pulls side by side.
     let shared = pulls.windows(2).filter_map(|pair| match pair {
         [one, other] if one.reference() == other.reference() => Some((one.reference(), Arc::default())),
@@ -89,31 +73,11 @@ pub async fn run(
         known,
         rules: Mutex::default(),
     });
-    let total = pulls.len();
-    let mut waiting = pulls.into_iter().enumerate();
-    let mut under_way = JoinSet::new();
-    let mut found: Vec<(usize, Verified)> = Vec::with_capacity(total);
-    tokio::pin!(stop);
-    loop {
-        while under_way.len() < UNDER_WAY
-            && let Some((index, pull)) = waiting.next()
-        {
-            let asker = Arc::clone(&asker);
-            under_way.spawn(async move { (index, Box::pin(asker.verify(pull)).await) });
-        }
-        let joined = tokio::select! {
-            joined = under_way.join_next() => joined,
-            () = &mut stop => break,
-        };
-        let Some(joined) = joined else { break };
-        let Ok((index, verified)) = joined else { continue };
-        progress(Progress { done: found.len() + 1, total, last: &verified });
-        found.push((index, verified));
-    }
-    under_way.abort_all();
-    found.sort_by_key(|(index, _)| *index);
-    let unasked = total - found.len();
-    Asked { verified: found.into_iter().map(|(_, verified)| verified).collect(), unasked }
+    let work = move |pull| {
+        let asker = Arc::clone(&asker);
+        async move { asker.verify(pull).await }
+    };
+    in_order(pulls, UNDER_WAY, stop, work, on).await
 }
 
 type Prefixes = OnceCell<Option<Vec<String>>>;

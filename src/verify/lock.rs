@@ -70,10 +70,9 @@ impl Lock {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// How many of these resolve and are not locked: they came later.
-    pub fn unlocked(&self, verified: &[Verified]) -> usize {
-        let resolved = verified.iter().filter(|verified| verified.resolved.is_some());
-        resolved.filter(|verified| self.locked(&verified.pull).is_none()).count()
+    /// Does it resolve and is not locked? Then it came later.
+    pub fn lacks(&self, verified: &Verified) -> bool {
+        verified.resolved.is_some() && self.locked(&verified.pull).is_none()
     }
 
     fn locked(&self, pull: &Pull) -> Option<&LockedImage> {
@@ -81,16 +80,15 @@ impl Lock {
         at_cache.or_else(|| self.images.get(&pull.reference()))
     }
 
-    /// Says of images that resolve to another digest than the locked one that they moved. What is wrong already stays
+    /// Says of an image that resolves to another digest than the locked one that it moved. What is wrong already stays
     /// as it is.
-    pub fn compare(&self, verified: &mut [Verified]) {
-        for verified in verified {
-            let Some(locked) = self.locked(&verified.pull) else { continue };
-            let Some(resolved) = &verified.resolved else { continue };
-            let now = resolved.digest.to_string();
-            if locked.digest != now && verified.outcome.severity() < super::Severity::Open {
-                verified.outcome = Outcome::Moved { locked: locked.digest.clone(), now };
-            }
+    pub fn compare(&self, verified: &mut Verified) {
+        let (Some(locked), Some(resolved)) = (self.locked(&verified.pull), &verified.resolved) else {
+            return;
+        };
+        let now = resolved.digest.to_string();
+        if locked.digest != now && verified.outcome.severity() < super::Severity::Open {
+            verified.outcome = Outcome::Moved { locked: locked.digest.clone(), now };
         }
     }
 }

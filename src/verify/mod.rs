@@ -10,7 +10,7 @@ mod lock;
 mod outcome;
 mod platform;
 
-pub use ask::{Asked, Known, Progress, run};
+pub use ask::{Known, run};
 pub use judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
 pub use lock::{Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};

@@ -18,10 +18,8 @@ pub use range::{Range, RangeError};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
 use crate::pulls::Pull;
-use crate::registry::{Client, Failure};
+use crate::registry::{Client, Failure, Step, in_order};
 use crate::verify::WantedPlatform;
 
 /// How much is pulled.
@@ -108,42 +106,22 @@ pub struct Result {
 /// Images under way at a time: each is many requests, and its layers are large.
 const UNDER_WAY: usize = 16;
 
-/// Warms every pull that has a cached name, until all are done or `stop` is; in their order, and how many were left.
+/// Warms every pull that has a cached name, until all are done or `stop` is, and gives them back in their order; answers
+/// how many were left.
 pub async fn run(
     client: &Client,
     pulls: Vec<Pull>,
     options: &Options,
     stop: impl Future<Output = ()>,
-    mut progress: impl FnMut(usize, &Result),
-) -> (Vec<Result>, usize) {
+    on: impl FnMut(Step<'_, Result>),
+) -> usize {
     let warmer = Arc::new(Warmer::new(client.clone(), options.clone()));
-    let total = pulls.len();
-    let mut waiting = pulls.into_iter().enumerate();
-    let mut under_way = JoinSet::new();
-    let mut done: Vec<(usize, Result)> = Vec::with_capacity(total);
-    tokio::pin!(stop);
-    loop {
-        while under_way.len() < UNDER_WAY
-            && let Some((index, pull)) = waiting.next()
-        {
-            let warmer = Arc::clone(&warmer);
-            under_way.spawn(async move {
-                // In a box: the compiler cannot lay out futures that are this deep.
-                let warmed = Box::pin(warmer.warm(&pull)).await;
-                (index, Result { pull, warmed })
-            });
+    let work = move |pull: Pull| {
+        let warmer = Arc::clone(&warmer);
+        async move {
+            let warmed = warmer.warm(&pull).await;
+            Result { pull, warmed }
         }
-        let joined = tokio::select! {
-            joined = under_way.join_next() => joined,
-            () = &mut stop => break,
-        };
-        let Some(joined) = joined else { break };
-        let Ok((index, result)) = joined else { continue };
-        progress(done.len() + 1, &result);
-        done.push((index, result));
-    }
-    under_way.abort_all();
-    done.sort_by_key(|(index, _)| *index);
-    let left = total - done.len();
-    (done.into_iter().map(|(_, result)| result).collect(), left)
+    };
+    in_order(pulls, UNDER_WAY, stop, work, on).await
 }

@@ -40,7 +40,8 @@ impl Warmer {
             Ok(manifest) => manifest,
             Err(failure) => return self.refused(pull, failure).await,
         };
-        if let Some(pinned) = at.digest().filter(|pinned| **pinned != manifest.digest) {
+        let brought = |pinned: &Digest| *pinned == manifest.digest || is_in(&manifest, pinned);
+        if let Some(pinned) = at.digest().filter(|pinned| !brought(pinned)) {
             let got = manifest.digest.to_string();
             return Warmed::WrongDigest { pinned: pinned.to_string(), got };
         }
@@ -147,6 +148,16 @@ impl Warmer {
             },
             _ => Warmed::Unreachable { failure },
         }
+    }
+}
+
+/// Is it a manifest of this index? ECR imports all of them with it.
+fn is_in(top: &Manifest, digest: &Digest) -> bool {
+    match &top.content {
+        Content::Index(index) => {
+            index.manifests().iter().any(|descriptor| descriptor.digest().as_ref() == digest.to_string())
+        }
+        Content::Image(_) => false,
     }
 }
 

@@ -28,6 +28,8 @@ impl Warmer {
             match leads {
                 Ok(leads) => match self.client.digest(&leads).await {
                     Ok(digest) if digest == *pinned => return Ok(tag.clone()),
+                    // One platform of the index: it is imported with the others.
+                    Ok(_) if self.holds(&leads, pinned).await => return Ok(tag.clone()),
                     // It has moved: another tag may have the digest.
                     Ok(_) => {}
                     Err(failure) if failure.is_transient() => return Err(Warmed::Unreachable { failure }),
@@ -37,6 +39,12 @@ impl Warmer {
             }
         }
         self.search(pull, upstream, pinned).await
+    }
+
+    /// Is it one of the images of the index there?
+    async fn holds(&self, at: &Location, digest: &Digest) -> bool {
+        let Ok(resolved) = self.client.inspect(at).await else { return false };
+        resolved.is_index && resolved.platforms.iter().any(|platform| platform.digest == *digest)
     }
 
     async fn search(&self, pull: &Pull, upstream: &Name, pinned: &Digest) -> Tag {

@@ -50,6 +50,18 @@ fn a_pinned_image_can_be_pulled_once_its_tag_was() {
     assert_eq!((code, report.0["images"][0]["outcome"].as_str()), (0, Some("resolved")), "{report:?}");
 }
 
+/// A pin of one platform is imported with the index that holds it.
+#[test]
+fn a_pinned_platform_comes_with_its_index() {
+    let app = image("app");
+    let platform = app.platform("linux/arm64").unwrap().digest().to_owned();
+    let reference = format!("ghcr.io/o/app:v1@{platform}");
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&[&reference]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!((code, outcomes(&report)), (0, vec![(reference.as_str(), "imported")]), "{report:#}");
+    assert_eq!(world.get(&format!("/v2/ghcr/o/app/manifests/{platform}")), 200);
+}
+
 #[test]
 fn a_second_run_pulls_nothing() {
     let (a, b) = (image("a"), image("b"));
