@@ -24,9 +24,9 @@ const CONCURRENCY: usize = 64;
 
 /// What is promised.
 const MAX_RATIO: f64 = 1.3;
-/// Growth of the peak from 2,000 to 20,000 images: what is kept of each is what is printed of it. Below that, more are
-/// under way at a time the more there are.
-const MAX_PER_IMAGE: f64 = 4_096.0;
+/// Growth of the peak from 2,000 to 20,000 images: the list of what is asked for. Below that, more are under way at a
+/// time the more there are.
+const MAX_PER_IMAGE: f64 = 2_048.0;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
