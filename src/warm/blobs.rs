@@ -16,6 +16,9 @@ use super::one::Warmer;
 use crate::image::{Digest, Name};
 use crate::registry::Failure;
 
+/// Between two looks at where blobs come from.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Blobs of one image at a time.
 const AT_ONCE: usize = 4;
 
@@ -30,7 +33,8 @@ impl Warmer {
         let digests = images.iter().flat_map(|image| std::iter::once(image.config()).chain(image.layers()));
         let mut open: BTreeSet<Digest> =
             digests.filter_map(|descriptor| Digest::parse(descriptor.digest().as_ref()).ok()).collect();
-        let until = Instant::now() + self.options.patience;
+        // Without an end where the patience has none.
+        let until = Instant::now().checked_add(self.options.patience);
         let mut pause = Duration::from_secs(1);
         let mut first = true;
         loop {
@@ -47,11 +51,11 @@ impl Warmer {
                 .collect();
             imported.elsewhere = elsewhere.values().cloned().collect::<BTreeSet<_>>().into_iter().collect();
             open = elsewhere.into_keys().collect();
-            if open.is_empty() || Instant::now() + pause > until {
+            if open.is_empty() || until.is_some_and(|until| Instant::now() + pause > until) {
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -136,9 +136,9 @@ impl Bound {
         let Version { major, minor, patch, .. } = self.version;
         match self.written {
             0 => None,
-            1 => Some(Version::new(major + 1, 0, 0)),
-            2 => Some(Version::new(major, minor + 1, 0)),
-            _ => Some(Version::new(major, minor, patch + 1)),
+            1 => Some(Version::new(major.saturating_add(1), 0, 0)),
+            2 => Some(Version::new(major, minor.saturating_add(1), 0)),
+            _ => Some(Version::new(major, minor, patch.saturating_add(1))),
         }
     }
 
@@ -181,8 +181,8 @@ impl Comparison {
                 let Version { major, minor, .. } = bound.version;
                 let end = match bound.written {
                     0 => None,
-                    1 => Some(Version::new(major + 1, 0, 0)),
-                    _ => Some(Version::new(major, minor + 1, 0)),
+                    1 => Some(Version::new(major.saturating_add(1), 0, 0)),
+                    _ => Some(Version::new(major, minor.saturating_add(1), 0)),
                 };
                 order.is_ge() && below(end)
             }
@@ -191,9 +191,9 @@ impl Comparison {
                 let Version { major, minor, patch, .. } = bound.version;
                 let end = match (major, minor, bound.written) {
                     (_, _, 0) => None,
-                    (1.., ..) | (0, _, 1) => Some(Version::new(major + 1, 0, 0)),
-                    (0, 1.., _) | (0, 0, 2) => Some(Version::new(0, minor + 1, 0)),
-                    (0, 0, _) => Some(Version::new(0, 0, patch + 1)),
+                    (1.., ..) | (0, _, 1) => Some(Version::new(major.saturating_add(1), 0, 0)),
+                    (0, 1.., _) | (0, 0, 2) => Some(Version::new(0, minor.saturating_add(1), 0)),
+                    (0, 0, _) => Some(Version::new(0, 0, patch.saturating_add(1))),
                 };
                 order.is_ge() && below(end)
             }
@@ -250,6 +250,15 @@ mod tests {
         ] {
             let parsed = Range::parse(range).unwrap();
             assert_eq!(parsed.accepts(&Version::parse(version).unwrap()), accepted, "{range} {version}");
+        }
+        // Numbers at their end.
+        for text in [
+            "^18446744073709551615",
+            "~18446744073709551615",
+            "<=18446744073709551615.1",
+            ">0.0.18446744073709551615",
+        ] {
+            Range::parse(text).unwrap().accepts(&Version::new(u64::MAX, u64::MAX, u64::MAX));
         }
         for text in ["", ">=", "1.2.3.4", ">>1", "latest", "1 || "] {
             assert!(Range::parse(text).is_err(), "{text}");
