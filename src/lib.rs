@@ -11,6 +11,7 @@
 // The AWS SDK's futures nest deeper than the compiler looks by itself.
 #![recursion_limit = "256"]
 
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -25,6 +26,8 @@ pub mod pulls;
 pub mod registry;
 pub mod report;
 pub mod route;
+#[cfg(feature = "aws")]
+mod sdk;
 pub mod tree;
 pub mod verify;
 pub mod warm;

@@ -119,6 +119,14 @@ impl Pulls {
         gathered.finish()
     }
 
+    /// Prefixes of the routes that something here goes through, or would.
+    pub fn prefixes(&self, routes: &Routes) -> BTreeSet<String> {
+        let of_cache =
+            |pull: &&Pull| pull.cached.as_ref().is_some_and(|name| name.host == routes.cache().to_string());
+        let upstreams = self.pulls.iter().filter(of_cache).filter_map(|pull| pull.upstream.as_ref());
+        upstreams.filter_map(|name| routes.route_for(name)).map(|route| route.prefix.to_string()).collect()
+    }
+
     /// Of a list, one reference a line; blank lines and `#` comments are left out.
     pub fn of_list(text: &str, path: &RepoPath, config: &Config) -> Pulls {
         let mut gathered = Gathered::new(config);

@@ -5,6 +5,7 @@ mod demo;
 mod emit;
 mod init;
 mod migrate;
+mod provision;
 mod registries;
 mod repository;
 mod scan;
@@ -46,6 +47,8 @@ enum Command {
     Verify(verify::Args),
     /// Pull images through the cache by tag, before a node asks for them
     Warm(warm::Args),
+    /// Set up the AWS side: rules, secrets, templates, registry settings, repositories, policies
+    Provision(provision::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Warm(args) => warm::run(&args, &mut out),
+        Command::Provision(args) => provision::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

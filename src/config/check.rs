@@ -8,6 +8,7 @@ use miette::{NamedSource, SourceSpan};
 
 use super::error::nearest;
 use super::file::{File, Registry, Rule, TargetFile, Text, Upstream};
+use super::provision::{NO_LITERAL, looks_like_token};
 use super::{Config, ConfigError, ConfigErrors, Overrides, Target};
 use crate::image::fold_host;
 use crate::route::{
@@ -16,7 +17,7 @@ use crate::route::{
 };
 
 /// Gathers problems with their places in the file.
-struct Checker {
+pub(super) struct Checker {
     source: Option<NamedSource<String>>,
     errors: Vec<ConfigError>,
 }
@@ -56,10 +57,25 @@ impl Checker {
             registry.host = registry.host.filter(|_| flags.registry_host.is_some());
         }
         let base = self.routes_table(&file.upstreams, &flags.upstreams);
+        let credentials = credentials(&file.upstreams);
         let mut targets = vec![self.target(String::new(), &[], &registry, &base)];
-        for target in &file.targets {
-            targets.push(self.path_target(target, &base));
+        if let Some(target) = targets.first_mut() {
+            target.credentials =
+                credentials.iter().map(|(prefix, name)| (prefix.clone(), name.value.clone())).collect();
         }
+        for target in &file.targets {
+            let mut checked = self.path_target(target, &base);
+            let own = if target.upstreams.is_empty() { &file.upstreams } else { &target.upstreams };
+            checked.credentials =
+                self::credentials(own).into_iter().map(|(prefix, name)| (prefix, name.value)).collect();
+            targets.push(checked);
+        }
+        let provision = file.provision.unwrap_or_default();
+        let mut uses: Vec<Text> = credentials.into_values().collect();
+        uses.extend(
+            file.targets.iter().flat_map(|target| self::credentials(&target.upstreams).into_values()),
+        );
+        self.provision(&provision, &uses, &base);
         self.overlaps(&file.targets);
         let mut hosts: Vec<String> = base.iter().map(|(route, _)| route.host.clone()).collect();
         hosts.extend(
@@ -85,6 +101,7 @@ impl Checker {
             artifacts: flags.artifacts.unwrap_or(file.artifacts),
             flux: file.flux,
             lint: file.lint,
+            provision,
         }
     }
 
@@ -147,7 +164,7 @@ impl Checker {
             let start = fixed_start(glob.glob()).to_owned();
             (glob, start)
         });
-        Target { name, paths: starts.collect(), globs: set, routes }
+        Target { name, paths: starts.collect(), globs: set, routes, credentials: BTreeMap::new() }
     }
 
     /// The registry that is configured, if any.
@@ -354,7 +371,11 @@ impl Checker {
         (globs, set.build().unwrap_or_default())
     }
 
-    fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, text: &Text, help: &str) -> Option<T> {
+    pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        text: &Text,
+        help: &str,
+    ) -> Option<T> {
         match text.value.parse() {
             Ok(value) => Some(value),
             Err(error) => {
@@ -364,7 +385,12 @@ impl Checker {
         }
     }
 
-    fn report(&mut self, place: Option<&Text>, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn report(
+        &mut self,
+        place: Option<&Text>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         let place = place.filter(|text| text.len > 0).map(|text| (text.start, text.len).into());
         let source_code = self.source.clone().filter(|_| place.is_some());
         let error = ConfigError { message: message.into(), help: Some(help.into()), source_code, place };
@@ -401,8 +427,44 @@ impl Checker {
             .filter_map(|cut| message.find(cut))
             .min();
         let message = message.get(..end.unwrap_or(message.len())).unwrap_or_default().to_owned();
-        ConfigError { message, help, source_code: self.source.clone(), place }
+        let error = ConfigError { message, help, source_code: self.source.clone(), place };
+        if secret_may_show(text, &error) { without_line(text, error) } else { error }
     }
+}
+
+/// May what an error draws or repeats hold a token that somebody wrote into the file?
+fn secret_may_show(text: &str, error: &ConfigError) -> bool {
+    // The line itself, and its neighbours, which are drawn too.
+    let at = error.place.map_or(0, |place| place.offset());
+    let before = text.get(..at).unwrap_or_default().matches('\n').count();
+    let mut near = text.lines().skip(before.saturating_sub(1)).take(3);
+    error.message.contains(NO_LITERAL)
+        || near.any(|line| {
+            let line = line.to_lowercase();
+            let key = line.split(':').next().unwrap_or_default();
+            ["password", "token"].iter().any(|word| key.contains(word))
+                || line.split(|c: char| c.is_whitespace() || "\"':,{".contains(c)).any(looks_like_token)
+        })
+}
+
+/// The error with the number of its line instead of the line.
+fn without_line(text: &str, error: ConfigError) -> ConfigError {
+    let at = error.place.map_or(0, |place| place.offset());
+    let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    let message = match error.message.contains(NO_LITERAL) {
+        true => format!("line {line}: {NO_LITERAL}"),
+        false => format!("line {line} is not understood; it is not shown, since it may hold a secret"),
+    };
+    let help = "a credential takes `secret`, `arn`, `username`, `token`, `recovery-window-days` and `tags`; name where \
+                the token is: `token: { env: GHCR_TOKEN }`, `{ file: PATH }`, `stdin` or `prompt`";
+    ConfigError { message, help: Some(help.to_owned()), source_code: None, place: None }
+}
+
+/// The credentials that upstreams name, by prefix.
+fn credentials(upstreams: &BTreeMap<Text, Upstream>) -> BTreeMap<String, Text> {
+    let rules = upstreams.values().flat_map(|upstream| &upstream.0);
+    let named = rules.filter_map(|rule| Some((rule.prefix.value.clone(), rule.credential.clone()?)));
+    named.collect()
 }
 
 /// Do two patterns of one fixed start match a path in common? Tried with a path of each.

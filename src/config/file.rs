@@ -8,6 +8,8 @@ use serde::de::{MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
+use super::provision::Provision;
+
 /// Configuration of pullthru, at the root of the repository.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -45,11 +47,9 @@ pub(super) struct File {
     /// Severity of each rule.
     #[serde(default)]
     pub(super) lint: BTreeMap<RuleId, Severity>,
-    /// The AWS side; read by `pullthru provision`.
+    /// The AWS side.
     #[serde(default)]
-    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
-    #[expect(dead_code, reason = "read by `pullthru provision`")]
-    pub(super) provision: Option<serde::de::IgnoredAny>,
+    pub(super) provision: Option<Provision>,
 }
 
 /// The cache's registry: `account` and `region`, or `host`.
@@ -207,8 +207,8 @@ pub enum Severity {
 
 /// A text with its place in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
-    pub(super) value: String,
+pub struct Text {
+    pub value: String,
     /// Bytes of the file.
     pub(super) start: usize,
     pub(super) len: usize,
@@ -258,10 +258,10 @@ pub(super) struct Rule {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(super) upstream_prefix: Option<Text>,
-    /// Name of the credential in `provision:`.
+    /// Name of the credential in `provision:`. Default: the prefix.
     #[serde(default)]
-    #[expect(dead_code, reason = "read by `pullthru provision`")]
-    pub(super) credential: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) credential: Option<Text>,
 }
 
 /// What [`Upstream`] may be written as.

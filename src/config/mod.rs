@@ -3,16 +3,26 @@
 //! [`Config::load`] reads a file's text (it does no I/O itself), checks it, and says everything that is wrong at
 //! once, each problem with its place. [`propose()`] writes a first file.
 
+mod arn;
 mod check;
+mod check_provision;
 mod error;
 mod file;
 mod propose;
+mod provision;
 
 use globset::{Glob, GlobSet};
 
+pub use arn::{Arn, ArnError};
 pub use error::{ConfigError, ConfigErrors};
-pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity};
+pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
 pub use propose::{Facts, propose};
+pub use provision::{
+    Access, AppliedFor, Credential, Destination, Encryption, Extent, GithubActions, GithubRepository, Iam,
+    KeyAlias, Lifecycle, OrganizationId, OwnRepositories, OwnRule, PolicyKind, PolicyUse, Provision,
+    RegistryPolicy, RegistrySettings, Replication, RoleName, SECRET_PREFIX, ScanFilter, ScanFrequency,
+    ScanRule, ScanType, Scanning, SecretName, TagMutability, TagPattern, Tags, Template, TokenSource,
+};
 
 use crate::image::Name;
 use crate::route::Routes;
@@ -46,6 +56,7 @@ pub struct Config {
     artifacts: bool,
     flux: Flux,
     lint: std::collections::BTreeMap<RuleId, Severity>,
+    provision: Provision,
 }
 
 /// Some paths with the routes of their cluster.
@@ -58,6 +69,8 @@ pub struct Target {
     globs: GlobSet,
     /// `None` when no registry is configured.
     pub routes: Option<Routes>,
+    /// The names of credentials that are written down, by prefix.
+    pub credentials: std::collections::BTreeMap<String, String>,
 }
 
 impl Target {
@@ -128,6 +141,11 @@ impl Config {
     /// The configured severity of a rule.
     pub fn severity(&self, rule: RuleId) -> Option<Severity> {
         self.lint.get(&rule).copied()
+    }
+
+    /// The AWS side as it is to be; all defaults without the section.
+    pub fn provision(&self) -> &Provision {
+        &self.provision
     }
 
     /// Is there any registry to route to?

@@ -124,11 +124,10 @@ mod with_sdk {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use aws_config::{BehaviorVersion, SdkConfig};
+    use aws_config::SdkConfig;
     use aws_sdk_ecr::config::Region;
     use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
     use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier};
-    use aws_smithy_http_client::tls;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
@@ -249,16 +248,7 @@ mod with_sdk {
     }
 
     async fn load(ca_file: Option<PathBuf>) -> SdkConfig {
-        let mut http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
-        // Read before by the registry client, which reports what is wrong with it.
-        if let Some(pem) = ca_file.and_then(|path| std::fs::read(path).ok()) {
-            let store = tls::TrustStore::default().with_pem_certificate(pem);
-            if let Ok(context) = tls::TlsContext::builder().with_trust_store(store).build() {
-                http = http.tls_context(context);
-            }
-        }
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http.build_https()).load().await
+        crate::sdk::loader(ca_file.as_deref()).load().await
     }
 
     fn read(image: ImageDetail, detail: Detail) -> Result<Cached, Failure> {

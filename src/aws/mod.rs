@@ -1,0 +1,14 @@
+//! The AWS side of one registry: what it is to be, what it is, and the way from one to the other.
+//!
+//! [`Desired`] is the configuration's `provision:` for the upstreams that a repository uses, as [`resource`]s: pure,
+//! with no account asked. `export` writes it down for other tools. With the feature `aws`, `current` reads the
+//! account, `plan` compares, `apply` and `destroy` write. Nothing here knows Git or YAML.
+
+pub mod desired;
+pub mod document;
+mod permissions;
+pub mod registry;
+pub mod resource;
+
+pub use desired::{Desired, DesiredError};
+pub use registry::Registry;

@@ -1,0 +1,149 @@
+//! Which actions `provision` calls, and the document that allows them to a role (service authorization reference of each
+//! service: most of ECR's registry-wide actions take no resource).
+
+use serde_json::{Value, json};
+
+use super::document::{Scope, allow, policy};
+
+/// Actions of ECR without a resource.
+const REGISTRY: [&str; 17] = [
+    "ecr:CreatePullThroughCacheRule",
+    "ecr:CreateRepositoryCreationTemplate",
+    "ecr:DeletePullThroughCacheRule",
+    "ecr:DeleteRegistryPolicy",
+    "ecr:DeleteRepositoryCreationTemplate",
+    "ecr:DescribePullThroughCacheRules",
+    "ecr:DescribeRegistry",
+    "ecr:DescribeRepositoryCreationTemplates",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetRegistryPolicy",
+    "ecr:GetRegistryScanningConfiguration",
+    "ecr:PutRegistryPolicy",
+    "ecr:PutRegistryScanningConfiguration",
+    "ecr:PutReplicationConfiguration",
+    "ecr:UpdatePullThroughCacheRule",
+    "ecr:UpdateRepositoryCreationTemplate",
+    "ecr:ValidatePullThroughCacheRule",
+];
+
+const REPOSITORY: [&str; 15] = [
+    "ecr:CreateRepository",
+    "ecr:DeleteLifecyclePolicy",
+    "ecr:DeleteRepository",
+    "ecr:DeleteRepositoryPolicy",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetRepositoryPolicy",
+    "ecr:ListTagsForResource",
+    "ecr:PutImageScanningConfiguration",
+    "ecr:PutImageTagMutability",
+    "ecr:PutLifecyclePolicy",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
+    "ecr:UntagResource",
+];
+
+const SECRET: [&str; 8] = [
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret",
+    "secretsmanager:TagResource",
+    "secretsmanager:UntagResource",
+];
+
+const POLICY: [&str; 9] = [
+    "iam:CreatePolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:ListEntitiesForPolicy",
+    "iam:ListPolicyVersions",
+    "iam:TagPolicy",
+];
+
+const ROLE: [&str; 11] = [
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:PassRole",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "iam:UpdateAssumeRolePolicy",
+];
+
+const KEY: [&str; 9] = [
+    "kms:CreateAlias",
+    "kms:CreateGrant",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+];
+
+/// What turning enhanced scanning on calls of Amazon Inspector (Amazon ECR user guide, "IAM permissions required for
+/// enhanced scanning").
+const INSPECTOR: [&str; 5] = [
+    "inspector2:Disable",
+    "inspector2:Enable",
+    "inspector2:ListAccountPermissions",
+    "inspector2:ListCoverage",
+    "inspector2:ListFindings",
+];
+
+/// What `provision` needs for everything that it can make.
+pub(super) fn provision(scope: &Scope) -> Value {
+    let registry = &scope.registry;
+    let any = |service: &str, resource: &str| {
+        let arns = scope.regions.iter().map(|region| {
+            super::Registry { region: region.clone(), ..registry.clone() }.arn(service, resource).to_string()
+        });
+        arns.collect::<Vec<String>>()
+    };
+    let named = |kind: &str| vec![registry.iam(format!("{kind}/{}*", scope.name_prefix)).to_string()];
+    let mut linked = allow(
+        "LinkedRole",
+        &["iam:CreateServiceLinkedRole"],
+        vec![registry.iam("role/aws-service-role/*").to_string()],
+    );
+    if let Some(linked) = linked.as_object_mut() {
+        // Made with the first rule and the first template (user guide, "Using service-linked roles for Amazon ECR").
+        let services = [
+            "ecr.amazonaws.com",
+            "inspector2.amazonaws.com",
+            "pullthroughcache.ecr.amazonaws.com",
+            "replication.ecr.amazonaws.com",
+        ];
+        linked.insert("Condition".to_owned(), json!({ "StringEquals": { "iam:AWSServiceName": services } }));
+    }
+    policy(vec![
+        allow("Registry", &REGISTRY, vec!["*".to_owned()]),
+        allow("EnhancedScanning", &INSPECTOR, vec!["*".to_owned()]),
+        allow("OwnRepositories", &REPOSITORY, any("ecr", "repository/*")),
+        allow("Secrets", &SECRET, any("secretsmanager", "secret:ecr-pullthroughcache/*")),
+        allow("Policies", &POLICY, named("policy")),
+        allow("Roles", &ROLE, named("role")),
+        // Which roles get a policy is the configuration's choice.
+        allow(
+            "Attach",
+            &["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+            vec![registry.iam("role/*").to_string()],
+        ),
+        linked,
+        // A key has no name before it is made, and no name in its ARN after.
+        allow("NewKeys", &["kms:CreateKey", "kms:ListAliases"], vec!["*".to_owned()]),
+        allow("KeysByAlias", &KEY, [any("kms", "key/*"), any("kms", "alias/*")].concat()),
+    ])
+}

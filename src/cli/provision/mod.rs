@@ -1,0 +1,88 @@
+//! `pullthru provision`: one file a subcommand; here is what they share, from arguments to [`Desired`].
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+use super::{Outcome, RepositoryArgs, Stop};
+use crate::aws::desired::Sources;
+use crate::aws::{Desired, Registry};
+use crate::config::{Config, Target};
+use crate::pulls::Pulls;
+use crate::route::{CacheHost, Region};
+
+/// Set up the AWS side of the cache: rules, secrets, templates, registry settings, repositories and policies.
+///
+/// What is set up is said by `provision:` in pullthru.yaml. Without it, that is a pull through cache rule for each
+/// upstream that the repository uses, and a secret for each that wants a login.
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+pub(super) fn run(args: &Args, _out: &mut dyn Write) -> Result<Outcome, Stop> {
+    match args.command {}
+}
+
+/// Which registry, and from which repository.
+#[derive(Debug, clap::Args)]
+pub(super) struct DesiredArgs {
+    #[command(flatten)]
+    pub(super) repository: RepositoryArgs,
+
+    /// Provision the registry of this target of pullthru.yaml. Default: that of the whole repository
+    #[arg(long, value_name = "NAME", help_heading = "Configuration")]
+    target: Option<String>,
+}
+
+impl DesiredArgs {
+    /// What each Region is to have: the registry's own first, then those of `provision.regions`.
+    pub(super) fn desired(&self) -> Result<Vec<Desired>, Stop> {
+        let read = self.repository.read()?;
+        let target = self.target(&read.config)?;
+        let Some((routes, CacheHost::Ecr(host))) =
+            target.routes.as_ref().map(|routes| (routes, routes.cache()))
+        else {
+            return Err(Stop::usage(
+                "no account and Region are configured to provision",
+                "add `registry: { account: …, region: … }` to pullthru.yaml, or `--account` and `--region`",
+            ));
+        };
+        let home = Registry { account: host.account.clone(), region: host.region.clone() };
+        let used = Pulls::of(&read.whole(), &read.config, true).prefixes(routes);
+        let provision = read.config.provision();
+        let sources = Sources { provision, routes, credentials: &target.credentials, used: &used };
+        let mut regions: Vec<&Region> = vec![&home.region];
+        regions.extend(provision.regions.iter().filter(|region| **region != home.region));
+        let each = regions.into_iter().map(|region| Desired::new(sources, &home, region));
+        let each: Result<Vec<Desired>, _> = each.collect();
+        each.map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Stop::usage(all.join("\n"), "mend `provision:` in pullthru.yaml")
+        })
+    }
+
+    fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, Stop> {
+        let targets = config.targets();
+        let Some(wanted) = &self.target else {
+            let configured = targets.iter().find(|target| target.routes.is_some());
+            return configured
+                .or(targets.first())
+                .ok_or_else(|| Stop::usage("no registry is configured", "add `--account` and `--region`"));
+        };
+        targets.iter().find(|target| &target.name == wanted).ok_or_else(|| {
+            let names: Vec<&str> =
+                targets.iter().map(|target| target.name.as_str()).filter(|name| !name.is_empty()).collect();
+            let help = if names.is_empty() {
+                "pullthru.yaml has no `targets:`".to_owned()
+            } else {
+                format!("pullthru.yaml has {}", names.join(", "))
+            };
+            Stop::usage(format!("there is no target `{wanted}`"), help)
+        })
+    }
+}
