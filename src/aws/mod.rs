@@ -4,6 +4,8 @@
 //! with no account asked. `export` writes it down for other tools. With the feature `aws`, `current` reads the
 //! account, `plan` compares, `apply` and `destroy` write. Nothing here knows Git or YAML.
 
+#[cfg(feature = "aws")]
+pub mod account;
 pub mod desired;
 pub mod document;
 mod permissions;

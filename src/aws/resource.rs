@@ -245,3 +245,21 @@ pub struct Policy {
     pub attach_to: Vec<String>,
     pub tags: Tags,
 }
+
+impl fmt::Display for Mutability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.setting.id())?;
+        if self.except.is_empty() { Ok(()) } else { write!(f, " ({})", self.except.join(", ")) }
+    }
+}
+
+impl Cipher {
+    /// As people read it; `key` names a key.
+    pub fn describe(&self, key: &dyn Fn(&Ref) -> String) -> String {
+        match self {
+            Cipher::Aes256 => "AES256".to_owned(),
+            Cipher::Kms(None) => "KMS".to_owned(),
+            Cipher::Kms(Some(named)) => format!("KMS ({})", key(named)),
+        }
+    }
+}

@@ -31,7 +31,7 @@ mod retry;
 mod settings;
 mod wire;
 
-pub use auth::{Credentials, Variables};
+pub use auth::{Credentials, Secret, Variables};
 pub use blob::BlobRead;
 pub use client::Client;
 pub use ecr::Cached;

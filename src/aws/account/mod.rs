@@ -1,0 +1,36 @@
+//! The living side: what an account has, how that differs from [`Desired`](super::Desired), and the calls that change it.
+//!
+//! One file a kind of resource reads, compares and writes it. [`Current::read`] asks for everything, [`Plan::new`]
+//! compares, [`apply`](apply::apply) and [`destroy`](destroy::destroy) carry a plan out in the order of
+//! [`Kind`](super::resource::Kind). A read that is denied costs what it would have shown, and is said.
+
+pub mod apply;
+pub mod backfill;
+mod change;
+mod current;
+pub mod destroy;
+mod failure;
+
+mod key;
+pub mod plan;
+mod policy;
+mod registry_policy;
+mod replication;
+mod repository;
+mod role;
+mod rule;
+mod scanning;
+mod secret;
+mod session;
+mod settle;
+mod template;
+mod token;
+
+pub use change::{Action, Change, Field};
+pub use current::{Current, Seen};
+pub use failure::{AwsFailure, FailureKind};
+
+pub use plan::{Plan, Unseen};
+pub use secret::{Contents, FoundSecret, Problem};
+pub use session::{Session, Settings};
+pub use token::{Token, TokenError, Tokens};
