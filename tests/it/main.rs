@@ -7,6 +7,8 @@
     clippy::print_stdout
 )]
 
+#[cfg(feature = "aws")]
+mod aws_sim;
 mod check;
 mod config;
 mod demo;

@@ -22,4 +22,10 @@ pub use clock::Clock;
 pub use content::{Artifact, Blob, Content, Image, Manifest, Store, digest_of, media};
 pub use fault::{Fault, Faults, On, RetryAfter};
 pub use http::Request;
+/// The HTTP server under the simulations, for others on the same ground (`crates/aws-sim`).
+pub mod serve {
+    pub use crate::http::{Delivery, Octets, Reply};
+    pub use crate::server::{Front, Handler, Listener, Server};
+}
+
 pub use upstream::{Upstream, UpstreamSettings};

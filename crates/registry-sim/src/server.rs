@@ -16,11 +16,11 @@ use crate::http::{Delivery, Reply, Request, serve};
 use crate::log::Log;
 
 /// What answers on a listener.
-pub(crate) type Handler = Arc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
 
 /// What stands in front of a server's listeners.
 #[derive(Debug, Default)]
-pub(crate) struct Front {
+pub struct Front {
     pub(crate) log: Log,
     pub(crate) faults: Faults,
     /// Every connection is reset.
@@ -28,7 +28,8 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn set_down(&self, down: bool) {
+    /// Resets every connection, until it is said not to.
+    pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
 
@@ -63,37 +64,43 @@ impl Front {
 const BACKLOG: u32 = 1024;
 
 /// A bound socket: its address is known before it is served.
-pub(crate) struct Listener {
+#[derive(Debug)]
+pub struct Listener {
     socket: TcpSocket,
     host: String,
 }
 
 impl Listener {
-    pub(crate) fn bind() -> io::Result<Self> {
+    /// On a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the system gives no port.
+    pub fn bind() -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let host = socket.local_addr()?.to_string();
         Ok(Self { socket, host })
     }
 
-    pub(crate) fn host(&self) -> &str {
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> &str {
         &self.host
     }
 }
 
 /// A running server; dropping it stops it and frees its ports.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    pub(crate) fn start(
-        name: &str,
-        front: &Arc<Front>,
-        listeners: Vec<(Listener, Handler)>,
-    ) -> io::Result<Self> {
+    /// Serves the listeners on a thread of that name.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(name: &str, front: &Arc<Front>, listeners: Vec<(Listener, Handler)>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let guard = runtime.enter();

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::clock::Clock;
 use crate::fault::Faults;
-use crate::http::Request;
+use crate::http::{Reply, Request};
 use crate::lock::lock;
 use crate::server::{Front, Handler, Listener, Server};
 use crate::token::Tokens;
@@ -136,6 +136,11 @@ impl Cache {
     /// `http://127.0.0.1:PORT` of the ECR API, for `AWS_ENDPOINT_URL_ECR`.
     pub fn api_url(&self) -> String {
         self.api_url.clone()
+    }
+
+    /// Answers a request to the ECR API that came in somewhere else.
+    pub async fn api(&self, request: &Request) -> Reply {
+        self.state.api(request).await
     }
 
     /// The latest requests, to registry, storage and API.

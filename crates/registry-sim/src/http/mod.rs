@@ -7,6 +7,6 @@ mod reply;
 mod request;
 
 pub(crate) use connection::serve;
-pub(crate) use octets::Octets;
-pub(crate) use reply::{Delivery, Reply};
+pub use octets::Octets;
+pub use reply::{Delivery, Reply};
 pub use request::Request;

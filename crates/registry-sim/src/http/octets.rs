@@ -11,15 +11,19 @@ const PADDING_TAIL: &[u8] = br#""}}"#;
 
 /// A body.
 #[derive(Clone, Debug)]
-pub(crate) enum Octets {
+pub enum Octets {
+    /// What it says.
     Bytes(Bytes),
     /// Looks like gzip, compresses like noise, and is the same for the same seed.
     Noise {
+        /// The same for the same.
         seed: u64,
+        /// Length in bytes.
         len: u64,
     },
     /// A JSON document with one endless string.
     Padding {
+        /// Length in bytes.
         len: u64,
     },
 }

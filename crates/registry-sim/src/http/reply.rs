@@ -8,18 +8,20 @@ use super::octets::Octets;
 
 /// What is sent back.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply {
+pub struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Octets,
-    pub(crate) delivery: Delivery,
+    /// How it goes out.
+    pub delivery: Delivery,
     /// Flip a bit in the middle of the body.
     pub(crate) corrupt: bool,
 }
 
 /// How a reply goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub enum Delivery {
+    /// As HTTP has it.
     Whole,
     /// Reset the connection instead.
     Reset,
@@ -34,7 +36,8 @@ pub(crate) enum Delivery {
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16, body: impl Into<Octets>) -> Self {
+    /// Without headers of its own.
+    pub fn new(status: u16, body: impl Into<Octets>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), delivery: Delivery::Whole, corrupt: false }
     }
 
@@ -51,7 +54,9 @@ impl Reply {
         Self::new(307, Vec::new()).header("Location", location)
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }

@@ -161,6 +161,12 @@ impl Upstream {
         *lock(&self.state.credentials) = credentials;
     }
 
+    /// Would a login with this user and token work right now?
+    pub fn accepts(&self, user: &str, token: &str) -> bool {
+        let given = (user.to_owned(), token.to_owned());
+        !self.state.front.is_down() && lock(&self.state.credentials).contains(&given)
+    }
+
     /// [`Store::push`] while it runs.
     pub fn push<'a>(&self, repository: &str, content: &Content, tags: impl IntoIterator<Item = &'a str>) {
         lock(&self.state.store).push(repository, content, tags);
