@@ -1,5 +1,6 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
+mod aws;
 mod check;
 mod demo;
 mod emit;
@@ -74,6 +75,11 @@ enum Stop {
     #[error("{message}")]
     #[diagnostic(help("{help}"))]
     Usage { message: String, help: String },
+    /// AWS refused, or could not be asked.
+    #[error("{message}")]
+    #[diagnostic(help("{help}"))]
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS fails like this"))]
+    Aws { message: String, help: String },
     #[error("{0}")]
     Tree(#[from] crate::tree::TreeError),
     #[error("{0}")]
@@ -89,7 +95,7 @@ impl Stop {
         match self {
             Stop::Config(_) | Stop::Usage { .. } => 2,
             Stop::Tree(crate::tree::TreeError::Revision { .. } | crate::tree::TreeError::Pattern { .. }) => 2,
-            Stop::Tree(_) | Stop::Output(_) => 3,
+            Stop::Aws { .. } | Stop::Tree(_) | Stop::Output(_) => 3,
         }
     }
 }
