@@ -259,9 +259,11 @@ impl Build<'_> {
 
     fn template(&mut self, prefix: &str, file: &TemplateFile) {
         self.role_is_here(file.custom_role.as_ref());
-        // Tags and KMS are set by a role that ECR takes (user guide, "Repository creation templates"). Tags of everything
-        // are for what is made here: a template gets its own only, so that it needs no role without them.
-        let tags = if file.tags.is_empty() { Tags::new() } else { self.tags(&file.tags) };
+        // Tags and KMS are set by a role that ECR takes (user guide, "Repository creation templates"): tags of everything
+        // are for what is made here, and go into a template only with tags of its own. The marker does not: ECR makes
+        // these repositories.
+        let mut tags = if file.tags.is_empty() { Tags::new() } else { self.sources.provision.tags.clone() };
+        tags.extend(file.tags.clone());
         let cipher = self.cipher(&file.encryption);
         let needs_role = !tags.is_empty() || cipher != Cipher::Aes256;
         let made = || needs_role.then(|| Ref::Made(self.template_role_name()));

@@ -4,6 +4,8 @@
 pub mod check;
 pub mod finding;
 pub mod migrate;
+#[cfg(feature = "aws")]
+pub mod provision;
 pub mod scan;
 pub mod verify;
 pub mod warm;

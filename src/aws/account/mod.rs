@@ -10,6 +10,7 @@ mod change;
 mod current;
 pub mod destroy;
 mod failure;
+mod import;
 
 mod key;
 pub mod plan;
@@ -29,6 +30,7 @@ mod token;
 pub use change::{Action, Change, Field};
 pub use current::{Current, Seen};
 pub use failure::{AwsFailure, FailureKind};
+pub use import::{Imported, import};
 
 pub use plan::{Plan, Unseen};
 pub use secret::{Contents, FoundSecret, Problem};

@@ -79,3 +79,21 @@ impl Session {
         self.caller.account == self.registry.account.as_str()
     }
 }
+
+impl Session {
+    /// The password of the user `AWS` at the registry, for 12 hours (API reference, `GetAuthorizationToken`).
+    ///
+    /// # Errors
+    /// When the call is refused.
+    pub async fn registry_password(&self) -> Result<super::Token, AwsFailure> {
+        use base64::Engine;
+        let action = "ecr:GetAuthorizationToken";
+        let sent = self.ecr.get_authorization_token().send().await.map_err(failure::of(action))?;
+        let data = sent.authorization_data.unwrap_or_default();
+        let token = data.first().and_then(|data| data.authorization_token());
+        let bytes = token.and_then(|token| base64::engine::general_purpose::STANDARD.decode(token).ok());
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = text.as_ref().and_then(|text| text.split_once(':')).map(|(_, password)| password);
+        password.map(super::Token::new).ok_or(AwsFailure::incomplete(action))
+    }
+}

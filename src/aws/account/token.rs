@@ -60,7 +60,7 @@ impl TokenError {
 }
 
 /// The variable that is looked at where none is named: `GHCR_TOKEN` for `ghcr`.
-pub fn variable_for(credential: &str) -> String {
+pub(super) fn variable_for(credential: &str) -> String {
     let name = credential.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     format!("{name}_TOKEN")
 }
@@ -136,7 +136,7 @@ fn one_line(text: &str) -> Option<&str> {
 
 /// What a token is that its upstream will not take: fine-grained tokens and those of GitHub Apps do not read packages
 /// (GitHub documentation, "Working with the Container registry").
-pub fn wrong_kind(upstream: &str, token: &str) -> Option<&'static str> {
+pub(super) fn wrong_kind(upstream: &str, token: &str) -> Option<&'static str> {
     if upstream != "ghcr.io" {
         return None;
     }

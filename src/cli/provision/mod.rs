@@ -1,6 +1,20 @@
 //! `pullthru provision`: one file a subcommand; here is what they share, from arguments to [`Desired`].
 
+#[cfg(feature = "aws")]
+mod apply;
+#[cfg(feature = "aws")]
+mod destroy;
+#[cfg(feature = "aws")]
+mod import;
+#[cfg(feature = "aws")]
+mod login;
+#[cfg(feature = "aws")]
+mod outputs;
+#[cfg(feature = "aws")]
+mod plan;
+
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -22,10 +36,42 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Show what would change in the account
+    #[cfg(feature = "aws")]
+    Plan(plan::Args),
+    /// Change the account to what the configuration says, after a question
+    #[cfg(feature = "aws")]
+    Apply(apply::Args),
+    /// Remove what apply made, after a question
+    #[cfg(feature = "aws")]
+    Destroy(destroy::Args),
+    /// Print registry, prefixes, secrets, repositories and the login command
+    #[cfg(feature = "aws")]
+    Outputs(outputs::Args),
+    /// Log a container tool in at the registry
+    #[cfg(feature = "aws")]
+    Login(login::Args),
+    /// Print the `provision:` section of what an account has today
+    #[cfg(feature = "aws")]
+    Import(import::Args),
+}
 
-pub(super) fn run(args: &Args, _out: &mut dyn Write) -> Result<Outcome, Stop> {
-    match args.command {}
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    match &args.command {
+        #[cfg(feature = "aws")]
+        Command::Plan(args) => plan::run(args, out),
+        #[cfg(feature = "aws")]
+        Command::Apply(args) => apply::run(args, out),
+        #[cfg(feature = "aws")]
+        Command::Destroy(args) => destroy::run(args, out),
+        #[cfg(feature = "aws")]
+        Command::Outputs(args) => outputs::run(args, out),
+        #[cfg(feature = "aws")]
+        Command::Login(args) => login::run(args, out),
+        #[cfg(feature = "aws")]
+        Command::Import(args) => import::run(args, out),
+    }
 }
 
 /// Which registry, and from which repository.
@@ -42,6 +88,11 @@ pub(super) struct DesiredArgs {
 impl DesiredArgs {
     /// What each Region is to have: the registry's own first, then those of `provision.regions`.
     pub(super) fn desired(&self) -> Result<Vec<Desired>, Stop> {
+        Ok(self.read()?.0)
+    }
+
+    /// The same, and the directory that paths in the configuration are relative to.
+    pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), Stop> {
         let read = self.repository.read()?;
         let target = self.target(&read.config)?;
         let Some((routes, CacheHost::Ecr(host))) =
@@ -60,10 +111,11 @@ impl DesiredArgs {
         regions.extend(provision.regions.iter().filter(|region| **region != home.region));
         let each = regions.into_iter().map(|region| Desired::new(sources, &home, region));
         let each: Result<Vec<Desired>, _> = each.collect();
-        each.map_err(|errors| {
+        let each = each.map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             Stop::usage(all.join("\n"), "mend `provision:` in pullthru.yaml")
-        })
+        })?;
+        Ok((each, read.repository.root))
     }
 
     fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, Stop> {

@@ -1,0 +1,122 @@
+//! `pullthru provision destroy`.
+
+use std::io::Write;
+
+use clap::{Parser, ValueEnum};
+
+use super::DesiredArgs;
+use super::apply::ask;
+use super::plan::seen;
+use crate::aws::account::apply::Applied;
+use crate::aws::account::destroy::{self, Force};
+use crate::aws::account::{Current, Plan};
+use crate::cli::aws::AwsArgs;
+use crate::cli::{Outcome, Stop, note, registries};
+use crate::report::Paint;
+use crate::report::provision as report;
+
+/// Remove what apply made: what carries its tag, or is exactly as the configuration says.
+///
+/// Everything else stays, and is listed with the reason. Repositories with images stay too, unless that is asked for.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision destroy                          shows what goes, and asks for the account's number
+  pullthru provision destroy --confirm 123456789012   the answer, where nobody can be asked")]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    desired: DesiredArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+
+    /// Remove repositories with the images in them
+    #[arg(long)]
+    force_delete: bool,
+
+    /// Remove the repositories that rules filled, too
+    #[arg(long, requires = "force_delete")]
+    cached: bool,
+
+    /// Show what would go, and stop
+    #[arg(long, conflicts_with = "confirm")]
+    dry_run: bool,
+
+    /// The number of the account, instead of a question
+    #[arg(long, value_name = "ACCOUNT")]
+    confirm: Option<String>,
+
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    let mut desired = args.desired.desired()?;
+    // The home registry goes last: it holds what is global.
+    desired.reverse();
+    let force = Force { repositories: args.force_delete, cached: args.cached };
+    let runtime = registries::runtime()?;
+    let planned = runtime.block_on(async {
+        let mut planned = Vec::new();
+        for desired in desired {
+            let session = args.aws.session(desired.registry.clone(), None).await?;
+            let current = Current::read(&session, &desired, true).await;
+            let plan = destroy::plan(&session, &desired, &current, force).await;
+            planned.push((desired, session, current, plan));
+        }
+        Ok::<_, Stop>(planned)
+    })?;
+    let plans: Vec<Plan> = planned.iter().map(|(.., plan)| plan.clone()).collect();
+    let paint = Paint::for_stdout();
+    if args.format == Format::Human || args.dry_run {
+        match args.format {
+            Format::Human => report::human(&plans, out, paint)?,
+            Format::Json => report::PlanReport::new(&plans).json(out)?,
+        }
+        out.flush()?;
+    }
+    if args.dry_run {
+        return Ok(plans.iter().map(seen).fold(Outcome::Clean, Outcome::max));
+    }
+    if plans.iter().any(Plan::has_work) && !confirmed(args, &plans)? {
+        note("nothing was changed");
+        return Ok(Outcome::Clean);
+    }
+    let results = runtime.block_on(async {
+        let mut results = Vec::new();
+        for (desired, session, current, plan) in &planned {
+            let say = |done: &_| note(&report::done(done, Paint::never()));
+            results.push(destroy::destroy(session, desired, current, plan, say).await);
+        }
+        results
+    });
+    let pairs: Vec<(&Plan, Applied)> = plans.iter().zip(results).collect();
+    match args.format {
+        Format::Human => report::applied(&pairs, out, paint)?,
+        Format::Json => report::AppliedReport::new(&pairs).json(out)?,
+    }
+    let success = pairs.iter().all(|(_, applied)| applied.is_success());
+    let found = if success { Outcome::Clean } else { Outcome::Failure };
+    Ok(plans.iter().map(seen).fold(found, Outcome::max))
+}
+
+/// The account's number is the answer: a habit of typing `y` does not give it.
+fn confirmed(args: &Args, plans: &[Plan]) -> Result<bool, Stop> {
+    let account = plans.first().map(|plan| plan.registry.account.to_string()).unwrap_or_default();
+    match &args.confirm {
+        Some(given) if *given == account => Ok(true),
+        Some(given) => Err(Stop::usage(
+            format!("`--confirm {given}` is not the account {account}"),
+            "nothing was changed; give the number of the account whose resources are to go",
+        )),
+        None => {
+            let question = format!("Type the number of the account to remove all of this from {account}: ");
+            ask(&question, &[account.as_str()], &format!("pass `--confirm {account}`"))
+        }
+    }
+}
