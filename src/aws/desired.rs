@@ -259,6 +259,16 @@ impl Build<'_> {
 
     fn template(&mut self, prefix: &str, file: &TemplateFile) {
         self.role_is_here(file.custom_role.as_ref());
+        if let Some(lifecycle) = &file.lifecycle
+            && lifecycle.keep.is_some()
+            && lifecycle.expire_untagged_days.is_none()
+        {
+            // Children of an index have no tag of their own, so a rule that counts tags never takes them.
+            self.desired.notes.push(format!(
+                "the template `{prefix}` expires tags: the platforms of what expired have none, and stay and are billed \
+                 without `expire-untagged-days`"
+            ));
+        }
         // Tags and KMS are set by a role that ECR takes (user guide, "Repository creation templates"): tags of everything
         // are for what is made here, and go into a template only with tags of its own. The marker does not: ECR makes
         // these repositories.

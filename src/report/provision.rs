@@ -160,6 +160,7 @@ fn short(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(elements) if elements.is_empty() => "none".to_owned(),
         Value::Array(elements) => elements.iter().map(short).collect::<Vec<_>>().join(", "),
         Value::Object(members) if members.is_empty() => "none".to_owned(),
         Value::Object(members) => {

@@ -32,6 +32,8 @@ mod pairs;
 mod policies;
 mod proof;
 mod properties_route;
+#[cfg(feature = "aws")]
+mod provision;
 mod pulls;
 mod registry;
 mod safety;

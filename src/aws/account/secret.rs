@@ -186,8 +186,20 @@ pub(super) fn needs_token(change: &Change) -> bool {
     change.action == Action::Create || change.differs("value") || change.differs("username")
 }
 
-/// The ARN of the secret, made or changed.
+/// The ARN of the secret when it was made. An error never holds the token, whatever AWS sends back.
 pub(super) async fn write(
+    session: &Session,
+    change: &Change,
+    secret: &Secret,
+    token: Option<&(String, Token)>,
+) -> Result<Option<Arn>, AwsFailure> {
+    put(session, change, secret, token).await.map_err(|failure| {
+        let message = token.map_or(failure.message.clone(), |(_, token)| token.scrub(&failure.message));
+        AwsFailure { message, ..failure }
+    })
+}
+
+async fn put(
     session: &Session,
     change: &Change,
     secret: &Secret,

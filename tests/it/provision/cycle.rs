@@ -1,0 +1,307 @@
+//! From an empty account to everything and back: plan, apply, plan is empty, drift, apply, destroy leaves nothing.
+
+use aws_sim::{AwsSim, Settings};
+use serde_json::json;
+
+use super::{FULL, World};
+use crate::golden::assert_same;
+
+#[test]
+fn an_empty_section_makes_rules_and_secrets_of_what_is_used() {
+    let world = World::new("");
+    let plan = world.ok(&["plan"]);
+    assert_same("testdata/provision/small.plan.txt", &plan);
+    let run = world.run(&["plan", "--exit-code"]);
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(world.aws.requests().iter().all(|request| !request.writes()), "a plan writes nothing");
+    let applied = world.ok(&["apply", "--yes"]);
+    assert_same("testdata/provision/small.apply.txt", &applied);
+    let here = world.aws.here();
+    assert_eq!(
+        here["secrets"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["ecr-pullthroughcache/ghcr", "ecr-pullthroughcache/hub"]
+    );
+    let again = world.run(&["plan", "--exit-code"]);
+    assert_eq!((again.code, world.changes()), (0, Vec::<String>::new()), "{}", again.out);
+    world.aws.clear_requests();
+    world.ok(&["apply", "--yes"]);
+    let writes: Vec<String> = world
+        .aws
+        .requests()
+        .iter()
+        .filter(|request| request.writes())
+        .map(|request| request.action())
+        .collect();
+    assert!(writes.is_empty(), "the second run writes: {writes:?}");
+}
+
+#[test]
+fn everything_is_made_once_and_destroyed_whole() {
+    let world = World::new(FULL);
+    world.make_nodes();
+    let before = world.aws.snapshot();
+    assert_same("testdata/provision/full.plan.txt", &world.ok(&["plan"]));
+    let applied = world.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, 0, "{}\n{}", applied.out, applied.err);
+    let again = world.run(&["plan", "--exit-code"]);
+    assert_eq!((again.code, world.changes()), (0, Vec::<String>::new()), "{}", again.out);
+    let destroyed = world.run(&["destroy", "--confirm", "123456789012"]);
+    assert_eq!(destroyed.code, 0, "{}\n{}", destroyed.out, destroyed.err);
+    assert_same("testdata/provision/full.destroy.txt", &destroyed.out);
+    // What AWS keeps for a while: secrets with a window, keys.
+    let mut after = world.aws.snapshot();
+    forget_what_aws_keeps(&mut after);
+    let mut before = before;
+    forget_what_aws_keeps(&mut before);
+    assert_eq!(after, before, "something of ours is left");
+}
+
+/// Secrets and keys that are deleted go later; the type of scanning stays, as the plan says.
+fn forget_what_aws_keeps(snapshot: &mut serde_json::Value) {
+    let Some(accounts) = snapshot.as_object_mut() else { return };
+    accounts.values_mut().for_each(strip);
+}
+
+fn strip(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, member| {
+                member.get("DeletedDate").is_none_or(serde_json::Value::is_null)
+                    && member["metadata"]["KeyState"] != "PendingDeletion"
+            });
+            members.remove("scanType");
+            members.values_mut().for_each(strip);
+            members.retain(|_, member| {
+                !member.as_object().is_some_and(|m| m.is_empty())
+                    && !member.as_array().is_some_and(|a| a.is_empty())
+                    && !member.is_null()
+            });
+        }
+        serde_json::Value::Array(elements) => elements.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_somebody_else_changed_is_drift_and_is_mended() {
+    let world = World::new(FULL);
+    world.make_nodes();
+    world.ok(&["apply", "--yes"]);
+    let aws = &world.aws;
+    aws.call("ecr:DeletePullThroughCacheRule", json!({ "ecrRepositoryPrefix": "quay" })).unwrap();
+    aws.call(
+        "ecr:PutImageTagMutability",
+        json!({ "repositoryName": "team/app", "imageTagMutability": "MUTABLE" }),
+    )
+    .unwrap();
+    aws.call("ecr:DeleteLifecyclePolicy", json!({ "repositoryName": "team/web" })).unwrap();
+    aws.call(
+        "ecr:UpdateRepositoryCreationTemplate",
+        json!({ "prefix": "ghcr", "imageTagMutability": "IMMUTABLE" }),
+    )
+    .unwrap();
+    aws.call("secretsmanager:PutSecretValue", json!({ "SecretId": "ecr-pullthroughcache/ghcr", "SecretString": "{\"username\":\"octocat\",\"password\":\"x\"}" })).unwrap();
+    aws.call("ecr:PutRegistryScanningConfiguration", json!({ "scanType": "ENHANCED", "rules": [{ "scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{ "filter": "others/*", "filterType": "WILDCARD" }] }] })).unwrap();
+    aws.call(
+        "iam:DetachRolePolicy",
+        json!({ "RoleName": "nodes", "PolicyArn": "arn:aws:iam::123456789012:policy/pullthru-node-pull" }),
+    )
+    .unwrap();
+    assert_same("testdata/provision/drift.plan.txt", &world.ok(&["plan"]));
+    let expected = [
+        "update secret ecr-pullthroughcache/ghcr",
+        "update policy pullthru-node-pull",
+        "update template ghcr",
+        "create rule quay",
+        "update scanning",
+        "update repository team/app",
+        "update repository team/web",
+    ];
+    assert_eq!(world.changes(), expected);
+    world.ok(&["apply", "--yes"]);
+    assert_eq!(world.changes(), Vec::<String>::new());
+    // What somebody else added to a setting of the whole registry stays.
+    let scanning = aws.call("ecr:GetRegistryScanningConfiguration", json!({})).unwrap().to_string();
+    assert!(scanning.contains("others/*") && scanning.contains("team/*"), "{scanning}");
+}
+
+#[test]
+fn statements_and_rules_of_others_stay() {
+    let world = World::new(
+        "  registry:\n    policy: { accounts: [\"210987654321\"] }\n    replication: [{ to: [{ region: us-east-1 }] }]\n",
+    );
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Theirs", "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::210987654321:root" }, "Action": ["ecr:ReplicateImage"], "Resource": "arn:aws:ecr:eu-central-1:123456789012:repository/*" }] });
+    world.aws.call("ecr:PutRegistryPolicy", json!({ "policyText": theirs.to_string() })).unwrap();
+    world.aws.call("ecr:PutReplicationConfiguration", json!({ "replicationConfiguration": { "rules": [{ "destinations": [{ "region": "ap-south-1", "registryId": "123456789012" }] }] } })).unwrap();
+    world
+        .aws
+        .call(
+            "ecr:CreatePullThroughCacheRule",
+            json!({ "ecrRepositoryPrefix": "theirs", "upstreamRegistryUrl": "public.ecr.aws" }),
+        )
+        .unwrap();
+    world.ok(&["apply", "--yes"]);
+    assert!(world.ok(&["plan"]).contains("rule theirs → public.ecr.aws (not in the configuration: left)"));
+    let policy = world.aws.call("ecr:GetRegistryPolicy", json!({})).unwrap().to_string();
+    assert!(policy.contains("Theirs") && policy.contains("PullthruImport"), "{policy}");
+    world.ok(&["destroy", "--confirm", "123456789012"]);
+    let policy = world.aws.call("ecr:GetRegistryPolicy", json!({})).unwrap();
+    let left: serde_json::Value = serde_json::from_str(policy["policyText"].as_str().unwrap()).unwrap();
+    assert_eq!(left["Statement"], theirs["Statement"]);
+    let registry = world.aws.call("ecr:DescribeRegistry", json!({})).unwrap().to_string();
+    assert!(registry.contains("ap-south-1") && !registry.contains("us-east-1"), "{registry}");
+    let rules = world.aws.call("ecr:DescribePullThroughCacheRules", json!({})).unwrap();
+    assert_eq!(rules["pullThroughCacheRules"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_ecr_cannot_change_is_replaced_or_refused_and_said() {
+    let world = World::new("  repositories: [{ names: [tools], encryption: kms }]\n");
+    world
+        .aws
+        .call(
+            "ecr:CreatePullThroughCacheRule",
+            json!({ "ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "public.ecr.aws" }),
+        )
+        .unwrap();
+    world.aws.call("ecr:CreateRepository", json!({ "repositoryName": "tools" })).unwrap();
+    let plan = world.ok(&["plan"]);
+    assert!(plan.contains("± rule quay"), "{plan}");
+    assert!(plan.contains("ECR cannot change this of a rule"), "{plan}");
+    assert!(plan.contains("! repository tools"), "{plan}");
+    let applied = world.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert_eq!(world.changes(), ["blocked repository tools"]);
+    // Something else made it, so that is where it stays.
+    let destroyed = world.ok(&["destroy", "--confirm", "123456789012"]);
+    assert!(
+        destroyed.contains("= repository tools") && destroyed.contains("something else made it"),
+        "{destroyed}"
+    );
+}
+
+#[test]
+fn prune_takes_what_the_configuration_no_longer_has() {
+    let world = World::new("  upstreams: configured\n");
+    world.ok(&["apply", "--yes"]);
+    world.configure("");
+    assert_eq!(world.changes(), Vec::<String>::new());
+    let plan = world.ok(&["plan", "--prune"]);
+    assert!(plan.contains("- rule kubernetes"), "{plan}");
+    world.ok(&["apply", "--prune", "--yes"]);
+    let rules = world.aws.call("ecr:DescribePullThroughCacheRules", json!({})).unwrap();
+    assert_eq!(rules["pullThroughCacheRules"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn images_are_not_removed_unless_that_is_asked_for() {
+    let world = World::new("  repositories: [{ names: [team/app] }]\n");
+    world.ok(&["apply", "--yes"]);
+    world.aws.call("ecr:CreateRepository", json!({ "repositoryName": "ghcr/org/app" })).unwrap();
+    let image = json!({ "imageDigest": format!("sha256:{}", "a".repeat(64)), "imageTags": ["v1"] });
+    world.aws.add_image("team/app", image.clone()).unwrap();
+    world.aws.add_image("ghcr/org/app", image).unwrap();
+    let shown = world.ok(&["destroy", "--dry-run"]);
+    assert!(shown.contains("! repository team/app") && shown.contains("--force-delete"), "{shown}");
+    assert!(shown.contains("a rule filled it: `--cached` removes it too"), "{shown}");
+    let run = world.run(&["destroy", "--confirm", "210987654321"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    let run = world.run(&["destroy"]);
+    assert!(run.code == 2 && run.err.contains("--confirm 123456789012"), "{}", run.err);
+    world.ok(&["destroy", "--confirm", "123456789012", "--force-delete", "--cached"]);
+    let left = world.aws.call("ecr:DescribeRepositories", json!({})).unwrap();
+    assert_eq!(left["repositories"], json!([]));
+}
+
+#[test]
+fn repositories_that_are_there_get_what_their_template_says() {
+    let world = World::new(
+        "  templates: [{ lifecycle: { keep: 3 }, tag-mutability: { mutable-except: [\"v*\"] } }]\n",
+    );
+    for name in ["ghcr/org/app", "ghcr/org/web", "own"] {
+        world.aws.call("ecr:CreateRepository", json!({ "repositoryName": name })).unwrap();
+    }
+    for number in 0..5 {
+        let digest = format!("sha256:{}", number.to_string().repeat(64));
+        let image = json!({ "imageDigest": digest, "imageTags": [format!("v{number}")], "imagePushedAt": 1_700_000_000 + number });
+        world.aws.add_image("ghcr/org/app", image).unwrap();
+    }
+    let plan = world.ok(&["plan", "--backfill"]);
+    assert_same("testdata/provision/backfill.plan.txt", &plan);
+    world.ok(&["apply", "--backfill", "--yes"]);
+    let policy =
+        world.aws.call("ecr:GetLifecyclePolicy", json!({ "repositoryName": "ghcr/org/web" })).unwrap();
+    assert!(policy.to_string().contains("imageCountMoreThan"), "{policy}");
+    assert!(world.aws.call("ecr:GetLifecyclePolicy", json!({ "repositoryName": "own" })).is_err());
+    let run = world.run(&["plan", "--backfill", "--exit-code"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+}
+
+#[test]
+fn an_account_is_imported_to_a_configuration_that_changes_nothing() {
+    let world = World::new(FULL);
+    world.make_nodes();
+    world.ok(&["apply", "--yes"]);
+    let text = world.ok(&["import", "--account", "123456789012", "--region", "eu-central-1"]);
+    assert_same("testdata/provision/imported.yaml", &without_random(&text));
+    world.scratch.write("pullthru.yaml", text.as_bytes());
+    let run = world.run(&["plan", "--exit-code"]);
+    assert_eq!((run.code, world.changes()), (0, Vec::<String>::new()), "{}{}", run.out, run.err);
+}
+
+/// Ids that AWS makes up.
+fn without_random(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = match line.find(":key/") {
+            Some(at) => format!("{}:key/…\"", &line[..at]),
+            None => line.to_owned(),
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn outputs_are_what_other_tools_need() {
+    let world = World::new("  repositories: [{ names: [team/app] }]\n");
+    world.ok(&["apply", "--yes"]);
+    let env = world.ok(&["outputs", "--format", "env"]);
+    assert!(env.contains("ECR_REGISTRY_URL=123456789012.dkr.ecr.eu-central-1.amazonaws.com\n"), "{env}");
+    assert!(env.contains("GHCR_PREFIX=ghcr\n"), "{env}");
+    assert!(env.contains("GHCR_CREDENTIAL_SECRET_ARN=arn:aws:secretsmanager:eu-central-1:123456789012:secret:ecr-pullthroughcache/ghcr-"), "{env}");
+    assert!(
+        env.contains("TEAM_APP_REPOSITORY_URL=123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/app\n"),
+        "{env}"
+    );
+    // A shell reads it.
+    let shell = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("{env}\necho \"$DOCKER_LOGIN_COMMAND\""))
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&shell.stdout)
+            .starts_with("aws ecr get-login-password --region eu-central-1 | docker login"),
+        "{shell:?}"
+    );
+    let offline = world.ok(&["outputs", "--offline", "--format", "json"]);
+    let offline: serde_json::Value = serde_json::from_str(&offline).unwrap();
+    assert_eq!(offline["prefixes"]["registry-1.docker.io"], "docker-hub");
+    assert_eq!(offline["credential_secret_arns"], json!({}));
+}
+
+#[test]
+fn regions_without_the_feature_and_other_accounts_are_refused() {
+    let world = World::new("");
+    let run = world.run(&["plan", "--region", "cn-north-1"]);
+    assert!(run.code == 2 && run.err.contains("China"), "{}", run.err);
+    let run = world.run(&["plan", "--expect-account", "210987654321"]);
+    assert!(run.code == 2 && run.err.contains("210987654321"), "{}", run.err);
+    let run = world.run(&["plan", "--account", "210987654321", "--region", "eu-central-1"]);
+    assert!(run.code == 2 && run.err.contains("credentials are of account 123456789012"), "{}", run.err);
+    let elsewhere = AwsSim::start(Settings::default()).unwrap();
+    let run = world.run(&["plan", "--endpoint-url", &elsewhere.url()]);
+    assert_eq!((run.code, elsewhere.actions().is_empty()), (0, false), "{}", run.err);
+}
