@@ -2,6 +2,7 @@
 
 mod aws;
 mod check;
+mod cost;
 mod demo;
 mod emit;
 mod init;
@@ -50,6 +51,8 @@ enum Command {
     Warm(warm::Args),
     /// Set up the AWS side: rules, secrets, templates, registry settings, repositories, policies
     Provision(provision::Args),
+    /// Estimate what the cache will cost a month
+    Cost(cost::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
@@ -72,6 +75,9 @@ enum Stop {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Config(#[from] crate::config::ConfigErrors),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] crate::config::ConfigError),
     #[error("{message}")]
     #[diagnostic(help("{help}"))]
     Usage { message: String, help: String },
@@ -93,7 +99,7 @@ impl Stop {
 
     fn code(&self) -> u8 {
         match self {
-            Stop::Config(_) | Stop::Usage { .. } => 2,
+            Stop::Config(_) | Stop::File(_) | Stop::Usage { .. } => 2,
             Stop::Tree(crate::tree::TreeError::Revision { .. } | crate::tree::TreeError::Pattern { .. }) => 2,
             Stop::Aws { .. } | Stop::Tree(_) | Stop::Output(_) => 3,
         }
@@ -112,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Warm(args) => warm::run(&args, &mut out),
         Command::Provision(args) => provision::run(&args, &mut out),
+        Command::Cost(args) => cost::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

@@ -2,6 +2,7 @@
 //! here computes a result; the JSON shapes are types of their own, so that the inside may change.
 
 pub mod check;
+pub mod cost;
 pub mod finding;
 pub mod migrate;
 #[cfg(feature = "aws")]

@@ -1,0 +1,15 @@
+//! What the cache will cost: a monthly estimate from the sizes of the images that the repository really uses.
+//!
+//! [`measure`] reads the manifests (and nothing else) at the upstreams, so that no cache imports anything; [`Repository`]
+//! is what a cache will then hold, each blob once; [`estimate`] multiplies, purely, by [`Prices`], of which there is one
+//! table with the origin of each. What AWS does not document is an assumption, and every one is said ([`assumptions`]).
+
+mod estimate;
+mod price;
+mod repository;
+mod sizes;
+
+pub use estimate::{Column, Endpoints, Estimate, Line, Options, Scanning, assumptions, estimate};
+pub use price::{Item, Origin, Price, PriceFile, Prices};
+pub use repository::{Repository, Stored, repositories};
+pub use sizes::{Contents, Measured, Unmeasured, measure};
