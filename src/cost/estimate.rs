@@ -346,6 +346,20 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_never_stores_more_and_more_kept_is_never_less() {
+        for (month, releases, keep) in
+            (1..=14).flat_map(|month| (0..4).flat_map(move |n| (1..=9).map(move |k| (month, n, k))))
+        {
+            let stored = |month, keep| app().bytes_in(month, releases, keep);
+            let with = stored(month, Some(keep));
+            assert!(with <= stored(month, None), "{month} {releases} {keep}");
+            assert!(with <= stored(month, Some(keep + 1)), "{month} {releases} {keep}");
+            assert!(with <= stored(month + 1, Some(keep)), "{month} {releases} {keep}");
+            assert!(with <= u64::from(keep) * app().version_bytes, "{month} {releases} {keep}");
+        }
+    }
+
+    #[test]
     fn every_line_is_quantity_times_price() {
         let repositories = [
             repository("ghcr.io/o/app", None, app()),

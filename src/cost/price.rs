@@ -1,4 +1,4 @@
-//! The prices: one table, each with where it was read and when, and a file that lays others over it.
+//! The prices: one table, each with who says so and as of when, and a file that lays others over it.
 //!
 //! They are those of one Region. No source that could be read has multipliers for the others, so there are none here:
 //! a file says what another Region charges.
@@ -44,7 +44,7 @@ pub enum Item {
 pub struct Origin {
     /// Who says so: an address, or the name of the user's file.
     pub source: String,
-    /// When it was read: `2026-03` or `2026-11-20`. `None` for a file that does not say.
+    /// As of when: `2026-03` or `2026-11-20`. `None` for a file that does not say.
     pub date: Option<String>,
     /// What to know; may be empty.
     pub note: &'static str,

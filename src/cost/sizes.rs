@@ -44,6 +44,9 @@ pub struct Measured {
 pub enum Unmeasured {
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// Of a manifest that its index lists.
+    #[error("its index lists `{0}`: {1}")]
+    Below(Digest, Failure),
     #[error("it has more than {MANIFESTS_MAX} manifests")]
     TooMany,
     #[error("its manifest names `{0}`, which is no digest")]
@@ -57,13 +60,13 @@ pub enum Unmeasured {
 impl Unmeasured {
     /// May asking again help?
     pub fn is_transient(&self) -> bool {
-        matches!(self, Unmeasured::Failed(failure) if failure.is_transient())
+        matches!(self, Unmeasured::Failed(failure) | Unmeasured::Below(_, failure) if failure.is_transient())
     }
 
     /// What to do.
     pub fn next(&self) -> &'static str {
         match self {
-            Unmeasured::Failed(failure) if failure.is_transient() => "run again",
+            _ if self.is_transient() => "run again",
             Unmeasured::Failed(Failure::NotFound(_)) => "mend the name or the tag",
             Unmeasured::Failed(Failure::Denied(_)) => "mend the name, or log in where it is private",
             Unmeasured::Failed(Failure::Unauthorized(_)) => "log in, or mend the name",
@@ -134,7 +137,7 @@ impl Reader {
         let mut seen = BTreeSet::from([root.digest.clone()]);
         let mut level = vec![root];
         while !level.is_empty() {
-            let mut below = JoinSet::new();
+            let mut below = Vec::new();
             for read in level {
                 match &read.what {
                     What::Image { scanned, blobs, foreign } => {
@@ -148,25 +151,41 @@ impl Reader {
                         }
                     }
                     What::Index(children) => {
-                        for child in children {
-                            if seen.insert(child.clone()) {
-                                let (reader, at) = (Arc::clone(self), at.at_digest(child.clone()));
-                                below.spawn(async move { reader.read(&at).await });
-                            }
-                        }
-                        if seen.len() > MANIFESTS_MAX {
-                            return Err(Unmeasured::TooMany);
-                        }
+                        below.extend(children.iter().filter(|child| seen.insert((*child).clone())).cloned());
                     }
                 }
             }
-            // The first failure drops the rest; of several, it is any of them.
-            level = Vec::new();
-            while let Some(done) = below.join_next().await {
-                level.push(done.map_err(|_| Unmeasured::Stopped)??);
+            if seen.len() > MANIFESTS_MAX {
+                return Err(Unmeasured::TooMany);
             }
+            level = self.read_all(at, below).await?;
         }
         Ok(contents)
+    }
+
+    /// Manifests of the same repository, side by side; of several failures, the first in their order.
+    async fn read_all(
+        self: &Arc<Self>,
+        at: &Location,
+        digests: Vec<Digest>,
+    ) -> Result<Vec<Arc<Read>>, Unmeasured> {
+        let mut tasks = JoinSet::new();
+        for (place, digest) in digests.into_iter().enumerate() {
+            let (reader, at) = (Arc::clone(self), at.at_digest(digest.clone()));
+            tasks.spawn(async move {
+                let read = reader.read(&at).await.map_err(|why| match why {
+                    Unmeasured::Failed(failure) => Unmeasured::Below(digest, failure),
+                    why => why,
+                });
+                (place, read)
+            });
+        }
+        let mut all = BTreeMap::new();
+        while let Some(done) = tasks.join_next().await {
+            let (place, read) = done.map_err(|_| Unmeasured::Stopped)?;
+            all.insert(place, read);
+        }
+        all.into_values().collect()
     }
 
     async fn read(&self, at: &Location) -> Result<Arc<Read>, Unmeasured> {

@@ -183,9 +183,9 @@ pub struct PriceRow {
     pub name: &'static str,
     pub usd: f64,
     pub unit: &'static str,
-    /// Where it was read.
+    /// Who says so.
     pub origin: String,
-    /// When it was read.
+    /// As of when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -575,6 +575,10 @@ fn sentence(report: &CostReport) -> String {
     if !missing.is_empty() {
         text.push_str(&format!("; incomplete: {}", missing.join(", ")));
     }
+    let computed = report.unknown.len() - invalid;
+    if computed > 0 {
+        text.push_str(&format!("; not in it: {} that something else fills in", count(computed, "reference")));
+    }
     text
 }
 
@@ -631,7 +635,7 @@ pub fn markdown(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
 
 pub fn prices_human(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
     let prices = PriceTable::new(prices);
-    let mut rows = vec![titles(&["item", "price", "of", "read", "where"])];
+    let mut rows = vec![titles(&["item", "price", "of", "as of", "where"])];
     rows.extend(prices.prices.iter().map(|row| {
         let date = row.date.clone().unwrap_or_default();
         vec![
@@ -667,7 +671,7 @@ pub fn prices_csv(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
 pub fn prices_markdown(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
     let table = PriceTable::new(prices);
     writeln!(out, "US dollars in {}; a GB is {} bytes.\n", table.region, table.bytes_per_gb)?;
-    writeln!(out, "| item | price | read | where | |\n|---|---:|---|---|---|")?;
+    writeln!(out, "| item | price | as of | where | |\n|---|---:|---|---|---|")?;
     for row in &table.prices {
         let date = row.date.as_deref().unwrap_or_default();
         let price = format!("{}/{}", unit_usd(row.usd), row.unit);
