@@ -7,15 +7,16 @@ use clap::{Parser, ValueEnum};
 
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, verify};
-use crate::config::Config;
+use crate::config::{Config, ScanType};
 use crate::cost::{
-    Endpoints, Measured, Options, Prices, Scanning, assumptions, estimate, measure, repositories,
+    Destination, Endpoints, Measured, Options, Prices, Provisioned, Scanning, Terms, assumptions, copies,
+    estimate, measure, repositories,
 };
 use crate::pulls::Pull;
 use crate::registry::Step;
 use crate::report::Paint;
 use crate::report::cost::{self as report, CostReport, Gathered, NotCached};
-use crate::route::{EcrHost, Region, not_cacheable, upstream_for};
+use crate::route::{Credential, EcrHost, Region, not_cacheable, upstream_for};
 
 /// Estimate what the cache will cost a month, from the sizes of the images that the repository really uses.
 ///
@@ -43,11 +44,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=120))]
     months: u32,
 
-    /// Versions that the lifecycle policy keeps of each repository. Default: 10
+    /// Versions that the lifecycle policy keeps of each repository. Default: what `provision:` says, or 10
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
 
-    /// How images are scanned. Default: basic
+    /// How images are scanned. Default: what `provision:` says, or basic
     #[arg(long, value_enum)]
     scanning: Option<ScanningArg>,
 
@@ -55,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     rescans: u32,
 
-    /// Another Region that everything is replicated to
+    /// Another Region that everything is replicated to. Default: what `provision:` says
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     replicate: Vec<Region>,
 
@@ -117,7 +118,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         return Err(Stop::usage(message, "say how nodes reach ECR, or leave it out"));
     }
     let (_, config) = args.repository.open()?;
-    let options = options(args, &config);
+    let provisioned = Provisioned::of(&config);
+    let options = options(args, provisioned);
     if args.rescans > 0 && options.scanning == Scanning::Basic {
         let message = "`--rescans` is of enhanced scanning, and basic scanning is chosen";
         return Err(Stop::usage(message, "add `--scanning enhanced`, or leave it out"));
@@ -125,7 +127,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let (pulls, unread) = verify::pulls(&args.repository, args.list.as_deref())?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let (cached, not_cached) = split(pulls.pulls, &config);
-    refuse_own_region(&cached, &options.replicate)?;
+    refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client()?;
     let runtime = runtime()?;
     let bar = bar(cached.len(), "cost");
@@ -142,7 +144,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     // Requests that nobody waits for any more are not waited for either.
     runtime.shutdown_background();
     let notes = say_notes(&client);
-    let repositories = repositories(&measured);
+    let mut repositories = repositories(&measured, |pull| terms(args, provisioned, pull));
+    repositories.extend(copies(&repositories, |cache| provisioned.other_caches(cache)));
     let report = CostReport::new(Gathered {
         estimate: estimate(&repositories, &options, &prices),
         assumptions: assumptions(&repositories, &options, &prices),
@@ -171,37 +174,44 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 
-/// Flags, and where they say nothing what the repository provisions.
-fn options(args: &Args, config: &Config) -> Options {
-    let provisioned = Provisioned::of(config);
-    let mut replicate = args.replicate.clone();
-    replicate.sort();
-    replicate.dedup();
+/// Flags, and where they say nothing what `provision:` says.
+fn options(args: &Args, provisioned: Provisioned<'_>) -> Options {
+    let scanning = args.scanning.unwrap_or(match provisioned.scanning() {
+        Some(ScanType::Enhanced) => ScanningArg::Enhanced,
+        Some(ScanType::Basic) | None => ScanningArg::Basic,
+    });
     Options {
-        scanning: match args.scanning.unwrap_or(provisioned.scanning) {
+        scanning: match scanning {
             ScanningArg::Basic => Scanning::Basic,
             ScanningArg::Enhanced => Scanning::Enhanced { rescans: args.rescans },
         },
-        replicate: if replicate.is_empty() { provisioned.replicate } else { replicate },
+        replicate: match args.replicate.as_slice() {
+            [] => provisioned.destinations(),
+            regions => Destination::merged(regions.iter().cloned().map(Destination::region)),
+        },
         nat: args.nat,
         endpoints: args.endpoints.map(|zones| Endpoints { zones }),
         pulls_gb: args.pulls_gb.unwrap_or(0),
         releases: args.releases_per_month,
         months: args.months,
-        keep: args.keep.unwrap_or(provisioned.keep),
     }
 }
 
-/// What `provision:` says of what costs something.
-struct Provisioned {
-    keep: u32,
-    scanning: ScanningArg,
-    replicate: Vec<Region>,
-}
+/// Versions that are kept where nobody says how many.
+const KEEP: u32 = 10;
 
-impl Provisioned {
-    fn of(_config: &Config) -> Provisioned {
-        Provisioned { keep: 10, scanning: ScanningArg::Basic, replicate: Vec::new() }
+/// How the repository of a pull is kept, and what its rule logs in with.
+fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Pull) -> Terms {
+    let template = provisioned.lifecycle(pull).and_then(|lifecycle| lifecycle.keep);
+    let host = pull.upstream.as_ref().map(|name| name.host.clone());
+    let wants_login = host
+        .as_ref()
+        .and_then(|host| upstream_for(host))
+        .is_some_and(|upstream| upstream.credential == Credential::Secret);
+    Terms {
+        keep: args.keep.or(template).unwrap_or(KEEP),
+        keep_is_assumed: args.keep.or(template).is_none(),
+        secret: provisioned.credential(pull).or(host).filter(|_| wants_login),
     }
 }
 

@@ -4,11 +4,12 @@
 //! version in use and sharing nothing with the others: an upper bound, since versions mostly do share layers. Without a
 //! lifecycle policy they pile up; with one that keeps K versions, the newest K stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::price::{Item, Prices};
 use super::repository::{Repository, Stored};
-use crate::route::{Credential, Region, upstream_for};
+use crate::route::{AccountId, Region};
 
 /// As AWS's own calculator counts a month.
 const HOURS: u32 = 730;
@@ -33,12 +34,22 @@ pub struct Endpoints {
     pub zones: u32,
 }
 
+/// Where copies go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destination {
+    pub region: Region,
+    /// `None`: the registry's own.
+    pub account: Option<AccountId>,
+    /// What names of repositories begin with; none stands for all.
+    pub prefixes: Vec<String>,
+}
+
 /// What is to be paid for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     pub scanning: Scanning,
-    /// Other Regions that everything is replicated to; sorted, each once.
-    pub replicate: Vec<Region>,
+    /// Sorted, each Region and account once.
+    pub replicate: Vec<Destination>,
     /// What is first transferred passes a NAT gateway, and so do pulls where there are no endpoints.
     pub nat: bool,
     pub endpoints: Option<Endpoints>,
@@ -48,8 +59,6 @@ pub struct Options {
     pub releases: u32,
     /// At least 1.
     pub months: u32,
-    /// Versions that the lifecycle policy keeps of each repository; at least 1.
-    pub keep: u32,
 }
 
 /// One line of a bill.
@@ -67,8 +76,8 @@ pub struct Line {
 pub struct Column {
     /// The first is 1.
     pub month: u32,
-    /// Versions that a lifecycle policy keeps; `None` without one.
-    pub keep: Option<u32>,
+    /// Each repository has its lifecycle policy.
+    pub policy: bool,
     /// Stored in the caches, without replicas.
     pub bytes: u64,
     pub lines: Vec<Line>,
@@ -85,6 +94,52 @@ pub struct Estimate {
     pub total_with: f64,
 }
 
+impl Destination {
+    /// Everything to one Region.
+    pub fn region(region: Region) -> Destination {
+        Destination { region, account: None, prefixes: Vec::new() }
+    }
+
+    /// Each Region and account once, with the prefixes of all.
+    pub fn merged(all: impl IntoIterator<Item = Destination>) -> Vec<Destination> {
+        let mut merged: BTreeMap<(Region, Option<AccountId>), Vec<Vec<String>>> = BTreeMap::new();
+        for Destination { region, account, prefixes } in all {
+            merged.entry((region, account)).or_default().push(prefixes);
+        }
+        let destination = |((region, account), lists): (_, Vec<Vec<String>>)| {
+            let everything = lists.iter().any(Vec::is_empty);
+            let mut prefixes = if everything { Vec::new() } else { lists.concat() };
+            prefixes.sort();
+            prefixes.dedup();
+            Destination { region, account, prefixes }
+        };
+        merged.into_iter().map(destination).collect()
+    }
+
+    /// Does a repository go there? Nothing is replicated to where it is.
+    fn takes(&self, repository: &Repository) -> bool {
+        let own = repository.host();
+        let is_here = own.is_some_and(|own| {
+            own.region == self.region && self.account.as_ref().is_none_or(|account| *account == own.account)
+        });
+        let begins = |prefix: &String| repository.name.path.starts_with(prefix.as_str());
+        !is_here && !repository.copy && (self.prefixes.is_empty() || self.prefixes.iter().any(begins))
+    }
+
+    fn leaves_region(&self, repository: &Repository) -> bool {
+        repository.host().is_none_or(|own| own.region != self.region)
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.account {
+            Some(account) => write!(f, "{} of {account}", self.region),
+            None => self.region.fmt(f),
+        }
+    }
+}
+
 impl Column {
     /// US dollars.
     pub fn usd(&self) -> f64 {
@@ -94,14 +149,14 @@ impl Column {
 
 /// What the repositories will cost.
 pub fn estimate(repositories: &[Repository], options: &Options, prices: &Prices) -> Estimate {
-    let column = |month, keep| column(repositories, options, prices, month, keep);
-    let total = |keep| (1..=options.months).map(|month| column(month, keep).usd()).sum();
+    let column = |month, policy| column(repositories, options, prices, month, policy);
+    let total = |policy| (1..=options.months).map(|month| column(month, policy).usd()).sum();
     Estimate {
-        first: column(1, None),
-        without: column(options.months, None),
-        with: column(options.months, Some(options.keep)),
-        total_without: total(None),
-        total_with: total(Some(options.keep)),
+        first: column(1, false),
+        without: column(options.months, false),
+        with: column(options.months, true),
+        total_without: total(false),
+        total_with: total(true),
     }
 }
 
@@ -110,9 +165,11 @@ fn column(
     options: &Options,
     prices: &Prices,
     month: u32,
-    keep: Option<u32>,
+    policy: bool,
 ) -> Column {
-    let stored = |repository: &Repository| repository.stored.bytes_in(month, options.releases, keep);
+    let stored = |repository: &Repository| {
+        repository.stored.bytes_in(month, options.releases, policy.then_some(repository.keep))
+    };
     let moved = |repository: &Repository| repository.stored.transferred_in(month, options.releases);
     let all: Vec<&Repository> = repositories.iter().collect();
     let bytes = sum(&all, stored);
@@ -132,11 +189,13 @@ fn column(
         }
     }
     lines.add(Item::Secret, "secrets", secrets(repositories) as f64);
-    for region in &options.replicate {
-        let elsewhere: Vec<&Repository> =
-            repositories.iter().filter(|repository| repository.region().as_ref() != Some(region)).collect();
-        lines.gb(Item::Storage, &format!("storage in {region}"), sum(&elsewhere, stored));
-        lines.gb(Item::ReplicationTransfer, &format!("transfer to {region}"), sum(&elsewhere, moved));
+    for to in &options.replicate {
+        let copied: Vec<&Repository> =
+            repositories.iter().filter(|repository| to.takes(repository)).collect();
+        let moving = copied.iter().filter(|repository| to.leaves_region(repository));
+        let moving: Vec<&Repository> = moving.copied().collect();
+        lines.gb(Item::Storage, &format!("storage in {to}"), sum(&copied, stored));
+        lines.gb(Item::ReplicationTransfer, &format!("transfer to {to}"), sum(&moving, moved));
     }
     if let Some(Endpoints { zones }) = options.endpoints {
         let hours = f64::from(ENDPOINTS) * f64::from(zones) * f64::from(HOURS);
@@ -150,7 +209,7 @@ fn column(
             (None, false) => {}
         }
     }
-    Column { month, keep, bytes, lines: lines.lines }
+    Column { month, policy, bytes, lines: lines.lines }
 }
 
 struct Lines<'p> {
@@ -200,17 +259,11 @@ fn new_versions(month: u32, releases: u32) -> u64 {
     u64::from(month.saturating_sub(1)).saturating_mul(releases.into())
 }
 
-/// One for each upstream that wants a login and each registry, since a secret has to be in the account and the Region of
-/// its rule.
+/// Each once a registry, since a secret has to be in the account and the Region of its rule.
 fn secrets(repositories: &[Repository]) -> usize {
-    let wants =
-        |host: &str| upstream_for(host).is_some_and(|upstream| upstream.credential == Credential::Secret);
-    let pairs: BTreeSet<_> = repositories
-        .iter()
-        .filter(|repository| wants(&repository.upstream.host))
-        .map(|repository| (&repository.cache, &repository.upstream.host))
-        .collect();
-    pairs.len()
+    let named =
+        repositories.iter().filter_map(|repository| Some((&repository.cache, repository.secret.as_ref()?)));
+    named.collect::<BTreeSet<_>>().len()
 }
 
 /// What the estimate takes for granted, a sentence each.
@@ -218,8 +271,8 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
     let mut said = Vec::new();
     let elsewhere: BTreeSet<String> = repositories
         .iter()
-        .filter_map(Repository::region)
-        .map(|region| region.to_string())
+        .filter_map(Repository::host)
+        .map(|host| host.region.to_string())
         .filter(|region| *region != prices.region)
         .collect();
     let elsewhere: Vec<String> = elsewhere.into_iter().collect();
@@ -241,23 +294,12 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
          a few kB each, are not counted"
             .to_owned(),
     );
-    let (releases, keep) = (options.releases, options.keep);
+    let releases = options.releases;
     said.push(format!(
         "each repository gets {releases} new versions a month, each as large as its largest in use and with no layer in \
          common: an upper bound"
     ));
-    said.push(format!(
-        "a policy that keeps {keep} keeps {keep} versions, an index with its platforms being one; AWS says that those go \
-         with their index, and not whether they count (if they do, fewer versions stay)"
-    ));
-    let less: Vec<String> = repositories
-        .iter()
-        .filter(|repository| repository.stored.versions > keep.into())
-        .map(|repository| format!("`{}` ({})", repository.name, repository.stored.versions))
-        .collect();
-    if !less.is_empty() {
-        said.push(format!("a policy that keeps {keep} would expire versions in use of {}", less.join(", ")));
-    }
+    said.extend(policy_assumptions(repositories));
     said.push(match options.scanning {
         Scanning::Basic => "basic scanning is free of charge".to_owned(),
         Scanning::Enhanced { rescans } => format!(
@@ -266,7 +308,7 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
         ),
     });
     said.push(
-        "there is one secret for each upstream that wants a login and each registry; ECR's own reading of it is not counted"
+        "there is one secret for each rule that wants a login, in each registry; ECR's own reading of it is not counted"
             .to_owned(),
     );
     if !options.replicate.is_empty() {
@@ -291,6 +333,40 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
     said
 }
 
+fn policy_assumptions(repositories: &[Repository]) -> Vec<String> {
+    let mut said = vec![
+        "a policy that keeps K versions counts tags, and a version is an index with its platforms; AWS does not say that \
+         those go with an expired index: `expire-untagged-days` takes them"
+            .to_owned(),
+    ];
+    let assumed: Vec<&Repository> =
+        repositories.iter().filter(|repository| repository.keep_is_assumed).collect();
+    if let Some(first) = assumed.first() {
+        let number = match assumed.len() {
+            1 => "1 repository keeps".to_owned(),
+            number => format!("{number} repositories keep"),
+        };
+        said.push(format!(
+            "no template of `provision:` says how many versions {number}: {} is taken (`--keep`)",
+            first.keep
+        ));
+    }
+    let less: Vec<String> = repositories
+        .iter()
+        .filter(|repository| repository.stored.versions > repository.keep.into())
+        .map(|repository| {
+            format!("`{}` ({} of {})", repository.name, repository.keep, repository.stored.versions)
+        })
+        .collect();
+    if !less.is_empty() {
+        said.push(format!(
+            "the policy would expire versions in use: it keeps too few of {}",
+            less.join(", ")
+        ));
+    }
+    said
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -301,7 +377,17 @@ mod tests {
 
     fn repository(name: &str, cache: Option<&str>, stored: Stored) -> Repository {
         let upstream = Name::parse(name).unwrap();
-        Repository { name: upstream.clone(), upstream, cache: cache.map(str::to_owned), stored }
+        let secret = (upstream.host == "ghcr.io").then(|| "ghcr".to_owned());
+        Repository {
+            name: upstream.clone(),
+            upstream,
+            cache: cache.map(str::to_owned),
+            stored,
+            keep: 10,
+            keep_is_assumed: false,
+            secret,
+            copy: false,
+        }
     }
 
     /// 2 versions of 3 and 2 GB that share 1 GB: 4 GB; 3 platforms and 2 of them.
@@ -318,8 +404,11 @@ mod tests {
             pulls_gb: 0,
             releases: 4,
             months: 12,
-            keep: 10,
         }
+    }
+
+    fn to(region: &str) -> Destination {
+        Destination::region(region.parse().unwrap())
     }
 
     /// `storage 4 0.4`, a line each: quantity and US dollars to a hundredth of a cent.
@@ -393,7 +482,7 @@ mod tests {
         let repositories = [repository("ghcr.io/o/app", None, app())];
         let all = Options {
             scanning: Scanning::Enhanced { rescans: 2 },
-            replicate: vec!["eu-central-1".parse().unwrap(), "eu-west-1".parse().unwrap()],
+            replicate: ["eu-central-1", "eu-west-1"].map(to).into(),
             nat: true,
             endpoints: Some(Endpoints { zones: 3 }),
             pulls_gb: 500,
@@ -426,31 +515,63 @@ mod tests {
         assert_eq!(words, found.first.lines.iter().map(|line| &line.what).collect::<Vec<_>>());
     }
 
+    const HERE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
+    const THERE: &str = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+
     #[test]
-    fn a_secret_for_each_registry_and_upstream_that_wants_one() {
-        let (here, there) = (
-            "123456789012.dkr.ecr.ca-central-1.amazonaws.com",
-            "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
-        );
+    fn a_secret_is_paid_once_a_registry() {
         let repositories = [
-            repository("ghcr.io/o/a", Some(here), app()),
-            repository("ghcr.io/o/b", Some(here), app()),
-            repository("ghcr.io/o/a", Some(there), app()),
-            repository("docker.io/o/a", Some(there), app()),
-            repository("one.azurecr.io/a", Some(there), app()),
-            repository("two.azurecr.io/a", Some(there), app()),
-            repository("registry.k8s.io/a", Some(there), app()),
-            repository("quay.io/o/a", Some(there), app()),
+            repository("ghcr.io/o/a", Some(HERE), app()),
+            repository("ghcr.io/o/b", Some(HERE), app()),
+            repository("ghcr.io/o/a", Some(THERE), app()),
+            Repository {
+                secret: Some("other".to_owned()),
+                ..repository("docker.io/o/a", Some(THERE), app())
+            },
+            repository("quay.io/o/a", Some(THERE), app()),
         ];
-        assert_eq!(secrets(&repositories), 5);
-        // What is in the Region already is not replicated there: 6 of the 8 repositories.
-        let replicated = Options { replicate: vec!["eu-central-1".parse().unwrap()], ..options() };
-        let found = estimate(&repositories, &replicated, &Prices::default());
-        assert!(
-            printed(&found.first).contains(&"storage in eu-central-1 8 0.8".to_owned()),
-            "{:?}",
-            printed(&found.first)
+        assert_eq!(secrets(&repositories), 3);
+    }
+
+    /// Storage and transfer of one destination, in GB.
+    fn copied(repositories: &[Repository], to: Destination) -> (f64, f64) {
+        let options = Options { replicate: vec![to], ..options() };
+        let found = estimate(repositories, &options, &Prices::default());
+        let of = |item, what: &str| {
+            let mut lines = found.first.lines.iter();
+            lines.find(|line| line.item == item && line.what.starts_with(what)).unwrap().quantity
+        };
+        (of(Item::Storage, "storage in"), of(Item::ReplicationTransfer, "transfer to"))
+    }
+
+    #[test]
+    fn what_is_replicated_and_what_not() {
+        let copy = Repository { copy: true, ..repository("ghcr.io/o/a", Some(HERE), app()) };
+        let repositories = [
+            repository("ghcr.io/o/a", Some(HERE), app()),
+            repository("ghcr.io/team/b", Some(HERE), app()),
+            repository("ghcr.io/o/a", Some(THERE), app()),
+            copy,
+        ];
+        assert_eq!(copied(&repositories, to("eu-west-1")), (12.0, 12.0));
+        // Not to where it is.
+        assert_eq!(copied(&repositories, to("eu-central-1")), (8.0, 8.0));
+        assert_eq!(
+            copied(&repositories, Destination { prefixes: vec!["team/".to_owned()], ..to("eu-west-1") }),
+            (4.0, 4.0)
         );
+        // To another account it is, and within a Region no transfer is paid.
+        let account = Some("210987654321".parse().unwrap());
+        assert_eq!(copied(&repositories, Destination { account, ..to("ca-central-1") }), (12.0, 4.0));
+    }
+
+    #[test]
+    fn rules_to_one_place_copy_it_once() {
+        let only = |prefix: &str| Destination { prefixes: vec![prefix.to_owned()], ..to("eu-west-1") };
+        let merged = Destination::merged([only("b"), to("eu-central-1"), only("a"), only("b")]);
+        let both = Destination { prefixes: vec!["a".to_owned(), "b".to_owned()], ..to("eu-west-1") };
+        assert_eq!(merged, [to("eu-central-1"), both]);
+        assert_eq!(Destination::merged([only("b"), to("eu-west-1")]), [to("eu-west-1")]);
     }
 
     #[test]
@@ -462,8 +583,9 @@ mod tests {
             scanned: u64::MAX,
             version_scanned: u64::MAX,
         };
-        let repositories = [repository("ghcr.io/o/a", None, wild), repository("ghcr.io/o/b", None, wild)];
-        let most = Options { releases: u32::MAX, keep: u32::MAX, ..options() };
+        let repositories = ["ghcr.io/o/a", "ghcr.io/o/b"]
+            .map(|name| Repository { keep: u32::MAX, ..repository(name, None, wild) });
+        let most = Options { releases: u32::MAX, ..options() };
         let found = estimate(&repositories, &most, &Prices::default());
         assert_eq!((found.first.bytes, found.with.bytes), (u64::MAX, u64::MAX));
         assert!(found.without.usd().is_finite());

@@ -6,10 +6,14 @@
 
 mod estimate;
 mod price;
+mod provisioned;
 mod repository;
 mod sizes;
 
-pub use estimate::{Column, Endpoints, Estimate, Line, Options, Scanning, assumptions, estimate};
+pub use estimate::{
+    Column, Destination, Endpoints, Estimate, Line, Options, Scanning, assumptions, estimate,
+};
 pub use price::{Item, Origin, Price, PriceFile, Prices};
-pub use repository::{Repository, Stored, repositories};
+pub use provisioned::Provisioned;
+pub use repository::{Repository, Stored, Terms, copies, repositories};
 pub use sizes::{Contents, Measured, Unmeasured, measure};

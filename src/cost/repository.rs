@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::sizes::{Contents, Measured};
 use crate::image::{Digest, Name};
-use crate::route::{EcrHost, Region};
+use crate::pulls::Pull;
+use crate::route::EcrHost;
 
 /// One repository of a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,22 @@ pub struct Repository {
     /// The cache that it is in; `None` where none is configured.
     pub cache: Option<String>,
     pub stored: Stored,
+    /// Versions that its lifecycle policy keeps; at least 1.
+    pub keep: u32,
+    /// Nobody said so.
+    pub keep_is_assumed: bool,
+    /// The secret of its rule, by any name that tells it from others of the registry.
+    pub secret: Option<String>,
+    /// Of a cache in one more Region, which is not replicated.
+    pub copy: bool,
+}
+
+/// What is settled for a repository besides what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    pub keep: u32,
+    pub keep_is_assumed: bool,
+    pub secret: Option<String>,
 }
 
 /// The numbers that a repository is paid by.
@@ -35,26 +52,54 @@ pub struct Stored {
 }
 
 impl Repository {
-    /// The Region of its cache, when its host tells.
-    pub fn region(&self) -> Option<Region> {
-        let host: EcrHost = self.cache.as_ref()?.parse().ok()?;
-        Some(host.region)
+    /// Its cache, when that has an address.
+    pub fn host(&self) -> Option<EcrHost> {
+        self.cache.as_ref()?.parse().ok()
+    }
+
+    /// The same in another registry.
+    fn in_cache(&self, host: &EcrHost) -> Repository {
+        let cache = host.to_string();
+        let name = Name { host: cache.clone(), path: self.name.path.clone() };
+        Repository { name, cache: Some(cache), copy: true, ..self.clone() }
     }
 }
 
 /// The repositories of all that could be measured, sorted by name.
-pub fn repositories(measured: &[Measured]) -> Vec<Repository> {
-    let mut gathered: BTreeMap<(Name, Name, Option<String>), BTreeMap<&Digest, &Arc<Contents>>> =
-        BTreeMap::new();
+pub fn repositories(measured: &[Measured], terms: impl Fn(&Pull) -> Terms) -> Vec<Repository> {
+    let mut gathered: BTreeMap<(Name, Name), (&Pull, BTreeMap<&Digest, &Arc<Contents>>)> = BTreeMap::new();
     for Measured { pull, found } in measured {
         let (Ok((digest, contents)), Some(upstream)) = (found, &pull.upstream) else { continue };
-        let cache = pull.cached.as_ref().map(|name| name.host.clone());
         let name = pull.cached.clone().unwrap_or_else(|| upstream.clone());
-        gathered.entry((name, upstream.clone(), cache)).or_default().insert(digest, contents);
+        let (_, versions) = gathered.entry((name, upstream.clone())).or_insert((pull, BTreeMap::new()));
+        versions.insert(digest, contents);
     }
-    let repository =
-        |((name, upstream, cache), versions)| Repository { name, upstream, cache, stored: stored(&versions) };
+    let repository = |((name, upstream), (pull, versions)): (_, (&Pull, _))| {
+        let Terms { keep, keep_is_assumed, secret } = terms(pull);
+        let cache = pull.cached.as_ref().map(|name| name.host.clone());
+        Repository {
+            name,
+            upstream,
+            cache,
+            stored: stored(&versions),
+            keep,
+            keep_is_assumed,
+            secret,
+            copy: false,
+        }
+    };
     gathered.into_iter().map(repository).collect()
+}
+
+/// The same repositories in the other caches that each one's has.
+pub fn copies(repositories: &[Repository], others: impl Fn(&EcrHost) -> Vec<EcrHost>) -> Vec<Repository> {
+    let copies = repositories.iter().flat_map(|repository| {
+        let hosts = repository.host().map(|host| others(&host)).unwrap_or_default();
+        hosts.into_iter().map(|host| repository.in_cache(&host)).collect::<Vec<_>>()
+    });
+    // A target may have that Region's cache already.
+    let is_new = |copy: &Repository| !repositories.iter().any(|known| known.name == copy.name);
+    copies.filter(is_new).collect()
 }
 
 fn stored(versions: &BTreeMap<&Digest, &Arc<Contents>>) -> Stored {

@@ -75,16 +75,17 @@ pub struct OptionsRow {
     pub pulls_gb: u32,
     pub releases_per_month: u32,
     pub months: u32,
-    pub keep: u32,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonthRow {
+    /// `month 12, keep 10`.
+    #[serde(skip)]
+    title: String,
     pub month: u32,
-    /// Versions that the lifecycle policy keeps; none without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keep: Option<u32>,
+    /// Each repository has its lifecycle policy.
+    pub policy: bool,
     /// Stored in the caches, without replicas.
     pub bytes: u64,
     pub lines: Vec<LineRow>,
@@ -137,6 +138,8 @@ pub struct RepositoryRow {
     pub bytes: u64,
     /// Of its largest version.
     pub version_bytes: u64,
+    /// Versions that its lifecycle policy keeps.
+    pub keep: u32,
     /// In the last month, without and with the lifecycle policy.
     pub bytes_without_policy: u64,
     pub bytes_with_policy: u64,
@@ -233,8 +236,9 @@ impl CostReport {
                     scanned: stored.scanned,
                     bytes: stored.bytes,
                     version_bytes: stored.version_bytes,
+                    keep: repository.keep,
                     bytes_without_policy: last(None),
-                    bytes_with_policy: last(Some(options.keep)),
+                    bytes_with_policy: last(Some(repository.keep)),
                     storage_usd: storage_usd(stored.bytes),
                 }
             })
@@ -297,7 +301,7 @@ impl CostReport {
                 with_policy_usd: millionth(estimate.total_with),
             },
             months: [&estimate.first, &estimate.without, &estimate.with]
-                .map(|column| MonthRow::new(column, prices))
+                .map(|column| MonthRow::new(column, prices, same_keep(gathered.repositories)))
                 .into(),
             upstreams: upstreams.into_values().collect(),
             repositories: rows,
@@ -342,13 +346,12 @@ impl From<&Options> for OptionsRow {
             pulls_gb: options.pulls_gb,
             releases_per_month: options.releases,
             months: options.months,
-            keep: options.keep,
         }
     }
 }
 
 impl MonthRow {
-    fn new(column: &Column, prices: &Prices) -> MonthRow {
+    fn new(column: &Column, prices: &Prices, keep: Option<u32>) -> MonthRow {
         let lines = column.lines.iter().map(|line| LineRow {
             item: line.item.id(),
             what: line.what.clone(),
@@ -357,22 +360,27 @@ impl MonthRow {
             unit_usd: prices.of(line.item),
             usd: millionth(line.usd),
         });
+        let month = column.month;
+        let title = match (column.policy, keep) {
+            (true, Some(keep)) => format!("month {month}, keep {keep}"),
+            (true, None) => format!("month {month}, policies"),
+            (false, _) => format!("month {month}"),
+        };
         MonthRow {
-            month: column.month,
-            keep: column.keep,
+            title,
+            month,
+            policy: column.policy,
             bytes: column.bytes,
             lines: lines.collect(),
             usd: millionth(column.usd()),
         }
     }
+}
 
-    /// `month 12, keep 10`.
-    fn title(&self) -> String {
-        match self.keep {
-            Some(keep) => format!("month {}, keep {keep}", self.month),
-            None => format!("month {}", self.month),
-        }
-    }
+/// What all policies keep, where they agree.
+fn same_keep(repositories: &[Repository]) -> Option<u32> {
+    let keep = repositories.first()?.keep;
+    repositories.iter().all(|repository| repository.keep == keep).then_some(keep)
 }
 
 impl PriceTable {
@@ -452,7 +460,7 @@ pub fn human(report: &CostReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     }
     let mut rows = vec![vec![String::new(), "price".to_owned()]];
     if let Some(titles) = rows.first_mut() {
-        titles.extend(report.months.iter().flat_map(|month| [String::new(), month.title()]));
+        titles.extend(report.months.iter().flat_map(|month| [String::new(), month.title.clone()]));
     }
     rows.extend(bill(report));
     let mut total = vec!["total".to_owned(), String::new()];
@@ -462,11 +470,10 @@ pub fn human(report: &CostReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     let total = &report.total;
     writeln!(
         out,
-        "{} together: {} without a lifecycle policy, {} with one that keeps {}\n",
+        "{} together: {} without a lifecycle policy, {} with it\n",
         count(total.months as usize, "month"),
         usd(total.without_policy_usd),
-        usd(total.with_policy_usd),
-        count(report.options.keep as usize, "version")
+        usd(total.with_policy_usd)
     )?;
     if !report.upstreams.is_empty() {
         let mut rows = vec![titles(&["upstream", "repositories", "versions", "size", "storage, month 1"])];
@@ -509,9 +516,9 @@ fn titles(words: &[&str]) -> Vec<String> {
 }
 
 fn largest(report: &CostReport) -> Vec<Vec<String>> {
-    let last = format!("month {}", report.options.months);
-    let with = format!("{last}, keep {}", report.options.keep);
-    let mut rows = vec![titles(&["repository", "versions", "in use", &last, &with])];
+    let mut head = titles(&["repository", "versions", "in use"]);
+    head.extend(report.months.iter().skip(1).map(|month| month.title.clone()));
+    let mut rows = vec![head];
     rows.extend(report.repositories.iter().take(LARGEST).map(|row| {
         vec![
             row.repository.clone(),
@@ -559,7 +566,7 @@ fn sentence(report: &CostReport) -> String {
     let mut text =
         format!("{} in {repositories}, {}:", count(summary.images, "image"), gb(summary.bytes, report));
     let months: Vec<String> =
-        report.months.iter().map(|month| format!("{} in {}", usd(month.usd), month.title())).collect();
+        report.months.iter().map(|month| format!("{} in {}", usd(month.usd), month.title)).collect();
     text.push_str(&format!(" {}", months.join("; ")));
     let mut missing = Vec::new();
     if summary.not_sized > 0 {
@@ -589,13 +596,16 @@ pub fn json(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// A line of a bill a row.
 pub fn csv(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "month,keep,item,what,quantity,unit,unit_usd,usd")?;
+    writeln!(out, "month,policy,item,what,quantity,unit,unit_usd,usd")?;
     for month in &report.months {
-        let keep = month.keep.map(|keep| keep.to_string()).unwrap_or_default();
         for line in &month.lines {
             let LineRow { item, quantity, unit, unit_usd, usd, .. } = line;
             let what = csv_field(&line.what);
-            writeln!(out, "{},{keep},{item},{what},{quantity},{unit},{unit_usd},{usd}", month.month)?;
+            writeln!(
+                out,
+                "{},{},{item},{what},{quantity},{unit},{unit_usd},{usd}",
+                month.month, month.policy
+            )?;
         }
     }
     Ok(())
@@ -604,7 +614,7 @@ pub fn csv(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
 /// For a comment on a pull request, or a step's summary.
 pub fn markdown(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.\n", sentence(report))?;
-    let months: Vec<String> = report.months.iter().map(MonthRow::title).collect();
+    let months: Vec<String> = report.months.iter().map(|month| month.title.clone()).collect();
     writeln!(out, "| | price | {} |", months.join(" | "))?;
     writeln!(out, "|---|---:|{}", "---:|".repeat(months.len()))?;
     for row in bill(report) {

@@ -1,7 +1,10 @@
 //! Every format of one result, as reviewed: `testdata/expected/cost/`.
 
+use std::process::Command;
+
 use super::{GB, World, index, manifest, single};
 use crate::golden::assert_same;
+use crate::scratch::Run;
 
 const FLAGS: [&str; 15] = [
     "--account",
@@ -102,4 +105,28 @@ fn nothing_in_use_costs_nothing_and_is_no_error() {
     let (code, report) = world.cost(&[]);
     assert_eq!((code, &report.0["complete"], &report.0["months"][0]["usd"]), (0, &true.into(), &0.0.into()));
     assert_eq!(world.run(&[]).code, 0);
+}
+
+/// All that the sample repository uses, at all upstreams: nothing is left out, and nothing is imported.
+#[test]
+fn the_sample_repository() {
+    let world = pullthru::demo::World::start().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+    command.args(["cost", "--upstream", "all", "--format", "json"]);
+    let run = Run::from(command.current_dir(world.root()).envs(world.variables()).output().unwrap());
+    let value: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let names = |list: &str, field: &str| -> Vec<String> {
+        let rows = value[list].as_array().unwrap().iter();
+        rows.map(|row| row[field].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("notSized", "reference"), Vec::<String>::new());
+    assert_eq!((run.code, &value["complete"]), (0, &true.into()), "{}", run.err);
+    let sizes = value["repositories"].as_array().unwrap();
+    assert!(sizes.len() >= 25, "{}", sizes.len());
+    // Two platforms with layers of 40 and 12 kB, and their configurations.
+    for row in sizes.iter().filter(|row| row["versions"] == 1) {
+        let bytes = row["bytes"].as_u64().unwrap();
+        assert!((104_000..106_000).contains(&bytes), "{row:#}");
+    }
+    assert!(names("upstreams", "upstream").len() >= 4);
 }

@@ -3,6 +3,7 @@
 mod formats;
 mod guide;
 mod prices;
+mod provisioned;
 mod sizes;
 
 use std::process::Command;

@@ -1,7 +1,8 @@
 //! What is counted: every blob once a repository, every platform, every manifest asked for once.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use registry_sim::{Content, Fault, On, Store, Upstream, UpstreamSettings, media};
 
@@ -159,6 +160,29 @@ fn a_registry_that_fails_is_not_a_missing_image() {
     world.upstream.faults().add(On::path("/v2/o/app/manifests/*"), Fault::Status(503));
     let (code, report) = world.cost(&["--deadline", "2s"]);
     assert_eq!((code, &report.0["notSized"][0]["next"]), (3, &"run again".into()));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_stopped_says_what_it_has() {
+    let app = single(manifest("app", &[("app", GB)]));
+    let world = World::new(&[("o/app", &app, &["v1"]), ("o/slow", &app, &["v1"])]);
+    let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/slow:v1"]);
+    world.upstream.faults().add(On::path("/v2/o/slow/*"), Fault::Latency(Duration::from_secs(60)));
+    let mut command = world.command(&["--format", "json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while manifests(&world.upstream.log()).len() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(20), "the registry was not asked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(run.code, 130, "{}", run.err);
+    let report = Report(serde_json::from_str(&run.out).unwrap());
+    assert_eq!(report.repositories(), [("ghcr.io/o/app", 1, 1, GB + 1000)]);
+    assert_eq!((&report.0["summary"]["unasked"], &report.0["complete"]), (&1.into(), &false.into()));
 }
 
 #[test]
