@@ -75,9 +75,6 @@ enum Stop {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Config(#[from] crate::config::ConfigErrors),
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    File(#[from] crate::config::ConfigError),
     #[error("{message}")]
     #[diagnostic(help("{help}"))]
     Usage { message: String, help: String },
@@ -99,7 +96,7 @@ impl Stop {
 
     fn code(&self) -> u8 {
         match self {
-            Stop::Config(_) | Stop::File(_) | Stop::Usage { .. } => 2,
+            Stop::Config(_) | Stop::Usage { .. } => 2,
             Stop::Tree(crate::tree::TreeError::Revision { .. } | crate::tree::TreeError::Pattern { .. }) => 2,
             Stop::Aws { .. } | Stop::Tree(_) | Stop::Output(_) => 3,
         }

@@ -15,10 +15,12 @@ pub struct ConfigError {
     pub place: Option<SourceSpan>,
 }
 
-/// All problems of a configuration.
+/// All problems of a configuration, or of another file that is read like one.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the configuration has {count}")]
+#[error("{what} has {count}")]
 pub struct ConfigErrors {
+    /// `the configuration`.
+    pub what: &'static str,
     pub count: String,
     #[related]
     pub errors: Vec<ConfigError>,
@@ -62,9 +64,13 @@ impl ConfigError {
 
 impl ConfigErrors {
     pub(super) fn new(errors: Vec<ConfigError>) -> ConfigErrors {
+        ConfigErrors::of("the configuration", errors)
+    }
+
+    pub(crate) fn of(what: &'static str, errors: Vec<ConfigError>) -> ConfigErrors {
         let count =
             if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
-        ConfigErrors { count, errors }
+        ConfigErrors { what, count, errors }
     }
 }
 

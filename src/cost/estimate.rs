@@ -268,22 +268,7 @@ fn secrets(repositories: &[Repository]) -> usize {
 
 /// What the estimate takes for granted, a sentence each.
 pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Prices) -> Vec<String> {
-    let mut said = Vec::new();
-    let elsewhere: BTreeSet<String> = repositories
-        .iter()
-        .filter_map(Repository::host)
-        .map(|host| host.region.to_string())
-        .filter(|region| *region != prices.region)
-        .collect();
-    let elsewhere: Vec<String> = elsewhere.into_iter().collect();
-    let mut region = format!("prices are those of {}", prices.region);
-    if !elsewhere.is_empty() {
-        region.push_str(&format!(
-            ", and {} may charge otherwise: `--prices FILE` says what",
-            elsewhere.join(", ")
-        ));
-    }
-    said.push(region);
+    let mut said = vec![region_assumption(repositories, prices)];
     let gb = prices.bytes_per_gb;
     said.push(match gb {
         1_073_741_824 => format!("a GB is {gb} bytes, as S3 counts them; AWS does not say it of ECR"),
@@ -331,6 +316,26 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
     }
     said.push("archive storage, customer managed keys, and traffic to the internet are not in it".to_owned());
     said
+}
+
+fn region_assumption(repositories: &[Repository], prices: &Prices) -> String {
+    let mut by_region: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for price in prices.table() {
+        by_region.entry(&price.region).or_default().push(price.item.id());
+    }
+    let caches: BTreeSet<String> =
+        repositories.iter().filter_map(Repository::host).map(|host| host.region.to_string()).collect();
+    let elsewhere: Vec<String> =
+        caches.into_iter().filter(|cache| !by_region.contains_key(cache.as_str())).collect();
+    let regions: Vec<String> = match by_region.len() {
+        1 => by_region.keys().map(ToString::to_string).collect(),
+        _ => by_region.iter().map(|(region, items)| format!("{region} ({})", items.join(", "))).collect(),
+    };
+    let mut text = format!("prices are those of {}", regions.join(" and "));
+    if !elsewhere.is_empty() {
+        text.push_str(&format!("; {} may charge otherwise: `--prices FILE` says what", elsewhere.join(", ")));
+    }
+    text
 }
 
 fn policy_assumptions(repositories: &[Repository]) -> Vec<String> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, ConfigErrors};
 use crate::route::Region;
 
 /// What is paid for.
@@ -56,6 +56,8 @@ pub struct Price {
     pub item: Item,
     /// US dollars, for one of [`Item::unit`].
     pub usd: f64,
+    /// Where AWS asks it.
+    pub region: String,
     pub origin: Origin,
     /// Laid over the table by the user's file.
     pub own: bool,
@@ -64,8 +66,6 @@ pub struct Price {
 /// All of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
-    /// Whose prices they are.
-    pub region: String,
     /// Bytes that are paid for as one GB.
     pub bytes_per_gb: u64,
     table: Vec<Price>,
@@ -168,11 +168,12 @@ impl Default for Prices {
         let line = |(item, usd, source, date, note): (Item, f64, &str, &str, &'static str)| Price {
             item,
             usd,
+            region: REGION.to_owned(),
             origin: Origin { source: source.to_owned(), date: Some(date.to_owned()), note },
             own: false,
         };
         let table = TABLE.into_iter().map(line).collect();
-        Prices { region: REGION.to_owned(), bytes_per_gb: BYTES_PER_GB, table }
+        Prices { bytes_per_gb: BYTES_PER_GB, table }
     }
 }
 
@@ -195,15 +196,16 @@ impl Prices {
     /// The table with those of a file laid over it. `name` is the file's, for messages.
     ///
     /// # Errors
-    /// [`ConfigError`], with the place in the file.
-    pub fn with_file(self, name: &str, text: &str) -> Result<Prices, ConfigError> {
+    /// [`ConfigErrors`], with the place in the file.
+    pub fn with_file(self, name: &str, text: &str) -> Result<Prices, ConfigErrors> {
         let source = NamedSource::new(name, text.to_owned()).with_language("yaml");
-        let file: PriceFile = serde_saphyr::from_str(text)
-            .map_err(|error| ConfigError::unreadable(Some(&source), &error, text))?;
-        let wrong = |span: &serde_saphyr::Location, message: String, help: &str| {
-            let place = span.span();
-            let start = place.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
-            let len = place.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(1).max(1);
+        let file: PriceFile = serde_saphyr::from_str(text).map_err(|error| {
+            ConfigErrors::of(WHAT, vec![ConfigError::unreadable(Some(&source), &error, text)])
+        })?;
+        let wrong = |at: &serde_saphyr::Location, message: String, help: &str| {
+            let span = at.span();
+            let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+            let len = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(1).max(1);
             ConfigError {
                 message,
                 help: Some(help.to_owned()),
@@ -211,40 +213,47 @@ impl Prices {
                 place: Some((start.min(text.len()), len).into()),
             }
         };
+        let mut errors = Vec::new();
         let mut prices = self;
-        if let Some(gb) = &file.bytes_per_gb {
-            if gb.value == 0 {
-                return Err(wrong(
+        match &file.bytes_per_gb {
+            Some(gb) if gb.value == 0 => {
+                errors.push(wrong(
                     &gb.referenced,
                     "a GB of no bytes".to_owned(),
                     "write 1073741824 or 1000000000",
                 ));
             }
-            prices.bytes_per_gb = gb.value;
+            Some(gb) => prices.bytes_per_gb = gb.value,
+            None => {}
         }
-        if let Some(region) = &file.region {
-            let checked: Result<Region, _> = region.value.parse();
+        if let Some(region) = &file.region
+            && let Err(error) = region.value.parse::<Region>()
+        {
             let help = "write a Region such as `ca-central-1`";
-            let region = checked.map_err(|error| wrong(&region.referenced, error.to_string(), help))?;
-            prices.region = region.to_string();
+            errors.push(wrong(&region.referenced, error.to_string(), help));
         }
         for price in &mut prices.table {
             let Some(own) = file.prices.get(&price.item) else { continue };
             if !own.value.is_finite() || own.value < 0.0 {
                 let message = format!("`{}` is no price", own.value);
-                return Err(wrong(&own.referenced, message, "write US dollars, such as 0.10"));
+                errors.push(wrong(&own.referenced, message, "write US dollars, such as 0.10"));
             }
-            price.usd = own.value;
-            price.own = true;
-            price.origin = Origin {
-                source: file.origin.clone().unwrap_or_else(|| name.to_owned()),
-                date: file.date.clone(),
-                note: "",
+            let region = file.region.as_ref().map_or(REGION, |region| &region.value);
+            let source = file.origin.clone().unwrap_or_else(|| name.to_owned());
+            *price = Price {
+                item: price.item,
+                usd: own.value,
+                region: region.to_owned(),
+                origin: Origin { source, date: file.date.clone(), note: "" },
+                own: true,
             };
         }
-        Ok(prices)
+        if errors.is_empty() { Ok(prices) } else { Err(ConfigErrors::of(WHAT, errors)) }
     }
 }
+
+/// What errors call the file.
+const WHAT: &str = "the price file";
 
 /// What `--prices` reads: prices of a Region, instead of those in the table.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -67,7 +67,7 @@ impl Repository {
 
 /// The repositories of all that could be measured, sorted by name.
 pub fn repositories(measured: &[Measured], terms: impl Fn(&Pull) -> Terms) -> Vec<Repository> {
-    let mut gathered: BTreeMap<(Name, Name), (&Pull, BTreeMap<&Digest, &Arc<Contents>>)> = BTreeMap::new();
+    let mut gathered: BTreeMap<(Name, Name), (&Pull, Versions<'_>)> = BTreeMap::new();
     for Measured { pull, found } in measured {
         let (Ok((digest, contents)), Some(upstream)) = (found, &pull.upstream) else { continue };
         let name = pull.cached.clone().unwrap_or_else(|| upstream.clone());
@@ -102,7 +102,10 @@ pub fn copies(repositories: &[Repository], others: impl Fn(&EcrHost) -> Vec<EcrH
     copies.filter(is_new).collect()
 }
 
-fn stored(versions: &BTreeMap<&Digest, &Arc<Contents>>) -> Stored {
+/// By digest.
+type Versions<'m> = BTreeMap<&'m Digest, &'m Arc<Contents>>;
+
+fn stored(versions: &Versions<'_>) -> Stored {
     let mut blobs: BTreeMap<&Digest, u64> = BTreeMap::new();
     let mut scanned: BTreeSet<&Digest> = BTreeSet::new();
     let mut stored = Stored { versions: versions.len() as u64, ..Stored::default() };

@@ -172,7 +172,6 @@ pub struct PriceTable {
     pub schema: &'static str,
     /// Always `USD`.
     pub currency: &'static str,
-    pub region: String,
     /// Bytes that are paid for as one GB.
     pub bytes_per_gb: u64,
     pub prices: Vec<PriceRow>,
@@ -186,6 +185,8 @@ pub struct PriceRow {
     pub name: &'static str,
     pub usd: f64,
     pub unit: &'static str,
+    /// Where AWS asks it.
+    pub region: String,
     /// Who says so.
     pub origin: String,
     /// As of when.
@@ -390,6 +391,7 @@ impl PriceTable {
             name: price.item.name(),
             usd: price.usd,
             unit: price.item.unit(),
+            region: price.region.clone(),
             origin: price.origin.source.clone(),
             date: price.origin.date.clone(),
             note: price.origin.note,
@@ -398,7 +400,6 @@ impl PriceTable {
         PriceTable {
             schema: "pullthru/price-table/v1",
             currency: "USD",
-            region: prices.region.clone(),
             bytes_per_gb: prices.bytes_per_gb,
             prices: rows.collect(),
         }
@@ -645,22 +646,23 @@ pub fn markdown(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
 
 pub fn prices_human(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
     let prices = PriceTable::new(prices);
-    let mut rows = vec![titles(&["item", "price", "of", "as of", "where"])];
+    let mut rows = vec![titles(&["item", "price", "of", "in", "as of", "where"])];
     rows.extend(prices.prices.iter().map(|row| {
         let date = row.date.clone().unwrap_or_default();
         vec![
             row.item.to_owned(),
             format!("{}/{}", unit_usd(row.usd), row.unit),
             row.name.to_owned(),
+            row.region.clone(),
             date,
             row.origin.clone(),
         ]
     }));
-    table(&rows, 5, out, Paint::for_stdout())?;
+    table(&rows, 6, out, Paint::for_stdout())?;
     for row in prices.prices.iter().filter(|row| !row.note.is_empty()) {
         writeln!(out, "{}: {}", row.item, row.note)?;
     }
-    writeln!(out, "US dollars in {}; a GB is {} bytes", prices.region, prices.bytes_per_gb)
+    writeln!(out, "in US dollars; a GB is {} bytes", prices.bytes_per_gb)
 }
 
 pub fn prices_json(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
@@ -671,21 +673,29 @@ pub fn prices_json(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
 pub fn prices_csv(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "item,usd,unit,region,date,origin,note")?;
     let table = PriceTable::new(prices);
-    for PriceRow { item, usd, unit, origin, date, note, .. } in &table.prices {
+    for PriceRow { item, usd, unit, region, origin, date, note, .. } in &table.prices {
         let (date, origin, note) = (date.as_deref().unwrap_or_default(), csv_field(origin), csv_field(note));
-        writeln!(out, "{item},{usd},{unit},{},{},{origin},{note}", table.region, csv_field(date))?;
+        writeln!(out, "{item},{usd},{unit},{region},{},{origin},{note}", csv_field(date))?;
     }
     Ok(())
 }
 
 pub fn prices_markdown(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
     let table = PriceTable::new(prices);
-    writeln!(out, "US dollars in {}; a GB is {} bytes.\n", table.region, table.bytes_per_gb)?;
-    writeln!(out, "| item | price | as of | where | |\n|---|---:|---|---|---|")?;
+    writeln!(out, "In US dollars; a GB is {} bytes.\n", table.bytes_per_gb)?;
+    writeln!(out, "| item | price | in | as of | where | |\n|---|---:|---|---|---|---|")?;
     for row in &table.prices {
         let date = row.date.as_deref().unwrap_or_default();
         let price = format!("{}/{}", unit_usd(row.usd), row.unit);
-        writeln!(out, "| {} | {price} | {} | {} | {} |", row.name, cell(date), cell(&row.origin), row.note)?;
+        writeln!(
+            out,
+            "| {} | {price} | {} | {} | {} | {} |",
+            row.name,
+            row.region,
+            cell(date),
+            cell(&row.origin),
+            row.note
+        )?;
     }
     Ok(())
 }
