@@ -16,6 +16,7 @@ use crate::pulls::Pull;
 use crate::registry::Step;
 use crate::report::Paint;
 use crate::report::cost::{self as report, CostReport, Gathered, NotCached};
+use crate::report::prices as prices_report;
 use crate::route::{Credential, EcrHost, Region, not_cacheable, upstream_for};
 
 /// Estimate what the cache will cost a month, from the sizes of the images that the repository really uses.
@@ -105,10 +106,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let prices = read_prices(args.prices.as_deref())?;
     if args.show_prices {
         match args.format {
-            Format::Human => report::prices_human(&prices, out)?,
-            Format::Json => report::prices_json(&prices, out)?,
-            Format::Markdown => report::prices_markdown(&prices, out)?,
-            Format::Csv => report::prices_csv(&prices, out)?,
+            Format::Human => prices_report::human(&prices, out)?,
+            Format::Json => prices_report::json(&prices, out)?,
+            Format::Markdown => prices_report::markdown(&prices, out)?,
+            Format::Csv => prices_report::csv(&prices, out)?,
         }
         return Ok(Outcome::Clean);
     }

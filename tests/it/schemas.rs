@@ -1,7 +1,8 @@
 //! Published JSON Schemas are those of the types, and what the commands print is valid by them.
 
 use pullthru::cost::PriceFile;
-use pullthru::report::cost::{CostReport, PriceTable};
+use pullthru::report::cost::CostReport;
+use pullthru::report::prices::PriceTable;
 use pullthru::report::{migrate::MigrationReport, scan::ScanReport, verify::VerifyReport, warm::WarmReport};
 use pullthru::verify::Lock;
 
