@@ -3,8 +3,7 @@
 //! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
 //! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`pulls`] says what nodes will
 //! ask for, [`registry`] asks registries what is behind a reference, [`verify`] judges the answers, [`warm`] fills the
-//! cache, [`report`] renders
-//! results, [`cli`] ties them to the command line.
+//! cache, [`cost`] says what it will cost, [`report`] renders results, [`cli`] ties them to the command line.
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
@@ -14,6 +13,7 @@
 pub mod aws;
 pub mod cli;
 pub mod config;
+pub mod cost;
 pub mod demo;
 pub mod emit;
 pub mod find;

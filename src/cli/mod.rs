@@ -2,6 +2,7 @@
 
 mod aws;
 mod check;
+mod cost;
 mod demo;
 mod emit;
 mod init;
@@ -50,6 +51,8 @@ enum Command {
     Warm(warm::Args),
     /// Set up the AWS side: rules, secrets, templates, registry settings, repositories, policies
     Provision(provision::Args),
+    /// Estimate what the cache will cost a month
+    Cost(cost::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Warm(args) => warm::run(&args, &mut out),
         Command::Provision(args) => provision::run(&args, &mut out),
+        Command::Cost(args) => cost::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::GitignoreBuilder;
-use miette::{NamedSource, SourceSpan};
+use miette::NamedSource;
 
 use super::error::nearest;
 use super::file::{File, Registry, Rule, TargetFile, Text, Upstream};
@@ -29,7 +29,12 @@ pub(super) fn load(file: Option<(String, String)>, flags: &Overrides) -> Result<
         checker.source = Some(NamedSource::new(name, text.clone()).with_language("yaml"));
         parsed = match read(&text) {
             Ok(parsed) => parsed,
-            Err(error) => return Err(ConfigErrors::new(vec![checker.unreadable(&error, &text)])),
+            Err(error) => {
+                let error = ConfigError::unreadable(checker.source.as_ref(), &error, &text);
+                let hidden = secret_may_show(&text, &error);
+                let error = if hidden { without_line(&text, error) } else { error };
+                return Err(ConfigErrors::new(vec![error]));
+            }
         };
     }
     let config = checker.config(parsed, flags);
@@ -398,37 +403,6 @@ impl Checker {
         if !self.errors.iter().any(same) {
             self.errors.push(error);
         }
-    }
-
-    /// A file that is not of the shape: syntax, unknown or repeated keys, wrong types.
-    fn unreadable(&self, error: &serde_saphyr::Error, text: &str) -> ConfigError {
-        let message = error.without_snippet().to_string();
-        let span = error.location().map(|location| location.span());
-        let place = span.and_then(|span| {
-            let start = usize::try_from(span.byte_offset()?).ok()?;
-            Some((start.min(text.len()), usize::try_from(span.byte_len()?).ok()?.max(1)))
-        });
-        // A text that is no YAML: our own parser says where.
-        let place = place
-            .or_else(|| Some((crate::yaml::parse(text).errors.first()?.offset, 1)))
-            .map(SourceSpan::from);
-        let help = match error.without_snippet() {
-            serde_saphyr::Error::SerdeUnknownField { field: unknown, expected, .. }
-            | serde_saphyr::Error::SerdeUnknownVariant { variant: unknown, expected, .. } => {
-                let near =
-                    nearest(unknown, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-                near.or(Some(format!("known here: {}", expected.join(", "))))
-            }
-            _ => None,
-        };
-        // The list of all keys says less than the suggestion, and the place is drawn.
-        let end = [", expected one of", ", set DuplicateKeyPolicy", " at line "]
-            .iter()
-            .filter_map(|cut| message.find(cut))
-            .min();
-        let message = message.get(..end.unwrap_or(message.len())).unwrap_or_default().to_owned();
-        let error = ConfigError { message, help, source_code: self.source.clone(), place };
-        if secret_may_show(text, &error) { without_line(text, error) } else { error }
     }
 }
 

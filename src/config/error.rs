@@ -15,20 +15,62 @@ pub struct ConfigError {
     pub place: Option<SourceSpan>,
 }
 
-/// All problems of a configuration.
+/// All problems of a configuration, or of another file that is read like one.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the configuration has {count}")]
+#[error("{what} has {count}")]
 pub struct ConfigErrors {
+    /// `the configuration`.
+    pub what: &'static str,
     pub count: String,
     #[related]
     pub errors: Vec<ConfigError>,
 }
 
+impl ConfigError {
+    /// A file that is not of the shape: syntax, unknown or repeated keys, wrong types.
+    pub(crate) fn unreadable(
+        source: Option<&NamedSource<String>>,
+        error: &serde_saphyr::Error,
+        text: &str,
+    ) -> ConfigError {
+        let message = error.without_snippet().to_string();
+        let span = error.location().map(|location| location.span());
+        let place = span.and_then(|span| {
+            let start = usize::try_from(span.byte_offset()?).ok()?;
+            Some((start.min(text.len()), usize::try_from(span.byte_len()?).ok()?.max(1)))
+        });
+        // A text that is no YAML: our own parser says where.
+        let place = place
+            .or_else(|| Some((crate::yaml::parse(text).errors.first()?.offset, 1)))
+            .map(SourceSpan::from);
+        let help = match error.without_snippet() {
+            serde_saphyr::Error::SerdeUnknownField { field: unknown, expected, .. }
+            | serde_saphyr::Error::SerdeUnknownVariant { variant: unknown, expected, .. } => {
+                let near =
+                    nearest(unknown, expected.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+                near.or(Some(format!("known here: {}", expected.join(", "))))
+            }
+            _ => None,
+        };
+        // The list of all keys says less than the suggestion, and the place is drawn.
+        let end = [", expected one of", ", set DuplicateKeyPolicy", " at line "]
+            .iter()
+            .filter_map(|cut| message.find(cut))
+            .min();
+        let message = message.get(..end.unwrap_or(message.len())).unwrap_or_default().to_owned();
+        ConfigError { message, help, source_code: source.cloned(), place }
+    }
+}
+
 impl ConfigErrors {
     pub(super) fn new(errors: Vec<ConfigError>) -> ConfigErrors {
+        ConfigErrors::of("the configuration", errors)
+    }
+
+    pub(crate) fn of(what: &'static str, errors: Vec<ConfigError>) -> ConfigErrors {
         let count =
             if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
-        ConfigErrors { count, errors }
+        ConfigErrors { what, count, errors }
     }
 }
 

@@ -2,15 +2,17 @@
 //! here computes a result; the JSON shapes are types of their own, so that the inside may change.
 
 pub mod check;
+pub mod cost;
 pub mod finding;
 pub mod migrate;
+pub mod prices;
 #[cfg(feature = "aws")]
 pub mod provision;
 pub mod scan;
 pub mod verify;
 pub mod warm;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 /// Colours for terminals, nothing for pipes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,4 +69,29 @@ pub(crate) fn csv_field(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// Columns in line: the first ones to the left, the others to the right. The first row is a head.
+pub(crate) fn table(rows: &[Vec<String>], left: usize, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    for (index, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            match column < left {
+                true => line.push_str(&format!("{gap}{cell:<width$}")),
+                false => line.push_str(&format!("{gap}{cell:>width$}")),
+            }
+        }
+        let line = line.trim_end();
+        if index == 0 {
+            writeln!(out, "{}", paint.dim(line))?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
 }

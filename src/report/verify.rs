@@ -99,6 +99,17 @@ impl From<&Place> for PlaceRow {
     }
 }
 
+impl From<&Unknown> for UnknownRow {
+    fn from(unknown: &Unknown) -> UnknownRow {
+        UnknownRow {
+            reference: unknown.reference.clone(),
+            because: unknown.why,
+            invalid: unknown.invalid,
+            place: PlaceRow::from(&unknown.place),
+        }
+    }
+}
+
 impl VerifyReport {
     pub fn new(
         at: At,
@@ -111,12 +122,7 @@ impl VerifyReport {
         for row in &images {
             *summary.outcomes.entry(row.outcome.to_owned()).or_default() += 1;
         }
-        let unknown = unknown.iter().map(|unknown| UnknownRow {
-            reference: unknown.reference.clone(),
-            because: unknown.why,
-            invalid: unknown.invalid,
-            place: PlaceRow::from(&unknown.place),
-        });
+        let unknown = unknown.iter().map(UnknownRow::from);
         let at = match at {
             At::Upstream => "upstream",
             At::Cache => "cache",

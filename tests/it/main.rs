@@ -11,6 +11,7 @@
 mod aws_sim;
 mod check;
 mod config;
+mod cost;
 mod demo;
 mod docs;
 mod edits;

@@ -1,5 +1,8 @@
 //! Published JSON Schemas are those of the types, and what the commands print is valid by them.
 
+use pullthru::cost::PriceFile;
+use pullthru::report::cost::CostReport;
+use pullthru::report::prices::PriceTable;
 use pullthru::report::{migrate::MigrationReport, scan::ScanReport, verify::VerifyReport, warm::WarmReport};
 use pullthru::verify::Lock;
 
@@ -12,5 +15,8 @@ fn the_schemas_are_those_of_the_types() {
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
     assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));
     assert_same("schema/warming.v1.json", &text(schemars::schema_for!(WarmReport)));
+    assert_same("schema/cost.v1.json", &text(schemars::schema_for!(CostReport)));
+    assert_same("schema/price-table.v1.json", &text(schemars::schema_for!(PriceTable)));
+    assert_same("schema/prices.v1.json", &text(schemars::schema_for!(PriceFile)));
     assert_same("schema/lock.v1.json", &text(schemars::schema_for!(Lock)));
 }

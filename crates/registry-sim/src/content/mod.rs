@@ -175,6 +175,11 @@ pub struct Content {
 }
 
 impl Content {
+    /// Manifests as given, with their platforms below an index: what the builders do not make. Their blobs are not there.
+    pub fn of_manifests(root: Manifest, children: Vec<(String, Manifest)>) -> Self {
+        Self { root, children, blobs: Vec::new() }
+    }
+
     /// The digest that the tag leads to.
     pub fn digest(&self) -> &str {
         self.root.digest()

@@ -1,0 +1,354 @@
+//! What the cache will cost: the shape of the result here, its formats in `print`.
+
+mod print;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::count;
+use super::prices::PriceTable;
+use super::verify::{PlaceRow, UnknownRow};
+use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning};
+use crate::pulls::{Pull, Unknown};
+
+pub use print::{csv, human, json, markdown};
+
+/// `pullthru/cost/v1`: bytes are exact, US dollars rounded to a millionth.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CostReport {
+    /// Always `pullthru/cost/v1`.
+    pub schema: &'static str,
+    /// Always `USD`.
+    pub currency: &'static str,
+    /// Every image is in it.
+    pub complete: bool,
+    pub summary: CostSummary,
+    pub options: OptionsRow,
+    pub prices: PriceTable,
+    /// The first month, then the last without and with the lifecycle policy.
+    pub months: Vec<MonthRow>,
+    /// All months together.
+    pub total: TotalRow,
+    /// By upstream.
+    pub upstreams: Vec<UpstreamRow>,
+    /// All of them, the largest first.
+    pub repositories: Vec<RepositoryRow>,
+    /// Images whose size is not known: they are in no number.
+    pub not_sized: Vec<NotSizedRow>,
+    /// Images that no cache will hold.
+    pub not_cached: Vec<NotCachedRow>,
+    /// References that cannot be asked for.
+    pub unknown: Vec<UnknownRow>,
+    /// What is taken for granted.
+    pub assumptions: Vec<String>,
+    /// What went wrong with logins without stopping anything.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CostSummary {
+    /// Distinct references whose size is known.
+    pub images: usize,
+    pub repositories: usize,
+    /// Stored of what is in use.
+    pub bytes: u64,
+    pub not_sized: usize,
+    /// Layers that their publisher keeps, and that no cache stores.
+    pub foreign_layers: usize,
+    /// Images that were left when the run was stopped.
+    pub unasked: usize,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OptionsRow {
+    /// `basic` or `enhanced`.
+    pub scanning: &'static str,
+    /// A month, of each image in use.
+    pub rescans: u32,
+    pub replicate: Vec<String>,
+    pub nat: bool,
+    /// Availability zones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<u32>,
+    pub pulls_gb: u32,
+    pub releases_per_month: u32,
+    pub months: u32,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MonthRow {
+    /// `month 12, keep 10`.
+    #[serde(skip)]
+    title: String,
+    pub month: u32,
+    /// Each repository has its lifecycle policy.
+    pub policy: bool,
+    /// Stored in the caches, without replicas.
+    pub bytes: u64,
+    pub lines: Vec<LineRow>,
+    pub usd: f64,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LineRow {
+    /// What it is the price of, as in `prices`.
+    pub item: &'static str,
+    pub what: String,
+    pub quantity: f64,
+    pub unit: &'static str,
+    pub unit_usd: f64,
+    pub usd: f64,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TotalRow {
+    pub months: u32,
+    pub without_policy_usd: f64,
+    pub with_policy_usd: f64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamRow {
+    pub upstream: String,
+    pub repositories: usize,
+    /// Versions in use.
+    pub versions: u64,
+    pub bytes: u64,
+    /// Of what is in use, for a month.
+    pub storage_usd: f64,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryRow {
+    /// At the cache; where none is configured, at the upstream.
+    pub repository: String,
+    pub upstream: String,
+    /// In use.
+    pub versions: u64,
+    /// Images that a scanner looks at: platforms of versions.
+    pub scanned: u64,
+    /// Of what is in use, each blob once.
+    pub bytes: u64,
+    /// Of its largest version.
+    pub version_bytes: u64,
+    /// Versions that its lifecycle policy keeps.
+    pub keep: u32,
+    /// In the last month, without and with the lifecycle policy.
+    pub bytes_without_policy: u64,
+    pub bytes_with_policy: u64,
+    /// Of what is in use, for a month.
+    pub storage_usd: f64,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotSizedRow {
+    pub reference: String,
+    pub because: String,
+    pub next: &'static str,
+    pub places: Vec<PlaceRow>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotCachedRow {
+    pub reference: String,
+    pub because: &'static str,
+    pub places: Vec<PlaceRow>,
+}
+
+/// An image that no cache will hold, and why.
+#[derive(Clone, Debug)]
+pub struct NotCached {
+    pub pull: Pull,
+    pub why: &'static str,
+}
+
+/// All that a report is made of.
+#[derive(Debug)]
+pub struct Gathered<'a> {
+    pub estimate: Estimate,
+    pub assumptions: Vec<String>,
+    pub repositories: &'a [Repository],
+    pub options: &'a Options,
+    pub prices: &'a Prices,
+    pub measured: &'a [Measured],
+    pub not_cached: &'a [NotCached],
+    pub unknown: &'a [Unknown],
+    pub unasked: usize,
+    pub notes: Vec<String>,
+}
+
+impl CostReport {
+    pub fn new(gathered: Gathered<'_>) -> CostReport {
+        let Gathered { estimate, options, prices, .. } = gathered;
+        let storage_usd = |bytes: u64| millionth(prices.gb(bytes) * prices.of(crate::cost::Item::Storage));
+        let mut rows: Vec<RepositoryRow> = gathered
+            .repositories
+            .iter()
+            .map(|repository| {
+                let stored = &repository.stored;
+                let last = |keep| stored.bytes_in(options.months, options.releases, keep);
+                RepositoryRow {
+                    repository: repository.name.to_string(),
+                    upstream: repository.upstream.to_string(),
+                    versions: stored.versions,
+                    scanned: stored.scanned,
+                    bytes: stored.bytes,
+                    version_bytes: stored.version_bytes,
+                    keep: repository.keep,
+                    bytes_without_policy: last(None),
+                    bytes_with_policy: last(Some(repository.keep)),
+                    storage_usd: storage_usd(stored.bytes),
+                }
+            })
+            .collect();
+        rows.sort_by(|one, other| {
+            other.bytes.cmp(&one.bytes).then_with(|| one.repository.cmp(&other.repository))
+        });
+        let mut upstreams: BTreeMap<String, UpstreamRow> = BTreeMap::new();
+        for repository in gathered.repositories {
+            let host = repository.upstream.host.clone();
+            let row = upstreams.entry(host.clone()).or_default();
+            row.upstream = host;
+            row.repositories += 1;
+            row.versions = row.versions.saturating_add(repository.stored.versions);
+            row.bytes = row.bytes.saturating_add(repository.stored.bytes);
+            row.storage_usd = storage_usd(row.bytes);
+        }
+        let not_sized: Vec<NotSizedRow> = gathered
+            .measured
+            .iter()
+            .filter_map(|measured| {
+                let why = measured.found.as_ref().err()?;
+                Some(NotSizedRow {
+                    reference: measured.pull.reference(),
+                    because: why.to_string(),
+                    next: why.next(),
+                    places: places(&measured.pull),
+                })
+            })
+            .collect();
+        let mut assumptions = gathered.assumptions;
+        let found = gathered.measured.iter().filter_map(|measured| measured.found.as_ref().ok());
+        let foreign_layers = found.map(|(_, contents)| contents.foreign).sum();
+        if foreign_layers > 0 {
+            assumptions.push(format!(
+                "{} of Windows' base images stay where their publisher keeps them, and are not counted",
+                count(foreign_layers, "layer")
+            ));
+        }
+        let unknown: Vec<UnknownRow> = gathered.unknown.iter().map(UnknownRow::from).collect();
+        let complete =
+            not_sized.is_empty() && gathered.unasked == 0 && !unknown.iter().any(|row| row.invalid);
+        CostReport {
+            schema: "pullthru/cost/v1",
+            currency: "USD",
+            complete,
+            summary: CostSummary {
+                images: gathered.measured.len() - not_sized.len(),
+                repositories: rows.len(),
+                bytes: estimate.first.bytes,
+                not_sized: not_sized.len(),
+                foreign_layers,
+                unasked: gathered.unasked,
+            },
+            options: OptionsRow::from(options),
+            prices: PriceTable::new(prices),
+            total: TotalRow {
+                months: options.months,
+                without_policy_usd: millionth(estimate.total_without),
+                with_policy_usd: millionth(estimate.total_with),
+            },
+            months: [&estimate.first, &estimate.without, &estimate.with]
+                .map(|column| MonthRow::new(column, prices, same_keep(gathered.repositories)))
+                .into(),
+            upstreams: upstreams.into_values().collect(),
+            repositories: rows,
+            not_sized,
+            not_cached: gathered
+                .not_cached
+                .iter()
+                .map(|left| NotCachedRow {
+                    reference: left.pull.reference(),
+                    because: left.why,
+                    places: places(&left.pull),
+                })
+                .collect(),
+            unknown,
+            assumptions,
+            notes: gathered.notes,
+        }
+    }
+}
+
+fn places(pull: &Pull) -> Vec<PlaceRow> {
+    pull.places.iter().map(PlaceRow::from).collect()
+}
+
+/// Beyond that it is noise of the reckoning.
+fn millionth(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+impl From<&Options> for OptionsRow {
+    fn from(options: &Options) -> OptionsRow {
+        let (scanning, rescans) = match options.scanning {
+            Scanning::Basic => ("basic", 0),
+            Scanning::Enhanced { rescans } => ("enhanced", rescans),
+        };
+        OptionsRow {
+            scanning,
+            rescans,
+            replicate: options.replicate.iter().map(ToString::to_string).collect(),
+            nat: options.nat,
+            endpoints: options.endpoints.map(|endpoints| endpoints.zones),
+            pulls_gb: options.pulls_gb,
+            releases_per_month: options.releases,
+            months: options.months,
+        }
+    }
+}
+
+impl MonthRow {
+    fn new(column: &Column, prices: &Prices, keep: Option<u32>) -> MonthRow {
+        let lines = column.lines.iter().map(|line| LineRow {
+            item: line.item.id(),
+            what: line.what.clone(),
+            quantity: millionth(line.quantity),
+            unit: line.item.unit(),
+            unit_usd: prices.of(line.item),
+            usd: millionth(line.usd),
+        });
+        let month = column.month;
+        let title = match (column.policy, keep) {
+            (true, Some(keep)) => format!("month {month}, keep {keep}"),
+            (true, None) => format!("month {month}, policies"),
+            (false, _) => format!("month {month}"),
+        };
+        MonthRow {
+            title,
+            month,
+            policy: column.policy,
+            bytes: column.bytes,
+            lines: lines.collect(),
+            usd: millionth(column.usd()),
+        }
+    }
+}
+
+/// What all policies keep, where they agree.
+fn same_keep(repositories: &[Repository]) -> Option<u32> {
+    let keep = repositories.first()?.keep;
+    repositories.iter().all(|repository| repository.keep == keep).then_some(keep)
+}
