@@ -5,15 +5,8 @@ use std::collections::BTreeMap;
 use super::check::Checker;
 use super::error::nearest;
 use super::file::Text;
-use super::provision::{Access, Credential, Lifecycle, Provision, TagMutability, Template};
+use super::provision::{Credential, Provision, Template};
 use crate::route::{Prefix, Route, not_cacheable, upstream_for, upstreams};
-
-/// Limits of the API (ECR API reference: `TagMutabilityExclusionFilters`, `RegistryScanningRuleList`,
-/// `ScanningRepositoryFilterList`; user guide, "Amazon ECR service quotas", for replication).
-const TAG_PATTERNS: std::ops::RangeInclusive<usize> = 1..=5;
-const SCAN_RULES: usize = 2;
-const SCAN_FILTERS: usize = 100;
-const REPLICATION_RULES: usize = 10;
 
 impl Checker {
     /// `uses` are the credentials that `upstreams:` names.
@@ -26,17 +19,7 @@ impl Checker {
         }
         self.own_rules(provision, base);
         self.templates(&provision.templates);
-        self.registry_settings(provision);
         self.repositories(provision);
-        if let Some(github) = &provision.iam.github_actions
-            && github.repositories.is_empty()
-        {
-            self.report(
-                None,
-                "`provision.iam.github-actions` names no repository",
-                "add `repositories: [org/repo]`",
-            );
-        }
     }
 
     fn known_credential(&mut self, used: &Text, known: &BTreeMap<Text, Credential>) {
@@ -117,9 +100,6 @@ impl Checker {
                 }
                 seen.push(name);
             }
-            self.tag_mutability(place, &template.tag_mutability);
-            self.lifecycle(place, template.lifecycle.as_ref());
-            self.access(place, template.access.as_ref());
         }
     }
 
@@ -136,86 +116,6 @@ impl Checker {
                     self.report(Some(name), message, "name it once");
                 }
                 seen.push(&name.value);
-            }
-            let place = group.names.first();
-            if place.is_none() {
-                self.report(
-                    None,
-                    "`provision.repositories` has an entry without names",
-                    "add `names: [team/app]`",
-                );
-            }
-            self.tag_mutability(place, &group.tag_mutability);
-            self.lifecycle(place, group.lifecycle.as_ref());
-            self.access(place, group.access.as_ref());
-        }
-    }
-
-    fn tag_mutability(&mut self, place: Option<&Text>, mutability: &TagMutability) {
-        let (TagMutability::MutableExcept(patterns) | TagMutability::ImmutableExcept(patterns)) = mutability
-        else {
-            return;
-        };
-        if !TAG_PATTERNS.contains(&patterns.len()) {
-            let message = format!("{} patterns of tags, and ECR takes 1 to 5", patterns.len());
-            self.report(place, message, "name 1 to 5 patterns");
-        }
-    }
-
-    fn lifecycle(&mut self, place: Option<&Text>, lifecycle: Option<&Lifecycle>) {
-        let Some(lifecycle) = lifecycle else { return };
-        let short = lifecycle.keep.is_some() || lifecycle.expire_untagged_days.is_some();
-        if lifecycle.policy.is_some() == short {
-            self.report(
-                place,
-                "`lifecycle` has to have `policy`, or `keep` or `expire-untagged-days`",
-                "write `lifecycle: { keep: 10 }`",
-            );
-        }
-        if !lifecycle.tag_prefixes.is_empty() && lifecycle.keep.is_none() {
-            self.report(place, "`tag-prefixes` says what `keep` counts, and there is none", "add `keep: 10`");
-        }
-    }
-
-    fn access(&mut self, place: Option<&Text>, access: Option<&Access>) {
-        let Some(access) = access else { return };
-        let short = !access.pull_accounts.is_empty() || access.pull_organization.is_some();
-        if access.policy.is_some() == short {
-            self.report(
-                place,
-                "`access` has to have `policy`, or `pull-accounts` or `pull-organization`",
-                "write `access: { pull-accounts: [\"210987654321\"] }`",
-            );
-        }
-    }
-
-    fn registry_settings(&mut self, provision: &Provision) {
-        let registry = &provision.registry;
-        if let Some(scanning) = &registry.scanning {
-            let filters = scanning.rules.iter().map(|rule| rule.filters.len()).max().unwrap_or(0);
-            if scanning.rules.len() > SCAN_RULES || filters > SCAN_FILTERS {
-                self.report(
-                    None,
-                    "`provision.registry.scanning` has more rules or filters than ECR takes",
-                    "keep to 2 rules with 100 filters each",
-                );
-            }
-        }
-        if registry.replication.len() > REPLICATION_RULES {
-            self.report(
-                None,
-                "`provision.registry.replication` has more rules than ECR takes",
-                "keep to 10 rules",
-            );
-        }
-        for statement in registry.policy.iter().flat_map(|policy| &policy.statements) {
-            let sid = statement.get("Sid").and_then(|sid| sid.as_str());
-            if sid.is_none_or(str::is_empty) {
-                self.report(
-                    None,
-                    "a statement of `provision.registry.policy` has no `Sid`",
-                    "add one: it is how the statement is known again among those of others",
-                );
             }
         }
     }

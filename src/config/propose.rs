@@ -110,6 +110,15 @@ const REST: &str = r#"
 
 # Severity of rules: off, warn or error.
 # lint: { moving-tag: off, cold-digest: warn }
+
+# What `pullthru provision` sets up. An empty section makes a rule and, where one is needed, a secret for each upstream that
+# is used; docs/provision.md has all keys.
+# provision:
+#   credentials: { ghcr: { username: my-bot, token: { env: GHCR_TOKEN } } }
+#   templates: [{ lifecycle: { keep: 10, expire-untagged-days: 7 } }]
+#   registry: { scanning: { type: basic } }
+#   repositories: [{ names: [team/app], tag-mutability: immutable, scan-on-push: true }]
+#   iam: { policies: { node-pull: { attach-to: [my-nodes] } } }
 "#;
 
 fn targets(facts: &Facts, text: &mut String) {

@@ -188,9 +188,12 @@ pub struct Template {
     pub description: Option<String>,
     /// What the template is for. Default: `[pull-through-cache]`.
     pub applied_for: Vec<AppliedFor>,
+    #[serde(deserialize_with = "mutability")]
     pub tag_mutability: TagMutability,
     pub encryption: Encryption,
+    #[serde(deserialize_with = "lifecycle")]
     pub lifecycle: Option<Lifecycle>,
+    #[serde(deserialize_with = "access")]
     pub access: Option<Access>,
     pub tags: Tags,
     /// The role with which ECR tags and encrypts. Default: one is made when the template has tags or KMS.
@@ -275,6 +278,7 @@ pub struct Access {
 pub struct RegistrySettings {
     pub scanning: Option<Scanning>,
     pub policy: Option<RegistryPolicy>,
+    #[serde(deserialize_with = "replication_rules")]
     pub replication: Vec<Replication>,
 }
 
@@ -285,7 +289,7 @@ pub struct Scanning {
     #[serde(rename = "type")]
     pub kind: ScanType,
     /// Default: `scan-on-push` for the prefix of each rule.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "scan_rules")]
     pub rules: Vec<ScanRule>,
 }
 
@@ -323,6 +327,7 @@ pub struct RegistryPolicy {
     /// Below which prefixes. Default: those of the rules.
     pub prefixes: Vec<String>,
     /// Statements as they are; each needs a `Sid` by which it is known again.
+    #[serde(deserialize_with = "named_statements")]
     pub statements: Vec<serde_json::Value>,
 }
 
@@ -351,17 +356,18 @@ pub struct Destination {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OwnRepositories {
+    #[serde(deserialize_with = "some_texts")]
     #[schemars(with = "Vec<String>")]
     pub names: Vec<Text>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mutability")]
     pub tag_mutability: TagMutability,
     #[serde(default)]
     pub scan_on_push: bool,
     #[serde(default)]
     pub encryption: Encryption,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lifecycle")]
     pub lifecycle: Option<Lifecycle>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "access")]
     pub access: Option<Access>,
     #[serde(default)]
     pub tags: Tags,
@@ -440,6 +446,7 @@ pub struct PolicyUse {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GithubActions {
     /// `organisation/repository` of who may push.
+    #[serde(deserialize_with = "some_repositories")]
     pub repositories: Vec<GithubRepository>,
     /// Only from these branches. Default: any ref of the repositories.
     #[serde(default)]
@@ -589,6 +596,88 @@ fn recovery_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8
             "`{days}` is no recovery window: write 0 for none, or 7 to 30 days"
         ))),
         days => Ok(days),
+    }
+}
+
+fn no<T, E: de::Error>(message: impl fmt::Display) -> Result<T, E> {
+    Err(E::custom(message))
+}
+
+/// 1 to 5 patterns (ECR API reference, `TagMutabilityExclusionFilters`).
+fn mutability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TagMutability, D::Error> {
+    let read = TagMutability::deserialize(deserializer)?;
+    match &read {
+        TagMutability::MutableExcept(patterns) | TagMutability::ImmutableExcept(patterns)
+            if !(1..=5).contains(&patterns.len()) =>
+        {
+            no(format!("{} patterns of tags, and ECR takes 1 to 5", patterns.len()))
+        }
+        _ => Ok(read),
+    }
+}
+
+fn lifecycle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Lifecycle>, D::Error> {
+    let read = Option::<Lifecycle>::deserialize(deserializer)?;
+    let Some(lifecycle) = &read else { return Ok(None) };
+    let short = lifecycle.keep.is_some() || lifecycle.expire_untagged_days.is_some();
+    if lifecycle.policy.is_some() == short {
+        return no("`lifecycle` has to have `policy`, or `keep` or `expire-untagged-days`");
+    }
+    if !lifecycle.tag_prefixes.is_empty() && lifecycle.keep.is_none() {
+        return no("`tag-prefixes` says what `keep` counts, and there is no `keep`");
+    }
+    Ok(read)
+}
+
+fn access<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Access>, D::Error> {
+    let read = Option::<Access>::deserialize(deserializer)?;
+    let Some(access) = &read else { return Ok(None) };
+    let short = !access.pull_accounts.is_empty() || access.pull_organization.is_some();
+    if access.policy.is_some() == short {
+        return no("`access` has to have `policy`, or `pull-accounts` or `pull-organization`");
+    }
+    Ok(read)
+}
+
+/// 2 rules with 100 filters each (ECR API reference, `RegistryScanningRuleList`, `ScanningRepositoryFilterList`).
+fn scan_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ScanRule>, D::Error> {
+    let rules = Vec::<ScanRule>::deserialize(deserializer)?;
+    let filters = rules.iter().map(|rule| rule.filters.len()).max().unwrap_or(0);
+    if rules.len() > 2 || filters > 100 {
+        return no("ECR takes 2 scanning rules, with 100 filters each");
+    }
+    Ok(rules)
+}
+
+/// 10 rules (user guide, "Amazon ECR service quotas").
+fn replication_rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Replication>, D::Error> {
+    let rules = Vec::<Replication>::deserialize(deserializer)?;
+    if rules.len() > 10 { no("ECR takes 10 replication rules") } else { Ok(rules) }
+}
+
+fn named_statements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<serde_json::Value>, D::Error> {
+    let statements = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    let sid = |statement: &serde_json::Value| {
+        statement.get("Sid").and_then(|sid| sid.as_str()).is_some_and(|s| !s.is_empty())
+    };
+    if statements.iter().all(sid) {
+        Ok(statements)
+    } else {
+        no("a statement needs a `Sid`: by it, it is known again among those of others")
+    }
+}
+
+fn some_texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
+    let texts = Vec::<Text>::deserialize(deserializer)?;
+    if texts.is_empty() { no("the list is empty: name at least one") } else { Ok(texts) }
+}
+
+fn some_repositories<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<GithubRepository>, D::Error> {
+    let repositories = Vec::<GithubRepository>::deserialize(deserializer)?;
+    if repositories.is_empty() {
+        no("the list is empty: name at least one repository")
+    } else {
+        Ok(repositories)
     }
 }
 

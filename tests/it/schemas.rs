@@ -20,3 +20,14 @@ fn the_schemas_are_those_of_the_types() {
     assert_same("schema/prices.v1.json", &text(schemars::schema_for!(PriceFile)));
     assert_same("schema/lock.v1.json", &text(schemars::schema_for!(Lock)));
 }
+
+#[test]
+#[cfg(feature = "aws")]
+fn the_schemas_of_the_aws_side_are_those_of_the_types() {
+    use pullthru::aws::outputs::Outputs;
+    use pullthru::report::provision::{AppliedReport, PlanReport};
+    let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    assert_same("schema/plan.v1.json", &text(schemars::schema_for!(PlanReport)));
+    assert_same("schema/applied.v1.json", &text(schemars::schema_for!(AppliedReport)));
+    assert_same("schema/outputs.v1.json", &text(schemars::schema_for!(Outputs)));
+}

@@ -2,6 +2,7 @@
 
 mod cycle;
 mod faults;
+mod guide;
 mod secrets;
 
 use aws_sim::{AwsSim, Settings};
