@@ -26,7 +26,7 @@ const REGISTRY: [&str; 17] = [
     "ecr:ValidatePullThroughCacheRule",
 ];
 
-const REPOSITORY: [&str; 15] = [
+const REPOSITORY: [&str; 16] = [
     "ecr:CreateRepository",
     "ecr:DeleteLifecyclePolicy",
     "ecr:DeleteRepository",
@@ -34,17 +34,18 @@ const REPOSITORY: [&str; 15] = [
     "ecr:DescribeImages",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
+    "ecr:GetLifecyclePolicyPreview",
     "ecr:GetRepositoryPolicy",
     "ecr:ListTagsForResource",
     "ecr:PutImageScanningConfiguration",
     "ecr:PutImageTagMutability",
     "ecr:PutLifecyclePolicy",
     "ecr:SetRepositoryPolicy",
+    "ecr:StartLifecyclePolicyPreview",
     "ecr:TagResource",
-    "ecr:UntagResource",
 ];
 
-const SECRET: [&str; 8] = [
+const SECRET: [&str; 7] = [
     "secretsmanager:CreateSecret",
     "secretsmanager:DeleteSecret",
     "secretsmanager:DescribeSecret",
@@ -52,7 +53,6 @@ const SECRET: [&str; 8] = [
     "secretsmanager:PutSecretValue",
     "secretsmanager:RestoreSecret",
     "secretsmanager:TagResource",
-    "secretsmanager:UntagResource",
 ];
 
 const POLICY: [&str; 9] = [
@@ -81,13 +81,14 @@ const ROLE: [&str; 11] = [
     "iam:UpdateAssumeRolePolicy",
 ];
 
-const KEY: [&str; 9] = [
+const KEY: [&str; 10] = [
     "kms:CreateAlias",
     "kms:CreateGrant",
     "kms:DeleteAlias",
     "kms:DescribeKey",
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
+    "kms:ListResourceTags",
     "kms:PutKeyPolicy",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
@@ -143,7 +144,7 @@ pub(super) fn provision(scope: &Scope) -> Value {
         ),
         linked,
         // A key has no name before it is made, and no name in its ARN after.
-        allow("NewKeys", &["kms:CreateKey", "kms:ListAliases"], vec!["*".to_owned()]),
+        allow("NewKeys", &["kms:CreateKey"], vec!["*".to_owned()]),
         allow("KeysByAlias", &KEY, [any("kms", "key/*"), any("kms", "alias/*")].concat()),
     ])
 }

@@ -67,8 +67,16 @@ pub async fn apply(
     tokens: &Tokens,
     mut say: impl FnMut(&Done),
 ) -> Applied {
-    let mut run =
-        Run { session, desired, current, tokens, made: BTreeMap::new(), failed: Vec::new(), stopped: false };
+    let mut run = Run {
+        session,
+        desired,
+        current,
+        tokens,
+        made: BTreeMap::new(),
+        fresh: Vec::new(),
+        failed: Vec::new(),
+        stopped: false,
+    };
     let mut applied = Applied::default();
     let mut changes: Vec<&Change> = plan.changes.iter().filter(|change| change.is_work()).collect();
     // What goes, goes last and in the opposite order: nothing is taken from what still needs it.
@@ -103,6 +111,8 @@ struct Run<'a> {
     tokens: &'a Tokens,
     /// ARNs of what this run made.
     made: BTreeMap<Id, Arn>,
+    /// What this run made or changed: AWS may not see it everywhere yet.
+    fresh: Vec<Id>,
     failed: Vec<Id>,
     stopped: bool,
 }
@@ -135,7 +145,8 @@ impl Run<'_> {
                 let Some(wanted) = desired.secrets.iter().find(|secret| secret.name == name) else {
                     return Ok(());
                 };
-                secret::write(session, change, wanted, self.tokens.0.get(name)).await
+                secret::write(session, change, wanted, self.current.secret(name), self.tokens.0.get(name))
+                    .await
             }
             Kind::Role => {
                 let Some(wanted) = desired.roles.iter().find(|role| role.name == name) else { return Ok(()) };
@@ -162,7 +173,8 @@ impl Run<'_> {
                 };
                 let key = self.key(&wanted.cipher)?;
                 let role = self.role(wanted.custom_role.as_ref())?;
-                template::write(session, change, wanted, key, role).await.map(|()| None)
+                let fresh = self.is_fresh(Kind::Role, wanted.custom_role.as_ref());
+                template::write(session, change, wanted, key, role, fresh).await.map(|()| None)
             }
             Kind::Rule => {
                 let Some(wanted) = desired.rules.iter().find(|rule| rule.prefix == name) else {
@@ -170,7 +182,8 @@ impl Run<'_> {
                 };
                 let secret = self.secret(wanted.credential.as_ref())?;
                 let role = self.role(wanted.custom_role.as_ref())?;
-                rule::write(session, change, wanted, secret, role).await.map(|()| None)
+                let fresh = self.is_fresh(Kind::Secret, wanted.credential.as_ref());
+                rule::write(session, change, wanted, secret, role, fresh).await.map(|()| None)
             }
             Kind::Scanning => match &desired.scanning {
                 Some(wanted) => scanning::write(session, wanted).await.map(|()| None),
@@ -188,7 +201,9 @@ impl Run<'_> {
                 repository::write(session, change, wanted, key).await.map(|()| None)
             }
         };
-        if let Some(arn) = written.map_err(NotDone::Failed)? {
+        let arn = written.map_err(NotDone::Failed)?;
+        self.fresh.push(change.id.clone());
+        if let Some(arn) = arn {
             self.made.insert(change.id.clone(), arn);
         }
         Ok(())
@@ -200,6 +215,10 @@ impl Run<'_> {
             Kind::Template => template::delete(self.session, &change.id.name).await,
             _ => Ok(()),
         }
+    }
+
+    fn is_fresh(&self, kind: Kind, named: Option<&Ref>) -> bool {
+        matches!(named, Some(Ref::Made(name)) if self.fresh.contains(&Id::new(kind, name)))
     }
 
     fn is_there(&self, id: Id) -> Result<(), NotDone> {

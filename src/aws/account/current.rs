@@ -94,10 +94,25 @@ impl Current {
     }
 }
 
+/// Repositories that are asked about side by side.
+const AT_A_TIME: usize = 8;
+
 async fn repositories(session: &Session, wanted: &BTreeSet<&str>) -> Seen<BTreeMap<String, Repository>> {
     let mut all = repository::list(session).await?;
-    for repository in all.values_mut().filter(|repository| wanted.contains(repository.name.as_str())) {
-        repository::complete(session, repository).await?;
+    let found: Vec<Repository> =
+        all.values().filter(|repository| wanted.contains(repository.name.as_str())).cloned().collect();
+    for some in found.chunks(AT_A_TIME) {
+        let mut asked = tokio::task::JoinSet::new();
+        for mut repository in some.iter().cloned() {
+            let session = session.clone();
+            asked.spawn(
+                async move { repository::complete(&session, &mut repository).await.map(|()| repository) },
+            );
+        }
+        for completed in asked.join_all().await {
+            let repository = completed?;
+            all.insert(repository.name.clone(), repository);
+        }
     }
     Ok(all)
 }

@@ -81,16 +81,19 @@ pub(super) fn compare(desired: &Rule, current: Option<&Rule>) -> Change {
 }
 
 /// The codes with which ECR answers while a secret or role that was just made is not seen yet.
-const UNSETTLED: [&str; 3] =
-    ["SecretNotFoundException", "UnableToAccessSecretException", "InvalidParameterException"];
+const UNSETTLED: [&str; 2] = ["SecretNotFoundException", "UnableToAccessSecretException"];
 
+/// `fresh`: its secret was made or changed a moment ago.
 pub(super) async fn write(
     session: &Session,
     change: &Change,
     rule: &Rule,
     credential: Option<Arn>,
     custom_role: Option<Arn>,
+    fresh: bool,
 ) -> Result<(), AwsFailure> {
+    // What is wrong with a secret that was there before is wrong in a minute too.
+    let codes: &[&str] = if fresh { &UNSETTLED } else { &[] };
     if change.action == Action::Update {
         let call = || async {
             let update = session.ecr.update_pull_through_cache_rule().ecr_repository_prefix(&rule.prefix);
@@ -98,13 +101,11 @@ pub(super) async fn write(
             let sent = update.set_custom_role_arn(custom_role.as_ref().map(Arn::to_string)).send().await;
             sent.map(drop).map_err(failure::of("ecr:UpdatePullThroughCacheRule"))
         };
-        return settled(session.patience, &UNSETTLED[..2], call).await;
+        return settled(session.patience, codes, call).await;
     }
     if change.action == Action::Replace {
         delete(session, &rule.prefix).await?;
     }
-    let fresh = !matches!(&rule.credential, Some(Ref::Given(_)));
-    let codes: &[&str] = if fresh { &UNSETTLED } else { &[] };
     let call = || async {
         let create = session.ecr.create_pull_through_cache_rule().ecr_repository_prefix(&rule.prefix);
         let create = create

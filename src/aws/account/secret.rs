@@ -191,9 +191,10 @@ pub(super) async fn write(
     session: &Session,
     change: &Change,
     secret: &Secret,
+    found: Option<&FoundSecret>,
     token: Option<&(String, Token)>,
 ) -> Result<Option<Arn>, AwsFailure> {
-    put(session, change, secret, token).await.map_err(|failure| {
+    put(session, change, secret, found, token).await.map_err(|failure| {
         let message = token.map_or(failure.message.clone(), |(_, token)| token.scrub(&failure.message));
         AwsFailure { message, ..failure }
     })
@@ -203,6 +204,7 @@ async fn put(
     session: &Session,
     change: &Change,
     secret: &Secret,
+    found: Option<&FoundSecret>,
     token: Option<&(String, Token)>,
 ) -> Result<Option<Arn>, AwsFailure> {
     let value = token.map(|(username, token)| {
@@ -222,7 +224,7 @@ async fn put(
         return Ok(made.arn.and_then(|arn| arn.parse().ok()));
     }
     let name = &secret.name;
-    if change.notes.iter().any(|note| note.ends_with(&Problem::Deleted.to_string())) {
+    if found.is_some_and(|found| found.pending_deletion) {
         let sent = session.secrets.restore_secret().secret_id(name).send().await;
         sent.map_err(failure::of("secretsmanager:RestoreSecret"))?;
     }

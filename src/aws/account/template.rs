@@ -91,12 +91,14 @@ fn loses(change: &Change) -> bool {
 /// What ECR says while a role that was just made is not seen yet.
 const UNSETTLED: [&str; 2] = ["InvalidParameterException", "ValidationException"];
 
+/// `fresh`: its role was made or changed a moment ago.
 pub(super) async fn write(
     session: &Session,
     change: &Change,
     template: &Template,
     key: Option<Arn>,
     custom_role: Option<Arn>,
+    fresh: bool,
 ) -> Result<(), AwsFailure> {
     let encryption = encryption(template, key.as_ref())?;
     let mutability = ImageTagMutability::from(template.mutability.setting.id());
@@ -110,7 +112,7 @@ pub(super) async fn write(
         template.applied_for.iter().map(|use_| RctAppliedFor::from(use_.as_str())).collect();
     let text = |document: &Option<serde_json::Value>| document.as_ref().map(ToString::to_string);
     let role = custom_role.map(|arn| arn.to_string());
-    let codes: &[&str] = if matches!(template.custom_role, Some(Ref::Made(_))) { &UNSETTLED } else { &[] };
+    let codes: &[&str] = if fresh { &UNSETTLED } else { &[] };
     if change.action == Action::Update && !loses(change) {
         let call = || async {
             let sent = session

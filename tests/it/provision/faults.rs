@@ -1,7 +1,6 @@
 //! What goes wrong on the way: AWS throttles, forgets, refuses, and credentials end.
 
 use aws_sim::{Fault, On};
-use serde_json::json;
 
 use super::{FULL, World};
 

@@ -3,6 +3,7 @@
 mod cycle;
 mod faults;
 mod guide;
+mod permissions;
 mod secrets;
 
 use aws_sim::{AwsSim, Settings};
