@@ -172,8 +172,10 @@ impl Service {
             }
             "map" => (!value.is_object()).then(|| at.to_owned()),
             "string" | "blob" => {
-                let fits = shape["enum"].is_null()
-                    || shape["enum"].as_array().is_some_and(|values| values.contains(value));
+                // Not by case: EC2 answers `available` where its model has `Available`.
+                let text = value.as_str().unwrap_or_default();
+                let mut values = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let fits = shape["enum"].is_null() || values.any(|known| known.eq_ignore_ascii_case(text));
                 (!value.is_string() || !fits).then(|| at.to_owned())
             }
             "boolean" => (!value.is_boolean()).then(|| at.to_owned()),

@@ -31,6 +31,11 @@ pub(crate) struct Ecr {
 }
 
 impl Ecr {
+    /// Pull through cache rules by prefix.
+    pub(crate) fn rules(&self) -> &Table {
+        &self.rules
+    }
+
     pub(crate) fn snapshot(&self) -> Map<String, Value> {
         let mut all = Map::new();
         put(&mut all, "rules", json!(self.rules));

@@ -126,7 +126,8 @@ pub(super) fn create(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
     let repository = Repository { detail: detail.clone(), tags, ..Repository::default() };
     scope.here().ecr.repositories.insert(name.clone(), repository);
     scope.created("repository", &name);
-    if let Some(cache) = &scope.world.cache {
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    if let Some(cache) = scope.world.cache.as_ref().filter(|_| home) {
         cache.create_repository(&name);
     }
     Ok(json!({ "repository": detail }))
@@ -155,12 +156,8 @@ pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, Aw
 /// Repositories that pulls through the cache have made, as ECR makes them without a template: MUTABLE, AES256 (Amazon
 /// ECR user guide, "Sync an upstream registry with an Amazon ECR private registry").
 fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
-    let home = (scope.world.settings.account.clone(), scope.world.settings.region.clone());
-    let Some(cache) =
-        scope.world.cache.clone().filter(|_| home == (scope.account.clone(), scope.region.clone()))
-    else {
-        return Ok(());
-    };
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    let Some(cache) = scope.world.cache.clone().filter(|_| home) else { return Ok(()) };
     for name in cache.repositories() {
         if !scope.here().ecr.repositories.contains_key(&name) {
             create(scope, &json!({ "repositoryName": name }))?;
