@@ -43,6 +43,14 @@ pub(crate) fn services() -> &'static [Service] {
     })
 }
 
+/// Every action (`service:Operation`) that is simulated, sorted.
+pub fn actions() -> Vec<String> {
+    let all = services().iter().flat_map(|service| {
+        service.operations().map(move |operation| format!("{}:{operation}", service.name))
+    });
+    all.collect()
+}
+
 impl Service {
     pub(crate) fn protocol(&self) -> Protocol {
         match self.model["metadata"]["protocol"].as_str() {
@@ -68,7 +76,6 @@ impl Service {
     }
 
     /// The names of all operations.
-    #[cfg(test)]
     pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
         self.model["operations"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
     }

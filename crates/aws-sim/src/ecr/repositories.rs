@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check_mutability, check_policy};
+use super::{check_mutability, check_policy, templates};
 use crate::error::{AwsError, error};
 use crate::world::{Scope, dns_suffix, set, tagged, untagged};
 
@@ -153,14 +153,30 @@ pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, Aw
     scope.page(found, input, "repositories")
 }
 
-/// Repositories that pulls through the cache have made, as ECR makes them without a template: MUTABLE, AES256 (Amazon
-/// ECR user guide, "Sync an upstream registry with an Amazon ECR private registry").
+/// Repositories that pulls through the cache have made: as their template has it, or as ECR makes them without one,
+/// MUTABLE and AES256 (Amazon ECR user guide, "Sync an upstream registry with an Amazon ECR private registry"). A
+/// template that could not be applied (tags or KMS without a role) makes the pull fail on AWS; here the repository
+/// comes without it.
 fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
     let home = scope.world.is_home(&scope.account, &scope.region);
     let Some(cache) = scope.world.cache.clone().filter(|_| home) else { return Ok(()) };
     for name in cache.repositories() {
-        if !scope.here().ecr.repositories.contains_key(&name) {
-            create(scope, &json!({ "repositoryName": name }))?;
+        if scope.here().ecr.repositories.contains_key(&name) {
+            continue;
+        }
+        let template = templates::applying(scope, &name).unwrap_or_default();
+        let needs_role = template["resourceTags"].is_array()
+            || template["encryptionConfiguration"]["encryptionType"] == "KMS";
+        let template = if needs_role && template["customRoleArn"].is_null() { Value::Null } else { template };
+        let mut input = json!({ "repositoryName": name, "tags": template["resourceTags"] });
+        for member in ["encryptionConfiguration", "imageTagMutability", "imageTagMutabilityExclusionFilters"]
+        {
+            set(&mut input, member, template[member].clone());
+        }
+        create(scope, &input)?;
+        if let Some(repository) = scope.here().ecr.repositories.get_mut(&name) {
+            repository.lifecycle = template["lifecyclePolicy"].as_str().map(str::to_owned);
+            repository.policy = template["repositoryPolicy"].as_str().map(str::to_owned);
         }
     }
     Ok(())

@@ -239,3 +239,24 @@ fn a_cache_follows_rules_and_secrets() {
         "ImageNotFound"
     );
 }
+
+#[test]
+fn what_the_cache_creates_is_as_its_template_says() {
+    let (aws, _upstream, cache) = with_cache();
+    let template = |prefix: &str, mutability: &str| {
+        let mut input = json!({ "prefix": prefix, "appliedFor": ["PULL_THROUGH_CACHE"], "imageTagMutability": mutability });
+        input["lifecyclePolicy"] = lifecycle(7).into();
+        call(&aws, "ecr:CreateRepositoryCreationTemplate", input).unwrap();
+    };
+    template("ghcr", "MUTABLE");
+    template("ghcr/org", "IMMUTABLE");
+    for name in ["ghcr/org/app", "ghcr/organisation/app", "quay/app"] {
+        cache.create_repository(name);
+    }
+    let all = call(&aws, "ecr:DescribeRepositories", json!({})).unwrap()["repositories"].clone();
+    let mutability = |index: usize| all[index]["imageTagMutability"].as_str().unwrap();
+    assert_eq!([mutability(0), mutability(1), mutability(2)], ["IMMUTABLE", "MUTABLE", "MUTABLE"]);
+    let policy = |name: &str| call(&aws, "ecr:GetLifecyclePolicy", json!({ "repositoryName": name }));
+    assert_eq!(policy("ghcr/organisation/app").unwrap()["lifecyclePolicyText"], lifecycle(7));
+    assert_eq!(policy("quay/app").unwrap_err().0, "LifecyclePolicyNotFoundException");
+}
