@@ -14,6 +14,9 @@ use crate::{ec2, ecr, iam, kms, secrets, sts, xml};
 /// The request id of every answer.
 const ID: &str = "00000000-0000-4000-8000-aaaaaaaaaaaa";
 
+/// How EC2 begins a refusal.
+const NOT_AUTHORIZED: &str = "You are not authorized to perform this operation.";
+
 /// The code of what is no error of AWS.
 const SIMULATION_FAULT: &str = "SimulationFault";
 
@@ -230,7 +233,11 @@ impl Call {
             Fault::Deny => {
                 let code = by("AccessDeniedException", "AccessDenied", "UnauthorizedOperation");
                 let action = format!("{}:{}", self.service.name, self.operation);
-                error(code, refusal(&self.caller, &action, &self.resource()))
+                let refusal = refusal(&self.caller, &action, &self.resource());
+                error(
+                    code,
+                    if protocol == Protocol::Ec2 { format!("{NOT_AUTHORIZED} {refusal}") } else { refusal },
+                )
             }
             Fault::Throttle => {
                 error(by("ThrottlingException", "Throttling", "RequestLimitExceeded"), "Rate exceeded")
@@ -260,7 +267,7 @@ impl Call {
     }
 
     /// The resource that an access denied message names: the ARN in the request, or what the name in it makes one
-    /// (Service Authorization Reference), or `*`.
+    /// (Service Authorization Reference), or `*`. Secrets Manager says the name as it was given.
     fn resource(&self) -> String {
         let (partition, account) =
             (partition(&self.region), self.caller.split(':').nth(4).unwrap_or_default());
@@ -274,9 +281,7 @@ impl Call {
         }
         match self.service.name {
             "ecr" => text("repositoryName").map(|name| in_region("ecr", format!("repository/{name}"))),
-            "secretsmanager" => text("SecretId")
-                .or(text("Name"))
-                .map(|name| in_region("secretsmanager", format!("secret:{name}"))),
+            "secretsmanager" => text("SecretId").or(text("Name")).map(str::to_owned),
             "iam" => {
                 text("RoleName").map(|name| format!("arn:{partition}:iam::{account}:role/{name}")).or_else(
                     || text("PolicyName").map(|name| format!("arn:{partition}:iam::{account}:policy/{name}")),

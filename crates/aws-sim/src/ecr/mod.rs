@@ -53,6 +53,7 @@ impl Ecr {
 /// Carries out an operation whose input has been checked.
 pub(crate) fn operation(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     scope.own_registry(input)?;
+    repositories::adopt(scope)?;
     match scope.operation {
         "CreatePullThroughCacheRule" => rules::create(scope, input),
         "DescribePullThroughCacheRules" => rules::describe(scope, input),

@@ -133,9 +133,8 @@ pub(super) fn create(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
     Ok(json!({ "repository": detail }))
 }
 
-/// Names given or all; one that does not exist fails the call. Those that the cache has made are among them.
+/// Names given or all; one that does not exist fails the call.
 pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
-    adopt(scope)?;
     let mut found = Vec::new();
     match input["repositoryNames"].as_array() {
         Some(names) => {
@@ -157,7 +156,7 @@ pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, Aw
 /// MUTABLE and AES256 (Amazon ECR user guide, "Sync an upstream registry with an Amazon ECR private registry"). A
 /// template that could not be applied (tags or KMS without a role) makes the pull fail on AWS; here the repository
 /// comes without it.
-fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
+pub(super) fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
     let home = scope.world.is_home(&scope.account, &scope.region);
     let Some(cache) = scope.world.cache.clone().filter(|_| home) else { return Ok(()) };
     for name in cache.repositories() {
@@ -184,10 +183,13 @@ fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
 
 pub(super) fn delete(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     let account = scope.account.clone();
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    let cache = scope.world.cache.clone().filter(|_| home);
     let repository = known(scope, input)?;
     let detail = repository.detail.clone();
     let name = detail["repositoryName"].as_str().unwrap_or_default().to_owned();
-    if !repository.images.is_empty() && input["force"] != true {
+    let empty = repository.images.is_empty() && cache.as_ref().is_none_or(|cache| cache.is_empty(&name));
+    if !empty && input["force"] != true {
         let message = format!(
             "The repository with name '{name}' in registry with id '{account}' cannot be deleted because it still \
              contains images"
@@ -195,6 +197,9 @@ pub(super) fn delete(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
         return Err(error("RepositoryNotEmptyException", message));
     }
     scope.here().ecr.repositories.remove(&name);
+    if let Some(cache) = cache {
+        cache.delete_repository(&name);
+    }
     Ok(json!({ "repository": detail }))
 }
 

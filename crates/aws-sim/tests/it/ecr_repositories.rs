@@ -232,6 +232,8 @@ fn a_cache_follows_rules_and_secrets() {
     put("ghp_1");
     assert_eq!(call(&aws, "ecr:BatchGetImage", pull).unwrap()["images"].as_array().unwrap().len(), 1);
     assert!(cache.is_cached("ghcr/org/app", "v1"));
+    let app = |force: bool| json!({ "repositoryName": "ghcr/org/app", "force": force });
+    assert_eq!(code(&aws, "ecr:DeleteRepository", app(false)), "RepositoryNotEmptyException");
     call(&aws, "ecr:DeletePullThroughCacheRule", json!({ "ecrRepositoryPrefix": "ghcr" })).unwrap();
     let other = json!({ "repositoryName": "ghcr/org/app", "imageIds": [{ "imageTag": "v2" }] });
     assert_eq!(

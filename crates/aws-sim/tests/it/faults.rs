@@ -47,10 +47,7 @@ fn a_fault_hits_what_it_is_set_on() {
     let (code, message) =
         call(&aws, "secretsmanager:DescribeSecret", json!({ "SecretId": "quay" })).unwrap_err();
     assert_eq!(code, "AccessDeniedException");
-    assert!(
-        message.contains("on resource: arn:aws:secretsmanager:eu-central-1:123456789012:secret:quay"),
-        "{message}"
-    );
+    assert!(message.contains("on resource: quay because"), "{message}");
     aws.call("ecr:DescribeRegistry", json!({})).expect("a test's own calls go past faults");
 }
 
