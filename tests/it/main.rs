@@ -8,7 +8,7 @@
 )]
 
 #[cfg(feature = "aws")]
-mod aws_sim;
+mod aws;
 mod check;
 mod config;
 mod cost;

@@ -1,6 +1,6 @@
 //! One call: told from the HTTP request, checked against the model, carried out, answered in the service's protocol.
 
-use registry_sim::serve::{Delivery, Reply};
+use registry_sim::serve::{Delivery, Octets, Reply};
 use serde_json::{Value, json};
 
 use crate::error::{AwsError, error};
@@ -13,6 +13,12 @@ use crate::{ec2, ecr, iam, kms, secrets, sts, xml};
 
 /// The request id of every answer.
 const ID: &str = "00000000-0000-4000-8000-aaaaaaaaaaaa";
+
+/// How EC2 begins a refusal.
+const NOT_AUTHORIZED: &str = "You are not authorized to perform this operation.";
+
+/// The code of what is no error of AWS.
+const SIMULATION_FAULT: &str = "SimulationFault";
 
 /// An operation, who calls it where, and with what.
 #[derive(Debug)]
@@ -101,45 +107,55 @@ impl Call {
 
     /// The reply, recorded.
     async fn answer(&self, state: &State, request: &registry_sim::Request, fault: Option<&Fault>) -> Reply {
-        let result = match fault.and_then(|fault| self.fail(fault)) {
-            Some(error) => Err(error),
-            None => match self.forward(state, request).await {
-                Some(reply) => return reply,
-                None => self.run(&mut state.world()),
-            },
-        };
-        state.record(Request {
-            service: self.service.name.to_owned(),
-            operation: self.operation.clone(),
-            region: self.region.clone(),
-            caller: self.caller.clone(),
-            input: self.input.clone(),
-            error: result.as_ref().err().map(|error| error.code.clone()),
-        });
+        if let Some(error) = fault.and_then(|fault| self.fail(fault)) {
+            return self.finish(state, self.held_to_the_model(Err(error)));
+        }
+        if let Some((reply, error)) = self.forward(state, request).await {
+            self.record(state, error);
+            return reply;
+        }
+        let result = self.run(&mut state.world());
+        self.finish(state, result)
+    }
+
+    fn finish(&self, state: &State, result: Result<Value, AwsError>) -> Reply {
+        self.record(state, result.as_ref().err().map(|error| error.code.clone()));
         match result {
             Ok(output) => self.succeed(&output),
             Err(error) => self.refuse(&error),
         }
     }
 
-    /// Images and tokens come from the cache, when there is one. What it knows of repositories follows what was
-    /// created here.
-    async fn forward(&self, state: &State, request: &registry_sim::Request) -> Option<Reply> {
-        let images = ["BatchGetImage", "DescribeImages", "GetAuthorizationToken", "ListImages"];
-        if self.service.name != "ecr" || !images.contains(&self.operation.as_str()) {
-            return None;
-        }
-        let cache = state.world().cache.clone()?;
-        let reply = cache.api(request).await;
+    fn record(&self, state: &State, error: Option<String>) {
         state.record(Request {
             service: self.service.name.to_owned(),
             operation: self.operation.clone(),
             region: self.region.clone(),
             caller: self.caller.clone(),
             input: self.input.clone(),
-            error: None,
+            error,
         });
-        Some(reply)
+    }
+
+    /// Images and tokens of the default account and Region come from the cache, when there is one.
+    async fn forward(
+        &self,
+        state: &State,
+        request: &registry_sim::Request,
+    ) -> Option<(Reply, Option<String>)> {
+        let images = ["BatchGetImage", "DescribeImages", "GetAuthorizationToken", "ListImages"];
+        if self.service.name != "ecr" || !images.contains(&self.operation.as_str()) || self.check().is_err() {
+            return None;
+        }
+        let cache = {
+            let world = state.world();
+            let home = world.is_home(self.caller.split(':').nth(4).unwrap_or_default(), &self.region);
+            world.cache.clone().filter(|_| home)?
+        };
+        let reply = cache.api(request).await;
+        let Octets::Bytes(body) = &reply.body else { return None };
+        let body: Value = serde_json::from_slice(body.as_ref()).unwrap_or_default();
+        Some((reply, body["__type"].as_str().map(str::to_owned)))
     }
 
     /// Checks the input and carries it out.
@@ -156,13 +172,37 @@ impl Call {
         }
         self.check()?;
         let mut scope = world.scope(self.service, &self.operation, &self.region, &self.caller);
-        match self.service.name {
+        let result = match self.service.name {
             "ecr" => ecr::operation(&mut scope, &self.input),
             "secretsmanager" => secrets::operation(&mut scope, &self.input),
             "kms" => kms::operation(&mut scope, &self.input),
             "sts" => sts::operation(&mut scope, &self.input),
             "iam" => iam::operation(&mut scope, &self.input),
             _ => ec2::operation(&mut scope, &self.input),
+        };
+        world.teach_cache();
+        self.held_to_the_model(result)
+    }
+
+    /// An answer that the model has no room for, or an error that the operation does not declare, is a mistake of this
+    /// crate, which a test must see as one.
+    fn held_to_the_model(&self, result: Result<Value, AwsError>) -> Result<Value, AwsError> {
+        let why = match &result {
+            Ok(output) => {
+                let stray = self.service.check_output(&self.operation, output);
+                stray.map(|stray| format!("the answer's `{stray}` is not what the model has"))
+            }
+            Err(error) => {
+                let known = error.status(self.service, &self.operation).is_some();
+                (!known).then(|| format!("the operation does not declare `{}`", error.code))
+            }
+        };
+        match why {
+            None => result,
+            Some(why) => {
+                let message = format!("aws-sim: {}:{}: {why}", self.service.name, self.operation);
+                Err(error(SIMULATION_FAULT, message))
+            }
         }
     }
 
@@ -193,7 +233,11 @@ impl Call {
             Fault::Deny => {
                 let code = by("AccessDeniedException", "AccessDenied", "UnauthorizedOperation");
                 let action = format!("{}:{}", self.service.name, self.operation);
-                error(code, refusal(&self.caller, &action, &self.resource()))
+                let refusal = refusal(&self.caller, &action, &self.resource());
+                error(
+                    code,
+                    if protocol == Protocol::Ec2 { format!("{NOT_AUTHORIZED} {refusal}") } else { refusal },
+                )
             }
             Fault::Throttle => {
                 error(by("ThrottlingException", "Throttling", "RequestLimitExceeded"), "Rate exceeded")
@@ -204,6 +248,9 @@ impl Call {
                     "secretsmanager" => "InternalServiceError",
                     "kms" => "KMSInternalException",
                     "ec2" => "InternalError",
+                    "iam" if self.service.declared(&self.operation, "ServiceFailure").is_some() => {
+                        "ServiceFailure"
+                    }
                     _ => "InternalFailure",
                 };
                 error(code, "An internal error occurred. Try again later.")
@@ -220,7 +267,7 @@ impl Call {
     }
 
     /// The resource that an access denied message names: the ARN in the request, or what the name in it makes one
-    /// (Service Authorization Reference), or `*`.
+    /// (Service Authorization Reference), or `*`. Secrets Manager says the name as it was given.
     fn resource(&self) -> String {
         let (partition, account) =
             (partition(&self.region), self.caller.split(':').nth(4).unwrap_or_default());
@@ -228,18 +275,13 @@ impl Call {
         let in_region = |service: &str, resource: String| {
             format!("arn:{partition}:{service}:{}:{account}:{resource}", self.region)
         };
-        if let Some(arn) =
-            ["resourceArn", "PolicyArn", "RoleArn", "SecretId"].iter().find_map(|name| text(name))
-        {
-            if arn.starts_with("arn:") {
-                return arn.to_owned();
-            }
+        let arns = ["resourceArn", "PolicyArn", "RoleArn", "SecretId"].iter().filter_map(|name| text(name));
+        if let Some(arn) = arns.into_iter().find(|known| known.starts_with("arn:")) {
+            return arn.to_owned();
         }
         match self.service.name {
             "ecr" => text("repositoryName").map(|name| in_region("ecr", format!("repository/{name}"))),
-            "secretsmanager" => text("SecretId")
-                .or(text("Name"))
-                .map(|name| in_region("secretsmanager", format!("secret:{name}"))),
+            "secretsmanager" => text("SecretId").or(text("Name")).map(str::to_owned),
             "iam" => {
                 text("RoleName").map(|name| format!("arn:{partition}:iam::{account}:role/{name}")).or_else(
                     || text("PolicyName").map(|name| format!("arn:{partition}:iam::{account}:policy/{name}")),
@@ -252,22 +294,17 @@ impl Call {
     }
 
     fn succeed(&self, output: &Value) -> Reply {
-        if let Some(stray) = self.service.check_output(&self.operation, output) {
-            return self.broken(&format!("the answer's `{stray}` is not what the model has"));
-        }
         match self.service.protocol() {
             Protocol::Json => json_reply(200, output),
             _ => xml_reply(200, xml::answer(self.service, &self.operation, output, ID)),
         }
     }
 
+    /// 501 is not retried and is no status of AWS.
     fn refuse(&self, error: &AwsError) -> Reply {
         let known = self.service.operation(&self.operation).is_some();
-        match error.status(self.service, &self.operation) {
-            Some(status) => self.error_reply(status, error),
-            None if !known => self.error_reply(400, error),
-            None => self.broken(&format!("the operation does not declare `{}`", error.code)),
-        }
+        let status = error.status(self.service, &self.operation);
+        self.error_reply(status.unwrap_or(if known { 501 } else { 400 }), error)
     }
 
     fn error_reply(&self, status: u16, error: &AwsError) -> Reply {
@@ -275,12 +312,6 @@ impl Call {
             Protocol::Json => lost(status, &error.code, &error.message),
             _ => xml_reply(status, xml::error(self.service, &error.code, &error.message, status, ID)),
         }
-    }
-
-    /// A mistake of this crate, which a test must see as one: 501 is not retried and is no error of AWS.
-    fn broken(&self, why: &str) -> Reply {
-        let message = format!("aws-sim: {}:{}: {why}", self.service.name, self.operation);
-        self.error_reply(501, &error("SimulationFault", message))
     }
 }
 

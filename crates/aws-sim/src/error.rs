@@ -68,3 +68,49 @@ impl AwsError {
         service.declared(operation, &self.code).or(known.map(|(_, status)| *status))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use regex::Regex;
+
+    use super::*;
+    use crate::model::services;
+
+    /// That an operation answers with its own errors alone is seen to on every answer (`Call::held_to_the_model`); here
+    /// no name may stand in the source that no operation of the service has.
+    #[test]
+    fn every_error_in_the_source_is_one_of_the_service() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let literal = Regex::new(r#"\berror\(\s*"([A-Za-z.]+)""#).unwrap();
+        let mut seen = 0;
+        for (place, service) in [
+            ("ec2.rs", "ec2"),
+            ("ecr", "ecr"),
+            ("iam", "iam"),
+            ("kms.rs", "kms"),
+            ("secrets.rs", "secretsmanager"),
+            ("sts.rs", "sts"),
+        ] {
+            let service = services().iter().find(|known| known.name == service).unwrap();
+            let place = source.join(place);
+            let files = match place.is_dir() {
+                true => std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect(),
+                false => vec![place],
+            };
+            for file in files {
+                let text = std::fs::read_to_string(&file).unwrap();
+                for found in literal.captures_iter(&text) {
+                    let known = error(&found[1], "");
+                    let any =
+                        service.operations().any(|operation| known.status(service, operation).is_some());
+                    assert!(any, "{}: {}", file.display(), known.code);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 60, "{seen}");
+    }
+}

@@ -55,4 +55,5 @@ mod world;
 mod xml;
 
 pub use fault::{Fault, Faults, On};
+pub use model::actions;
 pub use sim::{AwsSim, Request, Settings};

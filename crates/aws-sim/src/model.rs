@@ -43,6 +43,14 @@ pub(crate) fn services() -> &'static [Service] {
     })
 }
 
+/// Every action (`service:Operation`) that is simulated, sorted.
+pub fn actions() -> Vec<String> {
+    let all = services().iter().flat_map(|service| {
+        service.operations().map(move |operation| format!("{}:{operation}", service.name))
+    });
+    all.collect()
+}
+
 impl Service {
     pub(crate) fn protocol(&self) -> Protocol {
         match self.model["metadata"]["protocol"].as_str() {
@@ -68,7 +76,6 @@ impl Service {
     }
 
     /// The names of all operations.
-    #[cfg(test)]
     pub(crate) fn operations(&self) -> impl Iterator<Item = &str> {
         self.model["operations"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
     }
@@ -172,8 +179,10 @@ impl Service {
             }
             "map" => (!value.is_object()).then(|| at.to_owned()),
             "string" | "blob" => {
-                let fits = shape["enum"].is_null()
-                    || shape["enum"].as_array().is_some_and(|values| values.contains(value));
+                // Not by case: EC2 answers `available` where its model has `Available`.
+                let text = value.as_str().unwrap_or_default();
+                let mut values = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let fits = shape["enum"].is_null() || values.any(|known| known.eq_ignore_ascii_case(text));
                 (!value.is_string() || !fits).then(|| at.to_owned())
             }
             "boolean" => (!value.is_boolean()).then(|| at.to_owned()),

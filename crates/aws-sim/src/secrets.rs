@@ -154,7 +154,7 @@ fn add_version(scope: &mut Scope<'_>, name: &str, input: &Value) -> Result<Optio
     for version in secret.versions.values_mut() {
         let was_current = is_labelled(version, "AWSCURRENT");
         if let Some(known) = version["stages"].as_array_mut() {
-            known.retain(|stage| !stages.contains(stage) && !(moves_current && stage == "AWSPREVIOUS"));
+            known.retain(|stage| !(stages.contains(stage) || moves_current && stage == "AWSPREVIOUS"));
             if was_current && moves_current {
                 known.push("AWSPREVIOUS".into());
             }

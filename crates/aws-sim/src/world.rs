@@ -3,11 +3,11 @@
 //!
 //! Resources are kept as the API describes them, so that reading back is no translation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use registry_sim::{Cache, Upstream};
+use registry_sim::{Cache, Rule, Upstream};
 use serde_json::{Map, Value, json};
 
 use crate::ecr::Ecr;
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) callers: BTreeMap<String, String>,
     pub(crate) upstreams: BTreeMap<String, Logins>,
     pub(crate) cache: Option<Arc<Cache>>,
+    /// Prefixes of the rules that the cache has from here.
+    taught: BTreeSet<String>,
     /// For how many reads a new resource of a kind stays unseen.
     pub(crate) delays: BTreeMap<String, u32>,
     /// Reads left until a resource is seen, by `kind/id`.
@@ -89,6 +91,45 @@ impl World {
             format!("arn:{partition}:iam::{account}:user/sim")
         };
         self.callers.get(access_key).cloned().unwrap_or_else(default)
+    }
+
+    /// Is it the account and Region that the cache stands for?
+    pub(crate) fn is_home(&self, account: &str, region: &str) -> bool {
+        self.settings.account == account && self.settings.region == region
+    }
+
+    /// Gives the cache the rules of the default account and Region whose upstream is simulated too, each with what its
+    /// secret holds now.
+    pub(crate) fn teach_cache(&mut self) {
+        let Some(cache) = &self.cache else { return };
+        let account = self.accounts.get(&self.settings.account);
+        let Some(region) = account.and_then(|account| account.regions.get(&self.settings.region)) else {
+            return;
+        };
+        let mut known = BTreeSet::new();
+        for (prefix, rule) in region.ecr.rules() {
+            let url = rule["upstreamRegistryUrl"].as_str().unwrap_or_default();
+            let Some(Logins::Asked(upstream)) = self.upstreams.get(url) else { continue };
+            let mut taught = Rule::new(prefix, url, upstream);
+            if let Some(upstream_prefix) = rule["upstreamRepositoryPrefix"].as_str() {
+                taught = taught.upstream_prefix(upstream_prefix);
+            }
+            let secret = rule["credentialArn"]
+                .as_str()
+                .and_then(|arn| region.secrets.values().find(|one| one.is(arn)));
+            let text =
+                secret.filter(|secret| !secret.is_deleted()).and_then(Secret::current).unwrap_or_default();
+            let value: Value = serde_json::from_str(&text).unwrap_or_default();
+            if let (Some(user), Some(token)) = (value["username"].as_str(), value["accessToken"].as_str()) {
+                taught = taught.credential(user, token);
+            }
+            cache.add_rule(taught);
+            known.insert(prefix.clone());
+        }
+        for gone in self.taught.difference(&known) {
+            cache.remove_rule(gone);
+        }
+        self.taught = known;
     }
 
     /// The state as JSON; what is empty is left out.

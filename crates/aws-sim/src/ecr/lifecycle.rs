@@ -268,6 +268,7 @@ fn selects(selection: &Value, image: &Value) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

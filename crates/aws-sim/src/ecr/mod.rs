@@ -31,6 +31,11 @@ pub(crate) struct Ecr {
 }
 
 impl Ecr {
+    /// Pull through cache rules by prefix.
+    pub(crate) fn rules(&self) -> &Table {
+        &self.rules
+    }
+
     pub(crate) fn snapshot(&self) -> Map<String, Value> {
         let mut all = Map::new();
         put(&mut all, "rules", json!(self.rules));
@@ -48,6 +53,7 @@ impl Ecr {
 /// Carries out an operation whose input has been checked.
 pub(crate) fn operation(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     scope.own_registry(input)?;
+    repositories::adopt(scope)?;
     match scope.operation {
         "CreatePullThroughCacheRule" => rules::create(scope, input),
         "DescribePullThroughCacheRules" => rules::describe(scope, input),

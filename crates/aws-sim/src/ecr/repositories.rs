@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check_mutability, check_policy};
+use super::{check_mutability, check_policy, templates};
 use crate::error::{AwsError, error};
 use crate::world::{Scope, dns_suffix, set, tagged, untagged};
 
@@ -126,15 +126,15 @@ pub(super) fn create(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
     let repository = Repository { detail: detail.clone(), tags, ..Repository::default() };
     scope.here().ecr.repositories.insert(name.clone(), repository);
     scope.created("repository", &name);
-    if let Some(cache) = &scope.world.cache {
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    if let Some(cache) = scope.world.cache.as_ref().filter(|_| home) {
         cache.create_repository(&name);
     }
     Ok(json!({ "repository": detail }))
 }
 
-/// Names given or all; one that does not exist fails the call. Those that the cache has made are among them.
+/// Names given or all; one that does not exist fails the call.
 pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
-    adopt(scope)?;
     let mut found = Vec::new();
     match input["repositoryNames"].as_array() {
         Some(names) => {
@@ -152,18 +152,30 @@ pub(super) fn describe(scope: &mut Scope<'_>, input: &Value) -> Result<Value, Aw
     scope.page(found, input, "repositories")
 }
 
-/// Repositories that pulls through the cache have made, as ECR makes them without a template: MUTABLE, AES256 (Amazon
-/// ECR user guide, "Sync an upstream registry with an Amazon ECR private registry").
-fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
-    let home = (scope.world.settings.account.clone(), scope.world.settings.region.clone());
-    let Some(cache) =
-        scope.world.cache.clone().filter(|_| home == (scope.account.clone(), scope.region.clone()))
-    else {
-        return Ok(());
-    };
+/// Repositories that pulls through the cache have made: as their template has it, or as ECR makes them without one,
+/// MUTABLE and AES256 (Amazon ECR user guide, "Sync an upstream registry with an Amazon ECR private registry"). A
+/// template that could not be applied (tags or KMS without a role) makes the pull fail on AWS; here the repository
+/// comes without it.
+pub(super) fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    let Some(cache) = scope.world.cache.clone().filter(|_| home) else { return Ok(()) };
     for name in cache.repositories() {
-        if !scope.here().ecr.repositories.contains_key(&name) {
-            create(scope, &json!({ "repositoryName": name }))?;
+        if scope.here().ecr.repositories.contains_key(&name) {
+            continue;
+        }
+        let template = templates::applying(scope, &name).unwrap_or_default();
+        let needs_role = template["resourceTags"].is_array()
+            || template["encryptionConfiguration"]["encryptionType"] == "KMS";
+        let template = if needs_role && template["customRoleArn"].is_null() { Value::Null } else { template };
+        let mut input = json!({ "repositoryName": name, "tags": template["resourceTags"] });
+        for member in ["encryptionConfiguration", "imageTagMutability", "imageTagMutabilityExclusionFilters"]
+        {
+            set(&mut input, member, template[member].clone());
+        }
+        create(scope, &input)?;
+        if let Some(repository) = scope.here().ecr.repositories.get_mut(&name) {
+            repository.lifecycle = template["lifecyclePolicy"].as_str().map(str::to_owned);
+            repository.policy = template["repositoryPolicy"].as_str().map(str::to_owned);
         }
     }
     Ok(())
@@ -171,10 +183,13 @@ fn adopt(scope: &mut Scope<'_>) -> Result<(), AwsError> {
 
 pub(super) fn delete(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     let account = scope.account.clone();
+    let home = scope.world.is_home(&scope.account, &scope.region);
+    let cache = scope.world.cache.clone().filter(|_| home);
     let repository = known(scope, input)?;
     let detail = repository.detail.clone();
     let name = detail["repositoryName"].as_str().unwrap_or_default().to_owned();
-    if !repository.images.is_empty() && input["force"] != true {
+    let empty = repository.images.is_empty() && cache.as_ref().is_none_or(|cache| cache.is_empty(&name));
+    if !empty && input["force"] != true {
         let message = format!(
             "The repository with name '{name}' in registry with id '{account}' cannot be deleted because it still \
              contains images"
@@ -182,6 +197,9 @@ pub(super) fn delete(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
         return Err(error("RepositoryNotEmptyException", message));
     }
     scope.here().ecr.repositories.remove(&name);
+    if let Some(cache) = cache {
+        cache.delete_repository(&name);
+    }
     Ok(json!({ "repository": detail }))
 }
 

@@ -136,3 +136,20 @@ pub(super) fn delete(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsE
     scope.here().ecr.templates.remove(&prefix);
     Ok(answer(scope, template))
 }
+
+/// The template for a repository that a pull creates: the longest prefix that covers its name, `ROOT` for all others
+/// (Amazon ECR user guide, "Repository creation templates").
+pub(super) fn applying(scope: &mut Scope<'_>, repository: &str) -> Option<Value> {
+    let covers = |template: &Value| match key(template["prefix"].as_str().unwrap_or_default()).as_str() {
+        "ROOT" => Some(0),
+        prefix => repository.strip_prefix(prefix).filter(|rest| rest.starts_with('/')).map(|_| prefix.len()),
+    };
+    let pulls = |template: &&Value| {
+        template["appliedFor"]
+            .as_array()
+            .is_some_and(|uses| uses.iter().any(|one| one == "PULL_THROUGH_CACHE"))
+    };
+    let templates = scope.here().ecr.templates.values().filter(pulls);
+    let covering = templates.filter_map(|template| Some((covers(template)?, template)));
+    covering.max_by_key(|(length, _)| *length).map(|(_, template)| template.clone())
+}

@@ -2,4 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod client;
+mod ecr_registry;
+mod ecr_repositories;
 mod ecr_rules;
+mod ecr_templates;
+mod faults;
+mod iam;
+mod kms;
+mod secrets;
+mod sts_ec2;

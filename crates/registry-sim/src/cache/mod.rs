@@ -230,6 +230,16 @@ impl Cache {
         lock(&self.state.repositories).create(repository, self.state.clock.now());
     }
 
+    /// Deletes a repository with all that is in it.
+    pub fn delete_repository(&self, repository: &str) {
+        lock(&self.state.repositories).remove(repository);
+    }
+
+    /// Is nothing cached in that repository?
+    pub fn is_empty(&self, repository: &str) -> bool {
+        lock(&self.state.repositories).get(repository).is_none_or(|known| known.manifests().next().is_none())
+    }
+
     /// Deletes a cached tag, as BatchDeleteImage does; the next pull imports anew.
     pub fn delete_tag(&self, repository: &str, tag: &str) {
         if let Some(repository) = lock(&self.state.repositories).get_mut(repository) {

@@ -66,6 +66,10 @@ impl Repositories {
         self.by_name.keys().cloned().collect()
     }
 
+    pub(super) fn remove(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
     /// The repository of that name, made now if it has to be.
     pub(super) fn create(&mut self, name: &str, now: SystemTime) -> &mut Repository {
         self.by_name.entry(name.to_owned()).or_insert_with(|| Repository {

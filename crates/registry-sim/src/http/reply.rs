@@ -11,7 +11,8 @@ use super::octets::Octets;
 pub struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Octets,
+    /// What it says.
+    pub body: Octets,
     /// How it goes out.
     pub delivery: Delivery,
     /// Flip a bit in the middle of the body.

@@ -1,10 +1,6 @@
 //! The simulation of AWS through the real SDK: what its own tests do not see is whether the SDK reads it.
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ecr::config::Credentials;
-use aws_sdk_ecr::config::retry::RetryConfig;
+use aws_config::SdkConfig;
 use aws_sdk_ecr::error::ProvideErrorMetadata as _;
 use aws_sim::{AwsSim, Fault, On, Settings};
 use serde_json::json;
@@ -13,23 +9,8 @@ fn start() -> AwsSim {
     AwsSim::start(Settings::default()).unwrap()
 }
 
-/// A configuration that finds nothing outside of the test.
 async fn config(aws: &AwsSim) -> SdkConfig {
-    let credentials = Credentials::builder()
-        .access_key_id("AKIAIOSFODNN7EXAMPLE")
-        .secret_access_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-        .provider_name("test")
-        .build();
-    let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .empty_test_environment()
-        .credentials_provider(credentials)
-        .region(Region::new("eu-central-1"))
-        .endpoint_url(aws.url())
-        .retry_config(retries)
-        .load()
-        .await
+    super::config(&aws.url(), ["AKIAIOSFODNN7EXAMPLE", "secret"], None).await
 }
 
 #[tokio::test]
