@@ -3,6 +3,7 @@
 mod cycle;
 mod faults;
 mod guide;
+mod peers;
 mod permissions;
 mod secrets;
 

@@ -1,0 +1,150 @@
+//! `provision` against ministack, an emulator that others wrote: what it has of AWS (secrets, keys, roles, policies, plain
+//! repositories), and policies that are enforced. It has no rules and no templates: for those there is only our own
+//! simulation (docs/aws-coverage.md).
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_iam::config::Credentials;
+use pullthru::aws::Registry;
+use pullthru::aws::document::Scope;
+use pullthru::config::PolicyKind;
+use serde_json::{Value, json};
+
+use super::TOKEN;
+use crate::aws::peers::{Peer, ministack};
+use crate::scratch::{Run, Scratch};
+
+const FILE: &str = "registry: { account: \"000000000000\", region: eu-central-1 }
+upstreams: { ghcr.io: ghcr }
+provision:
+  tags: { team: platform }
+  credentials: { ghcr: { username: octocat, recovery-window-days: 0 } }
+  repositories:
+  - names: [team/app, team/web]
+    tag-mutability: immutable
+    scan-on-push: true
+    encryption: { new-kms-key: images }
+    lifecycle: { keep: 30, tag-prefixes: [v] }
+    access: { pull-accounts: [\"210987654321\"] }
+  - { names: [tools] }
+  iam:
+    policies: { node-pull: {}, pull-only: {} }
+    github-actions: { repositories: [org/app], branches: [main] }
+";
+
+fn repository() -> Scratch {
+    let pods = "apiVersion: v1\nkind: Pod\nmetadata: { name: pod }\nspec: { containers: [{ name: a, image: ghcr.io/org/app:1 }] }\n";
+    Scratch::new(&[("pods.yaml", pods.as_bytes()), ("pullthru.yaml", FILE.as_bytes())])
+}
+
+fn provision(scratch: &Scratch, peer: &Peer, keys: (&str, &str), args: &[&str]) -> Run {
+    let mut command = scratch.command(&["provision"]);
+    command.args(args).env("AWS_ENDPOINT_URL", peer.url()).env("AWS_REGION", "eu-central-1");
+    command.env("AWS_ACCESS_KEY_ID", keys.0).env("AWS_SECRET_ACCESS_KEY", keys.1).env("GHCR_TOKEN", TOKEN);
+    Run::from(command.output().unwrap())
+}
+
+/// What a plan would do, but for what ministack does not have.
+fn work(scratch: &Scratch, peer: &Peer, keys: (&str, &str)) -> Vec<String> {
+    let run = provision(scratch, peer, keys, &["plan", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err));
+    let changes = plan["registries"][0]["changes"].as_array().unwrap();
+    let line = |c: &Value| {
+        format!(
+            "{} {} {}",
+            c["action"].as_str().unwrap(),
+            c["kind"].as_str().unwrap(),
+            c["name"].as_str().unwrap()
+        )
+    };
+    changes.iter().map(line).filter(|line| !line.starts_with("keep") && line != "unseen rule ghcr").collect()
+}
+
+#[test]
+#[ignore = "needs ministack (`.ci/peers aws`)"]
+fn aws_peers_provision_makes_and_removes_what_ministack_has() {
+    let (peer, scratch, keys) = (ministack(false), repository(), ("test", "test"));
+    let before = work(&scratch, &peer, keys);
+    assert_eq!(before.len(), 9, "{before:?}");
+    let run = provision(&scratch, &peer, keys, &["apply", "--yes"]);
+    assert_eq!(run.err.matches("done + ").count(), 9, "{}\n{}", run.out, run.err);
+    assert_eq!(work(&scratch, &peer, keys), Vec::<String>::new());
+    let run = provision(&scratch, &peer, keys, &["destroy", "--confirm", "000000000000"]);
+    assert_eq!(run.err.matches("done - ").count(), 9, "{}\n{}", run.out, run.err);
+    assert_eq!(work(&scratch, &peer, keys), before);
+}
+
+/// A user with one inline policy, and the user's keys.
+async fn user(peer: &Peer, name: &str, document: &Value) -> (String, String) {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .credentials_provider(credentials)
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(peer.url())
+        .load()
+        .await;
+    let iam = aws_sdk_iam::Client::new(&config);
+    iam.create_user().user_name(name).send().await.unwrap();
+    let put = iam.put_user_policy().user_name(name).policy_name("p").policy_document(document.to_string());
+    put.send().await.unwrap();
+    let key = iam.create_access_key().user_name(name).send().await.unwrap().access_key.unwrap();
+    (key.access_key_id, key.secret_access_key)
+}
+
+/// Actions that ministack asks for on `*`, since it does not look for what they are about; AWS asks for the repository,
+/// the alias or the policy (service authorization reference).
+const ON_EVERYTHING: [&str; 6] = [
+    "ecr:DescribeRepositories",
+    "ecr:ListTagsForResource",
+    "ecr:TagResource",
+    "iam:CreatePolicy",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+];
+
+#[tokio::test]
+#[ignore = "needs ministack (`.ci/peers aws`)"]
+async fn aws_peers_provision_is_allowed_by_its_own_policy_and_by_no_less() {
+    let (peer, scratch) = (ministack(true), repository());
+    let registry =
+        Registry { account: "000000000000".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
+    let scope = Scope {
+        regions: vec![registry.region.clone()],
+        registry,
+        prefixes: vec!["ghcr".to_owned()],
+        repositories: Vec::new(),
+        name_prefix: "pullthru-".to_owned(),
+    };
+    let mut document = scope.document(PolicyKind::Provision);
+    let statements = document["Statement"].as_array_mut().unwrap();
+    statements.push(json!({ "Effect": "Allow", "Action": ON_EVERYTHING, "Resource": "*" }));
+    let (id, secret) = user(&peer, "whole", &document).await;
+    let keys = (id.as_str(), secret.as_str());
+    let run = provision(&scratch, &peer, keys, &["apply", "--yes"]);
+    assert_eq!(run.err.matches("done + ").count(), 9, "{}\n{}", run.out, run.err);
+    assert_eq!(work(&scratch, &peer, keys), Vec::<String>::new());
+    let run = provision(&scratch, &peer, keys, &["destroy", "--confirm", "000000000000"]);
+    assert_eq!(run.err.matches("done - ").count(), 9, "{}\n{}", run.out, run.err);
+
+    // Without one action, what needs it fails and the rest is done; the failure names the action.
+    for (number, action) in
+        ["ecr:CreateRepository", "iam:CreateRole", "secretsmanager:CreateSecret", "ecr:PutLifecyclePolicy"]
+            .into_iter()
+            .enumerate()
+    {
+        peer.reset();
+        let mut less = document.clone();
+        for statement in less["Statement"].as_array_mut().unwrap() {
+            statement["Action"].as_array_mut().unwrap().retain(|known| known != action);
+        }
+        let (id, secret) = user(&peer, &format!("less-{number}"), &less).await;
+        let run = provision(&scratch, &peer, (&id, &secret), &["apply", "--yes"]);
+        assert_eq!(run.code, 3, "{action}: {}\n{}", run.out, run.err);
+        assert!(run.err.contains(&format!("`{action}` failed: AccessDenied")), "{action}: {}", run.err);
+        assert!(run.err.contains("done + policy pullthru-node-pull"), "{action}: {}", run.err);
+    }
+    // A user without anything sees nothing, and nothing is guessed.
+    let (id, secret) = user(&peer, "nobody", &json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*" }] })).await;
+    let run = provision(&scratch, &peer, (&id, &secret), &["plan"]);
+    assert!(!run.out.contains("\n+ "), "{}", run.out);
+}
