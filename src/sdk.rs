@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls;
 
 /// Tries of one call. The SDK waits between them, twice as long each time, with jitter.
@@ -24,4 +25,86 @@ pub(crate) fn loader(ca_file: Option<&Path>) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.build_https())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+}
+
+/// What kind of failure a call ended in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The caller may not do it.
+    Denied,
+    NoCredentials,
+    /// Credentials that AWS does not know, or no longer accepts.
+    Expired,
+    /// Credentials whose signature is wrong: a clock or a secret key that is.
+    Signature,
+    Throttled,
+    NoConnection,
+    TimedOut,
+    /// AWS's own failure.
+    Server,
+    /// Any other error code.
+    Refused,
+    /// It never left, for settings that do not fit; the message says which.
+    NotSent,
+    /// An answer that cannot be read.
+    Unreadable,
+}
+
+/// A failed call: its kind, AWS's code where there is one, and what AWS says. Of errors about credentials only the kind is
+/// told: their text may hold what a credential program printed.
+pub(crate) fn told<E, R>(error: &SdkError<E, R>) -> (Fault, Option<String>, String)
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let without = |fault| (fault, None, String::new());
+    match error {
+        SdkError::ServiceError(_) => {
+            let code = error.code().unwrap_or("unknown");
+            (by_code(code), Some(code.to_owned()), error.message().unwrap_or_default().to_owned())
+        }
+        SdkError::DispatchFailure(dispatch) => match dispatch.as_connector_error() {
+            Some(error) if error.is_timeout() => without(Fault::TimedOut),
+            Some(error) if error.is_io() => without(Fault::NoConnection),
+            _ => not_sent(error),
+        },
+        SdkError::TimeoutError(_) => without(Fault::TimedOut),
+        SdkError::ConstructionFailure(_) => not_sent(error),
+        _ => without(Fault::Unreadable),
+    }
+}
+
+fn by_code(code: &str) -> Fault {
+    match code {
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Fault::Denied,
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "RequestExpired" => Fault::Expired,
+        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => Fault::Signature,
+        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
+            Fault::Throttled
+        }
+        "ServerException" | "InternalFailure" | "InternalServiceError" | "ServiceUnavailable" => {
+            Fault::Server
+        }
+        _ => Fault::Refused,
+    }
+}
+
+/// A call that never left: for want of credentials, or of settings that fit.
+fn not_sent(error: &(dyn std::error::Error + 'static)) -> (Fault, Option<String>, String) {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    let text = texts.join(": ");
+    let lower = text.to_ascii_lowercase();
+    match ["credential", "identity", "token is expired"].iter().any(|word| lower.contains(word)) {
+        true => (Fault::NoCredentials, None, String::new()),
+        false => (Fault::NotSent, None, text),
+    }
 }

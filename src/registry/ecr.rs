@@ -134,6 +134,7 @@ mod with_sdk {
     use super::super::auth::Credential;
     use super::super::failure::Network;
     use super::*;
+    use crate::sdk::{Fault, told};
 
     /// A token is valid for 12 hours (API reference, `GetAuthorizationToken`); it is renewed well before.
     const LASTS: Duration = Duration::from_secs(11 * 3600);
@@ -272,82 +273,54 @@ mod with_sdk {
         matches!(error.code(), Some("RepositoryNotFoundException" | "ImageNotFoundException"))
     }
 
-    /// An SDK error as a failure. Of errors about credentials only the kind is told: their text may hold what
-    /// a credential program printed.
+    /// An SDK error as a failure.
     fn failure<E, R>(mut detail: Detail, action: &str, error: &SdkError<E, R>) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
     {
-        let code = error.code().map(str::to_owned);
-        let message = error.message().unwrap_or_default().to_owned();
         let region =
             detail.registry.parse::<EcrHost>().map(|host| host.region.to_string()).unwrap_or_default();
-        match error {
-            SdkError::ServiceError(_) => {}
-            SdkError::DispatchFailure(dispatch) => {
-                let kind = match dispatch.as_connector_error() {
-                    Some(error) if error.is_timeout() => Some(Network::Timeout),
-                    Some(error) if error.is_io() => Some(Network::Connect),
-                    _ => None,
-                };
-                if let Some(kind) = kind {
-                    let text = format!("no connection to the ECR API of `{region}`");
-                    detail.hint =
-                        Some("is the Region right, and its endpoint reachable from here?".to_owned());
-                    return Failure::Network(detail.saying(&text), kind);
-                }
-                return not_sent(detail, error);
+        let api = format!("the ECR API of `{region}`");
+        let (fault, code, message) = told(error);
+        detail.hint = match fault {
+            Fault::NoConnection => {
+                Some("is the Region right, and its endpoint reachable from here?".to_owned())
             }
-            SdkError::TimeoutError(_) => {
-                let text = format!("the ECR API of `{region}` did not answer in time");
-                return Failure::Network(detail.saying(&text), Network::Timeout);
+            Fault::NoCredentials => Some(
+                "set `AWS_PROFILE`, run `aws sso login`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
+                    .to_owned(),
+            ),
+            Fault::Denied => Some(format!("allow `{action}` to the role or user in use")),
+            Fault::Expired => Some("renew the AWS credentials".to_owned()),
+            Fault::Signature => Some("is the clock of this machine right, and the secret key?".to_owned()),
+            _ if code.is_some() => Some(format!("asked for with `{action}`")),
+            _ => detail.hint,
+        };
+        detail.code = code;
+        match fault {
+            Fault::NoConnection => {
+                Failure::Network(detail.saying(&format!("no connection to {api}")), Network::Connect)
             }
-            SdkError::ConstructionFailure(_) => return not_sent(detail, error),
-            _ => {
-                let text = format!("the ECR API of `{region}` gave an answer that cannot be read");
-                return Failure::Broken(detail.saying(&text), Broken::Protocol);
+            Fault::TimedOut => {
+                Failure::Network(detail.saying(&format!("{api} did not answer in time")), Network::Timeout)
             }
+            Fault::NoCredentials => {
+                Failure::Unauthorized(detail.saying("no AWS credentials could be loaded"))
+            }
+            Fault::NotSent => {
+                let text = format!("the ECR API could not be called: {message}");
+                Failure::Broken(detail.saying(&text), Broken::Protocol)
+            }
+            Fault::Unreadable => {
+                let text = format!("{api} gave an answer that cannot be read");
+                Failure::Broken(detail.saying(&text), Broken::Protocol)
+            }
+            Fault::Denied => Failure::Denied(detail.saying(&message)),
+            Fault::Expired | Fault::Signature => Failure::Unauthorized(detail.saying(&message)),
+            Fault::Throttled => Failure::TooManyRequests(detail.saying(&message)),
+            Fault::Server => Failure::Server(detail.saying(&message)),
+            Fault::Refused => Failure::Broken(detail.saying(&message), Broken::Protocol),
         }
-        detail.code.clone_from(&code);
-        detail.hint = Some(format!("asked for with `{action}`"));
-        match code.as_deref().unwrap_or_default() {
-            "AccessDeniedException" | "AccessDenied" => {
-                detail.hint = Some(format!("allow `{action}` to the role or user in use"));
-                Failure::Denied(detail.saying(&message))
-            }
-            "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "ExpiredTokenException"
-            | "ExpiredToken" => {
-                detail.hint = Some("renew the AWS credentials".to_owned());
-                Failure::Unauthorized(detail.saying(&message))
-            }
-            "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => {
-                detail.hint = Some("is the clock of this machine right, and the secret key?".to_owned());
-                Failure::Unauthorized(detail.saying(&message))
-            }
-            "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded" => {
-                Failure::TooManyRequests(detail.saying(&message))
-            }
-            "ServerException" | "InternalFailure" | "ServiceUnavailable" => {
-                Failure::Server(detail.saying(&message))
-            }
-            _ => Failure::Broken(detail.saying(&message), Broken::Protocol),
-        }
-    }
-
-    /// A call that never left: for want of credentials, or of settings that fit.
-    fn not_sent(mut detail: Detail, error: &(dyn std::error::Error + 'static)) -> Failure {
-        let text = super::super::wire::chain(error);
-        if !text.to_ascii_lowercase().contains("credential") {
-            let text = format!("the ECR API could not be called: {text}");
-            return Failure::Broken(detail.saying(&text), Broken::Protocol);
-        }
-        detail.hint = Some(
-            "set `AWS_PROFILE`, run `aws sso login`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
-                .to_owned(),
-        );
-        Failure::Unauthorized(detail.saying("no AWS credentials could be loaded"))
     }
 }

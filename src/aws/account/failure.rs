@@ -4,6 +4,8 @@ use std::fmt;
 
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 
+use crate::sdk::{Fault, told};
+
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -73,60 +75,26 @@ impl AwsFailure {
     }
 }
 
-/// The SDK's error of a call. Of errors about credentials only the kind is told: their text may hold what a credential
-/// program printed.
+/// The SDK's error of a call.
 pub(super) fn of<E, R>(action: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsFailure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: fmt::Debug + 'static,
 {
     move |error| {
-        let failed =
-            |kind, message: &str| AwsFailure { action, kind, code: None, message: message.to_owned() };
-        match &error {
-            SdkError::ServiceError(_) => {}
-            SdkError::DispatchFailure(dispatch) => {
-                let reached = dispatch.as_connector_error().is_none_or(|e| !e.is_timeout() && !e.is_io());
-                return if reached && no_credentials(&error) {
-                    failed(FailureKind::Credentials, "there are no AWS credentials")
-                } else {
-                    failed(FailureKind::Network, "no connection to AWS")
-                };
-            }
-            SdkError::TimeoutError(_) => return failed(FailureKind::Network, "AWS did not answer in time"),
-            SdkError::ConstructionFailure(_) if no_credentials(&error) => {
-                return failed(FailureKind::Credentials, "there are no AWS credentials");
-            }
-            _ => return failed(FailureKind::Unreadable, "AWS gave an answer that cannot be read"),
-        }
-        let code = error.code().unwrap_or("unknown").to_owned();
-        let kind = match code.as_str() {
-            "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => FailureKind::Denied,
-            "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "RequestExpired" => FailureKind::Credentials,
-            "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
-                FailureKind::Throttled
-            }
-            _ => FailureKind::Refused,
+        let (fault, code, message) = told(&error);
+        let (kind, text) = match fault {
+            Fault::Denied => (FailureKind::Denied, ""),
+            Fault::NoCredentials => (FailureKind::Credentials, "there are no AWS credentials"),
+            Fault::Expired | Fault::Signature => (FailureKind::Credentials, ""),
+            Fault::Throttled => (FailureKind::Throttled, ""),
+            Fault::NoConnection => (FailureKind::Network, "no connection to AWS"),
+            Fault::TimedOut => (FailureKind::Network, "AWS did not answer in time"),
+            Fault::Server | Fault::Refused => (FailureKind::Refused, ""),
+            Fault::NotSent => (FailureKind::Unreadable, ""),
+            Fault::Unreadable => (FailureKind::Unreadable, "AWS gave an answer that cannot be read"),
         };
-        AwsFailure { action, kind, code: Some(code), message: error.message().unwrap_or_default().to_owned() }
+        let message = if text.is_empty() { message } else { text.to_owned() };
+        AwsFailure { action, kind, code, message }
     }
-}
-
-/// Is it the search for credentials that failed?
-fn no_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string().to_lowercase();
-        if text.contains("credential") || text.contains("identity") || text.contains("token is expired") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
