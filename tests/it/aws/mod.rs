@@ -1,5 +1,6 @@
 //! AWS, simulated and emulated: through the real SDK, which of them does what, and the emulators to start.
 
+mod cases;
 mod coverage;
 pub(crate) mod peers;
 mod sim;
