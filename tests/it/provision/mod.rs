@@ -3,6 +3,8 @@
 mod cycle;
 mod faults;
 mod guide;
+#[cfg(unix)]
+mod login;
 mod peers;
 mod permissions;
 mod secrets;
