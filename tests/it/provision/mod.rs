@@ -1,5 +1,6 @@
 //! `pullthru provision`, the built binary over real HTTP, against the simulated control plane of AWS.
 
+mod asked;
 mod cycle;
 mod faults;
 mod guide;
