@@ -305,3 +305,36 @@ fn regions_without_the_feature_and_other_accounts_are_refused() {
     let run = world.run(&["plan", "--endpoint-url", &elsewhere.url()]);
     assert_eq!((run.code, elsewhere.actions().is_empty()), (0, false), "{}", run.err);
 }
+
+#[test]
+fn profiles_and_chains_of_roles_are_the_sdks() {
+    let world = World::new("");
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole" }] });
+    world
+        .aws
+        .call(
+            "iam:CreateRole",
+            json!({ "RoleName": "deployer", "AssumeRolePolicyDocument": trust.to_string() }),
+        )
+        .unwrap();
+    let config = "[profile base]\nregion = eu-central-1\n\n[profile ops]\nrole_arn = arn:aws:iam::123456789012:role/deployer\nsource_profile = base\nregion = eu-central-1\n";
+    world.scratch.write("aws/config", config.as_bytes());
+    world.scratch.write(
+        "aws/credentials",
+        b"[base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI\n",
+    );
+    let mut command = world.scratch.command(&["provision", "plan", "--profile", "ops"]);
+    command.env("AWS_ENDPOINT_URL", world.aws.url()).env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("AWS_CONFIG_FILE", world.scratch.path().join("aws/config"));
+    command.env("AWS_SHARED_CREDENTIALS_FILE", world.scratch.path().join("aws/credentials"));
+    let run = crate::scratch::Run::from(command.output().unwrap());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let requests = world.aws.requests();
+    assert_eq!(requests[0].action(), "sts:AssumeRole");
+    let rest = requests.iter().skip(1).filter(|request| request.action() != "sts:AssumeRole");
+    assert!(
+        rest.clone().count() > 3
+            && rest.clone().all(|request| request.caller.contains("assumed-role/deployer/")),
+        "{requests:?}"
+    );
+}
