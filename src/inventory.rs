@@ -22,6 +22,10 @@ pub struct FileInventory {
     pub errors: Vec<Position>,
     /// Beside [`Found::builders`].
     pub builders: Vec<Position>,
+    /// Beside [`Found::policies`].
+    pub policies: Vec<Position>,
+    /// Beside [`Found::ignores`].
+    pub ignores: Vec<Position>,
     /// Beside the links of [`Found::kustomization`].
     pub links: Vec<LinkPlace>,
 }
@@ -152,7 +156,9 @@ fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
     let place = |link: &Link| LinkPlace { position: index.position(link.span.start), missing: false };
     let links = links.map(place).collect();
     let builders = found.builders.iter().map(|builder| index.position(builder.span.start)).collect();
-    FileInventory { path, found, sites, mentions, errors, builders, links }
+    let policies = found.policies.iter().map(|policy| index.position(policy.span.start)).collect();
+    let ignores = found.ignores.iter().map(|ignore| index.position(ignore.span.start)).collect();
+    FileInventory { path, found, sites, mentions, errors, builders, policies, ignores, links }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -186,6 +192,8 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
                     mentions: positions,
                     errors: Vec::new(),
                     builders: Vec::new(),
+                    policies: Vec::new(),
+                    ignores: Vec::new(),
                     links: Vec::new(),
                 };
                 inventory.files.push(file);

@@ -10,7 +10,16 @@ static FINDER: LazyLock<Finder> = LazyLock::new(|| {
     Finder::new(Hosts::new(&["ghcr.io".to_owned()], &["${ECR}".to_owned()]).expect("two needles"))
 });
 
+static CHECK: LazyLock<Finder> = LazyLock::new(|| FINDER.clone().for_check());
+
 fuzz_target!(|text: &str| {
+    for path in ["a.yaml", "renovate.json5", "dependabot.yml"] {
+        let found = CHECK.find(path, text.as_bytes());
+        let policies = found.policies.iter().map(|policy| policy.span);
+        for span in policies.chain(found.ignores.iter().map(|ignore| ignore.span)) {
+            assert!(text.get(span.range()).is_some(), "{path}: {span:?}");
+        }
+    }
     let expected: Vec<usize> = text.match_indices("ghcr.io").map(|(at, _)| at).collect();
     for path in ["a.yaml", "a.json", "templates/a.tpl", "kustomization.yaml"] {
         let found = FINDER.find(path, text.as_bytes());

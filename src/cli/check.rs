@@ -1,61 +1,314 @@
 //! `pullthru check`.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::{Outcome, RepositoryArgs, Stop};
+use super::migrate::{Strategy, refuse_dirty, write};
+use super::repository::ReadRepository;
+use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::RuleId;
-use crate::lint;
-use crate::report::Paint;
+use crate::find::Finder;
+use crate::lint::{self, Baseline, Checked, Request, Safety, mend};
+use crate::migrate::{self, Direction, Mode, prove};
 use crate::report::check::{self as report, CheckReport};
+use crate::report::{Paint, migrate as diffs};
+use crate::tree::RepoPath;
 
 /// Say what bypasses the cache, and what a migration could not do.
 ///
-/// For pull requests: it changes nothing, and fails when an image goes to its upstream that could go through the cache.
+/// For hooks and pull requests: it fails when an image goes to its upstream that could go through the cache, and
+/// changes files with --fix alone. `pullthru explain` tells the rules.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru check                                      the whole repository
-  pullthru check --format github apps/                annotations on a pull request
-  kustomize build apps/prod | pullthru check -        what one cluster is given")]
+  pullthru check --fix apps/                          mend what can be mended safely, below apps/
+  pullthru check --since origin/main...               what a branch changed
+  pullthru check --format github                      annotations on a pull request, and a step summary
+  kustomize build apps/prod | pullthru check -        what one cluster is given
+
+Exit codes: 0 clean, 1 an error was found (see --fail-on), 2 wrong usage or configuration, 3 a file that could not be
+read or written")]
 pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
+
+    /// Only files that differ from this revision, such as `main` or `origin/main...`
+    #[arg(long, value_name = "REV", help_heading = "Files")]
+    since: Option<String>,
+
+    /// Mend what can be mended safely
+    #[arg(long, help_heading = "Fixes")]
+    fix: bool,
+
+    /// With --fix: mend as well what a program may undo, or what has to change elsewhere too
+    #[arg(long, requires = "fix", help_heading = "Fixes")]
+    unsafe_fixes: bool,
+
+    /// With --fix: show the change and write nothing; exit with 1 when there is one
+    #[arg(long, requires = "fix", help_heading = "Fixes")]
+    diff: bool,
+
+    /// How references are moved
+    #[arg(long, value_enum, default_value_t = Strategy::Auto, help_heading = "Fixes")]
+    strategy: Strategy,
+
+    /// With --fix: change files that have uncommitted changes
+    #[arg(long, requires = "fix", help_heading = "Fixes")]
+    allow_dirty: bool,
+
+    /// Known findings, which are not reported
+    #[arg(long, value_name = "FILE", help_heading = "Silence")]
+    baseline: Option<PathBuf>,
+
+    /// Write all findings into the file that --baseline names
+    #[arg(long, requires = "baseline", conflicts_with_all = ["fix", "strict"], help_heading = "Silence")]
+    write_baseline: bool,
+
+    /// Report everything: comments, `lint-ignore:` and the baseline silence nothing
+    #[arg(long, conflicts_with = "fix", help_heading = "Silence")]
+    strict: bool,
+
+    /// What makes the exit code 1
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
+    fail_on: FailOn,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Error,
+    /// Warnings, too
+    Warn,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Human,
     Json,
+    /// A finding a line
+    Jsonl,
+    /// Annotations; the step summary, too, where GITHUB_STEP_SUMMARY is set
     Github,
     Sarif,
+    /// For a comment on a pull request
+    Markdown,
+    Junit,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read_with_builders()?;
-    if !read.config.has_registry() {
-        return Err(Stop::usage(
-            "no registry is configured",
-            "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
-        ));
+    let stdin = args.repository.is_stdin();
+    if stdin && (args.fix || args.since.is_some()) {
+        return Err(Stop::usage("`-` is no file of the repository", "name files or directories"));
     }
-    let findings = lint::check(&read.whole(), &read.config, |path| read.is_named(path));
-    let report = CheckReport::new(&findings);
+    let baseline = args.known()?;
+    let mut run = Run::new(args, baseline.as_ref())?;
+    if args.write_baseline {
+        return run.write_baseline(out);
+    }
+    let mut outcome = if run.read.inventory.has_failures() { Outcome::Failure } else { Outcome::Clean };
+    let mut fixed = 0;
+    if args.fix {
+        let before = run.bypassing();
+        let (mended, changed) = run.mend(out)?;
+        outcome = outcome.max(mended);
+        if args.diff {
+            let left = run.checked.findings.len() - mend::mendable(&run.checked, args.safety());
+            if left > 0 {
+                note(&format!("{left} more findings are not mended by this: `pullthru check` lists them"));
+            }
+            let changed = if changed { Outcome::Findings } else { Outcome::Clean };
+            return Ok(outcome.max(changed).max(args.failing(&run.checked)));
+        }
+        if changed {
+            // What is there now is what counts.
+            run = Run::new(args, baseline.as_ref())?;
+            fixed = before.saturating_sub(run.bypassing());
+        }
+    }
+    let report = CheckReport::new(&run.checked, fixed, &run.texts());
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
-        Format::Github => crate::report::finding::github(&report.annotations(), out)?,
-        Format::Sarif => {
-            let rules: Vec<_> = RuleId::ALL.iter().map(|rule| (rule.id(), lint::summary(*rule))).collect();
-            crate::report::finding::sarif(&report.annotations(), &rules, out)?;
+        Format::Jsonl => report::jsonl(&report, out)?,
+        Format::Github => {
+            report::github(&report, &run.prefix(), out)?;
+            step_summary(&report)?;
         }
+        Format::Sarif => report::sarif(&report, &run.prefix(), out)?,
+        Format::Markdown => report::markdown(&report, out)?,
+        Format::Junit => report::junit(&report, out)?,
     }
-    let mut outcome = if report.summary.errors > 0 { Outcome::Findings } else { Outcome::Clean };
-    if read.inventory.has_failures() {
-        outcome = outcome.max(Outcome::Failure);
+    Ok(outcome.max(args.failing(&run.checked)))
+}
+
+impl Args {
+    /// The baseline, where there is one.
+    fn known(&self) -> Result<Option<Baseline>, Stop> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let shown = path.display();
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(_) if self.write_baseline && !path.exists() => return Ok(None),
+            Err(error) => {
+                let help = "write it with `--write-baseline`";
+                return Err(Stop::usage(format!("cannot read the baseline `{shown}`: {error}"), help));
+            }
+        };
+        let parsed = Baseline::parse(&text);
+        parsed.map(Some).map_err(|error| {
+            Stop::usage(format!("`{shown}`: {error}"), "write it again with `--write-baseline`")
+        })
     }
-    Ok(outcome)
+
+    fn safety(&self) -> Safety {
+        if self.unsafe_fixes { Safety::Unsafe } else { Safety::Safe }
+    }
+
+    fn failing(&self, checked: &Checked) -> Outcome {
+        let error = |finding: &lint::Finding| finding.severity == crate::config::Severity::Error;
+        let fails = match self.fail_on {
+            FailOn::Error => checked.findings.iter().any(error),
+            FailOn::Warn => !checked.findings.is_empty(),
+            FailOn::Never => false,
+        };
+        if fails { Outcome::Findings } else { Outcome::Clean }
+    }
+}
+
+/// One look at the repository.
+struct Run<'a> {
+    args: &'a Args,
+    read: ReadRepository,
+    finder: Finder,
+    /// Of standard input.
+    text: String,
+    checked: Checked,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a Args, baseline: Option<&Baseline>) -> Result<Run<'a>, Stop> {
+        let (mut read, finder, text) = args.repository.read_for_check(args.since.as_deref())?;
+        if !read.config.has_registry() {
+            return Err(Stop::usage(
+                "no registry is configured",
+                "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
+            ));
+        }
+        let request = Request {
+            strategy: args.strategy.into(),
+            strict: args.strict,
+            whole: read.is_whole() && !args.repository.is_stdin(),
+            baseline: baseline.filter(|_| !args.write_baseline),
+        };
+        let look = |read: &ReadRepository| {
+            lint::check(&read.whole(), &read.config, request, |path| read.is_named(path))
+        };
+        let mut checked = look(&read);
+        // What builds the files decides about what was found in them, and about overrides. Where nothing was found
+        // nothing else is read: a hook looks at a few files, again and again.
+        if !read.is_whole() && (decides(&checked) || read.overrides()) {
+            args.repository.read_context(&mut read, &finder)?;
+            checked = look(&read);
+        }
+        Ok(Run { args, read, finder, text, checked })
+    }
+
+    fn bypassing(&self) -> usize {
+        self.checked.findings.iter().filter(|finding| finding.rule == RuleId::BypassesCache).count()
+    }
+
+    /// Has the plan of a migration carried out, or shown; tells whether anything changes.
+    fn mend(&self, out: &mut dyn Write) -> Result<(Outcome, bool), Stop> {
+        let safety = self.args.safety();
+        if mend::mendable(&self.checked, safety) == 0 {
+            return Ok((Outcome::Clean, false));
+        }
+        let inventory = mend::held_back(self.read.whole(), &self.checked, safety);
+        let strategy: migrate::Strategy = self.args.strategy.into();
+        let mode = Mode { direction: Direction::ToCache, strategy, component: None };
+        let within = |path: &RepoPath| self.read.is_named(path);
+        let (repository, config) = (&self.read.repository, &self.read.config);
+        let proved = prove(&inventory, config, &mode, within, repository, &self.finder);
+        for error in &proved.errors {
+            note(&format!("error: {error}"));
+        }
+        let mut outcome = if proved.errors.is_empty() { Outcome::Clean } else { Outcome::Failure };
+        if self.args.diff {
+            diffs::diff(&proved.files, out, Paint::for_stdout())?;
+        } else if !proved.files.is_empty() {
+            if !self.args.allow_dirty {
+                refuse_dirty(repository, &proved)?;
+            }
+            if !write(repository, &proved) {
+                outcome = Outcome::Failure;
+            }
+        }
+        Ok((outcome, !proved.files.is_empty()))
+    }
+
+    fn write_baseline(&self, out: &mut dyn Write) -> Result<Outcome, Stop> {
+        let Some(path) = &self.args.baseline else { return Ok(Outcome::Clean) };
+        let older = self.args.known()?;
+        let baseline = Baseline::of(&self.checked.findings, older.as_ref(), |path| self.read.is_named(path));
+        write_file(path, &baseline.text())?;
+        writeln!(out, "wrote {}: {} findings", path.display(), baseline.findings.len())?;
+        Ok(Outcome::Clean)
+    }
+
+    /// Where the root lies in its Git work tree, which is what GitHub's paths are relative to; empty or with `/` behind.
+    fn prefix(&self) -> String {
+        let root = &self.read.repository.root;
+        let top = root.ancestors().find(|above| above.join(".git").exists());
+        let within =
+            top.and_then(|top| root.strip_prefix(top).ok()).filter(|within| *within != Path::new(""));
+        let names = within.into_iter().flat_map(Path::components);
+        names.map(|name| format!("{}/", name.as_os_str().to_string_lossy())).collect()
+    }
+
+    /// The files that have findings. One that cannot be read again is told of without its line.
+    fn texts(&self) -> BTreeMap<RepoPath, String> {
+        let mut texts = BTreeMap::new();
+        for finding in &self.checked.findings {
+            if self.args.repository.is_stdin() {
+                texts.insert(finding.path.clone(), self.text.clone());
+            } else if !texts.contains_key(&finding.path)
+                && let Ok(text) = fs::read_to_string(self.read.repository.absolute(&finding.path))
+            {
+                texts.insert(finding.path.clone(), text);
+            }
+        }
+        texts
+    }
+}
+
+/// Do findings depend on files that were not read? A pin is one whatever a kustomization makes of it: a repository
+/// that pins everything would be read whole for every commit.
+fn decides(checked: &Checked) -> bool {
+    let found = checked.findings.iter().chain(&checked.silenced.ignored).chain(&checked.silenced.baselined);
+    let alone = [RuleId::ColdDigest, RuleId::CachedTagsOnly, RuleId::UnparsedFile, RuleId::UnusedIgnore];
+    found.into_iter().any(|finding| !alone.contains(&finding.rule))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), Stop> {
+    fs::write(path, text).map_err(|error| {
+        Stop::Output(std::io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display())))
+    })
+}
+
+/// The page that GitHub shows of a run, behind what other steps wrote.
+fn step_summary(report: &CheckReport) -> Result<(), Stop> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let mut file = fs::OpenOptions::new().append(true).create(true).open(path)?;
+    report::markdown(report, &mut file)?;
+    writeln!(file)?;
+    Ok(())
 }

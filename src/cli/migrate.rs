@@ -57,7 +57,7 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Strategy {
+pub(super) enum Strategy {
     /// By overlays where a kustomization sees the image, else where it stands
     Auto,
     /// By overlays only: `images:` of the root kustomizations, and the values of charts
@@ -158,7 +158,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(outcome)
 }
 
-fn refuse_dirty(repository: &Repository, proved: &Proved) -> Result<(), Stop> {
+pub(super) fn refuse_dirty(repository: &Repository, proved: &Proved) -> Result<(), Stop> {
     let paths: Vec<RepoPath> = proved.files.iter().map(|file| file.path.clone()).collect();
     let dirty = tree::dirty_files(repository, &paths)?;
     let names: Vec<String> =
@@ -176,7 +176,7 @@ fn refuse_dirty(repository: &Repository, proved: &Proved) -> Result<(), Stop> {
 }
 
 /// True when every file was written.
-fn write(repository: &Repository, proved: &Proved) -> bool {
+pub(super) fn write(repository: &Repository, proved: &Proved) -> bool {
     let directories: std::collections::BTreeSet<RepoPath> =
         proved.files.iter().filter_map(|file| file.path.parent()).collect();
     if let Err(error) = tree::sweep(repository, &directories) {

@@ -5,6 +5,7 @@ mod check;
 mod cost;
 mod demo;
 mod emit;
+mod explain;
 mod init;
 mod migrate;
 mod provision;
@@ -39,8 +40,10 @@ pub struct Cli {
 enum Command {
     /// List every image reference, where it routes to, and why anything stays
     Scan(scan::Args),
-    /// Say what bypasses the cache: for pull requests
+    /// Say what bypasses the cache, and mend it with --fix: for hooks and pull requests
     Check(check::Args),
+    /// What a rule of `check` means, and what to do about it
+    Explain(explain::Args),
     /// Rewrite references to the cache: a diff, and the files with --write
     Migrate(migrate::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Scan(args) => scan::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
         Command::Migrate(args) => migrate::run(&args, &mut out),
         Command::Emit(args) => emit::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),

@@ -1,5 +1,6 @@
 //! Arguments that every command over a repository takes, and the inventory that they lead to.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
 use crate::migrate::{Direction, Mode, Plan, plan};
-use crate::tree::{RepoPath, Repository, WalkOptions};
+use crate::route;
+use crate::tree::{RepoPath, Repository, WalkOptions, changed_since};
 
 #[derive(Debug, Args)]
 pub(super) struct RepositoryArgs {
@@ -81,7 +83,8 @@ pub(super) struct ReadRepository {
     pub(super) inventory: Inventory,
     /// The rest of the repository, where it decides about what was asked for.
     context: Inventory,
-    named: Vec<RepoPath>,
+    /// `None` for all of it.
+    named: Option<BTreeSet<RepoPath>>,
 }
 
 impl ReadRepository {
@@ -94,7 +97,19 @@ impl ReadRepository {
 
     /// Was this file asked for?
     pub(super) fn is_named(&self, path: &RepoPath) -> bool {
-        self.named.is_empty() || self.named.iter().any(|named| path.is_within(named))
+        let above = || std::iter::successors(Some(path.clone()), RepoPath::parent);
+        self.named.as_ref().is_none_or(|named| above().any(|path| named.contains(&path)))
+    }
+
+    /// Does a file among those that were asked for override images of others?
+    pub(super) fn overrides(&self) -> bool {
+        let kustomizations = self.inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
+        has_matcher(&self.inventory) || kustomizations.into_iter().any(|one| !one.images.is_empty())
+    }
+
+    /// Was all of it asked for?
+    pub(super) fn is_whole(&self) -> bool {
+        self.named.is_none()
     }
 
     /// What a migration would do with what was asked for.
@@ -194,17 +209,8 @@ impl RepositoryArgs {
 
     /// Reads everything the command is about.
     pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
-        self.read_by(|finder| finder)
-    }
-
-    /// The same, and who has what built.
-    pub(super) fn read_with_builders(&self) -> Result<ReadRepository, Stop> {
-        self.read_by(Finder::with_builders)
-    }
-
-    fn read_by(&self, finder_of: impl Fn(Finder) -> Finder) -> Result<ReadRepository, Stop> {
         let (repository, config) = self.open()?;
-        let finder = finder_of(finder(&config)?);
+        let finder = finder(&config)?;
         let inventory = if self.is_stdin() {
             let mut text = Vec::new();
             io::stdin().lock().read_to_end(&mut text)?;
@@ -212,16 +218,68 @@ impl RepositoryArgs {
         } else {
             inventory::take(&repository, &self.paths, &self.walk_options(&config), &finder)?
         };
-        let named = self.within(&repository);
+        let named: BTreeSet<RepoPath> = self.within(&repository).into_iter().collect();
         let mut context = Inventory::default();
         if !named.is_empty() && (self.paths.iter().any(|path| path.is_dir()) || has_matcher(&inventory)) {
             // What kustomize joins with the named files decides about them too.
             context = inventory::take(&repository, &[], &self.walk_options(&config), &finder)?;
         }
-        for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
-            note(&format!("error: `{path}`: {what}"));
-        }
+        note_failures(&inventory);
+        let named = Some(named).filter(|named| !named.is_empty());
         Ok(ReadRepository { repository, config, inventory, context, named })
+    }
+
+    /// What `check` is about: the paths, and of those only what changed since a revision. Standard input's text comes
+    /// with it. The rest of the repository is not read yet.
+    pub(super) fn read_for_check(
+        &self,
+        since: Option<&str>,
+    ) -> Result<(ReadRepository, Finder, String), Stop> {
+        let (repository, config) = self.open()?;
+        let finder = checking(&config)?;
+        let options = self.walk_options(&config);
+        let mut text = String::new();
+        let mut named: Option<BTreeSet<RepoPath>> =
+            Some(self.within(&repository).into_iter().collect()).filter(|_| !self.paths.is_empty());
+        let inventory = if self.is_stdin() {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes)?;
+            named = None;
+            let inventory = inventory::of_text(&bytes, &finder);
+            text = String::from_utf8_lossy(&bytes).into_owned();
+            inventory
+        } else if let Some(since) = since {
+            let mut changed = changed_since(&repository, since)?;
+            let within =
+                |path: &RepoPath| named.as_ref().is_none_or(|named| named.iter().any(|n| path.is_within(n)));
+            changed.retain(within);
+            let paths: Vec<PathBuf> = changed.iter().map(|path| repository.absolute(path)).collect();
+            named = Some(changed.into_iter().collect());
+            match paths.as_slice() {
+                // No path means all of them.
+                [] => Inventory::default(),
+                paths => inventory::take(&repository, paths, &options, &finder)?,
+            }
+        } else {
+            let mut inventory = inventory::take(&repository, &self.paths, &options, &finder)?;
+            if named.is_none() {
+                let updaters = UPDATERS.iter().map(|name| repository.root.join(name));
+                let updaters: Vec<PathBuf> = updaters.filter(|path| path.is_file()).collect();
+                if !updaters.is_empty() {
+                    inventory.add(inventory::take(&repository, &updaters, &options, &finder)?);
+                }
+            }
+            inventory
+        };
+        note_failures(&inventory);
+        let context = Inventory::default();
+        Ok((ReadRepository { repository, config, inventory, context, named }, finder, text))
+    }
+
+    /// Reads the rest of the repository, too.
+    pub(super) fn read_context(&self, read: &mut ReadRepository, finder: &Finder) -> Result<(), Stop> {
+        read.context = inventory::take(&read.repository, &[], &self.walk_options(&read.config), finder)?;
+        Ok(())
     }
 
     pub(super) fn is_stdin(&self) -> bool {
@@ -232,6 +290,36 @@ impl RepositoryArgs {
     pub(super) fn within(&self, repository: &Repository) -> Vec<RepoPath> {
         self.paths.iter().filter_map(|path| repository.relative(path)).collect()
     }
+}
+
+/// Configurations of updaters in hidden places, which a walk passes over.
+const UPDATERS: [&str; 10] = [
+    ".github/dependabot.yml",
+    ".github/dependabot.yaml",
+    ".github/renovate.json",
+    ".github/renovate.json5",
+    ".gitlab/renovate.json",
+    ".gitlab/renovate.json5",
+    ".renovaterc",
+    ".renovaterc.json",
+    ".renovaterc.json5",
+    ".renovate.json",
+];
+
+fn note_failures(inventory: &Inventory) {
+    for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
+        note(&format!("error: `{path}`: {what}"));
+    }
+}
+
+/// The finder of `check`: registries that cannot be cached are found, too, to say so.
+fn checking(config: &Config) -> Result<Finder, Stop> {
+    let mut upstreams = config.upstream_hosts();
+    let more: Vec<String> = route::not_cacheable_hosts().map(str::to_owned).collect();
+    upstreams.extend(more.into_iter().filter(|host| !config.upstream_hosts().contains(host)));
+    let hosts = Hosts::new(&upstreams, &config.cache_hosts())
+        .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
+    Ok(Finder::new(hosts).for_check())
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -7,9 +7,9 @@ use ignore::gitignore::GitignoreBuilder;
 use miette::NamedSource;
 
 use super::error::nearest;
-use super::file::{File, Registry, Rule, TargetFile, Text, Upstream};
+use super::file::{File, LintIgnoreFile, Registry, Rule, TargetFile, Text, Upstream};
 use super::provision::{NO_LITERAL, looks_like_token};
-use super::{Config, ConfigError, ConfigErrors, Overrides, Target};
+use super::{Config, ConfigError, ConfigErrors, LintIgnore, Overrides, Target};
 use crate::image::fold_host;
 use crate::route::{
     AccountId, CacheHost, EcrHost, Prefix, Region, Route, Routes, UpstreamPrefix, default_prefix,
@@ -107,6 +107,11 @@ impl Checker {
             flux: file.flux,
             lint: file.lint,
             provision,
+            lint_ignores: file
+                .lint_ignore
+                .into_iter()
+                .filter_map(|ignore| self.lint_ignore(ignore))
+                .collect(),
         }
     }
 
@@ -353,6 +358,29 @@ impl Checker {
             }
         }
         texts.into_iter().map(|text| text.value).collect()
+    }
+
+    fn lint_ignore(&mut self, file: LintIgnoreFile) -> Option<LintIgnore> {
+        let Some(first) = file.paths.first().or(file.images.first()) else {
+            self.report(
+                None,
+                "an entry of `lint-ignore` has neither paths nor images",
+                "add `paths:` or `images:`; a rule is turned off for all of them by `lint: { rule: off }`",
+            );
+            return None;
+        };
+        let source = self.source.as_ref();
+        let text = source.map(|source| source.inner().as_str()).unwrap_or_default();
+        let position = crate::tree::LineIndex::new(text).position(first.start);
+        let name = source.map(|source| source.name().to_owned()).unwrap_or_default();
+        let paths: Vec<Text> =
+            file.paths.iter().map(|path| Text { value: path_pattern(&path.value), ..path.clone() }).collect();
+        let images = self.image_patterns(file.images);
+        let (paths, images) = (
+            (!paths.is_empty()).then(|| self.globs(&paths).1),
+            (!images.is_empty()).then(|| self.globs(&images).1),
+        );
+        Some(LintIgnore { rules: file.rules, paths, images, place: (name, position) })
     }
 
     fn globs(&mut self, texts: &[Text]) -> (Vec<Glob>, GlobSet) {

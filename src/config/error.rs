@@ -75,7 +75,7 @@ impl ConfigErrors {
 }
 
 /// The word of `known` that `unknown` most likely was to be, by edit distance.
-pub(super) fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let candidates = known.into_iter().map(|word| (distance(unknown, word), word));
     candidates.filter(|(distance, word)| *distance <= word.len().max(3) / 3).min().map(|(_, word)| word)
 }

@@ -47,6 +47,9 @@ pub(super) struct File {
     /// Severity of each rule.
     #[serde(default)]
     pub(super) lint: BTreeMap<RuleId, Severity>,
+    /// Findings that are left out, by path and image.
+    #[serde(default)]
+    pub(super) lint_ignore: Vec<LintIgnoreFile>,
     /// The AWS side.
     #[serde(default)]
     pub(super) provision: Option<Provision>,
@@ -162,10 +165,11 @@ pub enum RuleId {
     NotRewritable,
     OverrideDetached,
     UnparsedFile,
+    UnusedIgnore,
 }
 
 impl RuleId {
-    pub const ALL: [RuleId; 11] = [
+    pub const ALL: [RuleId; 12] = [
         RuleId::BypassesCache,
         RuleId::ColdDigest,
         RuleId::MovingTag,
@@ -177,6 +181,7 @@ impl RuleId {
         RuleId::NotRewritable,
         RuleId::OverrideDetached,
         RuleId::UnparsedFile,
+        RuleId::UnusedIgnore,
     ];
 
     /// Stable, as the configuration and outputs write it.
@@ -193,6 +198,7 @@ impl RuleId {
             RuleId::NotRewritable => "not-rewritable",
             RuleId::OverrideDetached => "override-detached",
             RuleId::UnparsedFile => "unparsed-file",
+            RuleId::UnusedIgnore => "unused-ignore",
         }
     }
 }
@@ -203,6 +209,27 @@ pub enum Severity {
     Off,
     Warn,
     Error,
+}
+
+/// Findings that are left out where all that is said here holds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LintIgnoreFile {
+    /// Default: all.
+    #[serde(default)]
+    pub(super) rules: Vec<RuleId>,
+    /// Globs of paths, such as `clusters/dev/**`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) paths: Vec<Text>,
+    /// Globs of images without tags, such as `ghcr.io/my-org/**`, as they are called at their upstream.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) images: Vec<Text>,
+    /// For whoever reads the file.
+    #[serde(default)]
+    #[expect(dead_code, reason = "for people")]
+    pub(super) reason: Option<String>,
 }
 
 /// A text with its place in the file.

@@ -14,6 +14,7 @@ mod provision;
 use globset::{Glob, GlobSet};
 
 pub use arn::{Arn, ArnError};
+pub(crate) use error::nearest;
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
 pub use propose::{Facts, propose};
@@ -57,6 +58,28 @@ pub struct Config {
     flux: Flux,
     lint: std::collections::BTreeMap<RuleId, Severity>,
     provision: Provision,
+    lint_ignores: Vec<LintIgnore>,
+}
+
+/// An entry of `lint-ignore:`.
+#[derive(Clone, Debug)]
+pub struct LintIgnore {
+    /// Empty for all.
+    rules: Vec<RuleId>,
+    paths: Option<GlobSet>,
+    images: Option<GlobSet>,
+    /// The name of the configuration file, and the entry's place in it.
+    pub place: (String, crate::tree::Position),
+}
+
+impl LintIgnore {
+    /// `image` is the name at its upstream, for findings that are about one.
+    pub fn covers(&self, rule: RuleId, path: &str, image: Option<&str>) -> bool {
+        let image = |images: &GlobSet| image.is_some_and(|image| images.is_match(image));
+        (self.rules.is_empty() || self.rules.contains(&rule))
+            && self.paths.as_ref().is_none_or(|paths| paths.is_match(path))
+            && self.images.as_ref().is_none_or(image)
+    }
 }
 
 /// Some paths with the routes of their cluster.
@@ -146,6 +169,11 @@ impl Config {
     /// The AWS side as it is to be; all defaults without the section.
     pub fn provision(&self) -> &Provision {
         &self.provision
+    }
+
+    /// What `lint-ignore:` leaves out, in the order of the file.
+    pub fn lint_ignores(&self) -> &[LintIgnore] {
+        &self.lint_ignores
     }
 
     /// Is there any registry to route to?

@@ -62,6 +62,11 @@ impl Hosts {
         Ok(Hosts { upstreams, caches, search, prefilter, upstream_search, short_names })
     }
 
+    /// As [`Hosts::new`] was given them.
+    pub fn upstreams(&self) -> &[String] {
+        &self.upstreams
+    }
+
     pub fn short_names(&self) -> bool {
         self.short_names
     }

@@ -71,7 +71,7 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
                     name: literal.name,
                     tail,
                     shape,
-                    obstacle: if reader.line.ignored {
+                    obstacle: if explorer.heeds_ignores && reader.line.ignored {
                         Some(Obstacle::Ignored)
                     } else {
                         literal.obstacle.or(obstacle)
@@ -258,7 +258,7 @@ impl Line {
         let line = span.slice(text);
         let content = span.end - line.trim_start().len();
         let item = span.end - line.trim_start().trim_start_matches("- ").trim_start().len();
-        let ignored = line.contains(super::IGNORE);
+        let ignored = super::ignores::holds_back(line);
         let marker = line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?));
         Line { span, at: span.start, content, item, ignored, marker, word: span.start, ..Line::default() }
     }

@@ -11,12 +11,15 @@ mod builders;
 mod class;
 mod examine;
 mod hosts;
+mod ignores;
 mod kustomize;
 mod lexical;
 mod literal;
 mod outline;
 mod place;
 mod pods;
+mod policies;
+mod renovate;
 mod short;
 mod site;
 mod sources;
@@ -28,18 +31,18 @@ pub use builders::{Builder, Holder, Step, Tool};
 use class::FileClass;
 use examine::Scalar;
 pub use hosts::{Hosts, Occurrence, Owner};
+pub use ignores::IgnoreComment;
 pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
 pub(crate) use kustomize::{field_specs, images as image_entries, is_pattern, split};
 pub(crate) use literal::placeholder;
 use place::{Outer, Place};
+pub(crate) use policies::unescaped;
+pub use policies::{Matching, PolicyPattern, PolicyTool};
 pub use site::*;
 
 use aho_corasick::AhoCorasick;
 
 use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
-
-/// The comment that takes a line out of every plan.
-pub(crate) const IGNORE: &str = "pullthru: ignore";
 
 /// Everything that one file holds.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +57,10 @@ pub struct Found {
     pub kustomization: Option<Kustomization>,
     /// Objects that build directories; only for [`Finder::with_builders`].
     pub builders: Vec<Builder>,
+    /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
+    pub policies: Vec<PolicyPattern>,
+    /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
+    pub ignores: Vec<IgnoreComment>,
     /// A program writes this file, and will write it again.
     pub generated: bool,
     /// Aliases in the file; the scalars they stand for are found once, at their anchors.
@@ -66,6 +73,8 @@ impl Found {
             && self.mentions.is_empty()
             && self.kustomization.is_none()
             && self.builders.is_empty()
+            && self.policies.is_empty()
+            && self.ignores.is_empty()
     }
 }
 
@@ -76,11 +85,13 @@ pub struct Finder {
     outlines: bool,
     /// Looks for objects that build directories, too.
     builders: Option<AhoCorasick>,
+    /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
+    check: Option<AhoCorasick>,
 }
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder { hosts, outlines: true, builders: None }
+        Finder { hosts, outlines: true, builders: None, check: None }
     }
 
     /// A finder that parses every text whole; for tests and measurements.
@@ -93,13 +104,23 @@ impl Finder {
         Finder { builders: AhoCorasick::new(builders::NEEDLES).ok(), ..self }
     }
 
+    /// A finder that reads [`Found::builders`], [`Found::policies`] and [`Found::ignores`], and leaves it to its
+    /// caller to heed the last.
+    pub fn for_check(self) -> Finder {
+        let check = AhoCorasick::new(policies::needles(&self.hosts)).ok();
+        Finder { check, ..self.with_builders() }
+    }
+
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
-        kustomize::is_kustomization(path) || self.hosts.occur_in(bytes) || self.may_build(bytes)
+        kustomize::is_kustomization(path)
+            || self.hosts.occur_in(bytes)
+            || self.may_build(bytes)
+            || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
 
     fn may_build(&self, bytes: &[u8]) -> bool {
@@ -123,10 +144,16 @@ impl Finder {
             hosts: &self.hosts,
             outlines: self.outlines,
             builders: self.may_build(bytes),
+            heeds_ignores: self.check.is_none(),
             found: Found::default(),
         };
-        match class::classify(path, text) {
-            FileClass::Other(reason) => return self.all_mentions(text, reason),
+        let class = class::classify(path, text);
+        let policies = match self.check {
+            Some(_) => policies::read(class, text, &self.hosts),
+            None => Vec::new(),
+        };
+        match class {
+            FileClass::Other(reason) => return Found { policies, ..self.all_mentions(text, reason) },
             FileClass::Template => {
                 let whole = SpanMap::identity(0, text.len());
                 lexical::region(&mut explorer, text, Span::new(0, text.len()), &whole, &Outer::default());
@@ -135,6 +162,10 @@ impl Finder {
         }
         let mut found = explorer.found;
         account_for_the_rest(&self.hosts, text, &mut found);
+        found.policies = policies;
+        if self.check.is_some() {
+            found.ignores = ignores::read(text);
+        }
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);
         found.mentions.sort_by_key(|mention| mention.span);
@@ -159,6 +190,8 @@ struct Explorer<'f> {
     outlines: bool,
     /// The text may hold objects that build directories.
     builders: bool,
+    /// Comments take lines out of plans.
+    heeds_ignores: bool,
     found: Found,
 }
 
@@ -341,14 +374,15 @@ impl Explorer<'_> {
 
     /// `# pullthru: ignore` behind the scalar, or alone on the line above.
     fn ignored_at(&self, stream: &Stream<'_>, scalar: NodeId) -> bool {
-        stream.comment_behind(scalar).is_some_and(|comment| beginning(comment).contains(IGNORE))
-            || stream.line_above(scalar).is_some_and(is_ignore_line)
+        self.heeds_ignores
+            && (stream.comment_behind(scalar).is_some_and(|comment| ignores::holds_back(beginning(comment)))
+                || stream.line_above(scalar).is_some_and(is_ignore_line))
     }
 }
 
 /// A comment that stands alone on its line and takes the next line out of every plan.
 fn is_ignore_line(line: &str) -> bool {
-    line.trim_start().starts_with('#') && beginning(line).contains(IGNORE)
+    line.trim_start().starts_with('#') && ignores::holds_back(beginning(line))
 }
 
 /// As much of a comment as is read for every scalar of its line.

@@ -97,6 +97,8 @@ fn is_policy(place: &Place<'_, '_>) -> bool {
         "networking.k8s.io",
         "policy.networking.k8s.io",
         "cilium.io",
+        "projectcalico.org",
+        "crd.projectcalico.org",
     ];
     // An AppProject lists the charts and repositories that its applications may use.
     groups.contains(&place.group())

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Error,
+    #[default]
     Warning,
     Notice,
 }
@@ -34,7 +35,7 @@ impl Level {
 }
 
 /// Something to tell at a place of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finding {
     pub level: Level,
     /// Stable id of the kind of finding.
@@ -47,6 +48,47 @@ pub struct Finding {
     pub column: usize,
     /// What tells it from others of its kind in its file, whatever the line: an image.
     pub subject: String,
+    /// Where the place ends: line and column, the last excluded.
+    pub end: Option<(usize, usize)>,
+    /// What tells it from all others, where it is known already.
+    pub fingerprint: Option<String>,
+    /// Other places that it is about.
+    pub related: Vec<Place>,
+    pub fix: Option<Fix>,
+}
+
+/// A place with what is to be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub text: String,
+}
+
+/// How a finding is mended in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub title: String,
+    pub replacements: Vec<Replacement>,
+}
+
+/// From and to as line and column, the last excluded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    pub from: (usize, usize),
+    pub to: (usize, usize),
+    pub text: String,
+}
+
+/// A kind of finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleText {
+    pub id: &'static str,
+    pub summary: &'static str,
+    /// Markdown.
+    pub page: Option<String>,
+    pub level: Level,
 }
 
 /// Annotations of one type that GitHub shows for a step; more are dropped without a word
@@ -62,9 +104,12 @@ pub fn github(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         let shown = if level == Level::Notice { SHOWN - 1 } else { SHOWN };
         dropped += of_level.len().saturating_sub(shown);
         for finding in of_level.into_iter().take(shown) {
+            // GitHub drops columns, and the annotation with them, where it runs over lines.
+            let end = finding.end.filter(|(line, _)| *line == finding.line);
+            let end = end.map(|(_, column)| format!(",endColumn={column}")).unwrap_or_default();
             writeln!(
                 out,
-                "::{} file={},line={},col={},title={}::{}",
+                "::{} file={},line={},col={}{end},title={}::{}",
                 level.command(),
                 property(&finding.path),
                 finding.line,
@@ -89,15 +134,16 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// SARIF 2.1.0; `rules` are ids with a sentence each.
-pub fn sarif(findings: &[Finding], rules: &[(&str, &str)], out: &mut dyn Write) -> io::Result<()> {
-    let rules: Vec<Value> = rules
-        .iter()
-        .map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text }, "help": { "text": text } }))
-        .collect();
+/// SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>).
+pub fn sarif(findings: &[Finding], rules: &[RuleText], out: &mut dyn Write) -> io::Result<()> {
+    let rules: Vec<Value> = rules.iter().map(described).collect();
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut results = Vec::new();
     for finding in findings {
+        if let Some(fingerprint) = &finding.fingerprint {
+            results.push(result(finding, fingerprint));
+            continue;
+        }
         let fingerprint = format!("{}:{}:{}", finding.rule, finding.path, finding.subject);
         let times = seen.entry(fingerprint.clone()).or_default();
         *times += 1;
@@ -122,18 +168,80 @@ pub fn sarif(findings: &[Finding], rules: &[(&str, &str)], out: &mut dyn Write) 
     writeln!(out)
 }
 
+/// One more member of an object.
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(key.to_owned(), value);
+    }
+}
+
+fn described(rule: &RuleText) -> Value {
+    let mut help = json!({ "text": rule.page.as_deref().unwrap_or(rule.summary) });
+    if let Some(page) = &rule.page {
+        put(&mut help, "markdown", json!(page));
+    }
+    let mut described = json!({
+        "id": rule.id,
+        "shortDescription": { "text": rule.summary },
+        "help": help,
+    });
+    if rule.page.is_some() {
+        put(&mut described, "defaultConfiguration", json!({ "level": rule.level.sarif() }));
+    }
+    described
+}
+
 fn result(finding: &Finding, fingerprint: &str) -> Value {
-    json!({
+    let mut result = json!({
         "ruleId": finding.rule,
         "level": finding.level.sarif(),
         "message": { "text": finding.message },
-        "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&finding.path), "uriBaseId": "%SRCROOT%" },
-            "region": { "startLine": finding.line, "startColumn": finding.column },
-        } }],
+        "locations": [location(&finding.path, (finding.line, finding.column), finding.end)],
         // The same finding keeps its fingerprint when lines move.
         "partialFingerprints": { "pullthru/v1": fingerprint },
-    })
+    });
+    if !finding.related.is_empty() {
+        let related = finding.related.iter().map(|place| {
+            let mut related = location(&place.path, (place.line, place.column), None);
+            put(&mut related, "message", json!({ "text": place.text }));
+            related
+        });
+        put(&mut result, "relatedLocations", related.collect());
+    }
+    if let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.replacements.is_empty()) {
+        let replacements = fix.replacements.iter().map(|replacement| {
+            json!({
+                "deletedRegion": region(replacement.from, Some(replacement.to)),
+                "insertedContent": { "text": replacement.text },
+            })
+        });
+        let fixes = json!([{
+            "description": { "text": fix.title },
+            "artifactChanges": [{
+                "artifactLocation": artifact(&finding.path),
+                "replacements": replacements.collect::<Vec<_>>(),
+            }],
+        }]);
+        put(&mut result, "fixes", fixes);
+    }
+    result
+}
+
+fn location(path: &str, from: (usize, usize), to: Option<(usize, usize)>) -> Value {
+    json!({ "physicalLocation": { "artifactLocation": artifact(path), "region": region(from, to) } })
+}
+
+fn artifact(path: &str) -> Value {
+    json!({ "uri": uri(path), "uriBaseId": "%SRCROOT%" })
+}
+
+fn region(from: (usize, usize), to: Option<(usize, usize)>) -> Value {
+    let mut region = json!({ "startLine": from.0, "startColumn": from.1 });
+    if let Some((line, column)) = to {
+        put(&mut region, "endLine", json!(line));
+        put(&mut region, "endColumn", json!(column));
+    }
+    region
 }
 
 /// A relative path as a URI (RFC 3986): what is not unreserved is escaped.

@@ -3,8 +3,10 @@
 
 pub mod check;
 pub mod cost;
+mod excerpt;
 pub mod finding;
 pub mod migrate;
+pub mod page;
 pub mod prices;
 #[cfg(feature = "aws")]
 pub mod provision;
@@ -17,7 +19,7 @@ use std::io::{self, IsTerminal, Write};
 /// Colours for terminals, nothing for pipes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Paint {
-    enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 impl Paint {

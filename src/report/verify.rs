@@ -158,6 +158,7 @@ impl VerifyReport {
                     line: place.line,
                     column: place.column,
                     subject: row.reference.clone(),
+                    ..Finding::default()
                 });
             }
         }
@@ -170,6 +171,7 @@ impl VerifyReport {
                 line: row.place.line,
                 column: row.place.column,
                 subject: row.reference.clone(),
+                ..Finding::default()
             });
         }
         findings
@@ -370,7 +372,8 @@ pub fn github(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub fn sarif(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    finding::sarif(&report.findings(), &RULES, out)
+    let rule = |&(id, summary)| finding::RuleText { id, summary, ..finding::RuleText::default() };
+    finding::sarif(&report.findings(), &RULES.iter().map(rule).collect::<Vec<_>>(), out)
 }
 
 /// For a comment on a pull request, or a step's summary: the worst first, and nothing that is fine.

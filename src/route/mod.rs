@@ -12,4 +12,7 @@ mod upstream;
 pub use ecr::{AccountId, CacheHost, EcrError, EcrHost, Partition, Region, pull_through_available};
 pub use prefix::{Prefix, PrefixError, UpstreamPrefix};
 pub use table::{Refusal, Route, Routes, RoutesError};
-pub use upstream::{Credential, Upstream, api_url, default_prefix, not_cacheable, upstream_for, upstreams};
+pub use upstream::{
+    Credential, Upstream, api_url, default_prefix, not_cacheable, not_cacheable_hosts, upstream_for,
+    upstreams,
+};

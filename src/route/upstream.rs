@@ -242,6 +242,11 @@ pub fn not_cacheable(host: &str) -> Option<&'static str> {
     }
 }
 
+/// Hosts that are often asked for and cannot be cached, those of a whole domain left out.
+pub fn not_cacheable_hosts() -> impl Iterator<Item = &'static str> {
+    NOT_CACHEABLE.iter().map(|(pattern, _)| *pattern).filter(|pattern| !pattern.contains('*'))
+}
+
 /// Domains that do not exist on the internet (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and habit).
 const PRIVATE_DOMAINS: &[&str] =
     &[".local", ".localhost", ".localdomain", ".internal", ".lan", ".home.arpa", ".test", ".svc"];

@@ -69,13 +69,23 @@ fn findings_stand_where_the_reference_stands() {
     let run = scratch.run(&["check", "a.yaml"]);
     assert_eq!(
         run.out,
-        "a.yaml:5:12  bypasses-cache  `ghcr.io/o/app:v1` bypasses the cache: \
-         `123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app:v1` is the same through it\n1 error, 0 warnings\n"
+        "  × bypasses-cache: `ghcr.io/o/app:v1` bypasses the cache
+   ╭─[a.yaml:5:12]
+ 5 │   - image: ghcr.io/o/app:v1
+   ·            ────────┬───────
+   ·                    ╰── → 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app:v1
+   ╰────
+  help: `pullthru check --fix a.yaml` rewrites it where it stands
+
+1 error, 0 warnings; 1 for `--fix`
+  images      0 through the cache (0 %), 1 bypassing it, 0 left
+  references  0 through the cache (0 %), 1 bypassing it, 0 left
+"
     );
     let run = scratch.run(&["check", "--format", "github", "a.yaml"]);
-    assert!(
-        run.out.starts_with("::error file=a.yaml,line=5,col=12,title=bypasses-cache::`ghcr.io/o/app:v1`")
-    );
+    assert!(run.out.starts_with(
+        "::error file=a.yaml,line=5,col=12,endColumn=28,title=bypasses-cache::`ghcr.io/o/app:v1`"
+    ));
 }
 
 #[test]
@@ -94,4 +104,10 @@ fn the_configuration_says_what_counts() {
 fn the_schema_is_the_one_of_the_types() {
     let schema = schemars::schema_for!(pullthru::report::check::CheckReport);
     assert_same("schema/check.v1.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
+}
+
+#[test]
+fn the_baseline_schema_is_the_one_of_the_types() {
+    let schema = schemars::schema_for!(pullthru::lint::Baseline);
+    assert_same("schema/baseline.v1.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
 }

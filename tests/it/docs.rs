@@ -80,7 +80,14 @@ pub(crate) fn shown(arguments: &str, command: impl Fn(&[&str]) -> Command) -> St
 #[test]
 fn the_guides_show_what_the_commands_print() {
     let mut runs = 0;
-    for page in ["docs/scan.md", "docs/migrate.md", "docs/overlays.md", "docs/init.md", "docs/flux.md"] {
+    for page in [
+        "docs/scan.md",
+        "docs/migrate.md",
+        "docs/overlays.md",
+        "docs/init.md",
+        "docs/flux.md",
+        "docs/check.md",
+    ] {
         let copy = copy_of("testdata/fleet");
         let (text, commands) = renewed(page, copy.path(), run);
         assert!(commands > 0, "{page} runs nothing");

@@ -10,6 +10,10 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod check;
+mod check_corpus;
+mod check_fix;
+mod check_formats;
+mod check_silence;
 mod config;
 mod cost;
 mod demo;
@@ -27,6 +31,7 @@ mod forms;
 mod golden;
 mod hostile;
 mod kubeconform;
+mod lint;
 mod outline;
 mod overlays;
 mod pairs;

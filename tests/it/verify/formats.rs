@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pullthru::report::finding::{Finding, Level, github, sarif};
+use pullthru::report::finding::{Finding, Level, RuleText, github, sarif};
 use registry_sim::Image;
 use serde_json::Value;
 
@@ -93,6 +93,7 @@ fn finding(level: Level, number: usize) -> Finding {
         line: number,
         column: 3,
         subject: format!("image {number}"),
+        ..Finding::default()
     }
 }
 
@@ -134,7 +135,8 @@ fn what_github_would_drop_is_counted() {
 #[test]
 fn sarif_of_nothing_is_a_whole_log() {
     let mut out = Vec::new();
-    sarif(&[], &[("missing", "It is missing.")], &mut out).unwrap();
+    sarif(&[], &[RuleText { id: "missing", summary: "It is missing.", ..RuleText::default() }], &mut out)
+        .unwrap();
     let log: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(log["runs"][0]["results"].as_array().unwrap().len(), 0);
 }

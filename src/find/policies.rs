@@ -1,0 +1,289 @@
+//! What compares image names and pulls nothing: policies, allow-lists, egress rules, updaters' matchers, and the
+//! signatures and credentials of Flux's sources. Only `pullthru check` asks for them.
+//!
+//! Policies and egress rules are read as YAML; [`super::renovate`] reads Renovate's configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::class::FileClass;
+use super::hosts::{Hosts, Owner};
+use super::place::{self, Outer, Place};
+use super::renovate;
+use super::site::{Object, Reason};
+use super::stay;
+use crate::image::fold_host;
+use crate::yaml::{self, NodeId, Slot, Span, Stream};
+
+/// Whose pattern it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyTool {
+    Kyverno,
+    /// sigstore's policy-controller.
+    Sigstore,
+    Gatekeeper,
+    Kubewarden,
+    /// ValidatingAdmissionPolicy and what belongs to it.
+    AdmissionPolicy,
+    /// Names of hosts in egress rules: Cilium, Calico, AdminNetworkPolicy.
+    Egress,
+    /// What an Argo CD project may deploy.
+    AppProject,
+    /// Matchers of Renovate's package rules.
+    Renovate,
+    /// A key of Renovate's `registryAliases`: through it matchers of the upstream hold.
+    RenovateAlias,
+    Dependabot,
+    /// `spec.verify` of a Flux source; the pattern's text is where it pulls.
+    SourceVerify,
+    /// `spec.secretRef` of a Flux source or ImageRepository; the pattern's text is where it pulls.
+    SourceSecret,
+    /// An allow-list that is known by its key.
+    Other,
+}
+
+/// How a pattern is compared with images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matching {
+    /// `*` stands for anything, as Kyverno reads it.
+    Wildcard,
+    /// `*` stays within a component, `**` does not, as policy-controller reads it.
+    Glob,
+    /// The image begins with it.
+    Prefix,
+    /// An expression or a regular expression: what it means is not evaluated.
+    Text,
+    /// The name of a host.
+    Host,
+}
+
+/// One pattern that names an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyPattern {
+    pub tool: PolicyTool,
+    pub object: Option<Object>,
+    pub field: String,
+    /// As written.
+    pub text: String,
+    pub matching: Matching,
+    /// The upstream hosts in it.
+    pub hosts: Vec<String>,
+    /// The patterns of which any is enough, this one included; a list has them once for all of its items.
+    pub alternatives: Arc<Vec<String>>,
+    pub span: Span,
+}
+
+/// Spellings of hosts in regular expressions, and the comments: files with them are read even where no host is in
+/// clear.
+pub(super) fn needles(hosts: &Hosts) -> Vec<String> {
+    let escapes = hosts.upstreams().iter().flat_map(|host| ESCAPES.map(|dot| host.replace('.', dot)));
+    escapes.chain(["pullthru: ignore".to_owned()]).collect()
+}
+
+/// A dot, as regular expressions write it, alone and in a quoted string.
+const ESCAPES: [&str; 3] = ["\\.", "\\\\.", "[.]"];
+
+/// Files without any of these hold no policy.
+const SIGNS: [&str; 16] = [
+    "kyverno.io",
+    "gatekeeper.sh",
+    "sigstore.dev",
+    "kubewarden.io",
+    "admissionregistration.k8s.io",
+    "cilium.io",
+    "projectcalico.org",
+    "policy.networking.k8s.io",
+    "AppProject",
+    "imageReferences",
+    "allowedRegistries",
+    "allowedRepos",
+    "OCIRepository",
+    "HelmRepository",
+    "ImageRepository",
+    "HelmChart",
+];
+
+/// All patterns of a file.
+pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
+    match class {
+        FileClass::Other(Reason::Renovate) if text.trim_start().starts_with(['{', '/']) => {
+            renovate::read(text, hosts)
+        }
+        FileClass::Other(Reason::Renovate) => of_stream(text, hosts, dependabot),
+        FileClass::Manifest if SIGNS.iter().any(|sign| text.contains(sign)) => {
+            let mut patterns = of_stream(text, hosts, policy);
+            patterns.extend(sources(&yaml::parse_without_comments(text)));
+            patterns.sort_by_key(|pattern| pattern.span);
+            patterns
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The upstream hosts that a text names, its escapes undone.
+pub(super) fn named(text: &str, hosts: &Hosts) -> Vec<String> {
+    let plain = unescaped(text);
+    let found = hosts.find(&plain);
+    let mut named: Vec<String> = found
+        .iter()
+        .filter(|found| found.owner == Owner::Upstream && found.exact)
+        .map(|found| fold_host(found.host.slice(&plain)))
+        .collect();
+    named.sort();
+    named.dedup();
+    named
+}
+
+/// A text without the escapes of regular expressions.
+pub(crate) fn unescaped(text: &str) -> String {
+    text.replace("\\\\.", ".").replace("\\.", ".").replace("[.]", ".")
+}
+
+/// Whose scalar it is and how it is compared; `None` for what is no pattern.
+type Judge = fn(&Place<'_, '_>, &str) -> Option<(PolicyTool, Matching)>;
+
+fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
+    let stream = yaml::parse_without_comments(text);
+    let outer = Outer::default();
+    let mut patterns = Vec::new();
+    let mut lists = HashMap::new();
+    for &id in stream.scalars() {
+        let Some(value) = stream.value(id) else { continue };
+        let named = named(value, hosts);
+        if named.is_empty() {
+            continue;
+        }
+        let place = Place::new(&stream, id, &outer);
+        let Some((tool, matching)) = judge(&place, value) else { continue };
+        let alternatives = match matching {
+            Matching::Text => Arc::new(vec![value.to_owned()]),
+            _ => alternatives(&stream, id, &mut lists),
+        };
+        patterns.push(PolicyPattern {
+            tool,
+            object: place.object.clone(),
+            field: place.field(),
+            text: value.to_owned(),
+            matching,
+            span: span(&stream, id, &named),
+            hosts: named,
+            alternatives,
+        });
+    }
+    patterns
+}
+
+/// The scalar, or the host in it where it runs over lines.
+fn span(stream: &Stream<'_>, id: NodeId, named: &[String]) -> Span {
+    let whole = stream.node(id).map(|node| node.span).unwrap_or_default();
+    let raw = whole.slice(stream.text);
+    if !raw.trim_end().contains('\n') {
+        return whole;
+    }
+    let spellings =
+        named.iter().flat_map(|host| ["."].into_iter().chain(ESCAPES).map(|dot| host.replace('.', dot)));
+    let places = spellings.filter_map(|spelling| Some((raw.find(&spelling)?, spelling.len())));
+    let (at, length) = places.min().unwrap_or((0, whole.len()));
+    Span::new(whole.start + at, whole.start + at + length)
+}
+
+/// Lists by their node and the way down from an item.
+type Lists<'s> = HashMap<(NodeId, Vec<&'s str>), Arc<Vec<String>>>;
+
+/// What the nearest list around a scalar holds at the same place of its items; `a | b` is two of them.
+fn alternatives<'s>(stream: &'s Stream<'_>, id: NodeId, lists: &mut Lists<'s>) -> Arc<Vec<String>> {
+    let parts = |text: &str| {
+        let parts = text.split('|').map(|part| part.trim().trim_start_matches('!').trim().to_owned());
+        parts.collect::<Vec<String>>()
+    };
+    let mut keys: Vec<&str> = Vec::new();
+    for at in stream.ancestors(id) {
+        let Some(node) = stream.node(at) else { break };
+        match (node.slot, node.parent) {
+            (Slot::Item(_), Some(list)) => {
+                keys.reverse();
+                let all = || {
+                    let of_item = |&item: &NodeId| stream.value(stream.get_path(item, &keys)?);
+                    Arc::new(stream.items(list).iter().filter_map(of_item).flat_map(parts).collect())
+                };
+                let all = match lists.get(&(list, keys.clone())) {
+                    Some(all) => all.clone(),
+                    None => all(),
+                };
+                lists.insert((list, keys), all.clone());
+                return all;
+            }
+            (Slot::Value(_), _) => keys.push(stream.key_of(at).unwrap_or_default()),
+            _ => break,
+        }
+    }
+    Arc::new(stream.value(id).map(parts).unwrap_or_default())
+}
+
+fn policy(place: &Place<'_, '_>, text: &str) -> Option<(PolicyTool, Matching)> {
+    if place.is_key() || stay::reason(place) != Some(Reason::Policy) {
+        return None;
+    }
+    let tool = match place.group() {
+        group if group.ends_with("kyverno.io") => PolicyTool::Kyverno,
+        group if group.ends_with("gatekeeper.sh") => PolicyTool::Gatekeeper,
+        "policy.sigstore.dev" => PolicyTool::Sigstore,
+        "policies.kubewarden.io" => PolicyTool::Kubewarden,
+        "admissionregistration.k8s.io" => PolicyTool::AdmissionPolicy,
+        "cilium.io" | "projectcalico.org" | "crd.projectcalico.org" | "policy.networking.k8s.io" => {
+            PolicyTool::Egress
+        }
+        // Ingresses and routes are about hosts of one's own.
+        group if group.ends_with("networking.k8s.io") => return None,
+        _ if place.kind() == "AppProject" => PolicyTool::AppProject,
+        _ => PolicyTool::Other,
+    };
+    let expression = ["(", "==", "{{", "\\", "^", " in "].iter().any(|sign| text.contains(sign));
+    let matching = match tool {
+        PolicyTool::Egress => Matching::Host,
+        PolicyTool::AdmissionPolicy => Matching::Text,
+        _ if expression || text.trim_end().contains('\n') => Matching::Text,
+        PolicyTool::Sigstore => Matching::Glob,
+        PolicyTool::Kyverno | PolicyTool::AppProject => Matching::Wildcard,
+        _ if text.contains('*') => Matching::Wildcard,
+        _ => Matching::Prefix,
+    };
+    Some((tool, matching))
+}
+
+fn dependabot(place: &Place<'_, '_>, _: &str) -> Option<(PolicyTool, Matching)> {
+    let key = if place.key() == "[]" { place.key_at(1) } else { place.key() };
+    let matcher = ["dependency-name", "patterns", "exclude-patterns"].contains(&key);
+    matcher.then_some((PolicyTool::Dependabot, Matching::Wildcard))
+}
+
+/// `spec.verify` and `spec.secretRef` of what pulls by itself.
+fn sources(stream: &Stream<'_>) -> Vec<PolicyPattern> {
+    let mut patterns = Vec::new();
+    for root in stream.documents.iter().filter_map(|document| document.root) {
+        let Some(object) = place::object_at(stream, root) else { continue };
+        let flux = object.api_version.contains(".toolkit.fluxcd.io/");
+        if !flux || !["OCIRepository", "HelmRepository", "ImageRepository"].contains(&object.kind.as_str()) {
+            continue;
+        }
+        let Some(spec) = stream.get(root, "spec") else { continue };
+        let from = ["url", "image"].iter().find_map(|key| stream.value(stream.get(spec, key)?));
+        let Some(from) = from else { continue };
+        let text = from.strip_prefix("oci://").unwrap_or(from);
+        for (key, tool) in [("verify", PolicyTool::SourceVerify), ("secretRef", PolicyTool::SourceSecret)] {
+            let entry = stream.entries(spec).iter().find(|(k, _)| stream.value(*k) == Some(key));
+            let Some(node) = entry.and_then(|(k, _)| stream.node(*k)) else { continue };
+            patterns.push(PolicyPattern {
+                tool,
+                object: Some(object.clone()),
+                field: format!("spec.{key}"),
+                text: text.to_owned(),
+                matching: Matching::Prefix,
+                hosts: Vec::new(),
+                alternatives: Arc::default(),
+                span: node.span,
+            });
+        }
+    }
+    patterns
+}

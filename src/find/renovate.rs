@@ -1,0 +1,165 @@
+//! Renovate's configuration, which may be JSON with comments and bare keys, by its keys and strings alone.
+
+use std::sync::Arc;
+
+use super::hosts::Hosts;
+use super::policies::{Matching, PolicyPattern, PolicyTool, named};
+use crate::yaml::Span;
+
+/// Matchers of package rules, and the aliases through which they hold.
+pub(super) fn read(text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
+    let mut patterns: Vec<PolicyPattern> = Vec::new();
+    let mut key = "";
+    // Brackets that are open since `registryAliases`.
+    let mut aliases: Option<usize> = None;
+    // Since the last key: alternatives of one another, and where their patterns begin.
+    let (mut list, mut texts) = (0, Vec::new());
+    for token in tokens(text) {
+        match token {
+            Token::Open => aliases = aliases.map(|depth| depth + 1),
+            Token::Close => {
+                aliases = aliases.and_then(|depth| depth.checked_sub(1)).filter(|&depth| depth > 0)
+            }
+            Token::Key(span) => {
+                close(&mut patterns, &mut list, &mut texts);
+                key = span.slice(text);
+                if key == "registryAliases" {
+                    aliases = Some(0);
+                } else if aliases.is_some_and(|depth| depth > 0) {
+                    patterns.push(of_renovate(PolicyTool::RenovateAlias, key, key, span, Vec::new()));
+                    list = patterns.len();
+                }
+            }
+            Token::Text(span) => {
+                let raw = span.slice(text);
+                let matcher = key.starts_with("match") && key != "matchHost"
+                    || key.starts_with("exclude")
+                    || key == "ignoreDeps";
+                let named = if matcher { named(raw, hosts) } else { Vec::new() };
+                if !named.is_empty() {
+                    patterns.push(of_renovate(PolicyTool::Renovate, key, raw, span, named));
+                }
+                if matcher {
+                    texts.push(raw.to_owned());
+                }
+            }
+        }
+    }
+    close(&mut patterns, &mut list, &mut texts);
+    patterns
+}
+
+/// A list of matchers is complete.
+fn close(patterns: &mut [PolicyPattern], list: &mut usize, texts: &mut Vec<String>) {
+    let alternatives = Arc::new(std::mem::take(texts));
+    for pattern in patterns.iter_mut().skip(*list) {
+        pattern.alternatives = alternatives.clone();
+    }
+    *list = patterns.len();
+}
+
+fn of_renovate(tool: PolicyTool, field: &str, text: &str, span: Span, hosts: Vec<String>) -> PolicyPattern {
+    PolicyPattern {
+        tool,
+        object: None,
+        field: field.to_owned(),
+        text: text.to_owned(),
+        matching: if field.ends_with("Patterns") || text.starts_with(['/', '^', '!']) {
+            Matching::Text
+        } else {
+            Matching::Glob
+        },
+        hosts,
+        alternatives: Arc::default(),
+        span,
+    }
+}
+
+/// JSON5, as far as its keys and strings.
+enum Token {
+    Open,
+    Close,
+    /// Without its quotes.
+    Key(Span),
+    Text(Span),
+}
+
+fn tokens(text: &str) -> Vec<Token> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let until = |end: &str, from: usize| {
+            let rest = text.get(at + from..).unwrap_or("");
+            rest.find(end).map_or(text.len(), |found| at + from + found + end.len())
+        };
+        let (word, next) = match byte {
+            b'/' if rest.starts_with(b"//") => (None, until("\n", 2)),
+            b'/' if rest.starts_with(b"/*") => (None, until("*/", 2)),
+            b'"' | b'\'' => {
+                let mut end = at + 1;
+                while bytes.get(end).is_some_and(|&b| b != byte && b != b'\n') {
+                    end += if bytes.get(end) == Some(&b'\\') { 2 } else { 1 };
+                }
+                let end = end.min(text.len());
+                (Some(Span::new(at + 1, end)), end + 1)
+            }
+            _ if byte.is_ascii_alphabetic() || byte == b'_' || byte == b'$' => {
+                let length =
+                    rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count().max(1);
+                (Some(Span::new(at, at + length)), at + length)
+            }
+            b'{' | b'[' => {
+                tokens.push(Token::Open);
+                (None, at + 1)
+            }
+            b'}' | b']' => {
+                tokens.push(Token::Close);
+                (None, at + 1)
+            }
+            _ => (None, at + 1),
+        };
+        if let Some(span) = word {
+            let behind = bytes.get(next..).unwrap_or_default();
+            let key = behind.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b':');
+            tokens.push(if key { Token::Key(span) } else { Token::Text(span) });
+        }
+        at = next;
+    }
+    tokens
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Hosts {
+        Hosts::new(&["ghcr.io".to_owned()], &[]).unwrap()
+    }
+
+    #[test]
+    fn matchers_of_renovate_are_read_with_their_alternatives() {
+        let text = r#"{ // it's a comment: "matchPackageNames"
+  packageRules: [{ "matchPackageNames": ["ghcr.io/o/**", 'x/**'], "enabled": false },
+    { matchDepPatterns: ["^ghcr\\.io/"] }, { matchHost: "ghcr.io" }],
+  "registryAliases": { "1.example/ghcr": "ghcr.io" }, "ignoreDeps": ["quay.io/x"] }"#;
+        let found = read(text, &hosts());
+        let shown: Vec<_> = found
+            .iter()
+            .map(|pattern| (pattern.tool, pattern.text.as_str(), pattern.alternatives.len()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (PolicyTool::Renovate, "ghcr.io/o/**", 2),
+                (PolicyTool::Renovate, "^ghcr\\\\.io/", 1),
+                (PolicyTool::RenovateAlias, "1.example/ghcr", 0),
+            ]
+        );
+        for broken in ["{\"a", "{'", "{/*", "{\"\\", "é{\"é\": 'é"] {
+            read(broken, &hosts());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What is wrong with a repository's references, as a migration would see it: one engine for both.
+//!
+//! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`survey`] tells where each
+//! reference stands, each of [`rules`] reads that and the inventory and returns [`Finding`]s, [`silence`] takes out
+//! what comments, the configuration and a [`baseline`] leave, and [`mend`] makes of the rest what a migration is to
+//! leave alone when `check --fix` carries it out.
+
+pub mod baseline;
+pub mod mend;
+pub mod rules;
+mod silence;
+pub mod survey;
+
+use std::collections::HashMap;
+
+use crate::config::{Config, RuleId, Severity};
+use crate::inventory::Inventory;
+use crate::kustomize::Graph;
+use crate::migrate::Strategy;
+use crate::tree::{Position, RepoPath};
+use crate::yaml::Span;
+
+pub use baseline::Baseline;
+pub use rules::{Rule, rule};
+use survey::{Plans, Survey};
+pub use survey::{Progress, Share};
+
+/// A rule that fired at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub path: RepoPath,
+    pub position: Position,
+    /// Bytes of the file.
+    pub span: Span,
+    pub rule: RuleId,
+    /// Never off.
+    pub severity: Severity,
+    pub confidence: Confidence,
+    /// What is so: one line.
+    pub message: String,
+    /// The reference as a node would pull it, where it is about one.
+    pub image: Option<String>,
+    /// The same through the cache.
+    pub cached: Option<String>,
+    /// What tells it from others of its rule in its file, whatever the line and the tag.
+    pub subject: String,
+    /// What to do: one line.
+    pub next: String,
+    pub related: Vec<Related>,
+    pub fix: Option<Fix>,
+    /// Rule, path and subject, and a number where that is not enough: stable when lines move.
+    pub fingerprint: String,
+}
+
+impl Finding {
+    fn new(rule: &Rule, path: &RepoPath, position: Position, span: Span, message: String) -> Finding {
+        Finding {
+            path: path.clone(),
+            position,
+            span,
+            rule: rule.id,
+            severity: rule.severity,
+            confidence: Confidence::High,
+            message,
+            image: None,
+            cached: None,
+            subject: String::new(),
+            next: String::new(),
+            related: Vec::new(),
+            fix: None,
+            fingerprint: String::new(),
+        }
+    }
+}
+
+/// How sure it is that something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// It depends on what is outside the repository.
+    Low,
+    /// It depends on something that is usual.
+    Medium,
+    /// The files say it.
+    High,
+}
+
+impl Confidence {
+    pub fn id(self) -> &'static str {
+        match self {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        }
+    }
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Related {
+    pub path: RepoPath,
+    pub position: Position,
+    pub text: String,
+}
+
+/// How a finding can be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    pub safety: Safety,
+    /// What is done.
+    pub title: String,
+    /// In the finding's own file; empty where kustomizations rename it.
+    pub edits: Vec<crate::yaml::Edit>,
+    /// Files that change instead.
+    pub by: Vec<RepoPath>,
+}
+
+/// What a fix may lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Safety {
+    /// The same image by another way.
+    Safe,
+    /// A program may undo it, or something that is not in the repository has to change with it.
+    Unsafe,
+}
+
+impl Safety {
+    pub fn id(self) -> &'static str {
+        match self {
+            Safety::Safe => "safe",
+            Safety::Unsafe => "unsafe",
+        }
+    }
+}
+
+/// What rules look at.
+pub(crate) struct Context<'a> {
+    inventory: &'a Inventory,
+    config: &'a Config,
+    graph: &'a Graph<'a>,
+    survey: &'a Survey<'a>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// How a migration would mend it.
+    pub strategy: Strategy,
+    /// Comments, `lint-ignore:` and the baseline silence nothing.
+    pub strict: bool,
+    /// The whole repository was read, so that what silences nothing can be told.
+    pub whole: bool,
+    pub baseline: Option<&'a Baseline>,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// By place.
+    pub findings: Vec<Finding>,
+    /// What was silenced, for a baseline to be written and for a fix to leave alone.
+    pub silenced: Silenced,
+    pub progress: Progress,
+    /// Fingerprints of the baseline that nothing answers to any more, within the paths asked for.
+    pub stale: Vec<String>,
+}
+
+/// Findings that are not reported.
+#[derive(Clone, Debug, Default)]
+pub struct Silenced {
+    /// By a comment or by `lint-ignore:`.
+    pub ignored: Vec<Finding>,
+    pub baselined: Vec<Finding>,
+}
+
+/// All findings below the paths that `within` accepts. The configuration's severities hold.
+pub fn check(
+    inventory: &Inventory,
+    config: &Config,
+    request: Request<'_>,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Checked {
+    let plans = Plans::new(inventory, config, request.strategy);
+    let survey = Survey::new(inventory, config, &plans);
+    let graph = Graph::new(inventory);
+    let context = Context { inventory, config, graph: &graph, survey: &survey };
+    let mut findings: Vec<Finding> = Vec::new();
+    for rule in rules::ALL {
+        if config.severity(rule.id) != Some(Severity::Off) {
+            findings.extend((rule.find)(&context));
+        }
+    }
+    findings.retain(|finding| within(&finding.path));
+    let mut checked = silence::apply(inventory, config, request, &within, identified(findings));
+    for finding in &mut checked.findings {
+        if let Some(severity) = config.severity(finding.rule) {
+            finding.severity = severity;
+        }
+    }
+    checked.findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    checked.progress = survey.progress(config, within);
+    checked
+}
+
+/// By place; then by what cannot be the same twice.
+fn order(finding: &Finding) -> (&RepoPath, Position, RuleId, &str) {
+    (&finding.path, finding.position, finding.rule, &finding.fingerprint)
+}
+
+/// The findings, each once, with their fingerprints.
+fn identified(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| {
+        order(a).cmp(&order(b)).then_with(|| (&a.subject, &a.message).cmp(&(&b.subject, &b.message)))
+    });
+    findings.dedup_by(|a, b| order(a) == order(b) && a.subject == b.subject && a.message == b.message);
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for finding in &mut findings {
+        let fingerprint = format!("{}:{}:{}", finding.rule.id(), finding.path, finding.subject);
+        let times = seen.entry(fingerprint.clone()).or_default();
+        *times += 1;
+        // Two places of one file are two findings.
+        finding.fingerprint = if *times > 1 { format!("{fingerprint}:{times}") } else { fingerprint };
+    }
+    findings
+}

@@ -1,0 +1,63 @@
+//! `cold-digest`.
+
+use super::{Rule, about, once};
+use crate::config::{RuleId, Severity};
+use crate::find::Role;
+use crate::image::Reference;
+use crate::lint::survey::{Surveyed, is_cached};
+use crate::lint::{Confidence, Context, Finding};
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::ColdDigest,
+    summary: "A pinned image may not be in the cache: its first pull fails.",
+    severity: Severity::Warn,
+    fix: "none in files: `pullthru warm` pulls it by its tag, `pullthru verify` says whether that is needed.",
+    page: include_str!("cold_digest.md"),
+    find,
+};
+
+/// The references through the cache that clusters are given for a place, as they are pulled.
+pub(super) fn through(context: &Context<'_>, surveyed: &Surveyed<'_>) -> Vec<String> {
+    if surveyed.site.role != Role::Image {
+        return Vec::new();
+    }
+    if surveyed.built.is_empty() {
+        let text = surveyed.site.reference();
+        let routes = context.config.routes(surveyed.file.path.as_str());
+        return Some(text).filter(|text| is_ours(text, routes)).into_iter().collect();
+    }
+    let built = surveyed.built.iter();
+    built
+        .filter(|(text, by)| is_ours(text, context.config.routes(by.as_str())))
+        .map(|(text, _)| text.clone())
+        .collect()
+}
+
+/// Through a cache of ours: images of one's own in ECR are none.
+fn is_ours(text: &str, routes: Option<&crate::route::Routes>) -> bool {
+    is_cached(text, routes) && routes.is_some_and(|routes| routes.unmap_reference(text).is_some())
+}
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for surveyed in &context.survey.references {
+        for text in through(context, surveyed) {
+            let Some((name, digest)) = text.split_once("@sha256:") else { continue };
+            let tag = Reference::parse(&text).ok().and_then(|reference| reference.tag().map(str::to_owned));
+            let message = match &tag {
+                Some(_) => format!("`{text}` is pinned, and ECR imports nothing by digest"),
+                None => format!("`{text}` is pinned without a tag, and ECR imports by tag alone"),
+            };
+            let mut finding = about(&RULE, context, surveyed, message);
+            finding.image = Some(text.clone());
+            finding.confidence = if tag.is_some() { Confidence::Low } else { Confidence::Medium };
+            finding.next = match tag {
+                Some(_) => "`pullthru verify` says whether it is there, `pullthru warm` pulls it by its tag"
+                    .to_owned(),
+                None => "pin `tag@digest`, or let `pullthru warm` look for a tag that leads there".to_owned(),
+            };
+            found.push(((name.to_owned(), digest.to_owned()), finding));
+        }
+    }
+    once(found)
+}

@@ -1,0 +1,48 @@
+//! `not-rewritable`.
+
+use super::{Rule, about};
+use crate::config::{RuleId, Severity};
+use crate::find::{Obstacle, Role};
+use crate::lint::survey::Standing;
+use crate::lint::{Confidence, Context, Finding};
+use crate::migrate::Why;
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::NotRewritable,
+    summary: "A reference to an upstream cannot be rewritten safely.",
+    severity: Severity::Warn,
+    fix: "none: the message says what a person can do.",
+    page: include_str!("not_rewritable.md"),
+    find,
+};
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for surveyed in &context.survey.references {
+        let Standing::Left(why) = &surveyed.standing else { continue };
+        let wanted = match surveyed.site.role {
+            Role::Image => true,
+            Role::Artifact => context.config.artifacts(),
+            Role::TagScan | Role::Matcher(_) => false,
+        };
+        if !wanted || !context.config.wants_image(&surveyed.site.name) {
+            continue;
+        }
+        let confidence = match why {
+            // Said by its owner, or no image of an upstream for certain.
+            Why::Obstacle(
+                Obstacle::Ignored | Obstacle::Renamed | Obstacle::Pattern | Obstacle::RegistryUnknown,
+            ) => continue,
+            Why::Obstacle(Obstacle::Template | Obstacle::Computed) => Confidence::Medium,
+            Why::Obstacle(_) | Why::TwoTargets | Why::RegistryAmbiguous => Confidence::High,
+            Why::Held { .. } | Why::Pair { .. } | Why::OutOfReach => Confidence::High,
+            _ => continue,
+        };
+        let reference = surveyed.site.reference();
+        let mut finding = about(&RULE, context, surveyed, format!("`{reference}` is not rewritten"));
+        finding.confidence = confidence;
+        finding.next = why.explain();
+        findings.push(finding);
+    }
+    findings
+}

@@ -1,0 +1,115 @@
+//! `override-detached`.
+
+use super::{Rule, span};
+use crate::config::{RuleId, Severity};
+use crate::find::{Form, ImageEntry, Role, Scope, is_pattern, split};
+use crate::image::Name;
+use crate::kustomize::{Build, Builds, Flow, Origin, Transformer};
+use crate::lint::{Context, Finding, Related};
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::OverrideDetached,
+    summary: "An override of kustomize no longer matches its image, which was renamed below it.",
+    severity: Severity::Error,
+    fix: "none: the message says which name the entry has to match.",
+    page: include_str!("override_detached.md"),
+    find,
+};
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut builds = Builds::new(context.inventory, context.graph);
+    for (path, kustomization) in context.graph.kustomizations() {
+        let Some(directory) = path.parent() else { continue };
+        // A component sees what those that list it have gathered.
+        if kustomization.component || kustomization.images.is_empty() {
+            continue;
+        }
+        let Some(routes) = context.config.routes(path.as_str()) else { continue };
+        let suspects: Vec<(usize, &ImageEntry, String)> = kustomization
+            .images
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| Some((index, entry, other_name(&entry.name, routes)?)))
+            .collect();
+        if suspects.is_empty() {
+            continue;
+        }
+        // Without entries of its own: what they see.
+        builds.set_entries(&directory, Vec::new());
+        let flows = builds.output(&Build { directory: directory.clone(), over: None }, &[]);
+        builds.reset(&directory);
+        let layers = context.graph.layers(path);
+        for (index, entry, other) in suspects {
+            let matcher = Transformer::new(entry);
+            let seen = flows.iter().any(|flow| matcher.matches(&flow.planned));
+            // An entry before it may make the name that it matches.
+            let made = kustomization
+                .images
+                .iter()
+                .take(index)
+                .any(|before| before.new_name.as_ref().is_some_and(|name| matcher.matches(name)));
+            let same = |flow: &&Flow| {
+                let name = split(&flow.planned).0;
+                name == other || Name::parse(name).is_ok_and(|name| name.to_string() == other)
+            };
+            let Some(flow) = flows.iter().find(same).filter(|_| !seen && !made && !layers.remote) else {
+                continue;
+            };
+            findings.extend(finding(context, path, index, entry, flow));
+        }
+    }
+    findings
+}
+
+/// What the image of an entry is called on the other side of the cache.
+fn other_name(name: &str, routes: &Routes) -> Option<String> {
+    if is_pattern(name) {
+        return None;
+    }
+    let name = Name::parse(name).ok()?;
+    let other = routes.unmap(&name).or_else(|| routes.map(&name).ok())?;
+    Some(other.to_string())
+}
+
+fn finding(
+    context: &Context<'_>,
+    path: &RepoPath,
+    index: usize,
+    entry: &ImageEntry,
+    flow: &Flow,
+) -> Option<Finding> {
+    let file = context.inventory.files.get(context.inventory.position(path)?)?;
+    let field = format!("images[{index}].name");
+    let mut sites = file.found.sites.iter().zip(&file.sites);
+    let (site, &position) = sites.find(|(site, _)| {
+        site.form == Form::KustomizeName
+            && site.field == field
+            && matches!(&site.role, Role::Matcher(Scope::Kustomization))
+    })?;
+    let sets = [("newTag", &entry.new_tag), ("digest", &entry.digest), ("newName", &entry.new_name)];
+    let set: Vec<&str> = sets.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key).collect();
+    if set.is_empty() {
+        return None;
+    }
+    let seen = split(&flow.planned).0.to_owned();
+    let message = format!(
+        "`{}` matches nothing any more: the image is called `{seen}` below, so its `{}` is lost",
+        entry.name,
+        set.join("`, `")
+    );
+    let mut finding = Finding::new(&RULE, path, position, span(site), message);
+    finding.image = Some(entry.name.clone());
+    finding.subject = site.name.to_string();
+    finding.next = format!("write `name: {seen}`");
+    if let Origin::Site { file, site } = flow.origin
+        && let Some(file) = context.inventory.files.get(file)
+        && let Some(&position) = file.sites.get(site)
+    {
+        let text = "the image that it overrode".to_owned();
+        finding.related.push(Related { path: file.path.clone(), position, text });
+    }
+    Some(finding)
+}

@@ -1,0 +1,34 @@
+//! `unparsed-file`.
+
+use super::Rule;
+use crate::config::{RuleId, Severity};
+use crate::lint::{Context, Finding};
+use crate::yaml::Span;
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::UnparsedFile,
+    summary: "A file does not parse, and was searched as text only.",
+    severity: Severity::Warn,
+    fix: "none.",
+    page: include_str!("unparsed_file.md"),
+    find,
+};
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in &context.inventory.files {
+        // Where no registry is named nothing was missed.
+        if file.found.sites.is_empty() && file.found.mentions.is_empty() {
+            continue;
+        }
+        let places = file.found.errors.iter().zip(&file.errors);
+        for (error, &position) in places {
+            let message = format!("a document does not parse and was searched as text: {}", error.message);
+            let span = Span::new(error.offset, error.offset);
+            let mut finding = Finding::new(&RULE, &file.path, position, span, message);
+            finding.next = "mend the file, or `ignore:` it when it is no manifest".to_owned();
+            findings.push(finding);
+        }
+    }
+    findings
+}

@@ -1,0 +1,77 @@
+//! `wrong-cache`.
+
+use super::{Rule, about};
+use crate::config::{RuleId, Severity};
+use crate::find::Role;
+use crate::image::Name;
+use crate::lint::survey::Standing;
+use crate::lint::{Confidence, Context, Finding};
+use crate::migrate::Why;
+use crate::route::{Routes, upstreams};
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::WrongCache,
+    summary: "A reference names another registry or prefix than the one configured for its path.",
+    severity: Severity::Warn,
+    fix: "none: `pullthru migrate --reverse` with the other registry, then `pullthru migrate`, moves them.",
+    page: include_str!("wrong_cache.md"),
+    find,
+};
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for surveyed in &context.survey.references {
+        let Standing::Left(Why::OtherCache) = &surveyed.standing else { continue };
+        if surveyed.site.role == Role::Artifact && !context.config.artifacts() {
+            continue;
+        }
+        let Some(routes) = context.config.routes(surveyed.file.path.as_str()) else { continue };
+        let name = &surveyed.site.name;
+        let Some((why, upstream, confidence)) = evidence(context, routes, name) else { continue };
+        let reference = surveyed.site.reference();
+        let mut finding = about(&RULE, context, surveyed, format!("`{reference}` {why}"));
+        finding.confidence = confidence;
+        let cached = upstream.and_then(|upstream| routes.map(&upstream).ok());
+        finding.cached = cached.map(|cached| format!("{cached}{}", surveyed.site.tail));
+        finding.next = match &finding.cached {
+            Some(cached) => format!("here it is `{cached}`"),
+            None => format!("this path is configured for `{}`", routes.cache()),
+        };
+        findings.push(finding);
+    }
+    findings
+}
+
+/// What makes a reference to ECR one to a cache: images of one's own are no finding.
+fn evidence(
+    context: &Context<'_>,
+    routes: &Routes,
+    name: &Name,
+) -> Option<(String, Option<Name>, Confidence)> {
+    let here = routes.cache();
+    let targets =
+        context.config.targets().iter().filter_map(|target| Some((target, target.routes.as_ref()?)));
+    for (target, other) in targets {
+        if let Some(upstream) = other.unmap(name) {
+            let of = if target.name.is_empty() { "the rest of the repository" } else { &target.name };
+            let why = format!("names the cache of {of}, and this path has `{here}`");
+            return Some((why, Some(upstream), Confidence::High));
+        }
+    }
+    let below = |prefix: &str| {
+        !prefix.is_empty() && (name.path == prefix || name.path.starts_with(&format!("{prefix}/")))
+    };
+    if let Some(route) = routes.iter().find(|route| below(&route.prefix.to_string())) {
+        let rest = name.path.get(route.prefix.to_string().len() + 1..).unwrap_or_default();
+        let upstream = Name { host: route.host.clone(), path: rest.to_owned() };
+        let upstream = Some(upstream).filter(|upstream| !upstream.path.is_empty());
+        return Some((
+            format!("names a cache of another registry than `{here}`"),
+            upstream,
+            Confidence::High,
+        ));
+    }
+    let known = upstreams().iter().find(|upstream| below(upstream.default_prefix))?;
+    let why = format!("lies under `{}`, which is no configured prefix", known.default_prefix);
+    Some((why, None, Confidence::Low))
+}

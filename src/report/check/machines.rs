@@ -1,0 +1,174 @@
+//! The formats of programs: JSON, GitHub's annotations, SARIF, Markdown, JUnit.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::{CheckReport, EditRow, FindingRow, ShareRow, sentence, told};
+use crate::config::{RuleId, Severity};
+use crate::lint;
+use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
+
+/// Everything for CI systems, whose paths have `prefix` before them.
+fn annotations(report: &CheckReport, prefix: &str) -> Vec<finding::Finding> {
+    report.findings.iter().map(|row| annotation(row, prefix)).collect()
+}
+
+fn annotation(row: &FindingRow, prefix: &str) -> finding::Finding {
+    let replacement = |edit: &EditRow| Replacement {
+        from: (edit.line, edit.column),
+        to: (edit.end_line, edit.end_column),
+        text: edit.text.clone(),
+    };
+    finding::Finding {
+        level: if row.severity == "error" { Level::Error } else { Level::Warning },
+        rule: row.rule,
+        message: told(row),
+        path: format!("{prefix}{}", row.path),
+        line: row.line,
+        column: row.column,
+        subject: row.image.clone().unwrap_or_default(),
+        end: row.end_line.zip(row.end_column),
+        fingerprint: Some(row.fingerprint.clone()),
+        related: row
+            .related
+            .iter()
+            .map(|related| Place {
+                path: format!("{prefix}{}", related.path),
+                line: related.line,
+                column: related.column,
+                text: related.text.clone(),
+            })
+            .collect(),
+        fix: row.fix.as_ref().map(|fix| finding::Fix {
+            title: fix.title.clone(),
+            replacements: fix.edits.iter().map(replacement).collect(),
+        }),
+    }
+}
+
+pub fn json(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    writeln!(out)
+}
+
+/// One finding a line.
+pub fn jsonl(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    for row in &report.findings {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Annotations, and the summary behind them in the log.
+pub fn github(report: &CheckReport, prefix: &str, out: &mut dyn Write) -> io::Result<()> {
+    finding::github(&annotations(report, prefix), out)?;
+    writeln!(out, "{}", sentence(&report.summary))
+}
+
+pub fn sarif(report: &CheckReport, prefix: &str, out: &mut dyn Write) -> io::Result<()> {
+    let rule = |id: &RuleId| {
+        let rule = lint::rule(*id);
+        let level = if rule.severity == Severity::Error { Level::Error } else { Level::Warning };
+        RuleText { id: id.id(), summary: rule.summary, page: Some(rule.document()), level }
+    };
+    let rules: Vec<RuleText> = RuleId::ALL.iter().map(rule).collect();
+    finding::sarif(&annotations(report, prefix), &rules, out)
+}
+
+/// Characters of a table: a comment on a pull request holds 65,536.
+const TABLE: usize = 50_000;
+
+/// For a comment on a pull request, or a step's summary: the worst first.
+pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    let summary = &report.summary;
+    writeln!(out, "**pullthru check**: {}\n", sentence(summary))?;
+    writeln!(out, "| | through the cache | bypassing it | left |\n|---|---|---|---|")?;
+    for (name, share) in [("images", summary.images), ("references", summary.references)] {
+        let ShareRow { through, bypassing, left, percent } = share;
+        writeln!(out, "| {name} | {through} ({percent} %) | {bypassing} | {left} |")?;
+    }
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| | rule | where | what is so | what to do |\n|---|---|---|---|---|")?;
+    let of = |severity| report.findings.iter().filter(move |row| row.severity == severity);
+    let mut left = TABLE;
+    let (mut shown, total) = (0, report.findings.len());
+    for row in of("error").chain(of("warning")) {
+        let line = format!(
+            "| {} | {} | `{}:{}` | {} | {} |\n",
+            row.severity,
+            row.rule,
+            cell(&row.path).replace('`', "'"),
+            row.line,
+            cell(&row.message),
+            cell(&row.next)
+        );
+        let Some(rest) = left.checked_sub(line.len()) else { break };
+        left = rest;
+        shown += 1;
+        out.write_all(line.as_bytes())?;
+    }
+    if shown < total {
+        writeln!(out, "\nand {} more: `pullthru check` lists them", total - shown)?;
+    }
+    Ok(())
+}
+
+/// JUnit's XML, as CI systems read it: a suite a file, a case a finding; errors fail, warnings are told.
+pub fn junit(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    let mut files: BTreeMap<&str, Vec<&FindingRow>> = BTreeMap::new();
+    for row in &report.findings {
+        files.entry(&row.path).or_default().push(row);
+    }
+    let (tests, failures) = (report.findings.len().max(1), report.summary.errors);
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    writeln!(out, "<testsuites name=\"pullthru check\" tests=\"{tests}\" failures=\"{failures}\">")?;
+    if files.is_empty() {
+        // Readers take a run without a case for one that did not happen.
+        writeln!(out, "  <testsuite name=\"pullthru\" tests=\"1\" failures=\"0\">")?;
+        writeln!(out, "    <testcase name=\"check\" classname=\"pullthru\"/>\n  </testsuite>")?;
+    }
+    for (path, rows) in files {
+        let failures = rows.iter().filter(|row| row.severity == "error").count();
+        let name = xml(path);
+        writeln!(out, "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\">", rows.len())?;
+        for row in rows {
+            let case = format!("{}:{}:{}", row.rule, row.line, row.column);
+            let message = xml(&told(row));
+            writeln!(
+                out,
+                "    <testcase name=\"{case}\" classname=\"{name}\" file=\"{name}\" line=\"{}\">",
+                row.line
+            )?;
+            if row.severity == "error" {
+                writeln!(out, "      <failure type=\"{}\" message=\"{message}\"/>", row.rule)?;
+            } else {
+                writeln!(out, "      <system-out>warning: {message}</system-out>")?;
+            }
+            writeln!(out, "    </testcase>")?;
+        }
+        writeln!(out, "  </testsuite>")?;
+    }
+    writeln!(out, "</testsuites>")
+}
+
+/// XML 1.0 has no control characters, not even escaped ones.
+fn xml(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' | '\r' => escaped.push(' '),
+            character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push('\u{fffd}')
+            }
+            character => escaped.push(character),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,279 @@
+//! Findings of `check`, as people and programs read them: [`CheckReport`] is what is told, [`human`] tells it to people,
+//! the functions of `machines` to programs.
+
+mod human;
+mod machines;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::excerpt::{Excerpt, printable};
+pub use human::human;
+pub use machines::{github, json, jsonl, junit, markdown, sarif};
+
+use super::count;
+use crate::config::Severity;
+use crate::lint::{self, Checked, Finding, Safety, Share};
+use crate::tree::{LineIndex, Position, RepoPath};
+use crate::yaml::Span;
+
+/// `pullthru/check/v1`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckReport {
+    /// Always `pullthru/check/v1`.
+    pub schema: &'static str,
+    pub summary: CheckSummary,
+    pub findings: Vec<FindingRow>,
+    /// Fingerprints of the baseline that nothing answers to any more: write it again.
+    pub stale: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckSummary {
+    pub errors: usize,
+    pub warnings: usize,
+    /// Findings that `--fix` mends, and those that `--unsafe-fixes` mends besides.
+    pub fixable: usize,
+    pub fixable_unsafely: usize,
+    /// Mended in this run.
+    pub fixed: usize,
+    /// Silenced by comments and `lint-ignore:`.
+    pub ignored: usize,
+    /// Silenced by the baseline.
+    pub baselined: usize,
+    /// Distinct images, each by the worst of its references.
+    pub images: ShareRow,
+    /// Places that name an image.
+    pub references: ShareRow,
+}
+
+/// How far the migration is.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareRow {
+    pub through: usize,
+    /// Could go through the cache.
+    pub bypassing: usize,
+    /// Cannot be moved, or not by this program.
+    pub left: usize,
+    /// `through` in hundredths of all.
+    pub percent: usize,
+}
+
+impl From<Share> for ShareRow {
+    fn from(share: Share) -> ShareRow {
+        let Share { through, bypassing, left } = share;
+        ShareRow { through, bypassing, left, percent: share.percent() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingRow {
+    pub rule: &'static str,
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// `high`, `medium` or `low`.
+    pub confidence: &'static str,
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    /// Behind the last character.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<usize>,
+    /// What is so.
+    pub message: String,
+    /// What to do.
+    pub next: String,
+    /// The reference as a node would pull it, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The same through the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<RelatedRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<FixRow>,
+    /// Stable when lines and tags move.
+    pub fingerprint: String,
+    #[serde(skip)]
+    #[schemars(skip)]
+    excerpt: Option<Excerpt>,
+}
+
+/// Another place that a finding is about.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RelatedRow {
+    pub path: String,
+    pub line: usize,
+    pub column: usize,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FixRow {
+    /// `safe` or `unsafe`.
+    pub safety: &'static str,
+    pub title: String,
+    /// In the finding's own file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditRow>,
+    /// Kustomizations that change instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+}
+
+/// The text between two places, the last excluded, and what takes its place.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EditRow {
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub text: String,
+}
+
+impl CheckReport {
+    /// `texts` are the files that have findings.
+    pub fn new(checked: &Checked, fixed: usize, texts: &BTreeMap<RepoPath, String>) -> CheckReport {
+        let indexes: BTreeMap<&RepoPath, LineIndex<'_>> =
+            texts.iter().map(|(path, text)| (path, LineIndex::new(text))).collect();
+        let row = |finding: &Finding| {
+            let text = texts.get(&finding.path).map(String::as_str);
+            row(finding, text.zip(indexes.get(&finding.path)))
+        };
+        let errors = checked.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let fixes = |safety| {
+            let fixes = checked.findings.iter().filter_map(|finding| finding.fix.as_ref());
+            fixes.filter(|fix| fix.safety == safety).count()
+        };
+        CheckReport {
+            schema: "pullthru/check/v1",
+            summary: CheckSummary {
+                errors,
+                warnings: checked.findings.len() - errors,
+                fixable: fixes(Safety::Safe),
+                fixable_unsafely: fixes(Safety::Unsafe),
+                fixed,
+                ignored: checked.silenced.ignored.len(),
+                baselined: checked.silenced.baselined.len(),
+                images: checked.progress.images.into(),
+                references: checked.progress.references.into(),
+            },
+            findings: checked.findings.iter().map(row).collect(),
+            stale: checked.stale.clone(),
+        }
+    }
+}
+
+fn row(finding: &Finding, text: Option<(&str, &LineIndex<'_>)>) -> FindingRow {
+    let Position { line, column } = finding.position;
+    let span = text.map_or(finding.span, |(text, _)| shown(finding, text));
+    let end = text.map(|(_, index)| index.position(span.end)).filter(|_| !span.is_empty());
+    let edits = |fix: &lint::Fix| {
+        let Some((_, index)) = text else { return Vec::new() };
+        let row = |edit: &crate::yaml::Edit| {
+            let (from, to) = (index.position(edit.span.start), index.position(edit.span.end));
+            EditRow {
+                line: from.line,
+                column: from.column,
+                end_line: to.line,
+                end_column: to.column,
+                text: edit.text.clone(),
+            }
+        };
+        fix.edits.iter().map(row).collect()
+    };
+    FindingRow {
+        rule: finding.rule.id(),
+        severity: if finding.severity == Severity::Error { "error" } else { "warning" },
+        confidence: finding.confidence.id(),
+        path: finding.path.to_string(),
+        line,
+        column,
+        end_line: end.map(|end| end.line),
+        end_column: end.map(|end| end.column),
+        message: plain(&finding.message),
+        next: plain(&finding.next),
+        image: finding.image.clone(),
+        cached: finding.cached.clone(),
+        related: finding
+            .related
+            .iter()
+            .map(|related| RelatedRow {
+                path: related.path.to_string(),
+                line: related.position.line,
+                column: related.position.column,
+                text: plain(&related.text),
+            })
+            .collect(),
+        fix: finding.fix.as_ref().map(|fix| FixRow {
+            safety: fix.safety.id(),
+            title: fix.title.clone(),
+            edits: edits(fix),
+            by: fix.by.iter().map(ToString::to_string).collect(),
+        }),
+        fingerprint: finding.fingerprint.clone(),
+        excerpt: text.map(|(text, index)| Excerpt::new(&finding.path, text, index, finding.position, span)),
+    }
+}
+
+/// A policy may say anything.
+fn plain(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+/// The name with its tag and digest, where they stand behind it.
+fn shown(finding: &Finding, text: &str) -> Span {
+    let Span { start, end } = finding.span;
+    let image = finding.image.as_deref().unwrap_or_default();
+    let whole = text.get(start..).is_some_and(|rest| rest.starts_with(image));
+    Span::new(start, if whole { end.max(start + image.len()) } else { end })
+}
+
+/// What is so, where it goes, and what to do, in one line.
+fn told(row: &FindingRow) -> String {
+    let to = row.cached.as_ref().map(|cached| format!(" (`{cached}`)")).unwrap_or_default();
+    format!("{}{to}: {}", row.message, row.next)
+}
+
+fn sentence(summary: &CheckSummary) -> String {
+    let CheckSummary { errors, warnings, fixable, fixable_unsafely, .. } = *summary;
+    let mut text = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));
+    let mut more = Vec::new();
+    if summary.fixed > 0 {
+        more.push(format!("{} fixed", summary.fixed));
+    }
+    if fixable > 0 {
+        more.push(format!("{fixable} for `--fix`"));
+    }
+    if fixable_unsafely > 0 {
+        more.push(format!("{fixable_unsafely} for `--fix --unsafe-fixes`"));
+    }
+    if summary.ignored > 0 {
+        more.push(format!("{} ignored", summary.ignored));
+    }
+    if summary.baselined > 0 {
+        more.push(format!("{} in the baseline", summary.baselined));
+    }
+    if !more.is_empty() {
+        text.push_str(&format!("; {}", more.join(", ")));
+    }
+    text
+}
+
+fn standing(share: ShareRow) -> String {
+    format!(
+        "{} through the cache ({} %), {} bypassing it, {} left",
+        share.through, share.percent, share.bypassing, share.left
+    )
+}

@@ -1,0 +1,182 @@
+//! The rules of `check`: a small repository for each, and everything that is found in it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pullthru::config::RuleId;
+use pullthru::lint::rules;
+use serde_json::Value;
+
+use crate::golden::{assert_same, copy_of};
+use crate::scratch::run_in;
+
+/// Relative to the directory, with `/`.
+fn files_of(directory: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                files.push(path.strip_prefix(directory).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+    files
+}
+
+/// One line a finding, as a reviewer wants to read it.
+fn shown(report: &Value) -> String {
+    let mut text = String::new();
+    for row in report["findings"].as_array().unwrap() {
+        let word = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let end = row["endColumn"].as_u64().map(|end| format!("-{end}")).unwrap_or_default();
+        text.push_str(&format!(
+            "{}:{}:{}{end}  {} {} ({})\n    {}\n",
+            word("path"),
+            row["line"],
+            row["column"],
+            word("severity"),
+            word("rule"),
+            word("confidence"),
+            word("message")
+        ));
+        if let Some(cached) = row["cached"].as_str() {
+            text.push_str(&format!("    → {cached}\n"));
+        }
+        text.push_str(&format!("    next: {}\n", word("next")));
+        if let Some(fix) = row["fix"].as_object() {
+            text.push_str(&format!(
+                "    {} fix: {}\n",
+                fix["safety"].as_str().unwrap(),
+                fix["title"].as_str().unwrap()
+            ));
+        }
+        for related in row["related"].as_array().into_iter().flatten() {
+            let place = format!("{}:{}", related["path"].as_str().unwrap(), related["line"]);
+            text.push_str(&format!("    {place}  {}\n", related["text"].as_str().unwrap()));
+        }
+    }
+    text
+}
+
+#[test]
+fn every_rule_finds_what_it_says() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules");
+    let mut seen = BTreeSet::new();
+    for entry in std::fs::read_dir(rules).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let copy = copy_of(&format!("testdata/rules/{name}"));
+        let (out, err) = run_in(copy.path(), &["check", "--format", "json"]);
+        let report: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{name}: {error}: {err}"));
+        assert_same(&format!("testdata/expected/rules/{name}.txt"), &shown(&report));
+        let found =
+            report["findings"].as_array().unwrap().iter().map(|row| row["rule"].as_str().unwrap().to_owned());
+        let found: BTreeSet<String> = found.collect();
+        if RuleId::ALL.iter().any(|id| id.id() == name) {
+            assert!(found.contains(&name), "{name} is not found in its own repository");
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), RuleId::ALL.len(), "a rule has no repository of its own");
+}
+
+/// A finding of a file is the same when the file is all that is named: what builds it is looked at then.
+#[test]
+fn a_named_file_has_the_findings_of_the_whole_run() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules");
+    let mut files = 0;
+    for entry in std::fs::read_dir(rules).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let copy = copy_of(&format!("testdata/rules/{name}"));
+        let check = |arguments: &[&str]| -> Vec<Value> {
+            let (out, err) = run_in(copy.path(), &[&["check", "--format", "jsonl"], arguments].concat());
+            assert_eq!(err, "", "{name}");
+            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let whole = check(&[]);
+        for path in files_of(copy.path()).iter().filter(|path| *path != "pullthru.yaml") {
+            let of_file: Vec<&Value> = whole.iter().filter(|row| row["path"] == path.as_str()).collect();
+            let path = path.as_str();
+            assert_eq!(check(&[path]).iter().collect::<Vec<_>>(), of_file, "{name}: {path}");
+            files += 1;
+        }
+    }
+    assert!(files > 20, "{files}");
+}
+
+#[test]
+fn every_rule_has_an_id_and_a_page_of_its_own() {
+    let mut ids = BTreeSet::new();
+    for (rule, id) in rules::ALL.into_iter().zip(RuleId::ALL) {
+        assert_eq!(rule.id, id, "the lists differ");
+        assert!(ids.insert(id.id()), "{} twice", id.id());
+        assert!(rule.summary.ends_with('.'), "{}", rule.summary);
+        let document = rule.document();
+        for heading in ["## What it finds", "## Why it matters", "## Example", "## What to do"] {
+            assert_eq!(document.matches(heading).count(), 1, "{}: {heading}", id.id());
+        }
+        assert_same(&format!("docs/rules/{}.md", id.id()), &document);
+    }
+    assert_same("docs/rules/README.md", &rules::index());
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
+    let pages = std::fs::read_dir(pages).unwrap().count();
+    assert_eq!(pages, RuleId::ALL.len() + 1, "a page without a rule");
+}
+
+#[test]
+fn explain_prints_the_page() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for id in RuleId::ALL {
+        let (out, err) = run_in(here, &["explain", id.id()]);
+        assert_eq!(err, "");
+        assert!(out.starts_with(id.id()) && out.contains("What to do\n"), "{out}");
+        assert!(!out.contains("```") && !out.contains("](") && !out.contains('\x1b'), "{out}");
+    }
+    let (out, _) = run_in(here, &["explain"]);
+    assert_eq!(out.lines().count(), RuleId::ALL.len());
+    let (out, err) = run_in(here, &["explain", "cold-digests"]);
+    assert!(out.is_empty() && err.contains("did you mean `cold-digest`?"), "{err}");
+}
+
+/// What policies miss is missed before a migration and after it, when nothing names the upstream any more but they.
+#[test]
+fn policies_are_looked_at_by_themselves() {
+    let copy = copy_of("testdata/fleet");
+    let flags = ["--account", "123456789012", "--region", "ca-central-1"];
+    let missed = || -> Vec<String> {
+        let (out, _) = run_in(copy.path(), &[&["check", "--format", "json"], &flags[..]].concat());
+        let report: Value = serde_json::from_str(&out).unwrap();
+        let rows =
+            report["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "policy-misses-cache");
+        rows.map(|row| format!("{} {} {}", row["fingerprint"], row["confidence"], row["next"])).collect()
+    };
+    let before = missed();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let (_, err) = run_in(copy.path(), &[&["migrate", "--write"], &flags[..]].concat());
+    assert!(err.contains("rewritten"), "{err}");
+    assert_eq!(missed(), before);
+    // With the pattern that is asked for nothing is missed.
+    let policy = copy.path().join("infrastructure/configs/verify-images.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let both = "[\"ghcr.io/amerintlxperts/*\", \"123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/amerintlxperts/*\"]";
+    std::fs::write(&policy, text.replace("[\"ghcr.io/amerintlxperts/*\"]", both)).unwrap();
+    let left = missed();
+    assert!(left.len() == 1 && left[0].contains("renovate.json"), "{left:?}");
+}
+
+/// `artifacts: true` moves sources, and what they verify and log in with has to change.
+#[test]
+fn sources_that_will_move_are_told_of_too() {
+    let copy = copy_of("testdata/rules/policy-misses-cache");
+    let config = copy.path().join("pullthru.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}artifacts: true\n")).unwrap();
+    let (out, _) = run_in(copy.path(), &["check", "--format", "jsonl", "sources.yaml"]);
+    let will =
+        out.lines().filter(|line| line.contains("`OCIRepository/upstream` will be pulled through the cache"));
+    assert_eq!(will.count(), 2, "{out}");
+}
