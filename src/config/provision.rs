@@ -22,6 +22,7 @@ pub type Tags = BTreeMap<String, String>;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Provision {
     /// Tags of everything that AWS can tag, besides `managed-by: pullthru`.
+    #[serde(deserialize_with = "tags")]
     pub tags: Tags,
     /// Which of `upstreams:` get a rule.
     pub upstreams: Extent,
@@ -75,6 +76,7 @@ pub struct Credential {
     /// Days in which a deleted secret can be restored: 7 to 30, or 0 for none. Default: 30.
     #[serde(deserialize_with = "recovery_days")]
     pub recovery_window_days: Option<u8>,
+    #[serde(deserialize_with = "tags")]
     pub tags: Tags,
 }
 
@@ -195,6 +197,7 @@ pub struct Template {
     pub lifecycle: Option<Lifecycle>,
     #[serde(deserialize_with = "access")]
     pub access: Option<Access>,
+    #[serde(deserialize_with = "tags")]
     pub tags: Tags,
     /// The role with which ECR tags and encrypts. Default: one is made when the template has tags or KMS.
     #[serde(deserialize_with = "parsed_some")]
@@ -369,7 +372,7 @@ pub struct OwnRepositories {
     pub lifecycle: Option<Lifecycle>,
     #[serde(default, deserialize_with = "access")]
     pub access: Option<Access>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tags")]
     pub tags: Tags,
     /// `destroy` may remove them with their images.
     #[serde(default)]
@@ -588,6 +591,34 @@ where
     T: FromStr<Err: fmt::Display>,
 {
     Ok(Vec::<Element<T>>::deserialize(deserializer)?.into_iter().map(|element| element.0).collect())
+}
+
+/// Tags as every service takes them (AWS general reference, "Tag naming limits and requirements").
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+    let tags = Tags::deserialize(deserializer)?;
+    let plain = |text: &str| {
+        let is_plain =
+            |c: char| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c);
+        text.chars().all(is_plain)
+    };
+    for (name, value) in &tags {
+        if name.is_empty() || name.chars().count() > 128 || value.chars().count() > 256 {
+            return Err(de::Error::custom(format!(
+                "the tag `{name}` is too long or empty: a name has 1 to 128 characters, a value 256 at most"
+            )));
+        }
+        if name.to_lowercase().starts_with("aws:") {
+            return Err(de::Error::custom(format!(
+                "the tag `{name}` begins with `aws:`, which AWS keeps for itself"
+            )));
+        }
+        if !plain(name) || !plain(value) {
+            return Err(de::Error::custom(format!(
+                "the tag `{name}: {value}` has a character that AWS does not take: write letters, digits, spaces and `_.:/=+-@`"
+            )));
+        }
+    }
+    Ok(tags)
 }
 
 fn recovery_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
