@@ -89,6 +89,7 @@ impl Desired {
             prefixes: Vec::new(),
             repositories: Vec::new(),
             name_prefix: sources.provision.iam.name_prefix.clone(),
+            tags: false,
         };
         let mut build = Build {
             sources,
@@ -254,6 +255,7 @@ impl Build<'_> {
             }
         }
         self.desired.templates.sort_by(|a, b| a.prefix.cmp(&b.prefix));
+        self.desired.scope.tags = self.desired.templates.iter().any(|template| !template.tags.is_empty());
         self.template_role();
     }
 

@@ -22,6 +22,8 @@ pub struct Scope {
     pub repositories: Vec<String>,
     /// What names of policies and roles begin with.
     pub name_prefix: String,
+    /// Do templates tag what is made by a pull?
+    pub tags: bool,
 }
 
 /// What pulls of what is there need (user guide, "Private repository policy examples").
@@ -84,7 +86,10 @@ impl Scope {
     }
 
     fn import(&self, more: &[&str]) -> Value {
-        allow("Import", &[&PULL[..], &IMPORT, more].concat(), self.cached())
+        // Where a template tags, whoever pulls first has to be allowed to tag: by a policy of their own, since a
+        // registry's does not count for that (user guide, the same page).
+        let tag = if self.tags { &["ecr:TagResource"][..] } else { &[] };
+        allow("Import", &[&PULL[..], &IMPORT, tag, more].concat(), self.cached())
     }
 
     fn pull_own(&self) -> Value {

@@ -114,6 +114,7 @@ async fn aws_peers_provision_is_allowed_by_its_own_policy_and_by_no_less() {
         prefixes: vec!["ghcr".to_owned()],
         repositories: Vec::new(),
         name_prefix: "pullthru-".to_owned(),
+        tags: false,
     };
     let mut document = scope.document(PolicyKind::Provision);
     let statements = document["Statement"].as_array_mut().unwrap();

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{FULL, World};
 
 /// Actions that AWS asks for besides the one that is called, or for what the simulation does itself.
-const BESIDES: [&str; 9] = [
+const BESIDES: [&str; 10] = [
     "iam:CreateServiceLinkedRole",
     "iam:PassRole",
     "inspector2:Disable",
@@ -18,7 +18,9 @@ const BESIDES: [&str; 9] = [
     "inspector2:ListAccountPermissions",
     "inspector2:ListCoverage",
     "inspector2:ListFindings",
+    // ECR calls these for who makes or removes a repository under a key.
     "kms:CreateGrant",
+    "kms:RetireGrant",
     // `provision login` is not run here.
     "ecr:GetAuthorizationToken",
 ];
@@ -103,6 +105,7 @@ fn the_policy_for_provision_is_what_provision_calls() {
         prefixes: Vec::new(),
         repositories: Vec::new(),
         name_prefix: "pullthru-".to_owned(),
+        tags: false,
     };
     let document = scope.document(PolicyKind::Provision);
     let mut allowed = BTreeSet::new();
