@@ -81,7 +81,8 @@ const ROLE: [&str; 11] = [
     "iam:UpdateAssumeRolePolicy",
 ];
 
-const KEY: [&str; 10] = [
+/// Who makes or removes a repository under a key needs the grants on it (Amazon ECR user guide, "Encryption at rest").
+const KEY: [&str; 11] = [
     "kms:CreateAlias",
     "kms:CreateGrant",
     "kms:DeleteAlias",
@@ -90,6 +91,7 @@ const KEY: [&str; 10] = [
     "kms:GetKeyPolicy",
     "kms:ListResourceTags",
     "kms:PutKeyPolicy",
+    "kms:RetireGrant",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
 ];
