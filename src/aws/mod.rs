@@ -8,6 +8,7 @@
 pub mod account;
 pub mod desired;
 pub mod document;
+pub mod export;
 pub mod outputs;
 mod permissions;
 pub mod registry;

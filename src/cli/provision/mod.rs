@@ -4,6 +4,7 @@
 mod apply;
 #[cfg(feature = "aws")]
 mod destroy;
+mod export;
 #[cfg(feature = "aws")]
 mod import;
 #[cfg(feature = "aws")]
@@ -55,6 +56,8 @@ enum Command {
     /// Print the `provision:` section of what an account has today
     #[cfg(feature = "aws")]
     Import(import::Args),
+    /// Write a Terraform module, a CloudFormation template, or the documents of IAM
+    Export(export::Args),
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -71,6 +74,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Command::Login(args) => login::run(args, out),
         #[cfg(feature = "aws")]
         Command::Import(args) => import::run(args, out),
+        Command::Export(args) => export::run(args, out),
     }
 }
 

@@ -1,0 +1,61 @@
+//! IAM's documents as files: each of the policies that pullthru knows, and what the roles and the registry have.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{File, registry_policy};
+use crate::aws::Desired;
+use crate::config::PolicyKind;
+
+/// JSON has no comments; statements of ours are named like this.
+const MARK: &str = "\"Sid\": \"Pullthru";
+
+/// All documents, each by its name.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct IamReport {
+    /// `pullthru/iam/v1`
+    pub schema: &'static str,
+    /// Policies of identities: the five kinds, and those of roles (`<role>.<name>`).
+    pub policies: BTreeMap<String, Value>,
+    /// Who may take a role, by its name.
+    pub trust: BTreeMap<String, Value>,
+    /// Policies of the registry (`registry`) and of keys (`key.<alias>`).
+    pub resources: BTreeMap<String, Value>,
+}
+
+/// The documents of a registry.
+pub fn iam(desired: &Desired) -> IamReport {
+    let mut policies: BTreeMap<String, Value> =
+        PolicyKind::ALL.iter().map(|kind| (kind.id().to_owned(), desired.scope.document(*kind))).collect();
+    let mut trust = BTreeMap::new();
+    for role in &desired.roles {
+        let inline = role.inline.iter();
+        policies.extend(inline.map(|(name, document)| (format!("{}.{name}", role.name), document.clone())));
+        trust.insert(role.name.clone(), role.trust.clone());
+    }
+    let keys = desired.keys.iter();
+    let mut resources: BTreeMap<String, Value> =
+        keys.map(|key| (format!("key.{}", key.alias), key.policy.clone())).collect();
+    if let Some(document) = registry_policy(desired) {
+        resources.insert("registry".to_owned(), document);
+    }
+    IamReport { schema: "pullthru/iam/v1", policies, trust, resources }
+}
+
+impl IamReport {
+    /// `<name>.json`, `<role>.trust.json`, `registry.resource.json`.
+    pub fn files(&self) -> Vec<File> {
+        let of = |documents: &BTreeMap<String, Value>, ending: &str| -> Vec<File> {
+            let file = |(name, document): (&String, &Value)| File {
+                name: format!("{}{ending}.json", name.replace('/', "-")),
+                text: format!("{document:#}\n"),
+                mark: MARK,
+            };
+            documents.iter().map(file).collect()
+        };
+        [of(&self.policies, ""), of(&self.trust, ".trust"), of(&self.resources, ".resource")].concat()
+    }
+}

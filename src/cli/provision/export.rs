@@ -1,0 +1,273 @@
+//! `pullthru provision export`.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::DesiredArgs;
+use crate::aws::Desired;
+use crate::aws::export::{self, File};
+use crate::cli::{Outcome, Stop, note};
+use crate::config::PolicyKind;
+use crate::migrate::Prepared;
+use crate::report::{Paint, count, migrate as report};
+use crate::tree::{RepoPath, Repository};
+
+/// Write what the registry is to have for another tool, which then sets it up: no account is asked.
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// A Terraform module: main.tf, secrets.tf, registry.tf, variables.tf, outputs.tf, README.md
+    Terraform(TerraformArgs),
+    /// A CloudFormation template
+    Cloudformation(CloudformationArgs),
+    /// The documents of IAM, as JSON
+    Iam(IamArgs),
+}
+
+/// A Terraform module: main.tf, secrets.tf, registry.tf, variables.tf, outputs.tf, README.md.
+///
+/// Tokens are variables that go into write-only arguments: they are in no file, plan or state.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision export terraform --out terraform/modules/ecr
+  pullthru provision export terraform --out terraform/modules/ecr --check    in a pipeline: is it up to date?")]
+struct TerraformArgs {
+    #[command(flatten)]
+    desired: DesiredArgs,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    /// Directory of the module; it is made when it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// A CloudFormation template, in JSON.
+///
+/// No token goes through it: it makes secrets with a random value, and the real one is written into them afterwards.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision export cloudformation --out ecr.json
+  pullthru provision export cloudformation --out - | cfn-lint -")]
+struct CloudformationArgs {
+    #[command(flatten)]
+    desired: DesiredArgs,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    /// File of the template; `-` prints it
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// The documents of IAM, as JSON: the five policies that pullthru knows, and those of roles, keys and the registry.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision export iam --policy node-pull > node-pull.json
+  pullthru provision export iam --out iam")]
+struct IamArgs {
+    #[command(flatten)]
+    desired: DesiredArgs,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    /// Directory of the files; `-` prints all documents as one object
+    #[arg(long, value_name = "DIR", required_unless_present = "policy", conflicts_with = "policy")]
+    out: Option<PathBuf>,
+
+    /// Print this policy alone
+    #[arg(long, value_enum, value_name = "KIND")]
+    policy: Option<PolicyArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PolicyArg {
+    NodePull,
+    PullOnly,
+    CiPush,
+    Scan,
+    Provision,
+}
+
+impl From<PolicyArg> for PolicyKind {
+    fn from(argument: PolicyArg) -> PolicyKind {
+        match argument {
+            PolicyArg::NodePull => PolicyKind::NodePull,
+            PolicyArg::PullOnly => PolicyKind::PullOnly,
+            PolicyArg::CiPush => PolicyKind::CiPush,
+            PolicyArg::Scan => PolicyKind::Scan,
+            PolicyArg::Provision => PolicyKind::Provision,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Writing {
+    /// Export for this Region of `provision.regions`. Default: the registry's own
+    #[arg(long = "for", value_name = "REGION")]
+    for_region: Option<String>,
+
+    /// Write nothing; show what would change, and exit with 1 when anything would
+    #[arg(long)]
+    check: bool,
+
+    /// Replace files that pullthru did not write
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    match &args.what {
+        What::Terraform(args) => {
+            let desired = one(&args.desired, &args.writing)?;
+            args.writing.write(&args.out, export::terraform(&desired), out)
+        }
+        What::Cloudformation(args) => {
+            let desired = one(&args.desired, &args.writing)?;
+            let template = export::cloudformation(&desired);
+            if is_stdout(&args.out) {
+                args.writing.nothing_to_check()?;
+                out.write_all(template.text.as_bytes())?;
+                return Ok(Outcome::Clean);
+            }
+            let Some(name) = args.out.file_name().and_then(|name| name.to_str()) else {
+                let message = format!("`{}` names no file", args.out.display());
+                return Err(Stop::usage(message, "name one, such as ecr.json"));
+            };
+            let directory = match args.out.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                _ => Path::new("."),
+            };
+            args.writing.write(directory, vec![File { name: name.to_owned(), ..template }], out)
+        }
+        What::Iam(args) => {
+            let desired = one(&args.desired, &args.writing)?;
+            let documents = export::iam(&desired);
+            let json = match (&args.policy, &args.out) {
+                (Some(kind), _) => serde_json::to_string_pretty(&desired.scope.document((*kind).into())),
+                (None, Some(directory)) if !is_stdout(directory) => {
+                    return args.writing.write(directory, documents.files(), out);
+                }
+                _ => serde_json::to_string_pretty(&documents),
+            };
+            args.writing.nothing_to_check()?;
+            writeln!(out, "{}", json.map_err(std::io::Error::from)?)?;
+            Ok(Outcome::Clean)
+        }
+    }
+}
+
+/// As a person would write it.
+fn joined(directory: &Path, name: &str) -> PathBuf {
+    if directory == Path::new(".") { PathBuf::from(name) } else { directory.join(name) }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What one Region is to have, with what a person should know said.
+fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, Stop> {
+    let mut all = args.desired()?;
+    let names: Vec<String> = all.iter().map(|desired| desired.registry.region.to_string()).collect();
+    let index = match &writing.for_region {
+        None => 0,
+        Some(region) => names.iter().position(|name| name == region).ok_or_else(|| {
+            let message = format!("`{region}` is not provisioned");
+            Stop::usage(message, format!("`provision:` is for {}", names.join(", ")))
+        })?,
+    };
+    if index >= all.len() {
+        return Err(Stop::usage("there is no Region to export for", "add `--region`"));
+    }
+    let desired = all.swap_remove(index);
+    for text in export::notes(&desired) {
+        note(&format!("note: {text}"));
+    }
+    if writing.for_region.is_none()
+        && let [_, others @ ..] = names.as_slice()
+        && !others.is_empty()
+    {
+        let others = others.join(", ");
+        note(&format!("note: provisioned too, each with an export of its own (`--for REGION`): {others}"));
+    }
+    Ok(desired)
+}
+
+impl Writing {
+    fn nothing_to_check(&self) -> Result<(), Stop> {
+        if self.check || self.force {
+            return Err(Stop::usage(
+                "`--check` and `--force` are about files, and none is written",
+                "name one with `--out`",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Files that are as they should be stay; those that pullthru did not write are not touched unless asked.
+    fn write(&self, directory: &Path, files: Vec<File>, out: &mut dyn Write) -> Result<Outcome, Stop> {
+        let total = files.len();
+        let mut changes = Vec::new();
+        let mut foreign = Vec::new();
+        for file in files {
+            let old = match std::fs::read(directory.join(&file.name)) {
+                Ok(bytes) => Some(bytes),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => {
+                    let path = directory.join(&file.name);
+                    return Err(
+                        std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display())).into()
+                    );
+                }
+            };
+            if old.as_deref() == Some(file.text.as_bytes()) {
+                continue;
+            }
+            let old = old.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            if old.as_ref().is_some_and(|old| !old.contains(file.mark)) {
+                foreign.push(format!("`{}`", joined(directory, &file.name).display()));
+            }
+            let path = RepoPath::new(&file.name)
+                .ok_or_else(|| Stop::usage(format!("`{}` is no file name", file.name), "name another"))?;
+            changes.push(Prepared { path, old, new: Some(file.text) });
+        }
+        if self.check {
+            report::diff(&changes, out, Paint::for_stdout())?;
+            return Ok(if changes.is_empty() { Outcome::Clean } else { Outcome::Findings });
+        }
+        if !foreign.is_empty() && !self.force {
+            return Err(Stop::usage(
+                format!("{} exists, and pullthru did not write it", foreign.join(", ")),
+                "look at the difference with `--check`; move it, or replace it with `--force`",
+            ));
+        }
+        if changes.is_empty() {
+            writeln!(out, "{} up to date", count(total, "file"))?;
+            return Ok(Outcome::Clean);
+        }
+        std::fs::create_dir_all(directory)?;
+        let place = Repository::at(directory)?;
+        let mut outcome = Outcome::Clean;
+        for change in &changes {
+            match change.write(&place) {
+                Ok(()) => writeln!(out, "wrote {}", joined(directory, change.path.as_str()).display())?,
+                Err(error) => {
+                    note(&format!("error: {error}"));
+                    outcome = Outcome::Failure;
+                }
+            }
+        }
+        Ok(outcome)
+    }
+}
