@@ -25,6 +25,7 @@ mod emit_markers;
 mod emit_merge;
 mod emit_renovate;
 mod explained;
+mod export;
 mod fleet;
 mod flux_rules;
 mod forms;

@@ -1,5 +1,6 @@
 //! Published JSON Schemas are those of the types, and what the commands print is valid by them.
 
+use pullthru::aws::export::IamReport;
 use pullthru::cost::PriceFile;
 use pullthru::report::cost::CostReport;
 use pullthru::report::prices::PriceTable;
@@ -12,6 +13,7 @@ use crate::golden::assert_same;
 fn the_schemas_are_those_of_the_types() {
     let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
+    assert_same("schema/iam.v1.json", &text(schemars::schema_for!(IamReport)));
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
     assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));
     assert_same("schema/warming.v1.json", &text(schemars::schema_for!(WarmReport)));

@@ -1,0 +1,45 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.66"
+    }
+  }
+}
+
+locals {
+  account_id = "123456789012"
+  region     = "ca-central-1"
+  registry   = "123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+}
+
+# The policies below name this account and Region: a provider of another one stops here.
+data "aws_caller_identity" "current" {
+  lifecycle {
+    postcondition {
+      condition     = self.account_id == local.account_id
+      error_message = "The module is for account ${local.account_id}, and the provider's is ${self.account_id}."
+    }
+  }
+}
+
+data "aws_region" "current" {
+  lifecycle {
+    postcondition {
+      condition     = self.region == local.region
+      error_message = "The module is for Region ${local.region}, and the provider's is ${self.region}."
+    }
+  }
+}
+
+resource "aws_ecr_pull_through_cache_rule" "ghcr" {
+  ecr_repository_prefix = "ghcr"
+  upstream_registry_url = "ghcr.io"
+  credential_arn        = aws_secretsmanager_secret.ghcr.arn
+
+  depends_on = [aws_secretsmanager_secret_version.ghcr]
+}

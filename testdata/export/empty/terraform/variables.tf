@@ -1,0 +1,64 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+variable "ghcr_username" {
+  description = "User of the login at ghcr.io. It is written with the token: raise ghcr_token_version with it."
+  type        = string
+
+  validation {
+    condition     = length(trimspace(var.ghcr_username)) > 0
+    error_message = "The user's name is empty."
+  }
+}
+
+variable "ghcr_token" {
+  description = "Token of the login at ghcr.io: a personal access token (classic) with the scope read:packages. Set it by TF_VAR_ghcr_token."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+  nullable    = false
+
+  validation {
+    condition     = length(var.ghcr_token) > 0
+    error_message = "The token is empty."
+  }
+
+  validation {
+    condition     = !startswith(var.ghcr_token, "github_pat_")
+    error_message = "GitHub's fine-grained tokens cannot read packages: make a classic one with the scope read:packages."
+  }
+}
+
+variable "ghcr_token_version" {
+  description = "Raise it by one to write another token for ghcr.io."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.ghcr_token_version >= 1 && floor(var.ghcr_token_version) == var.ghcr_token_version
+    error_message = "The version is a whole number from 1."
+  }
+}
+
+variable "ghcr_recovery_window_days" {
+  description = "Days in which the deleted secret can be restored; 0 for none."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.ghcr_recovery_window_days == 0 || (var.ghcr_recovery_window_days >= 7 && var.ghcr_recovery_window_days <= 30)
+    error_message = "The period is 0, or 7 to 30 days."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that AWS can tag."
+  type        = map(string)
+  default = {
+    managed-by = "terraform"
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.tags) : length(name) <= 128 && !startswith(lower(name), "aws:")])
+    error_message = "A tag's name has 128 characters at most, and does not begin with aws:."
+  }
+}

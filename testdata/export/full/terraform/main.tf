@@ -1,0 +1,1125 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.66"
+    }
+  }
+}
+
+locals {
+  account_id = "123456789012"
+  region     = "ca-central-1"
+  registry   = "123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+}
+
+# The policies below name this account and Region: a provider of another one stops here.
+data "aws_caller_identity" "current" {
+  lifecycle {
+    postcondition {
+      condition     = self.account_id == local.account_id
+      error_message = "The module is for account ${local.account_id}, and the provider's is ${self.account_id}."
+    }
+  }
+}
+
+data "aws_region" "current" {
+  lifecycle {
+    postcondition {
+      condition     = self.region == local.region
+      error_message = "The module is for Region ${local.region}, and the provider's is ${self.region}."
+    }
+  }
+}
+
+resource "aws_kms_key" "ecr_own" {
+  description             = "layers of ECR repositories; made by pullthru"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.key_deletion_window_days
+  policy = jsonencode({
+    Statement = [
+      {
+        Action = "kms:*"
+        Effect = "Allow"
+        Principal = {
+          AWS = "arn:aws:iam::123456789012:root"
+        }
+        Resource = "*"
+        Sid      = "PullthruAccount"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_kms_alias" "ecr_own" {
+  name          = "alias/ecr-own"
+  target_key_id = aws_kms_key.ecr_own.key_id
+}
+
+resource "aws_kms_key" "ecr_cache" {
+  description             = "layers of ECR repositories; made by pullthru"
+  enable_key_rotation     = true
+  deletion_window_in_days = var.key_deletion_window_days
+  policy = jsonencode({
+    Statement = [
+      {
+        Action = "kms:*"
+        Effect = "Allow"
+        Principal = {
+          AWS = "arn:aws:iam::123456789012:root"
+        }
+        Resource = "*"
+        Sid      = "PullthruAccount"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_kms_alias" "ecr_cache" {
+  name          = "alias/ecr-cache"
+  target_key_id = aws_kms_key.ecr_cache.key_id
+}
+
+resource "aws_iam_role" "cache_template" {
+  name        = "cache-template"
+  description = "ECR makes repositories with tags and KMS by it; made by pullthru"
+  assume_role_policy = jsonencode({
+    Statement = [
+      {
+        Action = "sts:AssumeRole"
+        Condition = {
+          StringEquals = {
+            "aws:SourceAccount" = "123456789012"
+          }
+        }
+        Effect = "Allow"
+        Principal = {
+          Service = "ecr.amazonaws.com"
+        }
+        Sid = "PullthruTrust"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_role_policy" "cache_template" {
+  for_each = {
+    repositories = jsonencode({
+      Statement = [
+        {
+          Action   = ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"]
+          Effect   = "Allow"
+          Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
+          Sid      = "PullthruRepositories"
+        },
+        {
+          Action   = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
+          Effect   = "Allow"
+          Resource = ["arn:aws:kms:ca-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
+          Sid      = "PullthruKeys"
+        },
+        {
+          Action = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
+          Condition = {
+            "ForAnyValue:StringEquals" = {
+              "kms:ResourceAliases" = ["alias/ecr-cache"]
+            }
+          }
+          Effect   = "Allow"
+          Resource = ["arn:aws:kms:ca-central-1:123456789012:key/*"]
+          Sid      = "PullthruMadeKeys"
+        },
+      ]
+      Version = "2012-10-17"
+    })
+  }
+
+  name   = each.key
+  role   = aws_iam_role.cache_template.name
+  policy = each.value
+}
+
+resource "aws_iam_role" "github_push" {
+  name        = "github-push"
+  description = "workflows of GitHub push images by it; made by pullthru"
+  assume_role_policy = jsonencode({
+    Statement = [
+      {
+        Action = "sts:AssumeRoleWithWebIdentity"
+        Condition = {
+          StringEquals = {
+            "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          }
+          StringLike = {
+            "token.actions.githubusercontent.com:sub" = ["repo:my-org/app:ref:refs/heads/main", "repo:my-org/worker:ref:refs/heads/main"]
+          }
+        }
+        Effect = "Allow"
+        Principal = {
+          Federated = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+        }
+        Sid = "PullthruTrust"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_policy" "cache_ci_push" {
+  name        = "cache-ci-push"
+  description = "pushes to the team's repositories; made by pullthru"
+  policy = jsonencode({
+    Statement = [
+      {
+        Action   = ["ecr:GetAuthorizationToken"]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruLogin"
+      },
+      {
+        Action = [
+          "ecr:BatchCheckLayerAvailability",
+          "ecr:BatchGetImage",
+          "ecr:CompleteLayerUpload",
+          "ecr:DescribeImages",
+          "ecr:GetDownloadUrlForLayer",
+          "ecr:InitiateLayerUpload",
+          "ecr:ListImages",
+          "ecr:PutImage",
+          "ecr:UploadLayerPart",
+        ]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+        ]
+        Sid = "PullthruPush"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "cache_ci_push" {
+  for_each = {
+    github-push = aws_iam_role.github_push.name
+  }
+
+  role       = each.value
+  policy_arn = aws_iam_policy.cache_ci_push.arn
+}
+
+resource "aws_iam_policy" "cache_node_pull" {
+  name        = "cache-node-pull"
+  description = "nodes pull through the cache, the first time too; made by pullthru"
+  policy = jsonencode({
+    Statement = [
+      {
+        Action   = ["ecr:GetAuthorizationToken"]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruLogin"
+      },
+      {
+        Action = [
+          "ecr:BatchCheckLayerAvailability",
+          "ecr:BatchGetImage",
+          "ecr:BatchImportUpstreamImage",
+          "ecr:CreateRepository",
+          "ecr:GetDownloadUrlForLayer",
+          "ecr:TagResource",
+        ]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+        ]
+        Sid = "PullthruImport"
+      },
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+        ]
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "cache_node_pull" {
+  for_each = {
+    nodes-blue  = "nodes-blue"
+    nodes-green = "nodes-green"
+  }
+
+  role       = each.value
+  policy_arn = aws_iam_policy.cache_node_pull.arn
+}
+
+resource "aws_iam_policy" "cache_provision" {
+  name        = "cache-provision"
+  description = "sets up the cache; made by pullthru"
+  policy = jsonencode({
+    Statement = [
+      {
+        Action = [
+          "ecr:CreatePullThroughCacheRule",
+          "ecr:CreateRepositoryCreationTemplate",
+          "ecr:DeletePullThroughCacheRule",
+          "ecr:DeleteRegistryPolicy",
+          "ecr:DeleteRepositoryCreationTemplate",
+          "ecr:DescribePullThroughCacheRules",
+          "ecr:DescribeRegistry",
+          "ecr:DescribeRepositoryCreationTemplates",
+          "ecr:GetAuthorizationToken",
+          "ecr:GetRegistryPolicy",
+          "ecr:GetRegistryScanningConfiguration",
+          "ecr:PutRegistryPolicy",
+          "ecr:PutRegistryScanningConfiguration",
+          "ecr:PutReplicationConfiguration",
+          "ecr:UpdatePullThroughCacheRule",
+          "ecr:UpdateRepositoryCreationTemplate",
+          "ecr:ValidatePullThroughCacheRule",
+        ]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruRegistry"
+      },
+      {
+        Action = [
+          "inspector2:Disable",
+          "inspector2:Enable",
+          "inspector2:ListAccountPermissions",
+          "inspector2:ListCoverage",
+          "inspector2:ListFindings",
+        ]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruEnhancedScanning"
+      },
+      {
+        Action = [
+          "ecr:CreateRepository",
+          "ecr:DeleteLifecyclePolicy",
+          "ecr:DeleteRepository",
+          "ecr:DeleteRepositoryPolicy",
+          "ecr:DescribeImages",
+          "ecr:DescribeRepositories",
+          "ecr:GetLifecyclePolicy",
+          "ecr:GetLifecyclePolicyPreview",
+          "ecr:GetRepositoryPolicy",
+          "ecr:ListTagsForResource",
+          "ecr:PutImageScanningConfiguration",
+          "ecr:PutImageTagMutability",
+          "ecr:PutLifecyclePolicy",
+          "ecr:SetRepositoryPolicy",
+          "ecr:StartLifecyclePolicyPreview",
+          "ecr:TagResource",
+        ]
+        Effect   = "Allow"
+        Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
+        Sid      = "PullthruOwnRepositories"
+      },
+      {
+        Action = [
+          "secretsmanager:CreateSecret",
+          "secretsmanager:DeleteSecret",
+          "secretsmanager:DescribeSecret",
+          "secretsmanager:GetSecretValue",
+          "secretsmanager:PutSecretValue",
+          "secretsmanager:RestoreSecret",
+          "secretsmanager:TagResource",
+        ]
+        Effect   = "Allow"
+        Resource = ["arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/*"]
+        Sid      = "PullthruSecrets"
+      },
+      {
+        Action = [
+          "iam:CreatePolicy",
+          "iam:CreatePolicyVersion",
+          "iam:DeletePolicy",
+          "iam:DeletePolicyVersion",
+          "iam:GetPolicy",
+          "iam:GetPolicyVersion",
+          "iam:ListEntitiesForPolicy",
+          "iam:ListPolicyVersions",
+          "iam:TagPolicy",
+        ]
+        Effect   = "Allow"
+        Resource = ["arn:aws:iam::123456789012:policy/cache-*"]
+        Sid      = "PullthruPolicies"
+      },
+      {
+        Action = [
+          "iam:CreateRole",
+          "iam:DeleteRole",
+          "iam:DeleteRolePolicy",
+          "iam:GetRole",
+          "iam:GetRolePolicy",
+          "iam:ListAttachedRolePolicies",
+          "iam:ListRolePolicies",
+          "iam:PassRole",
+          "iam:PutRolePolicy",
+          "iam:TagRole",
+          "iam:UpdateAssumeRolePolicy",
+        ]
+        Effect   = "Allow"
+        Resource = ["arn:aws:iam::123456789012:role/cache-*"]
+        Sid      = "PullthruRoles"
+      },
+      {
+        Action   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+        Effect   = "Allow"
+        Resource = ["arn:aws:iam::123456789012:role/*"]
+        Sid      = "PullthruAttach"
+      },
+      {
+        Action = ["iam:CreateServiceLinkedRole"]
+        Condition = {
+          StringEquals = {
+            "iam:AWSServiceName" = [
+              "ecr.amazonaws.com",
+              "inspector2.amazonaws.com",
+              "pullthroughcache.ecr.amazonaws.com",
+              "replication.ecr.amazonaws.com",
+            ]
+          }
+        }
+        Effect   = "Allow"
+        Resource = ["arn:aws:iam::123456789012:role/aws-service-role/*"]
+        Sid      = "PullthruLinkedRole"
+      },
+      {
+        Action   = ["kms:CreateKey"]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruNewKeys"
+      },
+      {
+        Action = [
+          "kms:CreateAlias",
+          "kms:CreateGrant",
+          "kms:DeleteAlias",
+          "kms:DescribeKey",
+          "kms:EnableKeyRotation",
+          "kms:GetKeyPolicy",
+          "kms:ListResourceTags",
+          "kms:PutKeyPolicy",
+          "kms:RetireGrant",
+          "kms:ScheduleKeyDeletion",
+          "kms:TagResource",
+        ]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:kms:ca-central-1:123456789012:key/*",
+          "arn:aws:kms:ca-central-1:123456789012:alias/*",
+        ]
+        Sid = "PullthruKeysByAlias"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_policy" "cache_pull_only" {
+  name        = "cache-pull-only"
+  description = "pulls of what is in the registry; made by pullthru"
+  policy = jsonencode({
+    Statement = [
+      {
+        Action   = ["ecr:GetAuthorizationToken"]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruLogin"
+      },
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+        ]
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_policy" "cache_scan" {
+  name        = "cache-scan"
+  description = "controllers list tags and pull artifacts; made by pullthru"
+  policy = jsonencode({
+    Statement = [
+      {
+        Action   = ["ecr:GetAuthorizationToken"]
+        Effect   = "Allow"
+        Resource = ["*"]
+        Sid      = "PullthruLogin"
+      },
+      {
+        Action = [
+          "ecr:BatchCheckLayerAvailability",
+          "ecr:BatchGetImage",
+          "ecr:BatchImportUpstreamImage",
+          "ecr:CreateRepository",
+          "ecr:DescribeImages",
+          "ecr:GetDownloadUrlForLayer",
+          "ecr:ListImages",
+          "ecr:TagResource",
+        ]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+        ]
+        Sid = "PullthruImport"
+      },
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+        ]
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "cache_scan" {
+  for_each = {
+    source-controller = "source-controller"
+  }
+
+  role       = each.value
+  policy_arn = aws_iam_policy.cache_scan.arn
+}
+
+resource "aws_ecr_repository_creation_template" "root" {
+  prefix               = "ROOT"
+  description          = "made by pullthru"
+  applied_for          = ["CREATE_ON_PUSH"]
+  image_tag_mutability = "MUTABLE"
+  custom_role_arn      = aws_iam_role.cache_template.arn
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = "arn:aws:kms:ca-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+
+  depends_on = [aws_iam_role_policy.cache_template]
+}
+
+resource "aws_ecr_repository_creation_template" "cgr" {
+  prefix               = "cgr"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository_creation_template" "docker_hub" {
+  prefix               = "docker-hub"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository_creation_template" "ghcr" {
+  prefix               = "ghcr"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository_creation_template" "ghcr_my_org" {
+  prefix               = "ghcr/my-org"
+  description          = "images of my-org"
+  applied_for          = ["PULL_THROUGH_CACHE", "REPLICATION"]
+  image_tag_mutability = "IMMUTABLE_WITH_EXCLUSION"
+  custom_role_arn      = aws_iam_role.cache_template.arn
+  resource_tags = {
+    cost-center = "4711"
+    data        = "internal"
+    team        = "platform"
+  }
+
+  image_tag_mutability_exclusion_filter {
+    filter      = "dev-*"
+    filter_type = "WILDCARD"
+  }
+
+  image_tag_mutability_exclusion_filter {
+    filter      = "latest"
+    filter_type = "WILDCARD"
+  }
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.ecr_cache.arn
+  }
+
+
+  depends_on = [aws_iam_role_policy.cache_template]
+}
+
+resource "aws_ecr_repository_creation_template" "gitlab" {
+  prefix               = "gitlab"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository_creation_template" "k8s" {
+  prefix               = "k8s"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository_creation_template" "shared" {
+  prefix               = "shared"
+  description          = "made by pullthru"
+  applied_for          = ["PULL_THROUGH_CACHE"]
+  image_tag_mutability = "MUTABLE"
+  lifecycle_policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "untagged images go after 7 days"
+        rulePriority = 1
+        selection = {
+          countNumber = 7
+          countType   = "sinceImagePushed"
+          countUnit   = "days"
+          tagStatus   = "untagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 10 tagged images stay"
+        rulePriority = 2
+        selection = {
+          countNumber    = 10
+          countType      = "imageCountMoreThan"
+          tagPatternList = ["*"]
+          tagStatus      = "tagged"
+        }
+      },
+    ]
+  })
+  repository_policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::210987654321:root"]
+        }
+        Sid = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_pull_through_cache_rule" "cgr" {
+  ecr_repository_prefix      = "cgr"
+  upstream_registry_url      = "cgr.dev"
+  upstream_repository_prefix = "my-org"
+  credential_arn             = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf"
+
+  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.cgr]
+}
+
+resource "aws_ecr_pull_through_cache_rule" "docker_hub" {
+  ecr_repository_prefix = "docker-hub"
+  upstream_registry_url = "registry-1.docker.io"
+  credential_arn        = aws_secretsmanager_secret.dockerhub.arn
+
+  depends_on = [
+    aws_secretsmanager_secret_version.dockerhub,
+    aws_ecr_repository_creation_template.root,
+    aws_ecr_repository_creation_template.docker_hub,
+  ]
+}
+
+resource "aws_ecr_pull_through_cache_rule" "ghcr" {
+  ecr_repository_prefix = "ghcr"
+  upstream_registry_url = "ghcr.io"
+  credential_arn        = aws_secretsmanager_secret.ghcr.arn
+
+  depends_on = [
+    aws_secretsmanager_secret_version.ghcr,
+    aws_ecr_repository_creation_template.root,
+    aws_ecr_repository_creation_template.ghcr,
+    aws_ecr_repository_creation_template.ghcr_my_org,
+  ]
+}
+
+resource "aws_ecr_pull_through_cache_rule" "gitlab" {
+  ecr_repository_prefix = "gitlab"
+  upstream_registry_url = "registry.gitlab.com"
+  credential_arn        = aws_secretsmanager_secret.gitlab.arn
+
+  depends_on = [
+    aws_secretsmanager_secret_version.gitlab,
+    aws_ecr_repository_creation_template.root,
+    aws_ecr_repository_creation_template.gitlab,
+  ]
+}
+
+resource "aws_ecr_pull_through_cache_rule" "k8s" {
+  ecr_repository_prefix = "k8s"
+  upstream_registry_url = "registry.k8s.io"
+
+  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.k8s]
+}
+
+resource "aws_ecr_pull_through_cache_rule" "shared" {
+  ecr_repository_prefix = "shared"
+  upstream_registry_url = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+  custom_role_arn       = "arn:aws:iam::123456789012:role/ecr-to-ecr"
+
+  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.shared]
+}
+
+resource "aws_ecr_repository" "sandbox" {
+  name                 = "sandbox"
+  image_tag_mutability = "MUTABLE"
+  force_delete         = true
+  tags = merge(var.tags, {
+    team = "sandbox"
+  })
+
+  encryption_configuration {
+    encryption_type = "KMS"
+  }
+
+  image_scanning_configuration {
+    scan_on_push = false
+  }
+}
+
+resource "aws_ecr_repository" "team_app" {
+  name                 = "team/app"
+  image_tag_mutability = "IMMUTABLE"
+  force_delete         = false
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.ecr_own.arn
+  }
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "team_app" {
+  repository = aws_ecr_repository.team_app.name
+  policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 20 of v* stay"
+        rulePriority = 1
+        selection = {
+          countNumber   = 20
+          countType     = "imageCountMoreThan"
+          tagPrefixList = ["v"]
+          tagStatus     = "tagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 20 of release-* stay"
+        rulePriority = 2
+        selection = {
+          countNumber   = 20
+          countType     = "imageCountMoreThan"
+          tagPrefixList = ["release-"]
+          tagStatus     = "tagged"
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_ecr_repository_policy" "team_app" {
+  repository = aws_ecr_repository.team_app.name
+  policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Condition = {
+          StringEquals = {
+            "aws:PrincipalOrgID" = "o-abcde12345"
+          }
+        }
+        Effect    = "Allow"
+        Principal = "*"
+        Sid       = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}
+
+resource "aws_ecr_repository" "team_worker" {
+  name                 = "team/worker"
+  image_tag_mutability = "IMMUTABLE"
+  force_delete         = false
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.ecr_own.arn
+  }
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "team_worker" {
+  repository = aws_ecr_repository.team_worker.name
+  policy = jsonencode({
+    rules = [
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 20 of v* stay"
+        rulePriority = 1
+        selection = {
+          countNumber   = 20
+          countType     = "imageCountMoreThan"
+          tagPrefixList = ["v"]
+          tagStatus     = "tagged"
+        }
+      },
+      {
+        action = {
+          type = "expire"
+        }
+        description  = "the newest 20 of release-* stay"
+        rulePriority = 2
+        selection = {
+          countNumber   = 20
+          countType     = "imageCountMoreThan"
+          tagPrefixList = ["release-"]
+          tagStatus     = "tagged"
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_ecr_repository_policy" "team_worker" {
+  repository = aws_ecr_repository.team_worker.name
+  policy = jsonencode({
+    Statement = [
+      {
+        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Condition = {
+          StringEquals = {
+            "aws:PrincipalOrgID" = "o-abcde12345"
+          }
+        }
+        Effect    = "Allow"
+        Principal = "*"
+        Sid       = "PullthruPull"
+      },
+    ]
+    Version = "2012-10-17"
+  })
+}

@@ -1,0 +1,79 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+output "ecr_registry_url" {
+  description = "Host that images are pulled from."
+  value       = local.registry
+}
+
+output "cgr_prefix" {
+  description = "Prefix of cgr.dev at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.cgr.ecr_repository_prefix
+}
+
+output "docker_hub_prefix" {
+  description = "Prefix of registry-1.docker.io at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.docker_hub.ecr_repository_prefix
+}
+
+output "ghcr_prefix" {
+  description = "Prefix of ghcr.io at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.ghcr.ecr_repository_prefix
+}
+
+output "gitlab_prefix" {
+  description = "Prefix of registry.gitlab.com at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.gitlab.ecr_repository_prefix
+}
+
+output "k8s_prefix" {
+  description = "Prefix of registry.k8s.io at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.k8s.ecr_repository_prefix
+}
+
+output "shared_prefix" {
+  description = "Prefix of 210987654321.dkr.ecr.eu-west-1.amazonaws.com at the registry; ROOT for none."
+  value       = aws_ecr_pull_through_cache_rule.shared.ecr_repository_prefix
+}
+
+output "chainguard_credential_secret_arn" {
+  description = "ARN of the secret ecr-pullthroughcache/chainguard."
+  value       = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf"
+}
+
+output "dockerhub_credential_secret_arn" {
+  description = "ARN of the secret ecr-pullthroughcache/dockerhub."
+  value       = aws_secretsmanager_secret.dockerhub.arn
+}
+
+output "ghcr_credential_secret_arn" {
+  description = "ARN of the secret ecr-pullthroughcache/ghcr."
+  value       = aws_secretsmanager_secret.ghcr.arn
+}
+
+output "gitlab_credential_secret_arn" {
+  description = "ARN of the secret ecr-pullthroughcache/gitlab."
+  value       = aws_secretsmanager_secret.gitlab.arn
+}
+
+output "repository_urls" {
+  description = "Where images are pushed to, by name of the repository."
+  value = {
+    sandbox       = aws_ecr_repository.sandbox.repository_url
+    "team/app"    = aws_ecr_repository.team_app.repository_url
+    "team/worker" = aws_ecr_repository.team_worker.repository_url
+  }
+}
+
+output "repository_arns" {
+  description = "ARNs by name of the repository."
+  value = {
+    sandbox       = aws_ecr_repository.sandbox.arn
+    "team/app"    = aws_ecr_repository.team_app.arn
+    "team/worker" = aws_ecr_repository.team_worker.arn
+  }
+}
+
+output "docker_login_command" {
+  description = "Logs Docker in at the registry, for 12 hours."
+  value       = "aws ecr get-login-password --region ${local.region} | docker login --username AWS --password-stdin ${local.registry}"
+}

@@ -1,0 +1,66 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+# Looked after elsewhere: arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf
+
+# With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+resource "aws_secretsmanager_secret" "dockerhub" {
+  name                    = "ecr-pullthroughcache/dockerhub"
+  description             = "login at docker.io for Amazon ECR's pull through cache"
+  recovery_window_in_days = var.dockerhub_recovery_window_days
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+# Write-only: the token is in no plan and no state. A higher version writes it again.
+resource "aws_secretsmanager_secret_version" "dockerhub" {
+  secret_id                = aws_secretsmanager_secret.dockerhub.id
+  secret_string_wo_version = var.dockerhub_token_version
+  secret_string_wo = jsonencode({
+    username    = var.dockerhub_username
+    accessToken = var.dockerhub_token
+  })
+}
+
+
+# With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+resource "aws_secretsmanager_secret" "ghcr" {
+  name                    = "ecr-pullthroughcache/ghcr"
+  description             = "login at ghcr.io for Amazon ECR's pull through cache"
+  recovery_window_in_days = var.ghcr_recovery_window_days
+  tags = merge(var.tags, {
+    owner = "apps"
+    team  = "platform"
+  })
+}
+
+# Write-only: the token is in no plan and no state. A higher version writes it again.
+resource "aws_secretsmanager_secret_version" "ghcr" {
+  secret_id                = aws_secretsmanager_secret.ghcr.id
+  secret_string_wo_version = var.ghcr_token_version
+  secret_string_wo = jsonencode({
+    username    = var.ghcr_username
+    accessToken = var.ghcr_token
+  })
+}
+
+
+# With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+resource "aws_secretsmanager_secret" "gitlab" {
+  name                    = "ecr-pullthroughcache/gitlab"
+  description             = "login at registry.gitlab.com for Amazon ECR's pull through cache"
+  recovery_window_in_days = var.gitlab_recovery_window_days
+  tags = merge(var.tags, {
+    team = "platform"
+  })
+}
+
+# Write-only: the token is in no plan and no state. A higher version writes it again.
+resource "aws_secretsmanager_secret_version" "gitlab" {
+  secret_id                = aws_secretsmanager_secret.gitlab.id
+  secret_string_wo_version = var.gitlab_token_version
+  secret_string_wo = jsonencode({
+    username    = var.gitlab_username
+    accessToken = var.gitlab_token
+  })
+}

@@ -1,0 +1,103 @@
+//! What is exported, in full: `testdata/export/<fixture>/`.
+
+use super::Fixture;
+use crate::golden::assert_same;
+
+const MODULE: [&str; 6] = ["main.tf", "secrets.tf", "registry.tf", "variables.tf", "outputs.tf", "README.md"];
+
+#[test]
+fn exports_are_those_of_the_golden_files() {
+    for name in ["empty", "full"] {
+        let fixture = Fixture::new(name);
+        fixture.exported(&["terraform", "--out", "module"]);
+        for file in MODULE {
+            let found = fixture.read(&format!("module/{file}"));
+            assert_same(&format!("testdata/export/{name}/terraform/{file}"), &found);
+        }
+        let template = fixture.exported(&["cloudformation", "--out", "-"]);
+        assert_same(&format!("testdata/export/{name}/cloudformation.json"), &template);
+        let documents = fixture.exported(&["iam", "--out", "-"]);
+        assert_same(&format!("testdata/export/{name}/iam.json"), &documents);
+    }
+}
+
+/// An empty section: a rule, its secret, and nothing of the registry's.
+#[test]
+fn nothing_is_written_for_what_was_not_asked_for() {
+    let fixture = Fixture::new("empty");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let mut resources = Vec::new();
+    for file in MODULE {
+        let text = fixture.read(&format!("module/{file}"));
+        assert!(text.contains("Written by `pullthru provision export terraform`"), "{file}");
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("resource \""));
+        resources.extend(kinds.map(|rest| rest.split('"').next().unwrap().to_owned()));
+    }
+    assert_eq!(
+        resources,
+        ["aws_ecr_pull_through_cache_rule", "aws_secretsmanager_secret", "aws_secretsmanager_secret_version"]
+    );
+    assert_eq!(fixture.read("module/registry.tf").lines().count(), 3);
+    let template: serde_json::Value =
+        serde_json::from_str(&fixture.exported(&["cloudformation", "--out", "-"])).unwrap();
+    let found: Vec<&String> = template["Resources"].as_object().unwrap().keys().collect();
+    assert_eq!(found, ["GhcrRule", "GhcrSecret"]);
+}
+
+/// The further Region has rules, secrets, templates and their keys; what is global stays at home.
+#[test]
+fn another_region_has_an_export_of_its_own() {
+    let fixture = Fixture::new("regions");
+    let home = fixture.export(&["terraform", "--out", "home"]);
+    assert!(
+        home.err.contains("provisioned too, each with an export of its own (`--for REGION`): eu-west-1"),
+        "{}",
+        home.err
+    );
+    let away = fixture.export(&["terraform", "--out", "away", "--for", "eu-west-1"]);
+    assert_eq!((home.code, away.code, away.err.as_str()), (0, 0, ""));
+    let main = fixture.read("away/main.tf");
+    assert!(main.contains("region     = \"eu-west-1\""), "{main}");
+    for kind in ["aws_iam_role\"", "aws_iam_policy\"", "aws_ecr_repository\""] {
+        assert!(fixture.read("home/main.tf").contains(kind), "{kind}");
+        assert!(!main.contains(kind), "{kind}");
+    }
+    // The role of the template is the one that the home's module makes.
+    assert!(
+        main.contains("custom_role_arn      = \"arn:aws:iam::123456789012:role/pullthru-template\""),
+        "{main}"
+    );
+    assert!(main.contains("resource \"aws_kms_key\" \"ecr_cache\""), "{main}");
+    let nowhere = fixture.export(&["terraform", "--out", "x", "--for", "us-east-1"]);
+    assert_eq!(nowhere.code, 2);
+    assert!(nowhere.err.contains("`us-east-1` is not provisioned"), "{}", nowhere.err);
+}
+
+/// IAM would refuse it: better said now.
+#[test]
+fn a_policy_that_is_too_long_is_said() {
+    let fixture = Fixture::new("regions");
+    let regions = "eu-west-1, eu-west-2, eu-west-3, eu-north-1, eu-central-1, us-east-1, us-east-2, us-west-1, us-west-2, ap-south-1, ap-northeast-1, ap-northeast-2, ap-southeast-1, ap-southeast-2, sa-east-1";
+    let config = fixture.read("pullthru.yaml");
+    let config =
+        config.replace("[eu-west-1]", &format!("[{regions}]")).replace("node-pull: {}", "provision: {}");
+    std::fs::write(fixture.path("pullthru.yaml"), config).unwrap();
+    let run = fixture.export(&["iam", "--out", "-"]);
+    assert_eq!(run.code, 0);
+    assert!(run.err.contains("the policy `pullthru-provision` has "), "{}", run.err);
+    assert!(run.err.contains("characters, and IAM takes 6144"), "{}", run.err);
+    assert!(!Fixture::new("full").export(&["iam", "--out", "-"]).err.contains("6144"));
+}
+
+/// Who pulls first has to be allowed to tag where templates tag (Amazon ECR user guide, "IAM permissions required to sync an
+/// upstream registry").
+#[test]
+fn who_pulls_may_tag_where_templates_do() {
+    for (name, tags) in [("empty", false), ("full", true)] {
+        let fixture = Fixture::new(name);
+        for (kind, pulls) in [("node-pull", true), ("scan", true), ("pull-only", false), ("ci-push", false)] {
+            let document = fixture.exported(&["iam", "--policy", kind]);
+            assert_eq!(document.contains("ecr:TagResource"), tags && pulls, "{name} {kind}: {document}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The programs that judge exports, as `.ci/peers aws-export` has installed them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{TOKEN, project};
+use crate::scratch::Run;
+
+/// Versions of Terraform: the oldest that the module is for, and a new one.
+pub(super) const TERRAFORMS: [&str; 2] = ["terraform-oldest", "terraform"];
+
+fn peer(name: &str) -> PathBuf {
+    let path = project().join("target/peers").join(name);
+    assert!(path.exists(), "{} is missing: `.ci/peers aws-export` installs it", path.display());
+    path
+}
+
+fn script(name: &str) -> PathBuf {
+    project().join("tests/it/export/provider").join(name)
+}
+
+fn python(environment: &str) -> Command {
+    let mut command = Command::new(peer(environment).join("bin/python"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+    command
+}
+
+fn run(mut command: Command) -> Run {
+    Run::from(command.output().unwrap())
+}
+
+/// Terraform with the provider that knows schemas only, and every login of the fixtures in its environment.
+pub(super) struct Terraform {
+    version: &'static str,
+    place: tempfile::TempDir,
+}
+
+impl Terraform {
+    pub(super) fn new(version: &'static str) -> Terraform {
+        let place = tempfile::tempdir().unwrap();
+        let provider = place.path().join("terraform-provider-aws");
+        let python = peer("aws-export-venv").join("bin/python");
+        let text =
+            format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", python.display(), script("provider.py").display());
+        fs::write(&provider, text).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&provider, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let config = format!(
+            "provider_installation {{\n  dev_overrides {{\n    \"hashicorp/aws\" = \"{}\"\n  }}\n  direct {{}}\n}}\n",
+            place.path().display()
+        );
+        fs::write(place.path().join("terraformrc"), config).unwrap();
+        Terraform { version, place }
+    }
+
+    /// `terraform …` in the module's directory, for an account's Region.
+    pub(super) fn run(&self, module: &Path, region: &str, arguments: &[&str]) -> Run {
+        let mut command = python(self.version);
+        command.arg(script("terraform.py")).arg(format!("-chdir={}", module.display())).args(arguments);
+        command
+            .env("TF_CLI_CONFIG_FILE", self.place.path().join("terraformrc"))
+            .env("TF_IN_AUTOMATION", "1")
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("STUB_SCHEMA", peer("terraform-aws").join("schema.json"))
+            .env("STUB_REGION", region);
+        for name in ["ghcr", "dockerhub", "gitlab", "ghcr_io_cache", "root"] {
+            command.env(format!("TF_VAR_{name}_token"), TOKEN);
+        }
+        command.env("TF_VAR_ghcr_username", "somebody").env("TF_VAR_root_username", "somebody");
+        run(command)
+    }
+}
+
+/// Everything that a plan file, which is a ZIP archive, holds.
+pub(super) fn unpacked(plan: &Path) -> String {
+    let code = "import sys, zipfile; f = zipfile.ZipFile(sys.argv[1]); [sys.stdout.buffer.write(f.read(n)) for n in f.namelist()]";
+    let mut command = python("aws-export-venv");
+    command.args(["-c", code]).arg(plan);
+    let run = run(command);
+    assert_eq!(run.code, 0, "{}", run.err);
+    run.out
+}
+
+/// A plan's values, by the models of AWS's services.
+pub(super) fn values(plan: &Path) -> Run {
+    let mut command = python("aws-export-venv");
+    command.arg(script("judge_values.py")).arg(plan);
+    run(command)
+}
+
+/// Policies of identities.
+pub(super) fn policies(files: &[PathBuf]) -> Run {
+    let mut command = python("aws-export-venv");
+    command.arg(script("judge_policies.py")).args(files);
+    run(command)
+}
+
+/// A template, for a Region; warnings count.
+pub(super) fn cfn_lint(template: &Path, region: &str) -> Run {
+    let mut command = Command::new(peer("aws-export-venv").join("bin/cfn-lint"));
+    command.arg(template).args(["--regions", region, "--format", "parseable"]).stdin(Stdio::null());
+    run(command)
+}

@@ -1,0 +1,157 @@
+//! The real Terraform says of the modules what it thinks: `fmt`, `validate`, `plan`, `test`.
+
+use std::fs;
+
+use super::judges::{TERRAFORMS, Terraform, unpacked, values};
+use super::{FIXTURES, Fixture, TOKEN, project};
+
+const HOME: &str = "ca-central-1";
+
+#[test]
+#[ignore = "needs `.ci/peers aws-export`"]
+fn export_terraform_formats_validates_and_plans_every_module() {
+    for version in TERRAFORMS {
+        let terraform = Terraform::new(version);
+        let further = [("regions", "eu-west-1")];
+        for (name, region) in FIXTURES.map(|name| (name, HOME)).into_iter().chain(further) {
+            let fixture = Fixture::new(name);
+            fixture.exported(&["terraform", "--out", "module", "--for", region]);
+            let module = fixture.path("module");
+            let formatted = terraform.run(&module, region, &["fmt", "-check", "-diff"]);
+            assert_eq!((formatted.code, formatted.out.as_str()), (0, ""), "{version} {name}");
+            let valid = terraform.run(&module, region, &["validate", "-json"]);
+            let report: serde_json::Value = serde_json::from_str(&valid.out).unwrap();
+            assert_eq!(report["error_count"], 0, "{version} {name}: {}", valid.out);
+            // That the provider is overridden is the one warning.
+            assert_eq!(report["warning_count"], 1, "{version} {name}: {}", valid.out);
+            let plan = fixture.path("plan");
+            let out = format!("-out={}", plan.display());
+            let planned =
+                terraform.run(&module, region, &["plan", "-input=false", "-lock=false", "-no-color", &out]);
+            assert_eq!(planned.code, 0, "{version} {name}: {}{}", planned.out, planned.err);
+            let shown = terraform.run(&module, region, &["show", "-json", plan.to_str().unwrap()]);
+            assert_eq!(shown.code, 0, "{}", shown.err);
+            for text in [&planned.out, &planned.err, &shown.out, &unpacked(&plan)] {
+                assert!(!text.contains(TOKEN), "{version} {name}: the plan holds the token");
+            }
+            fs::write(fixture.path("plan.json"), &shown.out).unwrap();
+            let judged = values(&fixture.path("plan.json"));
+            assert_eq!(judged.code, 0, "{version} {name}: {}{}", judged.out, judged.err);
+            println!("{version} {name} {region}: {}", judged.out.trim());
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs `.ci/peers aws-export`"]
+fn export_terraform_modules_do_what_their_tests_say() {
+    for version in TERRAFORMS {
+        let terraform = Terraform::new(version);
+        for name in ["empty", "full", "odd"] {
+            let fixture = Fixture::new(name);
+            fixture.exported(&["terraform", "--out", "module"]);
+            let test = project().join(format!("testdata/export/{name}/module.tftest.hcl"));
+            fs::copy(test, fixture.path("module/module.tftest.hcl")).unwrap();
+            let run = terraform.run(&fixture.path("module"), HOME, &["test", "-no-color"]);
+            assert_eq!(run.code, 0, "{version} {name}: {}{}", run.out, run.err);
+            let last = run.out.lines().last().unwrap();
+            assert!(last.starts_with("Success!") && !last.contains(" 0 passed"), "{last}");
+            println!("{version} {name}: {last}");
+        }
+    }
+}
+
+/// Each mistake is one that somebody could make in the exporter.
+#[test]
+#[ignore = "needs `.ci/peers aws-export`"]
+fn export_terraform_judges_see_mistakes() {
+    let terraform = Terraform::new("terraform");
+    let fixture = Fixture::new("full");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let module = fixture.path("module");
+    for (file, right, wrong, expected) in [
+        (
+            "main.tf",
+            "\"aws_ecr_pull_through_cache_rule\"",
+            "\"aws_ecr_pull_through_rule\"",
+            "Invalid resource type",
+        ),
+        ("main.tf", "  credential_arn ", "  credential_arm ", "Unsupported argument"),
+        ("main.tf", "  upstream_registry_url = \"ghcr.io\"\n", "", "Missing required argument"),
+        (
+            "main.tf",
+            "aws_iam_role.cache_template.arn",
+            "aws_iam_role.cache_tmplate.arn",
+            "Reference to undeclared resource",
+        ),
+        ("main.tf", "encryption_configuration {", "encryption_config {", "Unsupported block type"),
+        ("registry.tf", "    repository_filter {", "    repository_filters {", "Unsupported block type"),
+        ("outputs.tf", "local.registry", "local.registri", "Reference to undeclared local value"),
+        // An ephemeral value may go into a write-only argument only: the token cannot land in a state.
+        (
+            "secrets.tf",
+            "secret_string_wo = jsonencode",
+            "secret_string = jsonencode",
+            "Invalid use of ephemeral value",
+        ),
+    ] {
+        let path = module.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(right), "{file} has no {right}");
+        fs::write(&path, text.replacen(right, wrong, 1)).unwrap();
+        let mut run = terraform.run(&module, HOME, &["validate", "-no-color"]);
+        if run.code == 0 {
+            run = terraform.run(&module, HOME, &["plan", "-input=false", "-lock=false", "-no-color"]);
+        }
+        assert!(run.code != 0 && run.err.contains(expected), "{wrong}: {} {}", run.code, run.err);
+        fs::write(&path, text).unwrap();
+    }
+    let text = fixture.read("module/main.tf");
+    fs::write(module.join("main.tf"), text.replacen("account_id = ", "account_id   = ", 1)).unwrap();
+    assert_eq!(terraform.run(&module, HOME, &["fmt", "-check"]).code, 3);
+    fs::write(module.join("main.tf"), &text).unwrap();
+    // Another account's provider is stopped by the module itself.
+    let elsewhere =
+        terraform.run(&module, "us-east-1", &["plan", "-input=false", "-lock=false", "-no-color"]);
+    assert!(
+        elsewhere.code == 1 && elsewhere.err.contains("The module is for Region ca-central-1"),
+        "{}",
+        elsewhere.err
+    );
+}
+
+/// Values that Terraform takes and AWS does not.
+#[test]
+#[ignore = "needs `.ci/peers aws-export`"]
+fn export_terraform_values_are_judged_by_the_service_models() {
+    let terraform = Terraform::new("terraform");
+    let fixture = Fixture::new("full");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let plan = fixture.path("plan");
+    let out = format!("-out={}", plan.display());
+    let module = fixture.path("module");
+    terraform.run(&module, HOME, &["plan", "-input=false", "-lock=false", &out]);
+    let right = terraform.run(&module, HOME, &["show", "-json", plan.to_str().unwrap()]).out;
+    for (old, new, expected) in [
+        (r#""ecr_repository_prefix":"ghcr""#, r#""ecr_repository_prefix":"Ghcr""#, "does not match"),
+        (r#""ecr_repository_prefix":"k8s""#, r#""ecr_repository_prefix":"k""#, "is below 2"),
+        (
+            r#"secret:ecr-pullthroughcache/chainguard-AbCdEf""#,
+            r#"secret:chainguard-AbCdEf""#,
+            "does not match",
+        ),
+        (r#""applied_for":["PULL_THROUGH_CACHE""#, r#""applied_for":["PULLTHROUGH""#, "is none of"),
+        (r#""image_tag_mutability":"IMMUTABLE""#, r#""image_tag_mutability":"FIXED""#, "is none of"),
+        (r#""encryption_type":"KMS""#, r#""encryption_type":"kms""#, "is none of"),
+        (r#""scan_type":"ENHANCED""#, r#""scan_type":"INSPECTOR""#, "is none of"),
+        (r#""registry_id":"210987654321""#, r#""registry_id":"2109""#, "does not match"),
+        (r#""name":"alias/ecr-cache""#, r#""name":"alias/ecr cache""#, "does not match"),
+        (r#""role":"nodes-blue""#, r#""role":"nodes/blue""#, "does not match"),
+        (r#""policy_arn":true"#, r#""policy_arn":false"#, "PolicyArn is missing"),
+    ] {
+        assert!(right.contains(old), "the plan has no {old}");
+        fs::write(fixture.path("plan.json"), right.replace(old, new)).unwrap();
+        let judged = values(&fixture.path("plan.json"));
+        assert!(judged.code == 1 && judged.out.contains(expected), "{new}: {}{}", judged.out, judged.err);
+    }
+}
