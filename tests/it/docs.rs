@@ -87,6 +87,8 @@ fn the_guides_show_what_the_commands_print() {
         "docs/init.md",
         "docs/flux.md",
         "docs/check.md",
+        "docs/export.md",
+        "docs/iam.md",
     ] {
         let copy = copy_of("testdata/fleet");
         let (text, commands) = renewed(page, copy.path(), run);
