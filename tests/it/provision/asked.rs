@@ -7,7 +7,7 @@ use super::{TOKEN, World};
 
 /// A terminal of Python's: waits for each text, then types the answer; prints what the terminal showed.
 const TYPIST: &str = r#"
-import os, pty, sys
+import os, pty, sys, termios, time
 words, talk = sys.argv[1].split("\x1f"), sys.argv[2].split("\x1f")
 pid, fd = pty.fork()
 if pid == 0:
@@ -25,7 +25,11 @@ def until(text):
             return
         shown += more
 while talk[0]:
-    until(talk.pop(0))
+    question = talk.pop(0)
+    until(question)
+    # The question stands there a moment before the echo is gone.
+    while question.startswith("Token") and termios.tcgetattr(fd)[3] & termios.ECHO:
+        time.sleep(0.01)
     os.write(fd, (talk.pop(0) + "\n").encode())
     if not talk:
         break

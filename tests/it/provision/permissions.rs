@@ -66,15 +66,10 @@ fn the_policy_for_provision_is_what_provision_calls() {
     // Other rules and policies, less of everything.
     world.scratch.write("pullthru.yaml", format!("{changed}{}", policies.replace("    lifecycle: { keep: 30, tag-prefixes: [v, release-] }\n    access: { pull-organization: o-abcde12345 }\n", "")).as_bytes());
     world.ok(&["apply", "--yes"]);
-    for prefix in ["ghcr"] {
-        let secret = json!({ "Name": "ecr-pullthroughcache/other", "SecretString": "{\"username\":\"a\",\"accessToken\":\"b\"}" });
-        let arn = aws.call("secretsmanager:CreateSecret", secret).unwrap()["ARN"].clone();
-        aws.call(
-            "ecr:UpdatePullThroughCacheRule",
-            json!({ "ecrRepositoryPrefix": prefix, "credentialArn": arn }),
-        )
-        .unwrap();
-    }
+    let secret = json!({ "Name": "ecr-pullthroughcache/other", "SecretString": "{\"username\":\"a\",\"accessToken\":\"b\"}" });
+    let arn = aws.call("secretsmanager:CreateSecret", secret).unwrap()["ARN"].clone();
+    let other = json!({ "ecrRepositoryPrefix": "ghcr", "credentialArn": arn });
+    aws.call("ecr:UpdatePullThroughCacheRule", other).unwrap();
     let key =
         aws.call("kms:DescribeKey", json!({ "KeyId": "alias/images" })).unwrap()["KeyMetadata"]["KeyId"]
             .clone();
