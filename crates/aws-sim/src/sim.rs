@@ -259,13 +259,25 @@ impl AwsSim {
             .ok_or_else(|| format!("no repository: {repository}"))
     }
 
+    /// Changes members of a rule of the default account and Region past all checks: what ECR would refuse today may be
+    /// there from before, such as a `credentialArn` whose secret is gone.
+    ///
+    /// # Errors
+    /// When there is no such rule.
+    pub fn alter_rule(&self, prefix: &str, changes: Value) -> Result<(), String> {
+        let mut world = self.state.world();
+        let Settings { account, region, .. } = world.settings.clone();
+        let region = world.accounts.entry(account).or_default().regions.entry(region).or_default();
+        region.ecr.alter_rule(prefix, &changes).ok_or_else(|| format!("no rule: {prefix}"))
+    }
+
     /// A VPC endpoint of the default account and Region, as DescribeVpcEndpoints shows it: `VpcId`, `ServiceName`, ….
     pub fn add_vpc_endpoint(&self, endpoint: Value) {
         let mut world = self.state.world();
         let Settings { account, region, .. } = world.settings.clone();
         let region = world.accounts.entry(account.clone()).or_default().regions.entry(region).or_default();
         let id = format!("vpce-{:017x}", region.vpc_endpoints.len() + 1);
-        let mut known = json!({ "VpcEndpointId": id, "State": "available", "VpcEndpointType": "Interface", "OwnerId": account });
+        let mut known = json!({ "VpcEndpointId": id, "State": "Available", "VpcEndpointType": "Interface", "OwnerId": account });
         for (name, value) in endpoint.as_object().into_iter().flatten() {
             known[name] = value.clone();
         }

@@ -151,6 +151,17 @@ fn check_secret(scope: &mut Scope<'_>, input: &Value) -> Result<(), AwsError> {
     read_secret(scope, arn).map(drop)
 }
 
+impl super::Ecr {
+    /// Changes members of a rule past all checks.
+    pub(crate) fn alter_rule(&mut self, prefix: &str, changes: &Value) -> Option<()> {
+        let rule = self.rules.get_mut(prefix)?;
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            set(rule, name, value.clone());
+        }
+        Some(())
+    }
+}
+
 /// What the secret of an ARN holds.
 fn read_secret(scope: &mut Scope<'_>, arn: &str) -> Result<Option<String>, AwsError> {
     let not_found = || error("SecretNotFoundException", format!("The secret with ARN '{arn}' was not found"));
