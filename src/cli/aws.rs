@@ -6,16 +6,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-#[cfg(feature = "aws")]
 use super::Stop;
 #[cfg(feature = "aws")]
 use crate::aws::Registry;
 #[cfg(feature = "aws")]
 use crate::aws::account::{AwsFailure, Session, Settings};
+use crate::config::{Config, Target};
 use crate::route::AccountId;
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "parsed, so that the arguments are the same"))]
 pub(super) struct AwsArgs {
     /// Profile of the AWS configuration. Default: `AWS_PROFILE`, or what the environment has
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
@@ -79,4 +78,25 @@ impl AwsArgs {
 pub(super) fn of_aws(failure: AwsFailure) -> Stop {
     let help = failure.help();
     Stop::Aws { message: failure.to_string(), help }
+}
+
+/// The target of that name; without one, the first that has a registry.
+pub(super) fn target<'a>(config: &'a Config, wanted: Option<&str>) -> Result<&'a Target, Stop> {
+    let targets = config.targets();
+    let Some(wanted) = wanted else {
+        let configured = targets.iter().find(|target| target.routes.is_some());
+        return configured
+            .or(targets.first())
+            .ok_or_else(|| Stop::usage("no registry is configured", "add `--account` and `--region`"));
+    };
+    targets.iter().find(|target| target.name == wanted).ok_or_else(|| {
+        let names: Vec<&str> =
+            targets.iter().map(|target| target.name.as_str()).filter(|name| !name.is_empty()).collect();
+        let help = if names.is_empty() {
+            "pullthru.yaml has no `targets:`".to_owned()
+        } else {
+            format!("pullthru.yaml has {}", names.join(", "))
+        };
+        Stop::usage(format!("there is no target `{wanted}`"), help)
+    })
 }

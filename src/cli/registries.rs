@@ -63,17 +63,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl RegistryArgs {
-    /// A client with the logins of this process.
-    pub(super) fn client(&self) -> Result<Client, Stop> {
-        let settings = Settings {
+    /// How registries are reached.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
             ca_file: self.ca_file.clone(),
             insecure: self.insecure.clone(),
             concurrency: self.concurrency.map(usize::from),
             deadline: self.deadline,
             hosts: self.served_at.iter().cloned().collect::<BTreeMap<_, _>>(),
             ..Settings::default()
-        };
-        Client::new(settings, Credentials::of_process())
+        }
+    }
+
+    /// A client with the logins of this process.
+    pub(super) fn client(&self) -> Result<Client, Stop> {
+        Client::new(self.settings(), Credentials::of_process())
             .map_err(|error| Stop::usage(error.to_string(), "mend the flag that names it"))
     }
 }

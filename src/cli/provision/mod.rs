@@ -22,7 +22,6 @@ use clap::{Parser, Subcommand};
 use super::{Outcome, RepositoryArgs, Stop};
 use crate::aws::desired::Sources;
 use crate::aws::{Desired, Registry};
-use crate::config::{Config, Target};
 use crate::pulls::Pulls;
 use crate::route::{CacheHost, Region};
 
@@ -98,7 +97,7 @@ impl DesiredArgs {
     /// The same, and the directory that paths in the configuration are relative to.
     pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), Stop> {
         let read = self.repository.read()?;
-        let target = self.target(&read.config)?;
+        let target = super::aws::target(&read.config, self.target.as_deref())?;
         let Some((routes, CacheHost::Ecr(host))) =
             target.routes.as_ref().map(|routes| (routes, routes.cache()))
         else {
@@ -120,25 +119,5 @@ impl DesiredArgs {
             Stop::usage(all.join("\n"), "mend `provision:` in pullthru.yaml")
         })?;
         Ok((each, read.repository.root))
-    }
-
-    fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, Stop> {
-        let targets = config.targets();
-        let Some(wanted) = &self.target else {
-            let configured = targets.iter().find(|target| target.routes.is_some());
-            return configured
-                .or(targets.first())
-                .ok_or_else(|| Stop::usage("no registry is configured", "add `--account` and `--region`"));
-        };
-        targets.iter().find(|target| &target.name == wanted).ok_or_else(|| {
-            let names: Vec<&str> =
-                targets.iter().map(|target| target.name.as_str()).filter(|name| !name.is_empty()).collect();
-            let help = if names.is_empty() {
-                "pullthru.yaml has no `targets:`".to_owned()
-            } else {
-                format!("pullthru.yaml has {}", names.join(", "))
-            };
-            Stop::usage(format!("there is no target `{wanted}`"), help)
-        })
     }
 }
