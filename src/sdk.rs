@@ -74,14 +74,17 @@ where
     }
 }
 
-fn by_code(code: &str) -> Fault {
+/// What an error code of AWS's means.
+pub(crate) fn by_code(code: &str) -> Fault {
     match code {
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Fault::Denied,
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "ExpiredTokenException"
         | "ExpiredToken"
-        | "RequestExpired" => Fault::Expired,
+        | "RequestExpired"
+        // EC2's, for keys that it does not know.
+        | "AuthFailure" => Fault::Expired,
         "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => Fault::Signature,
         "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" => {
             Fault::Throttled

@@ -4,6 +4,7 @@ mod aws;
 mod check;
 mod cost;
 mod demo;
+mod doctor;
 mod emit;
 mod explain;
 mod init;
@@ -56,6 +57,8 @@ enum Command {
     Provision(provision::Args),
     /// Estimate what the cache will cost a month
     Cost(cost::Args),
+    /// Why does a pull through the cache fail? Step by step, with what to do
+    Doctor(doctor::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Warm(args) => warm::run(&args, &mut out),
         Command::Provision(args) => provision::run(&args, &mut out),
         Command::Cost(args) => cost::run(&args, &mut out),
+        Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

@@ -56,6 +56,12 @@ impl Client {
         self.inner.in_time(at.name(), work).await
     }
 
+    /// Asks AWS with these credentials and endpoints, instead of those of the process. No later than the first question.
+    #[cfg(feature = "aws")]
+    pub(crate) fn ask_aws_with(&self, config: aws_config::SdkConfig) {
+        self.inner.access.set(config);
+    }
+
     /// The repository prefixes of all pull through cache rules of the registry that `name` is in (`ROOT` for a rule
     /// without one).
     ///
@@ -149,6 +155,11 @@ mod with_sdk {
     impl Access {
         pub(in super::super) fn new(ca_file: Option<PathBuf>) -> Self {
             Self { ca_file, shared: tokio::sync::OnceCell::new() }
+        }
+
+        /// What was found first stays.
+        pub(super) fn set(&self, config: SdkConfig) {
+            let _ = self.shared.set(config);
         }
 
         async fn client(&self, host: &EcrHost) -> aws_sdk_ecr::Client {

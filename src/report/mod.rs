@@ -3,6 +3,8 @@
 
 pub mod check;
 pub mod cost;
+#[cfg(feature = "aws")]
+pub mod doctor;
 mod excerpt;
 pub mod finding;
 pub mod migrate;
@@ -39,6 +41,10 @@ impl Paint {
 
     pub fn green(self, text: &str) -> String {
         self.code("32", text)
+    }
+
+    pub fn yellow(self, text: &str) -> String {
+        self.code("33", text)
     }
 
     pub fn cyan(self, text: &str) -> String {

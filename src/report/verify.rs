@@ -408,6 +408,6 @@ pub fn markdown(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A text between backticks.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     cell(text).replace('`', "'")
 }

@@ -280,7 +280,7 @@ pub(super) fn is_repository(failure: &Failure) -> bool {
 
 /// Docker Hub's official images are below `library/`, all others are not; ECR calls both mistakes a login problem
 /// (aws/containers-roadmap#2354).
-fn library(pull: &Pull) -> Option<(&'static str, &'static str)> {
+pub(crate) fn library(pull: &Pull) -> Option<(&'static str, &'static str)> {
     let upstream = pull.upstream.as_ref().filter(|upstream| upstream.host == "docker.io")?;
     let cached = &pull.cached.as_ref()?.path;
     match upstream.path.strip_prefix("library/") {

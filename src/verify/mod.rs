@@ -11,6 +11,8 @@ mod outcome;
 mod platform;
 
 pub use ask::{Known, run};
+#[cfg(feature = "aws")]
+pub(crate) use judge::library;
 pub use judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
 pub use lock::{Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 
-use crate::sdk::{Fault, told};
+use crate::sdk::{Fault, by_code, told};
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,33 +68,44 @@ impl AwsFailure {
         }
     }
 
+    /// An error by its code, of a call that was made without the SDK.
+    pub(in crate::aws) fn by_code(action: &'static str, code: String, message: String) -> AwsFailure {
+        let (kind, _) = kind_of(by_code(&code));
+        AwsFailure { action, kind, code: Some(code), message }
+    }
+
     /// A fault of this program's view of AWS: a member that an answer always has is not there.
-    pub(super) fn incomplete(action: &'static str) -> AwsFailure {
+    pub(in crate::aws) fn incomplete(action: &'static str) -> AwsFailure {
         let message = "the answer lacks what it always has".to_owned();
         AwsFailure { action, kind: FailureKind::Unreadable, code: None, message }
     }
 }
 
 /// The SDK's error of a call.
-pub(super) fn of<E, R>(action: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsFailure
+pub(in crate::aws) fn of<E, R>(action: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsFailure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: fmt::Debug + 'static,
 {
     move |error| {
         let (fault, code, message) = told(&error);
-        let (kind, text) = match fault {
-            Fault::Denied => (FailureKind::Denied, ""),
-            Fault::NoCredentials => (FailureKind::Credentials, "there are no AWS credentials"),
-            Fault::Expired | Fault::Signature => (FailureKind::Credentials, ""),
-            Fault::Throttled => (FailureKind::Throttled, ""),
-            Fault::NoConnection => (FailureKind::Network, "no connection to AWS"),
-            Fault::TimedOut => (FailureKind::Network, "AWS did not answer in time"),
-            Fault::Server | Fault::Refused => (FailureKind::Refused, ""),
-            Fault::NotSent => (FailureKind::Unreadable, ""),
-            Fault::Unreadable => (FailureKind::Unreadable, "AWS gave an answer that cannot be read"),
-        };
+        let (kind, text) = kind_of(fault);
         let message = if text.is_empty() { message } else { text.to_owned() };
         AwsFailure { action, kind, code, message }
+    }
+}
+
+/// What a fault is to who called, and its words where AWS has none.
+fn kind_of(fault: Fault) -> (FailureKind, &'static str) {
+    match fault {
+        Fault::Denied => (FailureKind::Denied, ""),
+        Fault::NoCredentials => (FailureKind::Credentials, "there are no AWS credentials"),
+        Fault::Expired | Fault::Signature => (FailureKind::Credentials, ""),
+        Fault::Throttled => (FailureKind::Throttled, ""),
+        Fault::NoConnection => (FailureKind::Network, "no connection to AWS"),
+        Fault::TimedOut => (FailureKind::Network, "AWS did not answer in time"),
+        Fault::Server | Fault::Refused => (FailureKind::Refused, ""),
+        Fault::NotSent => (FailureKind::Unreadable, ""),
+        Fault::Unreadable => (FailureKind::Unreadable, "AWS gave an answer that cannot be read"),
     }
 }

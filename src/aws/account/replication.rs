@@ -13,7 +13,7 @@ use super::failure::{self, AwsFailure};
 use super::session::Session;
 use crate::aws::resource::{Id, Kind, ReplicationRule};
 
-pub(super) async fn read(session: &Session) -> Seen<Vec<ReplicationRule>> {
+pub(in crate::aws) async fn read(session: &Session) -> Seen<Vec<ReplicationRule>> {
     let sent = session.ecr.describe_registry().send().await;
     let found = sent.map_err(failure::of("ecr:DescribeRegistry"))?.replication_configuration;
     let rules = found.map(|found| found.rules).unwrap_or_default();

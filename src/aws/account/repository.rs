@@ -38,8 +38,8 @@ pub(super) fn filters(mutability: &Mutability) -> Result<Vec<Filter>, AwsFailure
 }
 
 /// The names of all repositories, with what one call tells of each.
-pub(super) async fn list(session: &Session) -> Seen<BTreeMap<String, Repository>> {
-    let pages = session.ecr.describe_repositories().into_paginator().items().send();
+pub(in crate::aws) async fn list(session: &Session) -> Seen<BTreeMap<String, Repository>> {
+    let pages = session.ecr.describe_repositories().into_paginator().page_size(1000).items().send();
     let listed = pages.collect::<Result<Vec<_>, _>>().await;
     let listed = listed.map_err(failure::of("ecr:DescribeRepositories"))?;
     let repositories = listed.into_iter().filter_map(|repository| {
@@ -80,7 +80,7 @@ pub(super) async fn complete(session: &Session, repository: &mut Repository) -> 
     Ok(())
 }
 
-pub(super) async fn lifecycle(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
+pub(in crate::aws) async fn lifecycle(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
     let sent = session.ecr.get_lifecycle_policy().repository_name(name).send().await;
     match sent.map_err(failure::of("ecr:GetLifecyclePolicy")) {
         Err(failure) if failure.is(&["LifecyclePolicyNotFoundException", "RepositoryNotFoundException"]) => {
@@ -90,7 +90,7 @@ pub(super) async fn lifecycle(session: &Session, name: &str) -> Result<Option<Va
     }
 }
 
-pub(super) async fn policy(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
+pub(in crate::aws) async fn policy(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
     let sent = session.ecr.get_repository_policy().repository_name(name).send().await;
     match sent.map_err(failure::of("ecr:GetRepositoryPolicy")) {
         Err(failure) if failure.is(&["RepositoryPolicyNotFoundException", "RepositoryNotFoundException"]) => {

@@ -14,10 +14,10 @@ use crate::aws::resource::{Id, Kind, MARKER, Role};
 use crate::config::Tags;
 
 /// IAM's code for what is not there, or not seen yet.
-pub(super) const ABSENT: &str = "NoSuchEntity";
+pub(in crate::aws) const ABSENT: &str = "NoSuchEntity";
 
 /// A document as IAM gives it: percent-encoded JSON (API reference, `GetRole`).
-pub(super) fn decoded(text: &str) -> Option<Value> {
+pub(in crate::aws) fn decoded(text: &str) -> Option<Value> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

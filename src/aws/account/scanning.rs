@@ -12,7 +12,7 @@ use super::failure::{self, AwsFailure};
 use super::session::Session;
 use crate::aws::resource::{Id, Kind, Scanning};
 
-pub(super) async fn read(session: &Session) -> Seen<Scanning> {
+pub(in crate::aws) async fn read(session: &Session) -> Seen<Scanning> {
     let action = "ecr:GetRegistryScanningConfiguration";
     let sent = session.ecr.get_registry_scanning_configuration().send().await;
     let found = sent.map_err(failure::of(action))?.scanning_configuration;

@@ -148,6 +148,16 @@ async fn contents(session: &Session, id: &str, upstream: &str) -> Seen<Option<Co
     }
 }
 
+/// User and token of a secret that ECR can use, to ask the upstream as ECR does.
+pub(in crate::aws) async fn login(session: &Session, id: &str) -> Seen<Option<(String, Token)>> {
+    let value = session.secrets.get_secret_value().secret_id(id).send().await;
+    let value = value.map_err(failure::of("secretsmanager:GetSecretValue"))?;
+    let value: Value = serde_json::from_str(value.secret_string().unwrap_or_default()).unwrap_or_default();
+    let text =
+        |key: &str| value.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    Ok(text("username").zip(text("accessToken")).map(|(user, token)| (user.to_owned(), Token::new(token))))
+}
+
 pub(super) fn compare(desired: &Secret, current: Option<&FoundSecret>, rotate: bool) -> Change {
     let id = Id::new(Kind::Secret, &desired.name);
     let what = format!("the login at {}", desired.upstream);

@@ -17,7 +17,7 @@ use super::settle::settled;
 use crate::aws::resource::{Cipher, Id, Kind, Ref, Template};
 use crate::config::Arn;
 
-pub(super) async fn read(session: &Session) -> Seen<BTreeMap<String, Template>> {
+pub(in crate::aws) async fn read(session: &Session) -> Seen<BTreeMap<String, Template>> {
     let pages = session.ecr.describe_repository_creation_templates().into_paginator().items().send();
     let templates = pages.collect::<Result<Vec<_>, _>>().await;
     let templates = templates.map_err(failure::of("ecr:DescribeRepositoryCreationTemplates"))?;

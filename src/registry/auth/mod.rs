@@ -70,7 +70,8 @@ const HELPER_LASTS: Duration = Duration::from_secs(600);
 /// The sources of logins.
 #[derive(Clone, Default)]
 pub struct Credentials {
-    given: BTreeMap<String, Credential>,
+    /// With where each came from.
+    given: BTreeMap<String, (Credential, String)>,
     variables: Variables,
     files: Arc<Vec<File>>,
     problems: Vec<String>,
@@ -105,7 +106,17 @@ impl Credentials {
     /// With a login for one registry, before all others.
     #[must_use]
     pub fn with(mut self, registry: &str, user: &str, password: &str) -> Self {
-        self.given.insert(fold_host(registry), Credential::password(user, password));
+        let login = (Credential::password(user, password), "the caller".to_owned());
+        self.given.insert(fold_host(registry), login);
+        self
+    }
+
+    /// The same, with where it came from for messages.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub(crate) fn with_login_of(mut self, registry: &str, user: &str, password: &str, source: &str) -> Self {
+        let login = (Credential::password(user, password), source.to_owned());
+        self.given.insert(fold_host(registry), login);
         self
     }
 
@@ -147,8 +158,8 @@ impl Credentials {
         for problem in &self.problems {
             notes.add(Note::Configuration { problem: problem.clone() });
         }
-        if let Some(credential) = self.given.get(registry) {
-            return Ok(Some(Found::new(credential.clone(), "the caller")));
+        if let Some((credential, source)) = self.given.get(registry) {
+            return Ok(Some(Found::new(credential.clone(), source)));
         }
         match environment::named(&self.variables, registry) {
             Ok(Some(found)) => return Ok(Some(found)),

@@ -1,0 +1,185 @@
+//! The rule's login: where it is kept, what is in it, and whether the upstream takes it.
+
+use super::{Doctor, Ruled, Step, StepId};
+use crate::aws::account::{FoundSecret, Problem, secret};
+use crate::aws::resource::Ref;
+use crate::config::{Arn, SECRET_PREFIX};
+use crate::registry::{Client, Failure, Location, Note, Secret};
+use crate::route::{Credential, upstream_for};
+
+const ROTATE: &str = "`pullthru provision apply --rotate`, or `aws secretsmanager put-secret-value` with \
+                      `{\"username\": …, \"accessToken\": …}`";
+
+impl Doctor<'_> {
+    /// The steps of the rule's secret, and the login where it can be used.
+    pub(super) async fn secret(&self, ruled: &Ruled<'_>) -> (Vec<Step>, Option<(String, Secret)>) {
+        let needs = upstream_for(&ruled.upstream).map(|upstream| upstream.credential);
+        let Some(rule) = ruled.rule else {
+            let step = StepId::Secret.not_checked("which one it is, the rule says, and that was not seen");
+            return (vec![step.about(&ruled.prefix)], None);
+        };
+        let arn = match &rule.credential {
+            Some(Ref::Given(arn)) => arn,
+            _ if needs == Some(Credential::Secret) => {
+                let step = StepId::Secret
+                    .failed(format!("the rule names no secret, and {} wants a login, also for what is public", ruled.upstream))
+                    .help(format!(
+                        "`pullthru provision apply`, or make the secret and `aws ecr update-pull-through-cache-rule \
+                         --ecr-repository-prefix {} --credential-arn …`",
+                        ruled.prefix
+                    ));
+                return (vec![step.about(&ruled.prefix)], None);
+            }
+            _ => return (Vec::new(), None),
+        };
+        let mut steps = Vec::new();
+        let mut login = None;
+        if let Some(step) = self.misplaced(arn) {
+            steps.push(step);
+        } else {
+            match secret::read(self.session, &arn.to_string(), &ruled.upstream).await {
+                Err(failure) => steps.push(StepId::Secret.unseen(&failure)),
+                Ok(None) => steps.push(
+                    StepId::Secret
+                        .failed(format!("the secret `{}` is not there", name(arn)))
+                        .help("make it, and let the rule name it: `pullthru provision apply`"),
+                ),
+                Ok(Some(found)) => {
+                    let usable;
+                    (usable, steps) = found_steps(&found, &ruled.upstream);
+                    if usable {
+                        login = secret::login(self.session, &arn.to_string()).await.ok().flatten();
+                    }
+                }
+            }
+        }
+        (steps.into_iter().map(|step| step.about(&ruled.prefix)).collect(), login)
+    }
+
+    /// A secret that ECR does not look at, wherever its contents.
+    fn misplaced(&self, arn: &Arn) -> Option<Step> {
+        let registry = &self.session.registry;
+        if !arn.lies_in(&registry.account, &registry.region) {
+            return Some(
+                StepId::Secret
+                    .failed(format!(
+                        "the secret `{}` is in account {} and Region {}; ECR reads secrets of account {} and Region {} for \
+                         this rule",
+                        name(arn),
+                        arn.account,
+                        arn.region,
+                        registry.account,
+                        registry.region
+                    ))
+                    .help("make one in the rule's own account and Region: `pullthru provision apply`; a replica of Secrets \
+                           Manager keeps its name and will do"),
+            );
+        }
+        (!name(arn).starts_with(SECRET_PREFIX)).then(|| {
+            StepId::Secret
+                .failed(format!("the secret is called `{}`, and ECR may read names with `{SECRET_PREFIX}` only", name(arn)))
+                .help("secrets cannot be renamed: make another, and let the rule name it: `pullthru provision apply`")
+        })
+    }
+
+    /// Does the upstream itself take the login? `client` has it, where there is one to try.
+    pub(super) async fn upstream_login(&self, ruled: &Ruled<'_>, client: Option<&Client>) -> Vec<Step> {
+        let id = StepId::UpstreamLogin;
+        if !ruled.rule.is_some_and(|rule| matches!(rule.credential, Some(Ref::Given(_)))) {
+            return Vec::new();
+        }
+        let step = match (client, self.location(ruled)) {
+            (None, _) => id.not_checked("there is no login that could be tried: see the steps of the secret"),
+            (Some(_), None) => id
+                .not_checked(format!("no image of {} is in use here to ask for", ruled.upstream))
+                .help("name one: `pullthru doctor IMAGE`"),
+            (Some(client), Some(at)) => judged(id, &at, client).await,
+        };
+        vec![step.about(&ruled.prefix)]
+    }
+
+    /// An image to ask the upstream for.
+    fn location(&self, ruled: &Ruled<'_>) -> Option<Location> {
+        let sample = ruled.sample.as_ref()?;
+        Location::parse(&sample.under(sample.upstream.as_ref()?)).ok()
+    }
+}
+
+fn name(arn: &Arn) -> &str {
+    arn.secret_name().unwrap_or(&arn.resource)
+}
+
+/// What a secret that is there says for itself; whether its login can be tried.
+fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
+    let name = name(&found.arn);
+    if found.pending_deletion {
+        let step =
+            StepId::Secret.failed(format!("the secret `{name}` is deleted, and can be restored still"));
+        return (false, vec![step.help(format!("`aws secretsmanager restore-secret --secret-id {name}`"))]);
+    }
+    let mut steps = vec![StepId::Secret.passed(name.to_owned())];
+    steps.push(match &found.key {
+        None => StepId::SecretKey.passed("`aws/secretsmanager`"),
+        Some(key) => StepId::SecretKey.failed(Problem::Key(key.clone()).to_string()).help(format!(
+            "`aws secretsmanager update-secret --secret-id {name} --kms-key-id alias/aws/secretsmanager`"
+        )),
+    });
+    let contents = match &found.contents {
+        Err(failure) => {
+            steps.push(StepId::SecretValue.unseen(failure));
+            return (false, steps);
+        }
+        Ok(None) => {
+            steps.push(StepId::SecretValue.failed(Problem::NoValue.to_string()).help(ROTATE));
+            return (false, steps);
+        }
+        Ok(Some(contents)) => contents,
+    };
+    let (kinds, shapes): (Vec<&Problem>, Vec<&Problem>) =
+        contents.problems.iter().partition(|problem| matches!(problem, Problem::Kind(_)));
+    if !shapes.is_empty() {
+        let told: Vec<String> = shapes.iter().map(ToString::to_string).collect();
+        steps.push(StepId::SecretValue.failed(told.join("; ")).help(ROTATE));
+        return (false, steps);
+    }
+    // Not even the user's name is told: some write the token there too.
+    steps.push(StepId::SecretValue.passed("`username` and `accessToken`"));
+    steps.push(match kinds.first() {
+        Some(problem) => StepId::TokenKind
+            .failed(problem.to_string())
+            .help("make a classic personal access token with `read:packages` (GitHub: Settings, Developer settings)")
+            .help(ROTATE),
+        None => StepId::TokenKind.passed(format!("nothing about it that {upstream} would not take")),
+    });
+    (kinds.is_empty(), steps)
+}
+
+/// Asks for one manifest. The client goes on without a login that is refused, and notes it.
+async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
+    let (registry, repository) = (at.registry(), at.repository());
+    let renew = format!("renew the token: {ROTATE}");
+    let answer = client.digest(at).await;
+    let refused = client.notes().into_iter().find_map(|note| match note {
+        Note::StaleLogin { registry: of, answer, .. } if of == registry => Some(answer),
+        _ => None,
+    });
+    if let Some(answer) = refused {
+        return id.failed(format!("{registry} refuses the secret's user and token ({answer})")).help(renew);
+    }
+    match answer {
+        Ok(_) => id.passed(format!(
+            "{registry} takes user and token, and lets them read `{repository}`; when they end, it does not tell"
+        )),
+        Err(Failure::NotFound(_)) => id.passed(format!("{registry} takes user and token")),
+        Err(failure @ (Failure::Unauthorized(_) | Failure::Denied(_))) => id
+            .failed(format!("{registry} does not let the secret's user read `{repository}`: {failure}"))
+            .help(renew)
+            .help("or mend the name: what is private and what does not exist can look the same")
+            .help(match registry {
+                "ghcr.io" => "a classic token needs `read:packages`, and to be authorized for organisations with single sign-on",
+                "registry.gitlab.com" => "the token needs `read_registry`",
+                _ => "give the user or token the right to read that repository",
+            }),
+        Err(failure) => id.not_checked(failure.to_string()),
+    }
+}
