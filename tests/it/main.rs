@@ -18,6 +18,8 @@ mod config;
 mod cost;
 mod demo;
 mod docs;
+#[cfg(feature = "aws")]
+mod doctor;
 mod edits;
 mod emit_flux;
 mod emit_lists;

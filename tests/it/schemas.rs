@@ -10,6 +10,13 @@ use pullthru::verify::Lock;
 use crate::golden::assert_same;
 
 #[test]
+#[cfg(feature = "aws")]
+fn the_schema_of_doctor_is_that_of_its_type() {
+    let schema = schemars::schema_for!(pullthru::report::doctor::DoctorReport);
+    assert_same("schema/doctor.v1.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
+}
+
+#[test]
 fn the_schemas_are_those_of_the_types() {
     let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));

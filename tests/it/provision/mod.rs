@@ -6,7 +6,7 @@ mod faults;
 mod guide;
 #[cfg(unix)]
 mod login;
-mod peers;
+pub(crate) mod peers;
 mod permissions;
 mod secrets;
 

@@ -74,7 +74,7 @@ fn aws_peers_provision_makes_and_removes_what_ministack_has() {
 }
 
 /// A user with one inline policy, and the user's keys.
-async fn user(peer: &Peer, name: &str, document: &Value) -> (String, String) {
+pub(crate) async fn user(peer: &Peer, name: &str, document: &Value) -> (String, String) {
     let credentials = Credentials::new("test", "test", None, None, "test");
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())

@@ -47,6 +47,21 @@ pub(crate) fn pods(images: &[&str]) -> String {
     text
 }
 
+/// GET at a cache, as a node does; the status.
+pub(crate) fn get(cache: &Cache, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(cache.host()).unwrap();
+    let (host, login, accept) = (cache.host(), cache.authorization(), media::MANIFESTS.join(", "));
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {login}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    text.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 impl World {
     pub(crate) fn new(content: &[(&str, &Content, &[&str])]) -> World {
         let settings = CacheSettings { region: "ca-central-1".to_owned(), ..CacheSettings::default() };
@@ -83,18 +98,7 @@ impl World {
 
     /// GET at the cache, as a node does; the status.
     pub(crate) fn get(&self, path: &str) -> u16 {
-        let mut stream = TcpStream::connect(self.cache.host()).unwrap();
-        let (host, login, accept) =
-            (self.cache.host(), self.cache.authorization(), media::MANIFESTS.join(", "));
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {login}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let text = String::from_utf8_lossy(&answer);
-        text.split(' ').nth(1).unwrap().parse().unwrap()
+        get(&self.cache, path)
     }
 
     /// `pullthru verify` with AWS credentials, a cache that is configured, and the registries of this world.
