@@ -504,6 +504,7 @@ pub fn purpose(kind: PolicyKind) -> &'static str {
         PolicyKind::CiPush => "pushes to the team's repositories",
         PolicyKind::Scan => "controllers list tags and pull artifacts",
         PolicyKind::Provision => "sets up the cache",
+        PolicyKind::Doctor => "asks why a pull fails",
     }
 }
 

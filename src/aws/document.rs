@@ -82,6 +82,7 @@ impl Scope {
                 policy(vec![login(), self.import(&["ecr:DescribeImages", "ecr:ListImages"]), self.pull_own()])
             }
             PolicyKind::Provision => super::permissions::provision(self),
+            PolicyKind::Doctor => super::permissions::doctor(self),
         }
     }
 

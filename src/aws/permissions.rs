@@ -106,15 +106,48 @@ const INSPECTOR: [&str; 5] = [
     "inspector2:ListFindings",
 ];
 
+/// What `doctor` asks. Most of it is about whatever is there, wherever that is.
+const DOCTOR: [&str; 17] = [
+    "ec2:DescribeVpcEndpoints",
+    "ecr:BatchGetImage",
+    "ecr:DescribeImages",
+    "ecr:DescribePullThroughCacheRules",
+    "ecr:DescribeRegistry",
+    "ecr:DescribeRepositories",
+    "ecr:DescribeRepositoryCreationTemplates",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetRegistryPolicy",
+    "ecr:GetRegistryScanningConfiguration",
+    "ecr:GetRepositoryPolicy",
+    "ecr:ValidatePullThroughCacheRule",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "kms:DescribeKey",
+    "sts:GetCallerIdentity",
+];
+
+/// What `doctor` needs to see everything.
+pub(super) fn doctor(scope: &Scope) -> Value {
+    let secrets = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
+    let named = in_regions(scope, "secretsmanager", "secret:ecr-pullthroughcache/*");
+    policy(vec![allow("Doctor", &DOCTOR, vec!["*".to_owned()]), allow("Secrets", &secrets, named)])
+}
+
+/// An ARN of the account in each Region.
+fn in_regions(scope: &Scope, service: &str, resource: &str) -> Vec<String> {
+    let arns = scope.regions.iter().map(|region| {
+        super::Registry { region: region.clone(), ..scope.registry.clone() }
+            .arn(service, resource)
+            .to_string()
+    });
+    arns.collect()
+}
+
 /// What `provision` needs for everything that it can make.
 pub(super) fn provision(scope: &Scope) -> Value {
     let registry = &scope.registry;
-    let any = |service: &str, resource: &str| {
-        let arns = scope.regions.iter().map(|region| {
-            super::Registry { region: region.clone(), ..registry.clone() }.arn(service, resource).to_string()
-        });
-        arns.collect::<Vec<String>>()
-    };
+    let any = |service: &str, resource: &str| in_regions(scope, service, resource);
     let named = |kind: &str| vec![registry.iam(format!("{kind}/{}*", scope.name_prefix)).to_string()];
     let mut linked = allow(
         "LinkedRole",

@@ -415,15 +415,18 @@ pub enum PolicyKind {
     Scan,
     /// What `provision` itself calls.
     Provision,
+    /// What `doctor` asks: it changes nothing.
+    Doctor,
 }
 
 impl PolicyKind {
-    pub const ALL: [PolicyKind; 5] = [
+    pub const ALL: [PolicyKind; 6] = [
         PolicyKind::NodePull,
         PolicyKind::PullOnly,
         PolicyKind::CiPush,
         PolicyKind::Scan,
         PolicyKind::Provision,
+        PolicyKind::Doctor,
     ];
 
     /// As the configuration and file names have it.
@@ -434,6 +437,7 @@ impl PolicyKind {
             PolicyKind::CiPush => "ci-push",
             PolicyKind::Scan => "scan",
             PolicyKind::Provision => "provision",
+            PolicyKind::Doctor => "doctor",
         }
     }
 }

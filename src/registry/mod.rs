@@ -5,7 +5,7 @@
 //! [`Credentials`] to make one and [`Failure`] to tell what went wrong; [`Client::cached`] asks AWS instead of
 //! the registry. Knows references and routes, and neither Git nor YAML.
 //!
-//! From the outside in: `resolve`, `list`, `blob` and `ecr` are questions; `client` holds the conversation and
+//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions; `client` holds the conversation and
 //! the retries; `login` answers challenges, with `flight` for one token at a time; `limit` keeps to a number of
 //! requests; `wire` is one HTTP exchange.
 
@@ -18,6 +18,8 @@ mod digest;
 mod ecr;
 mod failure;
 mod flight;
+#[cfg(feature = "aws")]
+mod grant;
 mod known;
 mod limit;
 mod list;
@@ -36,6 +38,8 @@ pub use blob::BlobRead;
 pub use client::Client;
 pub use ecr::Cached;
 pub use failure::{Broken, Detail, Failure, Network};
+#[cfg(feature = "aws")]
+pub use grant::Grant;
 pub use location::Location;
 pub use manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
 pub use many::{Step, in_order};

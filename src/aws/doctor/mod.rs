@@ -86,6 +86,12 @@ struct Ruled<'a> {
     sample: Option<Pull>,
 }
 
+/// Days since 1970.
+fn today() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs() / 86_400).unwrap_or(0)
+}
+
 /// Asks everything.
 ///
 /// # Errors
@@ -120,7 +126,11 @@ pub async fn diagnose(
         let (found, login) = doctor.secret(&ruled).await;
         steps.extend(found);
         let has_login = login.is_some();
+        let token = login.as_ref().map(|(_, token)| token.clone());
         let client = registry_client(session, question, login.map(|login| (ruled.upstream.as_str(), login)))?;
+        if let Some(token) = token {
+            steps.extend(secret::token(&ruled, &token, &client, today()).await);
+        }
         steps.extend(doctor.upstream_login(&ruled, has_login.then_some(&client)).await);
         steps.extend(doctor.upstream_role(&ruled).await);
         steps.extend(doctor.validation(&ruled).await);

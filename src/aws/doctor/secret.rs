@@ -154,6 +154,87 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
     (kinds.is_empty(), steps)
 }
 
+/// Scopes and end of a token, where there is somebody to ask. `today` is days since 1970.
+pub(super) async fn token(ruled: &Ruled<'_>, token: &Secret, client: &Client, today: i64) -> Vec<Step> {
+    let (scopes, end) = (StepId::TokenScopes, StepId::TokenEnd);
+    let renew = format!("renew the token: {ROTATE}");
+    let steps = match client.grant(&ruled.upstream, token).await {
+        None => Vec::new(),
+        Some(Err(Failure::Unauthorized(_))) => {
+            vec![
+                scopes
+                    .failed(format!(
+                        "{} does not know the token: it is wrong, revoked or over",
+                        ruled.upstream
+                    ))
+                    .help(renew),
+            ]
+        }
+        Some(Err(failure)) => vec![scopes.not_checked(failure.to_string())],
+        Some(Ok(grant)) => {
+            let told = if grant.scopes.is_empty() { "none".to_owned() } else { grant.scopes.join(", ") };
+            let step = match may_read(&ruled.upstream, &grant.scopes) {
+                Reads::All => scopes.passed(told),
+                Reads::Public => {
+                    scopes.warning(format!("{told}: it reads what is public, if anything")).help(&renew)
+                }
+                Reads::Nothing => scopes.failed(format!("{told}: it reads no image")).help(&renew),
+            };
+            vec![step, ends(end, grant.ends.as_deref(), today, &renew)]
+        }
+    };
+    steps.into_iter().map(|step| step.about(&ruled.prefix)).collect()
+}
+
+/// What scopes let a token read.
+enum Reads {
+    All,
+    Public,
+    Nothing,
+}
+
+/// GitHub's packages are downloaded with `read:packages`, which `write:packages` is taken to include; what a token without
+/// either reads is not documented, public packages at most. GitLab's registry takes `read_registry` or `api`.
+fn may_read(upstream: &str, scopes: &[String]) -> Reads {
+    let has = |wanted: &[&str]| scopes.iter().any(|scope| wanted.contains(&scope.as_str()));
+    match upstream {
+        "ghcr.io" if has(&["read:packages", "write:packages"]) => Reads::All,
+        "ghcr.io" => Reads::Public,
+        _ if has(&["read_registry", "write_registry", "api"]) => Reads::All,
+        _ => Reads::Nothing,
+    }
+}
+
+/// Days before its end in which a token is warned about: time to make another.
+const SOON: i64 = 14;
+
+fn ends(id: StepId, end: Option<&str>, today: i64, renew: &str) -> Step {
+    let Some(text) = end else { return id.passed("none is told") };
+    match days(text).map(|day| day - today) {
+        None => id.not_checked(format!("`{text}` is no date")),
+        Some(left) if left < 0 => id.failed(format!("it ended on {text}")).help(renew),
+        Some(left) if left <= SOON => id
+            .warning(format!(
+                "it ends on {text}, in {left} days; ECR goes on with what is cached, and imports nothing more"
+            ))
+            .help(renew),
+        Some(_) => id.passed(text.to_owned()),
+    }
+}
+
+/// Days since 1970 of a date such as `2026-12-31` (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn days(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(3, '-').map(str::parse::<i64>);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
 /// Asks for one manifest. The client goes on without a login that is refused, and notes it.
 async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
     let (registry, repository) = (at.registry(), at.repository());
@@ -168,7 +249,7 @@ async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
     }
     match answer {
         Ok(_) => id.passed(format!(
-            "{registry} takes user and token, and lets them read `{repository}`; when they end, it does not tell"
+            "{registry} takes user and token, and lets them read `{repository}`"
         )),
         Err(Failure::NotFound(_)) => id.passed(format!("{registry} takes user and token")),
         Err(failure @ (Failure::Unauthorized(_) | Failure::Denied(_))) => id
@@ -181,5 +262,35 @@ async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
                 _ => "give the user or token the right to read that repository",
             }),
         Err(failure) => id.not_checked(failure.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_since_1970() {
+        for (text, day) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 11_016),
+            ("2000-03-01", 11_017),
+            ("2026-11-21", 20_778),
+            ("2100-03-01", 47_541),
+        ] {
+            assert_eq!(days(text), Some(day), "{text}");
+        }
+        for text in ["", "2026", "2026-13-01", "2026-00-10", "a-b-c", "99999-01-01", "2026-11-21T00:00"] {
+            assert_eq!(days(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_near_its_end_is_warned_about() {
+        let outcome = |end| ends(StepId::TokenEnd, end, 20_778, "renew").outcome;
+        assert_eq!(outcome(None), super::super::Outcome::Passed);
+        assert_eq!(outcome(Some("2026-11-20")), super::super::Outcome::Failed);
+        assert_eq!(outcome(Some("2026-12-05")), super::super::Outcome::Warning);
+        assert_eq!(outcome(Some("2026-12-06")), super::super::Outcome::Passed);
     }
 }

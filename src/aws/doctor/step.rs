@@ -141,6 +141,11 @@ steps! {
     UpstreamLogin "upstream-login" "Login at the upstream"
         "Does the upstream itself take user and token, for an image in use?"
         ["secretsmanager:GetSecretValue"] None;
+    TokenScopes "token-scopes" "Scopes of the token"
+        "May the token read packages? GitHub and GitLab tell" ["secretsmanager:GetSecretValue"]
+        Some("https://docs.github.com/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps");
+    TokenEnd "token-end" "End of the token"
+        "When does the token end? GitHub and GitLab tell" ["secretsmanager:GetSecretValue"] None;
     UpstreamRole "upstream-role" "Role for the upstream"
         "For another account's ECR: does the rule's role exist, can ECR take it, and may it import?"
         ["iam:GetRole" "iam:SimulatePrincipalPolicy"] page!("pull-through-cache-private.html");

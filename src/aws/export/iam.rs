@@ -18,7 +18,7 @@ const MARK: &str = "\"Sid\": \"Pullthru";
 pub struct IamReport {
     /// `pullthru/iam/v1`
     pub schema: &'static str,
-    /// Policies of identities: the five kinds, and those of roles (`<role>.<name>`).
+    /// Policies of identities: the six kinds, and those of roles (`<role>.<name>`).
     pub policies: BTreeMap<String, Value>,
     /// Who may take a role, by its name.
     pub trust: BTreeMap<String, Value>,

@@ -69,7 +69,7 @@ struct CloudformationArgs {
     out: PathBuf,
 }
 
-/// The documents of IAM, as JSON: the five policies that pullthru knows, and those of roles, keys and the registry.
+/// The documents of IAM, as JSON: the six policies that pullthru knows, and those of roles, keys and the registry.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru provision export iam --policy node-pull > node-pull.json
@@ -97,6 +97,7 @@ enum PolicyArg {
     CiPush,
     Scan,
     Provision,
+    Doctor,
 }
 
 impl From<PolicyArg> for PolicyKind {
@@ -107,6 +108,7 @@ impl From<PolicyArg> for PolicyKind {
             PolicyArg::CiPush => PolicyKind::CiPush,
             PolicyArg::Scan => PolicyKind::Scan,
             PolicyArg::Provision => PolicyKind::Provision,
+            PolicyArg::Doctor => PolicyKind::Doctor,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use pullthru::aws::Registry;
 use pullthru::aws::doctor::StepId;
+use pullthru::aws::document::Scope;
+use pullthru::config::PolicyKind;
 use serde_json::json;
 
 use super::{World, content};
@@ -34,6 +37,30 @@ fn the_guide_shows_what_the_command_prints_and_lists_every_step() {
     assert!(runs >= 2, "{PAGE} runs {runs}");
     assert_same(PAGE, &with_steps(&text));
     assert!(world.upstream.imports().is_empty());
+}
+
+/// The policy `doctor` of `provision export iam` allows what the steps ask, and no more.
+#[test]
+fn the_policy_for_doctor_is_what_its_steps_ask() {
+    let registry =
+        Registry { account: "123456789012".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
+    let scope = Scope {
+        regions: vec![registry.region.clone()],
+        registry,
+        prefixes: Vec::new(),
+        repositories: Vec::new(),
+        name_prefix: String::new(),
+        tags: false,
+    };
+    let document = scope.document(PolicyKind::Doctor);
+    let statements = document["Statement"].as_array().unwrap().iter();
+    let allowed: BTreeSet<&str> = statements
+        .flat_map(|s| s["Action"].as_array().unwrap())
+        .map(|action| action.as_str().unwrap())
+        .collect();
+    let asked = StepId::ALL.iter().filter(|id| **id != StepId::Pull);
+    let asked: BTreeSet<&str> = asked.flat_map(|id| id.about().permissions).copied().collect();
+    assert_eq!(allowed, asked);
 }
 
 /// The page with its list of steps, and the policy that allows all of them.

@@ -1,5 +1,6 @@
 //! "The authentication to the upstream registry failed": the secret, its key, its value, its token.
 
+use registry_sim::{CacheSettings, Fault, On, UpstreamSettings};
 use serde_json::json;
 
 use super::{APP, World, assert_says, secret_of};
@@ -25,6 +26,29 @@ fn a_token_that_may_not_read_the_image() {
     world.put_secret(&secret_of("octocat", super::TOKEN));
     let (code, report) = world.doctor(&[APP]);
     assert_eq!((code, report.outcome("upstream-image")), (0, "passed"));
+}
+
+/// GitHub's API tells what the registry does not.
+#[test]
+fn a_token_without_the_scope_or_near_its_end() {
+    let world = |scopes: &[&str], end: Option<&str>| {
+        let token = (scopes.iter().map(ToString::to_string).collect(), end.map(str::to_owned));
+        World::of(CacheSettings::default(), UpstreamSettings { token, ..UpstreamSettings::default() })
+    };
+    let (code, report) = world(&["repo"], None).doctor(&[APP]);
+    assert_eq!((code, report.outcome("token-scopes"), report.outcome("token-end")), (0, "warning", "passed"));
+    assert_says(report.step("token-scopes"), "detail", "repo: it reads what is public, if anything");
+    let (code, report) = world(&["read:packages"], Some("2020-01-31")).doctor(&[APP]);
+    assert_eq!((code, report.outcome("token-scopes"), report.outcome("token-end")), (1, "passed", "failed"));
+    assert_says(report.step("token-end"), "detail", "it ended on 2020-01-31");
+    let (code, report) = world(&["read:packages"], Some("9999-01-31")).doctor(&[APP]);
+    assert_eq!((code, report.outcome("token-end")), (0, "passed"));
+    // Whoever cannot be asked says nothing about the pull.
+    let world = world(&["read:packages"], None);
+    world.upstream.faults().add(On::path("/user"), Fault::Status(500));
+    let (_, report) = world.doctor(&[APP]);
+    assert_eq!(report.outcome("token-scopes"), "not-checked");
+    assert_eq!(report.outcome("upstream-login"), "passed");
 }
 
 #[test]

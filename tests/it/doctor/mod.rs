@@ -72,12 +72,16 @@ impl World {
     }
 
     pub(crate) fn with(settings: CacheSettings) -> World {
+        World::of(settings, UpstreamSettings::default())
+    }
+
+    pub(crate) fn of(settings: CacheSettings, upstream: UpstreamSettings) -> World {
         let mut store = Store::new();
         store.push("o/app", &content("app v1"), ["v1"]);
         store.push("library/nginx", &content("nginx 1.27"), ["1.27"]);
         store.push("grafana/grafana", &content("grafana 11"), ["11"]);
         let credentials = vec![("octocat".to_owned(), TOKEN.to_owned())];
-        let settings_of_upstream = UpstreamSettings { credentials, ..UpstreamSettings::default() };
+        let settings_of_upstream = UpstreamSettings { credentials, ..upstream };
         let upstream = Arc::new(Upstream::start(store, settings_of_upstream).unwrap());
         let rules = [("ghcr", "ghcr.io"), ("docker-hub", "registry-1.docker.io")];
         let rules =
@@ -153,7 +157,10 @@ impl World {
         let mut command = self.scratch.command(&["doctor"]);
         command.args(arguments).envs(self.aws.environment()).env("HOME", self.scratch.path());
         let upstream = self.upstream.host();
-        let served = format!("{ECR}={},ghcr.io={upstream},docker.io={upstream}", self.cache.host());
+        let served = format!(
+            "{ECR}={},ghcr.io={upstream},docker.io={upstream},api.github.com={upstream}",
+            self.cache.host()
+        );
         command.env("PULLTHRU_SERVED_AT", served).env("PULLTHRU_STORAGE_HOST", self.cache.storage_host());
         command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1");
         command

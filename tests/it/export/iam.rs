@@ -33,6 +33,7 @@ fn a_file_for_each_document() {
             "cache-template.repositories.json",
             "cache-template.trust.json",
             "ci-push.json",
+            "doctor.json",
             "github-push.trust.json",
             "key.ecr-cache.resource.json",
             "key.ecr-own.resource.json",

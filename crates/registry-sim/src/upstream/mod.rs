@@ -33,6 +33,8 @@ pub struct UpstreamSettings {
     pub open: bool,
     /// Says `Docker-Content-Digest` on GET too, not only on HEAD.
     pub digest_on_get: bool,
+    /// What the host's API says of a token: its scopes, and until when it is good (`2026-12-31`).
+    pub token: (Vec<String>, Option<String>),
 }
 
 impl Default for UpstreamSettings {
@@ -44,6 +46,7 @@ impl Default for UpstreamSettings {
             referrers_api: false,
             open: false,
             digest_on_get: true,
+            token: (vec!["read:packages".to_owned()], None),
         }
     }
 }

@@ -15,6 +15,9 @@ impl State {
         if request.path == "/token" {
             return self.token(request);
         }
+        if let Some(reply) = self.api(request) {
+            return reply;
+        }
         let Some(route) = Route::of(&request.path) else { return Reply::text(404, "404 page not found") };
         let repository = match route {
             Route::Base | Route::Catalog => None,
@@ -27,6 +30,37 @@ impl State {
             Ok(()) => self.answer(&route, request),
             Err(refusal) => refusal,
         }
+    }
+
+    /// What the API beside the registry says of a token: GitHub's by headers (its documentation, "Scopes for OAuth apps",
+    /// and the changelog of 2021-07-26), GitLab's by JSON ("Personal access tokens API").
+    fn api(&self, request: &Request) -> Option<Reply> {
+        let is_github = request.path == "/user";
+        if !is_github && request.path != "/api/v4/personal_access_tokens/self" {
+            return None;
+        }
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let known =
+            token.is_some_and(|token| lock(&self.credentials).iter().any(|(_, known)| known == token));
+        if !known {
+            return Some(Reply::text(401, "{\"message\":\"Bad credentials\"}"));
+        }
+        let (scopes, ends) = &self.settings.token;
+        let list = |scopes: &[String]| {
+            scopes.iter().map(|scope| format!("\"{scope}\"")).collect::<Vec<_>>().join(",")
+        };
+        if !is_github {
+            let ends = ends.as_ref().map_or("null".to_owned(), |ends| format!("\"{ends}\""));
+            let body = format!("{{\"active\":true,\"scopes\":[{}],\"expires_at\":{ends}}}", list(scopes));
+            return Some(Reply::text(200, &body));
+        }
+        let reply = Reply::text(200, "{\"login\":\"octocat\"}").header("X-OAuth-Scopes", &scopes.join(", "));
+        Some(match ends {
+            Some(ends) => {
+                reply.header("GitHub-Authentication-Token-Expiration", &format!("{ends} 00:00:00 UTC"))
+            }
+            None => reply,
+        })
     }
 
     fn answer(&self, route: &Route<'_>, request: &Request) -> Reply {
