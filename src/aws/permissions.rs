@@ -106,32 +106,40 @@ const INSPECTOR: [&str; 5] = [
     "inspector2:ListFindings",
 ];
 
-/// What `doctor` asks. Most of it is about whatever is there, wherever that is.
-const DOCTOR: [&str; 17] = [
+/// What `doctor` asks that takes no resource, or is about every one.
+const DOCTOR: [&str; 10] = [
     "ec2:DescribeVpcEndpoints",
-    "ecr:BatchGetImage",
-    "ecr:DescribeImages",
     "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRegistry",
-    "ecr:DescribeRepositories",
     "ecr:DescribeRepositoryCreationTemplates",
     "ecr:GetAuthorizationToken",
-    "ecr:GetLifecyclePolicy",
     "ecr:GetRegistryPolicy",
     "ecr:GetRegistryScanningConfiguration",
-    "ecr:GetRepositoryPolicy",
     "ecr:ValidatePullThroughCacheRule",
-    "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
-    "kms:DescribeKey",
     "sts:GetCallerIdentity",
+];
+
+/// What `doctor` asks of a repository.
+const DOCTOR_REPOSITORY: [&str; 5] = [
+    "ecr:BatchGetImage",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetRepositoryPolicy",
 ];
 
 /// What `doctor` needs to see everything.
 pub(super) fn doctor(scope: &Scope) -> Value {
     let secrets = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
-    let named = in_regions(scope, "secretsmanager", "secret:ecr-pullthroughcache/*");
-    policy(vec![allow("Doctor", &DOCTOR, vec!["*".to_owned()]), allow("Secrets", &secrets, named)])
+    let roles = vec![scope.registry.iam("role/*").to_string()];
+    policy(vec![
+        allow("Doctor", &DOCTOR, vec!["*".to_owned()]),
+        allow("Repositories", &DOCTOR_REPOSITORY, in_regions(scope, "ecr", "repository/*")),
+        allow("Secrets", &secrets, in_regions(scope, "secretsmanager", "secret:ecr-pullthroughcache/*")),
+        allow("Roles", &["iam:GetRole"], roles),
+        allow("Keys", &["kms:DescribeKey"], in_regions(scope, "kms", "key/*")),
+    ])
 }
 
 /// An ARN of the account in each Region.

@@ -101,7 +101,9 @@ pub(super) fn policies(files: &[PathBuf]) -> Run {
 
 /// A template, for a Region; warnings count.
 pub(super) fn cfn_lint(template: &Path, region: &str) -> Run {
-    let mut command = Command::new(peer("aws-export-venv").join("bin/cfn-lint"));
-    command.arg(template).args(["--regions", region, "--format", "parseable"]).stdin(Stdio::null());
+    // Not the script by itself: it holds the path that its environment was made at.
+    let mut command = python("aws-export-venv");
+    command.arg(peer("aws-export-venv").join("bin/cfn-lint"));
+    command.arg(template).args(["--regions", region, "--format", "parseable"]);
     run(command)
 }
