@@ -221,8 +221,11 @@ fn sarif_is_valid() {
         files.push(path);
     }
     let check = |files: &[std::path::PathBuf]| {
-        let mut command = Command::new(peers.join("venv/bin/check-jsonschema"));
-        command.arg("--schemafile").arg(peers.join("schema-0.8.0.json")).args(files);
+        let mut command = Command::new(peers.join("venv/bin/python"));
+        command
+            .args(["-m", "check_jsonschema", "--schemafile"])
+            .arg(peers.join("schema-0.8.0.json"))
+            .args(files);
         command.output().expect("check-jsonschema: run .ci/peers")
     };
     let output = check(&files);
