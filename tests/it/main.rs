@@ -35,6 +35,7 @@ mod golden;
 mod hostile;
 mod kubeconform;
 mod lint;
+mod merge;
 mod outline;
 mod overlays;
 mod pairs;
