@@ -52,6 +52,7 @@ impl fmt::Display for Shard {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn every_path_is_in_exactly_one_part_of_about_the_same_size() {
         for count in [1, 2, 3, 7, 16] {
-            let mut sizes = vec![0; count];
+            let mut sizes: Vec<usize> = vec![0; count];
             for number in 0..4000 {
                 let path = format!("clusters/c-{}/apps/app-{number}/release.yaml", number % 13);
                 let parts =
