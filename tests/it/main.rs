@@ -40,6 +40,7 @@ mod outline;
 mod overlays;
 mod pairs;
 mod policies;
+mod pre_commit;
 mod proof;
 mod properties_route;
 #[cfg(feature = "aws")]
