@@ -7,6 +7,10 @@
     clippy::print_stdout
 )]
 
+#[cfg(unix)]
+mod action;
+#[cfg(unix)]
+mod action_scripts;
 #[cfg(feature = "aws")]
 mod aws;
 mod check;
