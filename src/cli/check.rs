@@ -93,8 +93,10 @@ struct Output {
 
 impl Output {
     fn parse(text: &str) -> Result<Output, String> {
-        let (format, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORMAT=FILE")?;
-        let format = Format::from_str(format, false).map_err(|_| format!("`{format}` is none of the formats"))?;
+        let (format, path) =
+            text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORMAT=FILE")?;
+        let format =
+            Format::from_str(format, false).map_err(|_| format!("`{format}` is none of the formats"))?;
         Ok(Output { format, path: PathBuf::from(path) })
     }
 }
