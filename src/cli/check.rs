@@ -78,6 +78,27 @@ pub(super) struct Args {
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+
+    /// Write the result to a file as well, in a format of its own, such as sarif=results.sarif
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = Output::parse)]
+    output: Vec<Output>,
+}
+
+/// A file beside standard output.
+#[derive(Clone, Debug)]
+struct Output {
+    format: Format,
+    path: PathBuf,
+}
+
+impl Output {
+    fn parse(text: &str) -> Result<Output, String> {
+        let (format, path) =
+            text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORMAT=FILE")?;
+        let format =
+            Format::from_str(format, false).map_err(|_| format!("`{format}` is none of the formats"))?;
+        Ok(Output { format, path: PathBuf::from(path) })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -100,6 +121,8 @@ enum Format {
     /// For a comment on a pull request
     Markdown,
     Junit,
+    /// Numbers alone, as `name=value`: for GITHUB_OUTPUT, or a dotenv file
+    Values,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -133,19 +156,37 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         }
     }
     let report = CheckReport::new(&run.checked, fixed, &run.texts());
-    match args.format {
-        Format::Human => report::human(&report, out, Paint::for_stdout())?,
-        Format::Json => report::json(&report, out)?,
-        Format::Jsonl => report::jsonl(&report, out)?,
-        Format::Github => {
-            report::github(&report, &run.prefix(), out)?;
-            step_summary(&report)?;
-        }
-        Format::Sarif => report::sarif(&report, &run.prefix(), out)?,
-        Format::Markdown => report::markdown(&report, out)?,
-        Format::Junit => report::junit(&report, out)?,
+    let prefix = run.prefix();
+    render(&report, args.format, &prefix, out, Paint::for_stdout())?;
+    if args.format == Format::Github {
+        step_summary(&report)?;
+    }
+    for Output { format, path } in &args.output {
+        let mut text = Vec::new();
+        render(&report, *format, &prefix, &mut text, Paint::never())?;
+        write_file(path, &text)?;
     }
     Ok(outcome.max(args.failing(&run.checked)))
+}
+
+/// `prefix` leads from the work tree to the repository's root.
+fn render(
+    report: &CheckReport,
+    format: Format,
+    prefix: &str,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> std::io::Result<()> {
+    match format {
+        Format::Human => report::human(report, out, paint),
+        Format::Json => report::json(report, out),
+        Format::Jsonl => report::jsonl(report, out),
+        Format::Github => report::github(report, prefix, out),
+        Format::Sarif => report::sarif(report, prefix, out),
+        Format::Markdown => report::markdown(report, out),
+        Format::Junit => report::junit(report, out),
+        Format::Values => report::values(report, out),
+    }
 }
 
 impl Args {
@@ -257,7 +298,7 @@ impl<'a> Run<'a> {
         let Some(path) = &self.args.baseline else { return Ok(Outcome::Clean) };
         let older = self.args.known()?;
         let baseline = Baseline::of(&self.checked.findings, older.as_ref(), |path| self.read.is_named(path));
-        write_file(path, &baseline.text())?;
+        write_file(path, baseline.text().as_bytes())?;
         writeln!(out, "wrote {}: {} findings", path.display(), baseline.findings.len())?;
         Ok(Outcome::Clean)
     }
@@ -296,7 +337,7 @@ fn decides(checked: &Checked) -> bool {
     found.into_iter().any(|finding| !alone.contains(&finding.rule))
 }
 
-fn write_file(path: &Path, text: &str) -> Result<(), Stop> {
+fn write_file(path: &Path, text: &[u8]) -> Result<(), Stop> {
     fs::write(path, text).map_err(|error| {
         Stop::Output(std::io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display())))
     })

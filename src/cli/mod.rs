@@ -11,6 +11,7 @@ mod init;
 mod migrate;
 mod provision;
 mod registries;
+mod report;
 mod repository;
 mod scan;
 mod verify;
@@ -59,6 +60,8 @@ enum Command {
     Cost(cost::Args),
     /// Why does a pull through the cache fail? Step by step, with what to do
     Doctor(doctor::Args),
+    /// Put reports of other runs together: of shards, of many repositories
+    Report(report::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
@@ -124,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Provision(args) => provision::run(&args, &mut out),
         Command::Cost(args) => cost::run(&args, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

@@ -13,7 +13,7 @@ use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
 use crate::migrate::{Direction, Mode, Plan, plan};
 use crate::route;
-use crate::tree::{RepoPath, Repository, WalkOptions, changed_since};
+use crate::tree::{RepoPath, Repository, Shard, WalkOptions, changed_since};
 
 #[derive(Debug, Args)]
 pub(super) struct RepositoryArgs {
@@ -85,6 +85,8 @@ pub(super) struct ReadRepository {
     context: Inventory,
     /// `None` for all of it.
     named: Option<BTreeSet<RepoPath>>,
+    /// Only files of this part were asked for.
+    shard: Option<Shard>,
 }
 
 impl ReadRepository {
@@ -99,6 +101,7 @@ impl ReadRepository {
     pub(super) fn is_named(&self, path: &RepoPath) -> bool {
         let above = || std::iter::successors(Some(path.clone()), RepoPath::parent);
         self.named.as_ref().is_none_or(|named| above().any(|path| named.contains(&path)))
+            && self.shard.is_none_or(|shard| shard.holds(path.as_str()))
     }
 
     /// Does a file among those that were asked for override images of others?
@@ -109,7 +112,7 @@ impl ReadRepository {
 
     /// Was all of it asked for?
     pub(super) fn is_whole(&self) -> bool {
-        self.named.is_none()
+        self.named.is_none() && self.shard.is_none()
     }
 
     /// What a migration would do with what was asked for.
@@ -209,6 +212,14 @@ impl RepositoryArgs {
 
     /// Reads everything the command is about.
     pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
+        self.read_part(None)
+    }
+
+    /// Reads the part of it that a run of several is about.
+    pub(super) fn read_part(&self, shard: Option<Shard>) -> Result<ReadRepository, Stop> {
+        if shard.is_some() && self.is_stdin() {
+            return Err(Stop::usage("standard input has no parts", "leave `--shard` out"));
+        }
         let (repository, config) = self.open()?;
         let finder = finder(&config)?;
         let inventory = if self.is_stdin() {
@@ -216,17 +227,19 @@ impl RepositoryArgs {
             io::stdin().lock().read_to_end(&mut text)?;
             inventory::of_text(&text, &finder)
         } else {
-            inventory::take(&repository, &self.paths, &self.walk_options(&config), &finder)?
+            let options = WalkOptions { shard, ..self.walk_options(&config) };
+            inventory::take(&repository, &self.paths, &options, &finder)?
         };
         let named: BTreeSet<RepoPath> = self.within(&repository).into_iter().collect();
         let mut context = Inventory::default();
-        if !named.is_empty() && (self.paths.iter().any(|path| path.is_dir()) || has_matcher(&inventory)) {
+        let named_decide = self.paths.iter().any(|path| path.is_dir()) || has_matcher(&inventory);
+        if !named.is_empty() && named_decide || shard.is_some() && !inventory.files.is_empty() {
             // What kustomize joins with the named files decides about them too.
             context = inventory::take(&repository, &[], &self.walk_options(&config), &finder)?;
         }
         note_failures(&inventory);
         let named = Some(named).filter(|named| !named.is_empty());
-        Ok(ReadRepository { repository, config, inventory, context, named })
+        Ok(ReadRepository { repository, config, inventory, context, named, shard })
     }
 
     /// What `check` is about: the paths, and of those only what changed since a revision. Standard input's text comes
@@ -273,7 +286,7 @@ impl RepositoryArgs {
         };
         note_failures(&inventory);
         let context = Inventory::default();
-        Ok((ReadRepository { repository, config, inventory, context, named }, finder, text))
+        Ok((ReadRepository { repository, config, inventory, context, named, shard: None }, finder, text))
     }
 
     /// Reads the rest of the repository, too.

@@ -9,6 +9,7 @@ use super::{Outcome, RepositoryArgs, Stop};
 use crate::migrate::Direction;
 use crate::report::Paint;
 use crate::report::scan::{self as report, Filter, ScanReport};
+use crate::tree::Shard;
 
 /// List every image reference, where it routes to, and why anything stays.
 ///
@@ -30,6 +31,11 @@ pub(super) struct Args {
     /// List what stays, and every other occurrence of an upstream host, with the reason
     #[arg(long)]
     explain: bool,
+
+    /// Only the files of one part of several, such as 3/8: for runs that share the work. `pullthru report merge` puts
+    /// their reports together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
 
     /// Only references of this role
     #[arg(long, value_enum, value_name = "ROLE")]
@@ -69,7 +75,7 @@ enum RoleFilter {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let filter = filter(args)?;
-    let read = args.repository.read()?;
+    let read = args.repository.read_part(args.shard)?;
     let plan = read.plan(Direction::ToCache);
     let report = ScanReport::new(&read.inventory, &plan, &filter);
     let paint = Paint::for_stdout();

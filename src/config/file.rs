@@ -5,7 +5,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::{MapAccess, SeqAccess, Visitor, value};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::Spanned;
 
 use super::provision::Provision;
@@ -151,7 +151,7 @@ pub enum Discovery {
 }
 
 /// What may be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleId {
     BypassesCache,
@@ -200,6 +200,12 @@ impl RuleId {
             RuleId::UnparsedFile => "unparsed-file",
             RuleId::UnusedIgnore => "unused-ignore",
         }
+    }
+}
+
+impl std::fmt::Display for RuleId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.id())
     }
 }
 

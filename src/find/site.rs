@@ -2,7 +2,7 @@
 //! facts about each that a strategy needs. Plain data; nothing here decides.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::image::Name;
 use crate::yaml::Span;
@@ -90,7 +90,7 @@ pub enum Shape {
 macro_rules! ids {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum $name { $($(#[$doc])* #[serde(rename = $id)] $variant,)* }
 
         impl $name {
@@ -278,7 +278,7 @@ impl Marker {
 }
 
 /// An object of Kubernetes, or a configuration file that looks like one.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Object {
     #[serde(rename = "apiVersion")]
     pub api_version: String,

@@ -7,6 +7,7 @@ pub mod cost;
 pub mod doctor;
 mod excerpt;
 pub mod finding;
+pub mod merge;
 pub mod migrate;
 pub mod page;
 pub mod prices;

@@ -1,10 +1,11 @@
 //! The inventory that `pullthru scan` shows: by image, by site, or by occurrence.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Paint, count, csv_field};
 use crate::find::{Embedding, Form, Mention, Object, Reason};
@@ -12,12 +13,17 @@ use crate::inventory::{FileInventory, Inventory};
 use crate::migrate::{Plan, Why};
 use crate::tree::Position;
 
+pub(super) const SCHEMA: &str = "pullthru/scan/v1";
+
 /// `pullthru/scan/v1`: what the repository holds and where each reference routes to.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ScanReport {
     /// Always `pullthru/scan/v1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     pub summary: Summary,
+    /// The repositories of a merged report, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<ScannedRepository>,
     /// Distinct references, by upstream and name.
     pub images: Vec<ImageRow>,
     /// Every place where a reference stands, by file and place.
@@ -28,7 +34,14 @@ pub struct ScanReport {
     pub notes: Vec<NoteRow>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+/// One repository of a merged report.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ScannedRepository {
+    pub repository: String,
+    pub summary: Summary,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     pub files_read: u64,
     pub bytes_read: u64,
@@ -47,7 +60,7 @@ pub struct Summary {
     pub unparsed_documents: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ImageRow {
     /// As a node would pull it.
     pub reference: String,
@@ -59,10 +72,16 @@ pub struct ImageRow {
     pub roles: BTreeSet<String>,
     /// Reasons of those occurrences that stay.
     pub stays: BTreeSet<String>,
+    /// Which of several repositories name it, in a merged report.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub repositories: BTreeSet<String>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SiteRow {
+    /// Which of several repositories, in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     pub path: String,
     pub line: usize,
     pub column: usize,
@@ -85,16 +104,22 @@ pub struct SiteRow {
     pub because: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MentionRow {
+    /// Which of several repositories, in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     pub path: String,
     pub line: usize,
     pub column: usize,
     pub reason: Reason,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRow {
+    /// Which of several repositories, in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     pub path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
@@ -131,12 +156,13 @@ impl ScanReport {
     pub fn new(inventory: &Inventory, plan: &Plan, filter: &Filter) -> ScanReport {
         let sites = site_rows(plan, filter);
         let mut report = ScanReport {
-            schema: "pullthru/scan/v1",
+            schema: SCHEMA.into(),
             summary: Summary {
                 files_read: inventory.read,
                 bytes_read: inventory.bytes,
                 ..Summary::default()
             },
+            repositories: Vec::new(),
             images: image_rows(&sites),
             sites: Vec::new(),
             mentions: if filter.is_about_sites() { Vec::new() } else { mention_rows(inventory, filter) },
@@ -174,6 +200,7 @@ fn site_rows(plan: &Plan, filter: &Filter) -> Vec<(SiteRow, String)> {
         .chain(staying)
         .map(|(path, position, site, cached, why)| {
             let row = SiteRow {
+                repository: None,
                 path: path.to_string(),
                 line: position.line,
                 column: position.column,
@@ -207,6 +234,7 @@ fn image_rows(sites: &[(SiteRow, String)]) -> Vec<ImageRow> {
                 files: 0,
                 roles: BTreeSet::new(),
                 stays: BTreeSet::new(),
+                repositories: BTreeSet::new(),
             };
             (row, BTreeSet::new())
         });
@@ -226,6 +254,7 @@ fn image_rows(sites: &[(SiteRow, String)]) -> Vec<ImageRow> {
 
 fn mention_rows(inventory: &Inventory, filter: &Filter) -> Vec<MentionRow> {
     let row = |file: &FileInventory, mention: &Mention, position: &Position| MentionRow {
+        repository: None,
         path: file.path.to_string(),
         line: position.line,
         column: position.column,
@@ -246,11 +275,16 @@ fn note_rows(inventory: &Inventory) -> Vec<NoteRow> {
     for file in &inventory.files {
         for (error, position) in file.found.errors.iter().zip(&file.errors) {
             let note = format!("a document does not parse and was searched as text: {}", error.message);
-            rows.push(NoteRow { path: file.path.to_string(), line: Some(position.line), note });
+            rows.push(NoteRow {
+                repository: None,
+                path: file.path.to_string(),
+                line: Some(position.line),
+                note,
+            });
         }
     }
     for (path, note) in &inventory.notes {
-        rows.push(NoteRow { path: path.clone(), line: None, note: note.to_string() });
+        rows.push(NoteRow { repository: None, path: path.clone(), line: None, note: note.to_string() });
     }
     rows.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     rows

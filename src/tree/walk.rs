@@ -21,7 +21,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use super::read::{Content, Reader};
 use super::select::{Excludes, Selection};
 use super::sweep::is_temporary;
-use super::{CONFIG_NAMES, RepoPath, Repository, TreeError};
+use super::{CONFIG_NAMES, RepoPath, Repository, Shard, TreeError};
 
 /// Default of [`WalkOptions::max_size`]: 16 MiB, above any manifest a cluster accepts (etcd takes 1.5 MiB).
 pub const DEFAULT_MAX_SIZE: u64 = 16 * 1024 * 1024;
@@ -38,6 +38,8 @@ pub struct WalkOptions {
     pub ignore: Vec<String>,
     /// Bytes up to which a file is read whole.
     pub max_size: u64,
+    /// Only the files of this part.
+    pub shard: Option<Shard>,
     /// Threads; `None` for as many as the machine runs at once.
     pub threads: Option<NonZero<usize>>,
 }
@@ -49,6 +51,7 @@ impl Default for WalkOptions {
             hidden: false,
             ignore: Vec::new(),
             max_size: DEFAULT_MAX_SIZE,
+            shard: None,
             threads: None,
         }
     }
@@ -178,6 +181,9 @@ pub fn walk<T: Send>(
     walk.walk_directories();
     let mut walked = walk.walked.into_inner().unwrap_or_else(PoisonError::into_inner);
     walked.found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if let Some(shard) = options.shard {
+        walked.notes.retain(|(path, _)| shard.holds(path));
+    }
     walked.notes.sort();
     walked.notes.dedup();
     Ok(walked)
@@ -268,6 +274,11 @@ impl<T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Walk<'_, T, V> {
         });
     }
 
+    fn is_in_shard(&self, file: &Path) -> bool {
+        let holds = |shard: Shard| self.repo.strip(file).is_some_and(|path| shard.holds(path.as_str()));
+        self.options.shard.is_none_or(holds)
+    }
+
     fn enter(&self, directory: &Path) {
         if self.selection.names_directory(directory) {
             self.entered.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
@@ -329,6 +340,9 @@ impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
     fn file(&mut self, path: &Path) {
         if path.to_str().is_none() {
             return self.note(path, Note::NameNotUtf8);
+        }
+        if !self.walk.is_in_shard(path) {
+            return;
         }
         let note = match self.reader.read(path, self.walk.options.max_size) {
             Ok(Content::Text(bytes)) => {

@@ -48,6 +48,7 @@ fn every_format_of_one_result() {
         ("markdown", "report.md"),
         ("sarif", "report.sarif"),
         ("junit", "report.xml"),
+        ("values", "values.txt"),
     ] {
         let run = world.run(&["check", "--format", format]);
         assert_eq!((run.code, run.err.as_str()), (1, ""), "{format}");
@@ -76,11 +77,34 @@ fn a_clean_result_is_said_in_every_format() {
         ("github", "0 errors, 0 warnings\n"),
         ("markdown", "**pullthru check**: 0 errors, 0 warnings"),
         ("sarif", "\"results\": []"),
+        ("values", "findings=0\nerrors=0\n"),
         ("junit", "<testcase name=\"check\" classname=\"pullthru\"/>"),
     ] {
         let run = scratch.run(&["check", "--format", format]);
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{format}");
         assert!(run.out.contains(part), "{format}: {}", run.out);
+    }
+}
+
+/// One run for a log, a page and what other programs read: each file is what standard output would be.
+#[test]
+fn files_beside_standard_output() {
+    let world = world();
+    let files = ["sarif=a.sarif", "json=b=c.json", "values=values.env", "markdown=page.md"];
+    let outputs: Vec<&str> = files.iter().flat_map(|file| ["--output", file]).collect();
+    let run = world.run(&[&["check", "--format", "github"][..], &outputs].concat());
+    assert_eq!((run.code, run.err.as_str()), (1, ""));
+    let mut written = Vec::new();
+    for file in files {
+        let (format, path) = file.split_once('=').unwrap();
+        written.push((format, world.read(path)));
+        std::fs::remove_file(world.path().join(path)).unwrap();
+    }
+    for (format, text) in written {
+        assert_eq!(text, world.run(&["check", "--format", format]).out, "{format}");
+    }
+    for (wrong, code) in [("sarif", 2), ("sarif=", 2), ("pdf=a.pdf", 2), ("json=no/such/directory.json", 3)] {
+        assert_eq!(world.run(&["check", "--output", wrong]).code, code, "{wrong}");
     }
 }
 

@@ -89,6 +89,7 @@ fn the_guides_show_what_the_commands_print() {
         "docs/check.md",
         "docs/export.md",
         "docs/iam.md",
+        "docs/ci.md",
     ] {
         let copy = copy_of("testdata/fleet");
         let (text, commands) = renewed(page, copy.path(), run);

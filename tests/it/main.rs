@@ -7,6 +7,10 @@
     clippy::print_stdout
 )]
 
+#[cfg(unix)]
+mod action;
+#[cfg(unix)]
+mod action_scripts;
 #[cfg(feature = "aws")]
 mod aws;
 mod check;
@@ -35,10 +39,12 @@ mod golden;
 mod hostile;
 mod kubeconform;
 mod lint;
+mod merge;
 mod outline;
 mod overlays;
 mod pairs;
 mod policies;
+mod pre_commit;
 mod proof;
 mod properties_route;
 #[cfg(feature = "aws")]

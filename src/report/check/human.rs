@@ -16,7 +16,7 @@ pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Res
     let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
     let mut text = String::new();
     for row in &report.findings {
-        let drawn = drawn.entry(row.rule).or_default();
+        let drawn = drawn.entry(row.rule.id()).or_default();
         *drawn += 1;
         if *drawn <= DRAWN {
             text.push_str(&drawing(row, paint));
@@ -25,7 +25,7 @@ pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Res
     out.write_all(text.as_bytes())?;
     for (rule, number) in drawn.iter().filter(|(_, number)| **number > DRAWN) {
         writeln!(out, "{} more of {}:", number - DRAWN, paint.bold(rule))?;
-        for row in report.findings.iter().filter(|row| row.rule == *rule).skip(DRAWN) {
+        for row in report.findings.iter().filter(|row| row.rule.id() == *rule).skip(DRAWN) {
             writeln!(out, "  {}:{}:{}  {}", row.path, row.line, row.column, row.message)?;
         }
         writeln!(out)?;

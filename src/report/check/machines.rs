@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{CheckReport, EditRow, FindingRow, ShareRow, sentence, told};
+use super::{CheckReport, CheckSummary, EditRow, FindingRow, ShareRow, sentence, told};
 use crate::config::{RuleId, Severity};
 use crate::lint;
 use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
@@ -21,7 +21,7 @@ fn annotation(row: &FindingRow, prefix: &str) -> finding::Finding {
     };
     finding::Finding {
         level: if row.severity == "error" { Level::Error } else { Level::Warning },
-        rule: row.rule,
+        rule: row.rule.id(),
         message: told(row),
         path: format!("{prefix}{}", row.path),
         line: row.line,
@@ -112,6 +112,25 @@ pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     }
     if shown < total {
         writeln!(out, "\nand {} more: `pullthru check` lists them", total - shown)?;
+    }
+    Ok(())
+}
+
+/// What a step of a workflow hands on: a number a line.
+pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    let CheckSummary { errors, warnings, fixable, fixed, images, references, .. } = report.summary;
+    for (name, number) in [
+        ("findings", errors + warnings),
+        ("errors", errors),
+        ("warnings", warnings),
+        ("fixable", fixable),
+        ("fixed", fixed),
+        ("images", images.through + images.bypassing + images.left),
+        ("images_bypassing", images.bypassing),
+        ("references_bypassing", references.bypassing),
+        ("migrated_share", images.percent),
+    ] {
+        writeln!(out, "{name}={number}")?;
     }
     Ok(())
 }

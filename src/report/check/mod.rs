@@ -4,34 +4,47 @@
 mod human;
 mod machines;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::excerpt::{Excerpt, printable};
 pub use human::human;
-pub use machines::{github, json, jsonl, junit, markdown, sarif};
+pub use machines::{github, json, jsonl, junit, markdown, sarif, values};
 
 use super::count;
-use crate::config::Severity;
+use crate::config::{RuleId, Severity};
 use crate::lint::{self, Checked, Finding, Safety, Share};
 use crate::tree::{LineIndex, Position, RepoPath};
 use crate::yaml::Span;
 
+pub(super) const SCHEMA: &str = "pullthru/check/v1";
+
 /// `pullthru/check/v1`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     /// Always `pullthru/check/v1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     pub summary: CheckSummary,
+    /// The repositories of a merged report, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<CheckedRepository>,
     pub findings: Vec<FindingRow>,
     /// Fingerprints of the baseline that nothing answers to any more: write it again.
     pub stale: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+/// One repository of a merged report.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CheckedRepository {
+    pub repository: String,
+    pub summary: CheckSummary,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckSummary {
     pub errors: usize,
@@ -52,7 +65,7 @@ pub struct CheckSummary {
 }
 
 /// How far the migration is.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareRow {
     pub through: usize,
@@ -71,14 +84,17 @@ impl From<Share> for ShareRow {
     }
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingRow {
-    pub rule: &'static str,
+    /// Which of several repositories, in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    pub rule: RuleId,
     /// `error` or `warning`.
-    pub severity: &'static str,
+    pub severity: Cow<'static, str>,
     /// `high`, `medium` or `low`.
-    pub confidence: &'static str,
+    pub confidence: Cow<'static, str>,
     pub path: String,
     pub line: usize,
     pub column: usize,
@@ -97,7 +113,7 @@ pub struct FindingRow {
     /// The same through the cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<RelatedRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<FixRow>,
@@ -109,7 +125,7 @@ pub struct FindingRow {
 }
 
 /// Another place that a finding is about.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RelatedRow {
     pub path: String,
     pub line: usize,
@@ -117,22 +133,22 @@ pub struct RelatedRow {
     pub text: String,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FixRow {
     /// `safe` or `unsafe`.
-    pub safety: &'static str,
+    pub safety: Cow<'static, str>,
     pub title: String,
     /// In the finding's own file.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<EditRow>,
     /// Kustomizations that change instead.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<String>,
 }
 
 /// The text between two places, the last excluded, and what takes its place.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EditRow {
     pub line: usize,
@@ -157,7 +173,8 @@ impl CheckReport {
             fixes.filter(|fix| fix.safety == safety).count()
         };
         CheckReport {
-            schema: "pullthru/check/v1",
+            schema: SCHEMA.into(),
+            repositories: Vec::new(),
             summary: CheckSummary {
                 errors,
                 warnings: checked.findings.len() - errors,
@@ -194,9 +211,10 @@ fn row(finding: &Finding, text: Option<(&str, &LineIndex<'_>)>) -> FindingRow {
         fix.edits.iter().map(row).collect()
     };
     FindingRow {
-        rule: finding.rule.id(),
-        severity: if finding.severity == Severity::Error { "error" } else { "warning" },
-        confidence: finding.confidence.id(),
+        repository: None,
+        rule: finding.rule,
+        severity: if finding.severity == Severity::Error { "error" } else { "warning" }.into(),
+        confidence: finding.confidence.id().into(),
         path: finding.path.to_string(),
         line,
         column,
@@ -217,7 +235,7 @@ fn row(finding: &Finding, text: Option<(&str, &LineIndex<'_>)>) -> FindingRow {
             })
             .collect(),
         fix: finding.fix.as_ref().map(|fix| FixRow {
-            safety: fix.safety.id(),
+            safety: fix.safety.id().into(),
             title: fix.title.clone(),
             edits: edits(fix),
             by: fix.by.iter().map(ToString::to_string).collect(),
@@ -271,7 +289,7 @@ fn sentence(summary: &CheckSummary) -> String {
     text
 }
 
-fn standing(share: ShareRow) -> String {
+pub(super) fn standing(share: ShareRow) -> String {
     format!(
         "{} through the cache ({} %), {} bypassing it, {} left",
         share.through, share.percent, share.bypassing, share.left

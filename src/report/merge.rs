@@ -1,0 +1,404 @@
+//! One report of many: of the parts of a large repository (`scan --shard`), of all repositories of an organisation.
+//!
+//! [`Merged::read`] takes a report of `scan` or `check` in, [`merge`] puts those of one kind together: rows get the name of
+//! their repository, numbers are added up. The result has the schema of its parts, so that it can be merged again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::check::{self, CheckReport, CheckSummary, CheckedRepository, ShareRow};
+use super::excerpt::printable;
+use super::finding::cell;
+use super::scan::{self, ImageRow, ScanReport, ScannedRepository, Summary};
+use super::{Paint, count};
+
+/// A report that can be merged.
+#[derive(Clone, Debug)]
+pub enum Merged {
+    Scan(ScanReport),
+    Check(CheckReport),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    #[error("it is no report: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("its schema is `{0}`; `{scan}` and `{check}` can be merged", scan = scan::SCHEMA, check = check::SCHEMA)]
+    Schema(String),
+    #[error("reports of `scan` and of `check` cannot be merged into one")]
+    Mixed,
+    #[error("two reports of `{repository}` tell of `{path}`, which would count twice")]
+    Twice { repository: String, path: String },
+}
+
+impl Merged {
+    /// What `scan --format json`, `check --format json` or `report merge --format json` wrote.
+    pub fn read(text: &str) -> Result<Merged, MergeError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        match serde_json::from_str::<Head>(text)?.schema.as_str() {
+            scan::SCHEMA => Ok(Merged::Scan(serde_json::from_str(text)?)),
+            check::SCHEMA => Ok(Merged::Check(serde_json::from_str(text)?)),
+            other => Err(MergeError::Schema(plain(other))),
+        }
+    }
+}
+
+/// One report of several, each with the name of its repository. Parts of one repository have one name. What was merged
+/// before keeps its names.
+///
+/// # Errors
+/// [`MergeError::Mixed`], and [`MergeError::Twice`] where two parts of a repository tell of one file.
+pub fn merge(parts: Vec<(String, Merged)>) -> Result<Merged, MergeError> {
+    let (mut scans, mut checks) = (Vec::new(), Vec::new());
+    for (name, part) in parts {
+        match part {
+            Merged::Scan(report) => scans.push((plain(&name), report)),
+            Merged::Check(report) => checks.push((plain(&name), report)),
+        }
+    }
+    match (scans.is_empty(), checks.is_empty()) {
+        (false, false) => Err(MergeError::Mixed),
+        (false, true) => merge_scans(scans).map(Merged::Scan),
+        (true, _) => merge_checks(checks).map(Merged::Check),
+    }
+}
+
+/// Which part told of a file; two may not.
+#[derive(Default)]
+struct Told(HashMap<(String, String), usize>);
+
+impl Told {
+    fn once(&mut self, repository: &str, path: &str, part: usize) -> Result<(), MergeError> {
+        let known = *self.0.entry((repository.to_owned(), path.to_owned())).or_insert(part);
+        if known == part {
+            return Ok(());
+        }
+        Err(MergeError::Twice { repository: repository.to_owned(), path: plain(path) })
+    }
+}
+
+fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeError> {
+    let mut told = Told::default();
+    let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
+    let mut images: BTreeMap<(String, String), ImageRow> = BTreeMap::new();
+    let (mut sites, mut mentions, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, (name, part)) in parts.into_iter().enumerate() {
+        if part.repositories.is_empty() {
+            add_scan(summaries.entry(name.clone()).or_default(), &part.summary);
+        }
+        for one in &part.repositories {
+            add_scan(summaries.entry(one.repository.clone()).or_default(), &one.summary);
+        }
+        let alone = part.repositories.is_empty();
+        for mut row in part.images {
+            if alone {
+                row.repositories.insert(name.clone());
+            }
+            add_image(&mut images, row);
+        }
+        for mut row in part.sites {
+            let repository = row.repository.get_or_insert_with(|| name.clone());
+            told.once(repository, &row.path, number)?;
+            sites.push(row);
+        }
+        for mut row in part.mentions {
+            let repository = row.repository.get_or_insert_with(|| name.clone());
+            told.once(repository, &row.path, number)?;
+            mentions.push(row);
+        }
+        for mut row in part.notes {
+            row.repository.get_or_insert_with(|| name.clone());
+            notes.push(row);
+        }
+    }
+    sites.sort_by(|a, b| {
+        (&a.repository, &a.path, a.line, a.column).cmp(&(&b.repository, &b.path, b.line, b.column))
+    });
+    mentions.sort_by(|a, b| {
+        (&a.repository, &a.path, a.line, a.column).cmp(&(&b.repository, &b.path, b.line, b.column))
+    });
+    notes.sort_by(|a, b| {
+        (&a.repository, &a.path, a.line, &a.note).cmp(&(&b.repository, &b.path, b.line, &b.note))
+    });
+    let images: Vec<ImageRow> = images.into_values().collect();
+    let mut whole = Summary::default();
+    let mut repositories = Vec::new();
+    for (repository, mut summary) in summaries {
+        // An image of two parts is one image.
+        summary.images = images.iter().filter(|row| row.repositories.contains(&repository)).count();
+        add_scan(&mut whole, &summary);
+        repositories.push(ScannedRepository { repository, summary });
+    }
+    whole.images = images.len();
+    Ok(ScanReport {
+        schema: scan::SCHEMA.into(),
+        summary: whole,
+        repositories,
+        images,
+        sites,
+        mentions,
+        notes,
+    })
+}
+
+fn add_scan(sum: &mut Summary, part: &Summary) {
+    let Summary { files_read, bytes_read, files_with_references, references, images, moving, .. } = part;
+    sum.files_read += files_read;
+    sum.bytes_read += bytes_read;
+    sum.files_with_references += files_with_references;
+    sum.references += references;
+    sum.images += images;
+    sum.moving += moving;
+    sum.aliases += part.aliases;
+    sum.unparsed_documents += part.unparsed_documents;
+    for (sums, parts) in [
+        (&mut sum.staying, &part.staying),
+        (&mut sum.forms, &part.forms),
+        (&mut sum.mentions, &part.mentions),
+    ] {
+        for (id, number) in parts {
+            *sums.entry(id.clone()).or_default() += number;
+        }
+    }
+}
+
+fn add_image(images: &mut BTreeMap<(String, String), ImageRow>, row: ImageRow) {
+    match images.entry((row.upstream.clone(), row.reference.clone())) {
+        std::collections::btree_map::Entry::Vacant(entry) => _ = entry.insert(row),
+        std::collections::btree_map::Entry::Occupied(mut entry) => {
+            let sum = entry.get_mut();
+            sum.occurrences += row.occurrences;
+            sum.files += row.files;
+            sum.roles.extend(row.roles);
+            sum.stays.extend(row.stays);
+            sum.repositories.extend(row.repositories);
+            let cached: BTreeSet<String> = sum.cached.drain(..).chain(row.cached).collect();
+            sum.cached = cached.into_iter().collect();
+        }
+    }
+}
+
+fn merge_checks(parts: Vec<(String, CheckReport)>) -> Result<CheckReport, MergeError> {
+    let mut told = Told::default();
+    let mut summaries: BTreeMap<String, CheckSummary> = BTreeMap::new();
+    let (mut findings, mut stale) = (Vec::new(), Vec::new());
+    for (number, (name, part)) in parts.into_iter().enumerate() {
+        let alone = part.repositories.is_empty();
+        if alone {
+            add_check(summaries.entry(name.clone()).or_default(), &part.summary);
+        }
+        for one in &part.repositories {
+            add_check(summaries.entry(one.repository.clone()).or_default(), &one.summary);
+        }
+        for mut row in part.findings {
+            let repository = row.repository.get_or_insert_with(|| name.clone());
+            told.once(repository, &row.path, number)?;
+            findings.push(row);
+        }
+        stale.extend(
+            part.stale.into_iter().map(|stale| if alone { format!("{name}: {stale}") } else { stale }),
+        );
+    }
+    findings.sort_by(|a, b| {
+        let key = |row: &check::FindingRow| (row.line, row.column, row.rule);
+        (&a.repository, &a.path).cmp(&(&b.repository, &b.path)).then_with(|| key(a).cmp(&key(b)))
+    });
+    stale.sort();
+    let mut whole = CheckSummary::default();
+    summaries.values().for_each(|summary| add_check(&mut whole, summary));
+    let repositories = summaries
+        .into_iter()
+        .map(|(repository, summary)| CheckedRepository { repository, summary })
+        .collect();
+    Ok(CheckReport { schema: check::SCHEMA.into(), summary: whole, repositories, findings, stale })
+}
+
+fn add_check(sum: &mut CheckSummary, part: &CheckSummary) {
+    sum.errors += part.errors;
+    sum.warnings += part.warnings;
+    sum.fixable += part.fixable;
+    sum.fixable_unsafely += part.fixable_unsafely;
+    sum.fixed += part.fixed;
+    sum.ignored += part.ignored;
+    sum.baselined += part.baselined;
+    sum.images = together(sum.images, part.images);
+    sum.references = together(sum.references, part.references);
+}
+
+fn together(a: ShareRow, b: ShareRow) -> ShareRow {
+    let share = crate::lint::Share {
+        through: a.through + b.through,
+        bypassing: a.bypassing + b.bypassing,
+        left: a.left + b.left,
+    };
+    share.into()
+}
+
+pub fn json(merged: &Merged, out: &mut dyn Write) -> io::Result<()> {
+    fn write(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(report)?;
+        text.push(b'\n');
+        out.write_all(&text)
+    }
+    match merged {
+        Merged::Scan(report) => write(report, out),
+        Merged::Check(report) => write(report, out),
+    }
+}
+
+/// A line a repository, the one with most to do first.
+pub fn human(merged: &Merged, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let (head, rows) = table(merged);
+    let width = |column: usize| {
+        rows.iter().chain([&head]).filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    for (number, row) in std::iter::once(&head).chain(&rows).enumerate() {
+        let mut line = String::new();
+        for (column, text) in row.iter().enumerate() {
+            let width = width(column).unwrap_or_default();
+            line.push_str(&if column == 0 { format!("{text:<width$}") } else { format!("  {text:>width$}") });
+        }
+        writeln!(out, "{}", if number == 0 { paint.bold(&line) } else { line })?;
+    }
+    writeln!(out, "\n{}", paint.bold(&sentence(merged)))
+}
+
+/// The same for a page, and what is found most.
+pub fn markdown(merged: &Merged, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "**pullthru**: {}\n", sentence(merged))?;
+    let (head, rows) = table(merged);
+    writeln!(out, "| {} |\n|---|{}", head.join(" | "), "---:|".repeat(head.len() - 1))?;
+    for row in &rows {
+        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+        writeln!(out, "| {} |", cells.join(" | "))?;
+    }
+    let most = match merged {
+        Merged::Scan(report) => most_used(report),
+        Merged::Check(report) => most_bypassing(report),
+    };
+    if most.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| image | repositories | places |\n|---|---:|---:|")?;
+    for (image, repositories, places) in most {
+        writeln!(out, "| `{}` | {repositories} | {places} |", cell(&plain(&image)).replace('`', "'"))?;
+    }
+    Ok(())
+}
+
+/// Images that a page lists.
+const LISTED: usize = 50;
+
+fn most_used(report: &ScanReport) -> Vec<(String, usize, usize)> {
+    let rows =
+        report.images.iter().map(|row| (row.reference.clone(), row.repositories.len(), row.occurrences));
+    first(rows.collect())
+}
+
+/// What to mend first: images that bypass the cache in most repositories.
+fn most_bypassing(report: &CheckReport) -> Vec<(String, usize, usize)> {
+    let mut images: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
+    let bypassing = report.findings.iter().filter(|row| row.rule == crate::config::RuleId::BypassesCache);
+    for row in bypassing {
+        let (repositories, places) = images.entry(row.image.as_deref().unwrap_or_default()).or_default();
+        repositories.extend(row.repository.as_deref());
+        *places += 1;
+    }
+    first(
+        images
+            .into_iter()
+            .map(|(image, (repositories, places))| (image.to_owned(), repositories.len(), places))
+            .collect(),
+    )
+}
+
+fn first(mut rows: Vec<(String, usize, usize)>) -> Vec<(String, usize, usize)> {
+    rows.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));
+    rows.truncate(LISTED);
+    rows
+}
+
+/// Head and rows; the name first, then numbers.
+fn table(merged: &Merged) -> (Vec<String>, Vec<Vec<String>>) {
+    let owned = |cells: &[&str]| cells.iter().map(|&text| text.to_owned()).collect();
+    match merged {
+        Merged::Scan(report) => {
+            let mut rows: Vec<&ScannedRepository> = report.repositories.iter().collect();
+            rows.sort_by_key(|row| (std::cmp::Reverse(row.summary.references), row.repository.as_str()));
+            let row = |row: &&ScannedRepository| {
+                let Summary { images, references, files_with_references, moving, .. } = row.summary;
+                let mut cells = vec![plain(&row.repository)];
+                cells.extend(
+                    [images, references, files_with_references, moving].map(|number| number.to_string()),
+                );
+                cells
+            };
+            (
+                owned(&["repository", "images", "references", "files", "moving"]),
+                rows.iter().map(row).collect(),
+            )
+        }
+        Merged::Check(report) => {
+            let mut rows: Vec<&CheckedRepository> = report.repositories.iter().collect();
+            let to_do = |row: &&CheckedRepository| {
+                (row.summary.references.bypassing, row.summary.errors, row.summary.warnings)
+            };
+            rows.sort_by(|a, b| to_do(b).cmp(&to_do(a)).then_with(|| a.repository.cmp(&b.repository)));
+            let row = |row: &&CheckedRepository| {
+                let CheckSummary { errors, warnings, images, references, .. } = row.summary;
+                let mut cells = vec![plain(&row.repository), format!("{} %", images.percent)];
+                let numbers =
+                    [images.through, images.bypassing, images.left, references.bypassing, errors, warnings];
+                cells.extend(numbers.map(|number| number.to_string()));
+                cells
+            };
+            let head = [
+                "repository",
+                "share",
+                "through",
+                "bypassing",
+                "left",
+                "places to mend",
+                "errors",
+                "warnings",
+            ];
+            (owned(&head), rows.iter().map(row).collect())
+        }
+    }
+}
+
+fn sentence(merged: &Merged) -> String {
+    match merged {
+        Merged::Scan(report) => format!(
+            "{} in {} in {}; {} would move",
+            count(report.summary.images, "image"),
+            count(report.summary.references, "reference"),
+            repositories(report.repositories.len()),
+            report.summary.moving
+        ),
+        Merged::Check(report) => {
+            let summary = &report.summary;
+            format!(
+                "{}, {} in {}; images: {}",
+                count(summary.errors, "error"),
+                count(summary.warnings, "warning"),
+                repositories(report.repositories.len()),
+                check::standing(summary.images)
+            )
+        }
+    }
+}
+
+fn repositories(number: usize) -> String {
+    if number == 1 { "1 repository".to_owned() } else { format!("{number} repositories") }
+}
+
+/// A report may have been made by anybody.
+fn plain(text: &str) -> String {
+    text.chars().map(printable).collect()
+}

@@ -1,0 +1,294 @@
+//! The scripts of the GitHub Action, each in a world without a network: what they ask for, and what they tell the next steps.
+
+use std::fs;
+use std::process::Command;
+
+use crate::action::{executable, project, said};
+use crate::scratch::{Run, Scratch};
+
+fn script(name: &str, scratch: &Scratch) -> Command {
+    let here = scratch.path();
+    let own = std::env::var_os("PATH").unwrap();
+    let path = [here.join("programs")].into_iter().chain(std::env::split_paths(&own));
+    // The machine may have one.
+    let path = path.filter(|directory| !directory.join("pullthru").exists() || directory.starts_with(here));
+    let mut command = Command::new("bash");
+    command.arg(project().join(".github/action").join(name)).current_dir(here);
+    command.env("RUNNER_TEMP", here.join("temp")).env("PATH", std::env::join_paths(path).unwrap());
+    command.env("GITHUB_OUTPUT", here.join("output")).env("GITHUB_PATH", here.join("path"));
+    command.env("GITHUB_STEP_SUMMARY", here.join("summary")).env("GITHUB_SERVER_URL", "https://git.example");
+    command.env_remove("PULLTHRU_ACCOUNT").env_remove("PULLTHRU_REGION").env_remove("GITHUB_EVENT_NAME");
+    command
+}
+
+fn program(scratch: &Scratch, name: &str, text: &str) {
+    scratch.write(&format!("programs/{name}"), format!("#!/usr/bin/env bash\n{text}\n").as_bytes());
+    executable(&scratch.path().join(format!("programs/{name}")));
+}
+
+struct Installer {
+    scratch: Scratch,
+}
+
+impl Installer {
+    fn new() -> Installer {
+        let installer =
+            Installer { scratch: Scratch::new(&[("Cargo.toml", b"[package]\nversion = \"1.2.3\"\n")]) };
+        // `curl` gives what lies in `released/`, `cargo` writes a program.
+        let curl =
+            "file=${@: -1}; out=${@: -2:1}\necho \"$file\" >> asked\ncp \"released/${file##*/}\" \"$out\"";
+        program(&installer.scratch, "curl", curl);
+        let cargo = "for last; do :; done\nmkdir -p \"$last/bin\"\nprintf '#!/bin/sh\\necho pullthru 1.2.3\\n# built\\n' > \"$last/bin/pullthru\"\nchmod +x \"$last/bin/pullthru\"";
+        program(&installer.scratch, "cargo", cargo);
+        installer
+    }
+
+    fn release(&self) {
+        self.scratch.write("pullthru", b"#!/bin/sh\necho pullthru 1.2.3\n# released\n");
+        executable(&self.scratch.path().join("pullthru"));
+        let archive = "mkdir -p released && tar -czf released/pullthru-x86_64-unknown-linux-musl.tar.gz ./pullthru && rm pullthru && cd released && sha256sum * > SHA256SUMS";
+        let status = Command::new("bash").args(["-c", archive]).current_dir(self.scratch.path()).status();
+        assert!(status.unwrap().success());
+    }
+
+    fn run(&self, version: &str, reference: &str) -> Run {
+        let mut command = script("install.sh", &self.scratch);
+        command.envs([("VERSION", version), ("ACTION_REF", reference), ("ACTION_REPOSITORY", "o/pullthru")]);
+        command
+            .envs([("RUNNER_OS", "Linux"), ("RUNNER_ARCH", "X64")])
+            .env("ACTION_PATH", self.scratch.path());
+        Run::from(command.output().unwrap())
+    }
+
+    /// What is installed in the end: `released` or `built`.
+    fn installed(&self) -> String {
+        let output = self.scratch.read("output");
+        let program = output.trim().strip_prefix("program=").unwrap();
+        let text = fs::read_to_string(program).unwrap();
+        text.lines().last().unwrap().trim_start_matches("# ").to_owned()
+    }
+}
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_release_is_installed_when_its_checksum_is_right() {
+    for (version, reference) in [("", "v1.2.3"), ("", "v1"), ("", COMMIT), ("v1.2.3", "main")] {
+        let installer = Installer::new();
+        installer.release();
+        let run = installer.run(version, reference);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert_eq!(installer.installed(), "released");
+        let asked = installer.scratch.read("asked");
+        let at = "https://git.example/o/pullthru/releases/download/v1.2.3/";
+        assert_eq!(asked, format!("{at}SHA256SUMS\n{at}pullthru-x86_64-unknown-linux-musl.tar.gz\n"));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_has_another_checksum_is_not_installed() {
+    let sums = [
+        "0".repeat(64) + "  pullthru-x86_64-unknown-linux-musl.tar.gz\n",
+        String::new(),
+        "0  other.tar.gz\n".to_owned(),
+    ];
+    for sums in sums {
+        let installer = Installer::new();
+        installer.release();
+        installer.scratch.write("released/SHA256SUMS", sums.as_bytes());
+        let run = installer.run("v1.2.3", "main");
+        assert_eq!(run.code, 3, "{}{}", run.out, run.err);
+        assert!(run.out.contains("does not have the checksum"), "{}", run.out);
+        assert!(!installer.scratch.path().join("output").exists());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_release_the_source_is_built() {
+    for (version, reference) in [("", "v1.2.3"), ("", "main"), ("source", "v1.2.3")] {
+        let installer = Installer::new();
+        let run = installer.run(version, reference);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert_eq!(installer.installed(), "built");
+        assert_eq!(installer.scratch.path().join("asked").exists(), (version, reference) == ("", "v1.2.3"));
+    }
+    // Its source is that of one version only.
+    let run = Installer::new().run("v9.9.9", "main");
+    assert_eq!(run.code, 3);
+    assert!(run.out.contains("source is v1.2.3, not v9.9.9"), "{}", run.out);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_version_is_a_version() {
+    for version in
+        ["1.2.3", "latest", "v1.2.3/../../evil", "v1.2.3\nv1.2.4", "$(touch escaped)", "v1.2.3;touch escaped"]
+    {
+        let installer = Installer::new();
+        let run = installer.run(version, "main");
+        assert_eq!(run.code, 2, "{version}: {}", run.out);
+        assert!(!installer.scratch.path().join("escaped").exists());
+    }
+}
+
+/// On a runner of one's own it is there already.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_of_the_same_version_is_taken() {
+    for (version, taken) in [("1.2.3", true), ("1.2.2", false)] {
+        let installer = Installer::new();
+        program(&installer.scratch, "pullthru", &format!("echo pullthru {version}\n# found"));
+        let run = installer.run("", "v1.2.3");
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert_eq!(installer.installed() == "found", taken);
+    }
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/new:v1\n";
+
+/// A pull request as GitHub gives it to a runner: a clone of one commit, which is the merge, and a base beside it.
+fn pull_request() -> (Scratch, Scratch, String) {
+    let upstream = Scratch::new(&[
+        ("pullthru.yaml", b"registry: { account: \"123456789012\", region: ca-central-1 }\n"),
+        ("old.yaml", POD.as_bytes()),
+    ]);
+    upstream.git(&["init", "-q", "-b", "main"]);
+    upstream.git(&["add", "-A"]);
+    upstream.git(&["commit", "-q", "-m", "base"]);
+    let base =
+        said(&Command::new("git").args(["rev-parse", "HEAD"]).current_dir(upstream.path()).output().unwrap());
+    upstream.git(&["checkout", "-q", "-b", "change"]);
+    upstream.write("new.yaml", POD.as_bytes());
+    upstream.git(&["add", "-A"]);
+    upstream.git(&["commit", "-q", "-m", "change"]);
+    let from = format!("file://{}", upstream.path().display());
+    let runner = Scratch::new(&[]);
+    runner.git(&["clone", "-q", "--depth", "1", "--branch", "change", &from, "work"]);
+    (runner, upstream, base.trim().to_owned())
+}
+
+fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
+    let mut command = script("check.sh", runner);
+    command.envs([
+        ("PATHS", ""),
+        ("CONFIG", ""),
+        ("ACCOUNT", ""),
+        ("REGION", ""),
+        ("BASELINE", ""),
+        ("SINCE", ""),
+    ]);
+    command.envs([("DIRECTORY", "work"), ("CHANGED_FILES", "auto"), ("FIX", "false"), ("FORMAT", "github")]);
+    command.envs([("FAIL_ON", "error"), ("TOKEN", "hidden-token"), ("BASE_SHA", base)]);
+    command.env("PULLTHRU", env!("CARGO_BIN_EXE_pullthru")).envs(variables.iter().copied());
+    let run = Run::from(command.output().unwrap());
+    assert!(!format!("{}{}", run.out, run.err).contains("hidden-token"));
+    run
+}
+
+#[test]
+fn what_a_pull_request_changes_is_known_though_the_checkout_is_shallow() {
+    let (runner, _upstream, base) = pull_request();
+    let run = check(&runner, &base, &[]);
+    assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("file=new.yaml") && !run.out.contains("old.yaml"), "{}", run.out);
+    let outputs = runner.read("output");
+    for line in ["findings=1\n", "images=1\n", "migrated_share=0\n", "sarif_file="] {
+        assert!(outputs.contains(line), "{outputs}");
+    }
+    assert!(runner.read("summary").contains("| `new.yaml:5` |"));
+    let report: serde_json::Value = serde_json::from_str(&runner.read("temp/pullthru/report.json")).unwrap();
+    assert_eq!(report["schema"], "pullthru/check/v1");
+    let config = runner.read("work/.git/config");
+    assert!(!config.contains("extraheader"), "the token stays: {config}");
+
+    let whole = check(&runner, &base, &[("CHANGED_FILES", "false"), ("FORMAT", "human")]);
+    assert!(whole.out.contains("2 errors"), "{}", whole.out);
+    assert!(
+        check(&runner, &base, &[("PATHS", "old.yaml\n\n"), ("CHANGED_FILES", "false")])
+            .out
+            .contains("file=old.yaml")
+    );
+    assert_eq!(check(&runner, &base, &[("FAIL_ON", "never")]).code, 0);
+    // A push has no base.
+    assert!(check(&runner, "", &[]).out.contains("2 errors"));
+}
+
+#[test]
+fn what_cannot_be_compared_is_told() {
+    let (runner, _upstream, _) = pull_request();
+    for (base, variables, code, message) in [
+        ("0123456789abcdef0123456789abcdef01234567", &[][..], 3, "cannot be fetched"),
+        ("", &[("CHANGED_FILES", "true")], 2, "has no base"),
+        ("", &[("CHANGED_FILES", "yes")], 2, "changed-files is"),
+        ("", &[("FIX", "true"), ("GITHUB_EVENT_NAME", "pull_request_target")], 2, "fix is not for"),
+        ("", &[("SINCE", "--output=escaped")], 2, ""),
+        ("", &[("FORMAT", "github --fix")], 2, ""),
+    ] {
+        let run = check(&runner, base, variables);
+        assert_eq!(run.code, code, "{variables:?}: {}{}", run.out, run.err);
+        assert!(run.out.contains(message), "{variables:?}: {}", run.out);
+        assert!(!runner.path().join("output").exists(), "{variables:?}");
+    }
+    assert_eq!(runner.read("work/new.yaml"), POD);
+}
+
+/// `verify` in the world of the demo: an upstream and a cache on this machine.
+#[test]
+#[cfg(feature = "aws")]
+fn verify_asks_what_the_environment_lets_it() {
+    let world = pullthru::demo::World::start().unwrap();
+    let runner = Scratch::new(&[]);
+    let mut command = script("verify.sh", &runner);
+    command
+        .env("PULLTHRU", env!("CARGO_BIN_EXE_pullthru"))
+        .env("DIRECTORY", world.root())
+        .envs(world.variables());
+    command.envs([
+        ("CONFIG", ""),
+        ("ACCOUNT", "123456789012"),
+        ("REGION", "ca-central-1"),
+        ("PATHS", "apps\n"),
+    ]);
+    let run = Run::from(command.output().unwrap());
+    assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("::error file=apps/"), "{}", run.out);
+}
+
+#[test]
+fn a_comment_is_written_once_and_then_renewed() {
+    for (known, written) in [
+        ("", "--method POST repos/o/r/issues/7/comments"),
+        ("41\n42", "--method PATCH repos/o/r/issues/comments/41"),
+    ] {
+        let scratch =
+            Scratch::new(&[("page.md", b"**pullthru check**: 1 error\n"), ("temp/pullthru/x", b"")]);
+        let gh = format!(
+            "echo \"$*\" >> asked\n[ \"$2\" != --paginate ] || printf '{known}'\ncp temp/pullthru/comment.md sent"
+        );
+        program(&scratch, "gh", &gh);
+        let mut command = script("comment.sh", &scratch);
+        command.envs([("NUMBER", "7"), ("PAGE", "page.md"), ("GITHUB_REPOSITORY", "o/r"), ("GH_TOKEN", "t")]);
+        let run = Run::from(command.output().unwrap());
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert!(scratch.read("asked").contains(written), "{}", scratch.read("asked"));
+        assert_eq!(scratch.read("sent"), "<!-- pullthru check -->\n**pullthru check**: 1 error\n");
+    }
+    // What a fork may not do is no failure; without a pull request nothing is asked.
+    for (number, told) in [("7", "::warning title=pullthru::"), ("", "no pull request")] {
+        let scratch = Scratch::new(&[("page.md", b"x"), ("temp/pullthru/x", b"")]);
+        program(&scratch, "gh", "exit 1");
+        let mut command = script("comment.sh", &scratch);
+        command.envs([
+            ("NUMBER", number),
+            ("PAGE", "page.md"),
+            ("GITHUB_REPOSITORY", "o/r"),
+            ("GH_TOKEN", "t"),
+        ]);
+        let run = Run::from(command.output().unwrap());
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert!(run.out.contains(told), "{}", run.out);
+    }
+}
