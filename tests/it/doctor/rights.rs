@@ -242,3 +242,42 @@ fn a_lifecycle_policy_that_keeps_fewer_than_are_in_use() {
     let report = world.scenario("lifecycle-too-short", &[APP], None);
     assert_says(report.step("lifecycle"), "detail", "the newest 2 stay, and 3 tags are in use here");
 }
+
+/// Another account's registry as upstream: ECR reads it by a role.
+#[test]
+fn the_role_for_another_accounts_registry() {
+    let world = World::new();
+    let theirs = "210987654321.dkr.ecr.eu-central-1.amazonaws.com";
+    world.scratch.write(
+        "pullthru.yaml",
+        format!("registry: {{ account: \"123456789012\", region: eu-central-1 }}\nupstreams: {{ {theirs}: base }}\n")
+            .as_bytes(),
+    );
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: pod }}\nspec: {{ containers: [{{ name: a, image: \"{theirs}/team/app:v1\" }}] }}\n"
+    );
+    world.scratch.write("pod.yaml", pod.as_bytes());
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let rule = json!({ "ecrRepositoryPrefix": "base", "upstreamRegistryUrl": theirs, "customRoleArn": role("reader") });
+    world.call("ecr:CreatePullThroughCacheRule", rule);
+    let report = world.scenario("upstream-role-missing", &[], Some("upstream-role"));
+    super::assert_says(report.step("upstream-role"), "detail", "the role `reader` is not there");
+    world.make_role("reader", &["ecr:*"]);
+    let (_, report) = world.doctor(&[]);
+    super::assert_says(
+        report.step("upstream-role"),
+        "detail",
+        "`pullthroughcache.ecr.amazonaws.com` may not take",
+    );
+    for (name, actions, outcome) in
+        [("less", &["ecr:BatchGetImage"][..], "failed"), ("whole", &["ecr:*"][..], "passed")]
+    {
+        world.make_role_for(name, "pullthroughcache.ecr.amazonaws.com", actions);
+        world.call(
+            "ecr:UpdatePullThroughCacheRule",
+            json!({ "ecrRepositoryPrefix": "base", "customRoleArn": role(name) }),
+        );
+        let (_, report) = world.doctor(&[]);
+        assert_eq!(report.outcome("upstream-role"), outcome, "{name}");
+    }
+}
