@@ -54,10 +54,10 @@ impl State {
             let body = format!("{{\"active\":true,\"scopes\":[{}],\"expires_at\":{ends}}}", list(scopes));
             return Some(Reply::text(200, &body));
         }
-        let reply = Reply::text(200, "{\"login\":\"octocat\"}").header("X-OAuth-Scopes", &scopes.join(", "));
+        let reply = Reply::text(200, "{\"login\":\"octocat\"}").header("X-OAuth-Scopes", scopes.join(", "));
         Some(match ends {
             Some(ends) => {
-                reply.header("GitHub-Authentication-Token-Expiration", &format!("{ends} 00:00:00 UTC"))
+                reply.header("GitHub-Authentication-Token-Expiration", format!("{ends} 00:00:00 UTC"))
             }
             None => reply,
         })
