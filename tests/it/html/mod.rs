@@ -1,6 +1,8 @@
 //! `pullthru check --format html`: one page, whose numbers are those of the other formats, which asks for nothing from
 //! elsewhere and runs nothing but its own script, whatever the files say.
 
+#[cfg(feature = "aws")]
+mod browser;
 mod clusters;
 
 use std::collections::BTreeSet;
@@ -307,7 +309,7 @@ fn contrast(a: &str, b: &str) -> f64 {
 fn colours_can_be_told_apart_in_both_schemes() {
     assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 1e-9);
     assert!((contrast("#767676", "#ffffff") - 4.54).abs() < 0.01);
-    let (light, dark) = STYLE.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    let (light, dark) = STYLE.split_once("@media screen and (prefers-color-scheme: dark)").unwrap();
     for (scheme, text) in [("light", light), ("dark", dark.split_once("\n}").unwrap().0)] {
         let colour = |name: &str| between(text, &format!("--{name}: "), ";").to_owned();
         for ground in ["ground", "panel"] {
