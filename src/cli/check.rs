@@ -12,9 +12,10 @@ use super::repository::ReadRepository;
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::RuleId;
 use crate::find::Finder;
-use crate::lint::{self, Baseline, Checked, Request, Safety, mend};
+use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, mend};
 use crate::migrate::{self, Direction, Mode, prove};
 use crate::report::check::{self as report, CheckReport};
+use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
 
@@ -82,6 +83,10 @@ pub(super) struct Args {
     /// Write the result to a file as well, in a format of its own, such as sarif=results.sarif
     #[arg(long, value_name = "FORMAT=FILE", value_parser = Output::parse)]
     output: Vec<Output>,
+
+    /// For html: what the registries said, as `pullthru verify --format json` wrote it
+    #[arg(long, value_name = "FILE")]
+    verify_report: Option<PathBuf>,
 }
 
 /// A file beside standard output.
@@ -123,6 +128,8 @@ enum Format {
     Junit,
     /// Numbers alone, as `name=value`: for GITHUB_OUTPUT, or a dotenv file
     Values,
+    /// One page without anything from elsewhere, for a browser
+    Html,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -131,6 +138,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         return Err(Stop::usage("`-` is no file of the repository", "name files or directories"));
     }
     let baseline = args.known()?;
+    let verification = args.verification()?;
     let mut run = Run::new(args, baseline.as_ref())?;
     if args.write_baseline {
         return run.write_baseline(out);
@@ -156,36 +164,47 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         }
     }
     let report = CheckReport::new(&run.checked, fixed, &run.texts());
-    let prefix = run.prefix();
-    render(&report, args.format, &prefix, out, Paint::for_stdout())?;
+    let told = Told {
+        report: &report,
+        prefix: &run.prefix(),
+        usages: &run.checked.usages,
+        verification: verification.as_ref(),
+    };
+    told.write(args.format, out, Paint::for_stdout())?;
     if args.format == Format::Github {
         step_summary(&report)?;
     }
     for Output { format, path } in &args.output {
         let mut text = Vec::new();
-        render(&report, *format, &prefix, &mut text, Paint::never())?;
+        told.write(*format, &mut text, Paint::never())?;
         write_file(path, &text)?;
     }
     Ok(outcome.max(args.failing(&run.checked)))
 }
 
-/// `prefix` leads from the work tree to the repository's root.
-fn render(
-    report: &CheckReport,
-    format: Format,
-    prefix: &str,
-    out: &mut dyn Write,
-    paint: Paint,
-) -> std::io::Result<()> {
-    match format {
-        Format::Human => report::human(report, out, paint),
-        Format::Json => report::json(report, out),
-        Format::Jsonl => report::jsonl(report, out),
-        Format::Github => report::github(report, prefix, out),
-        Format::Sarif => report::sarif(report, prefix, out),
-        Format::Markdown => report::markdown(report, out),
-        Format::Junit => report::junit(report, out),
-        Format::Values => report::values(report, out),
+/// What formats tell.
+struct Told<'a> {
+    report: &'a CheckReport,
+    /// Leads from the work tree to the repository's root.
+    prefix: &'a str,
+    usages: &'a [Usage],
+    verification: Option<&'a Verification>,
+}
+
+impl Told<'_> {
+    fn write(&self, format: Format, out: &mut dyn Write, paint: Paint) -> std::io::Result<()> {
+        let Told { report, prefix, usages, verification } = *self;
+        match format {
+            Format::Human => report::human(report, out, paint),
+            Format::Json => report::json(report, out),
+            Format::Jsonl => report::jsonl(report, out),
+            Format::Github => report::github(report, prefix, out),
+            Format::Sarif => report::sarif(report, prefix, out),
+            Format::Markdown => report::markdown(report, out),
+            Format::Junit => report::junit(report, out),
+            Format::Values => report::values(report, out),
+            Format::Html => html::write(report, usages, verification, out),
+        }
     }
 }
 
@@ -206,6 +225,28 @@ impl Args {
         parsed.map(Some).map_err(|error| {
             Stop::usage(format!("`{shown}`: {error}"), "write it again with `--write-baseline`")
         })
+    }
+
+    fn makes_a_page(&self) -> bool {
+        let mut formats = self.output.iter().map(|output| output.format).chain([self.format]);
+        formats.any(|format| format == Format::Html)
+    }
+
+    /// What the registries said, where it is given.
+    fn verification(&self) -> Result<Option<Verification>, Stop> {
+        let Some(path) = &self.verify_report else { return Ok(None) };
+        let shown = path.display();
+        if !self.makes_a_page() {
+            return Err(Stop::usage(
+                "only the page shows what `--verify-report` holds",
+                "add `--format html`",
+            ));
+        }
+        let help = "write it with `pullthru verify --format json`";
+        let text = fs::read_to_string(path)
+            .map_err(|error| Stop::usage(format!("cannot read the report `{shown}`: {error}"), help))?;
+        let parsed = Verification::parse(&text);
+        parsed.map(Some).map_err(|error| Stop::usage(format!("`{shown}`: {error}"), help))
     }
 
     fn safety(&self) -> Safety {
@@ -247,6 +288,7 @@ impl<'a> Run<'a> {
             strict: args.strict,
             whole: read.is_whole() && !args.repository.is_stdin(),
             baseline: baseline.filter(|_| !args.write_baseline),
+            usages: args.makes_a_page(),
         };
         let look = |read: &ReadRepository| {
             lint::check(&read.whole(), &read.config, request, |path| read.is_named(path))

@@ -20,12 +20,21 @@ pub(super) fn classify(path: &str, text: &str) -> FileClass {
         return FileClass::Other(reason);
     }
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "json" if is_report(text) => FileClass::Other(Reason::Report),
         "yaml" | "yml" if in_templates(path) && text.contains("{{") => FileClass::Template,
         "yaml" | "yml" | "json" | "jsonc" | "json5" => FileClass::Manifest,
         "tpl" | "gotmpl" | "tmpl" => FileClass::Template,
         "" if name == "kustomization" || name == "-" => FileClass::Manifest,
         extension => FileClass::Other(by_extension(&name, extension)),
     }
+}
+
+/// A report or a baseline of this program, which names images and pulls none.
+fn is_report(text: &str) -> bool {
+    let rest = text.trim_start().strip_prefix('{').map(str::trim_start);
+    let value = rest.and_then(|rest| rest.strip_prefix("\"schema\"")).map(str::trim_start);
+    let value = value.and_then(|value| value.strip_prefix(':')).map(str::trim_start);
+    value.is_some_and(|value| value.starts_with("\"pullthru/"))
 }
 
 /// A chart's templates: `…/templates/…`.
@@ -130,5 +139,8 @@ mod tests {
             assert_eq!(classify(path, "{{ x }}"), class, "{path}");
         }
         assert_eq!(classify("charts/x/templates/plain.yaml", "a: b"), FileClass::Manifest);
+        let report = "{\n  \"schema\": \"pullthru/verification/v1\",";
+        assert_eq!(classify("verify.json", report), FileClass::Other(Reason::Report));
+        assert_eq!(classify("other.json", "{\"schema\": \"x/v1\"}"), FileClass::Manifest);
     }
 }

@@ -341,6 +341,8 @@ ids! {
         Test = "test",
         /// The configuration of pullthru itself.
         Configuration = "configuration",
+        /// A report or a baseline of pullthru itself.
+        Report = "report",
         /// A file of a kind that holds no manifests.
         OtherFile = "other-file",
         TooLarge = "too-large",

@@ -3,13 +3,14 @@
 //! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`survey`] tells where each
 //! reference stands, each of [`rules`] reads that and the inventory and returns [`Finding`]s, [`silence`] takes out
 //! what comments, the configuration and a [`baseline`] leave, and [`mend`] makes of the rest what a migration is to
-//! leave alone when `check --fix` carries it out.
+//! leave alone when `check --fix` carries it out. [`usage`] lists the places themselves.
 
 pub mod baseline;
 pub mod mend;
 pub mod rules;
 mod silence;
 pub mod survey;
+mod usage;
 
 use std::collections::HashMap;
 
@@ -23,7 +24,8 @@ use crate::yaml::Span;
 pub use baseline::Baseline;
 pub use rules::{Rule, rule};
 use survey::{Plans, Survey};
-pub use survey::{Progress, Share};
+pub use survey::{Progress, Share, Stand};
+pub use usage::{Given, Usage};
 
 /// A rule that fired at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +152,8 @@ pub struct Request<'a> {
     /// The whole repository was read, so that what silences nothing can be told.
     pub whole: bool,
     pub baseline: Option<&'a Baseline>,
+    /// Every place is listed, too: [`Checked::usages`].
+    pub usages: bool,
 }
 
 /// The result of a run.
@@ -160,6 +164,8 @@ pub struct Checked {
     /// What was silenced, for a baseline to be written and for a fix to leave alone.
     pub silenced: Silenced,
     pub progress: Progress,
+    /// Every place that [`Progress`] counts, on request; by place.
+    pub usages: Vec<Usage>,
     /// Fingerprints of the baseline that nothing answers to any more, within the paths asked for.
     pub stale: Vec<String>,
 }
@@ -197,7 +203,11 @@ pub fn check(
         }
     }
     checked.findings.sort_by(|a, b| order(a).cmp(&order(b)));
-    checked.progress = survey.progress(config, within);
+    let counted = survey.counted(config, within);
+    checked.progress = Progress::of(&counted);
+    if request.usages {
+        checked.usages = usage::list(&counted, inventory, config, &graph);
+    }
     checked
 }
 

@@ -121,31 +121,33 @@ impl<'a> Survey<'a> {
         Survey { references }
     }
 
-    /// References that are pulled, whatever they are called.
-    pub fn progress(&self, config: &Config, within: impl Fn(&RepoPath) -> bool) -> Progress {
-        let mut progress = Progress::default();
-        // The worst of an image's references says where it stands.
-        let mut standing: BTreeMap<String, Stand> = BTreeMap::new();
+    /// References that are pulled, whatever they are called, with where each stands.
+    pub fn counted(&self, config: &Config, within: impl Fn(&RepoPath) -> bool) -> Vec<Counted<'_>> {
         // A `newName` that a file's image is built with is told by that image.
         let images = self.references.iter().filter(|reference| !is_entry(reference.site));
         let built = images.flat_map(|reference| &reference.built);
         let built: BTreeSet<&str> = built.map(|(text, _)| split(text).0).collect();
+        let mut counted = Vec::new();
         for reference in self.references.iter().filter(|reference| within(&reference.file.path)) {
             let Some(stand) = stand(reference, config) else { continue };
             let entry = is_entry(reference.site) && stand == Stand::Through;
             if entry && built.contains(split(&reference.site.as_written()).0) {
                 continue;
             }
-            progress.references.count(stand);
-            if !is_registry(reference.site) {
-                let routes = config.routes(reference.file.path.as_str());
-                let known = standing.entry(upstream_name(&reference.site.name, routes)).or_insert(stand);
-                *known = (*known).max(stand);
-            }
+            let routes = config.routes(reference.file.path.as_str());
+            let image = (!is_registry(reference.site)).then(|| upstream_name(&reference.site.name, routes));
+            counted.push(Counted { reference, stand, image });
         }
-        standing.values().for_each(|&stand| progress.images.count(stand));
-        progress
+        counted
     }
+}
+
+/// A reference that counts for how far the migration is.
+pub struct Counted<'a> {
+    pub reference: &'a Surveyed<'a>,
+    pub stand: Stand,
+    /// The name at the upstream; `None` for a registry that is joined with repositories elsewhere.
+    pub image: Option<String>,
 }
 
 /// How far the migration is.
@@ -157,6 +159,23 @@ pub struct Progress {
     pub images: Share,
 }
 
+impl Progress {
+    pub fn of(counted: &[Counted<'_>]) -> Progress {
+        let mut progress = Progress::default();
+        // The worst of an image's references says where it stands.
+        let mut standing: BTreeMap<&str, Stand> = BTreeMap::new();
+        for Counted { stand, image, .. } in counted {
+            progress.references.count(*stand);
+            if let Some(image) = image {
+                let known = standing.entry(image).or_insert(*stand);
+                *known = (*known).max(*stand);
+            }
+        }
+        standing.values().for_each(|&stand| progress.images.count(stand));
+        progress
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
     pub through: usize,
@@ -166,15 +185,18 @@ pub struct Share {
     pub left: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stand {
+/// Where a reference stands, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stand {
     Through,
+    /// Cannot be moved, or not by this program.
     Left,
+    /// Could go through the cache.
     Bypassing,
 }
 
 impl Share {
-    fn count(&mut self, stand: Stand) {
+    pub fn count(&mut self, stand: Stand) {
         match stand {
             Stand::Through => self.through += 1,
             Stand::Left => self.left += 1,

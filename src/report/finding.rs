@@ -245,7 +245,7 @@ fn region(from: (usize, usize), to: Option<(usize, usize)>) -> Value {
 }
 
 /// A relative path as a URI (RFC 3986): what is not unreserved is escaped.
-fn uri(path: &str) -> String {
+pub(super) fn uri(path: &str) -> String {
     let mut uri = String::new();
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

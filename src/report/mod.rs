@@ -1,5 +1,6 @@
-//! Results as people and programs read them: one file a command, each with all formats of its result. Nothing
-//! here computes a result; the JSON shapes are types of their own, so that the inside may change.
+//! Results as people and programs read them: one file a command, each with all formats of its result;
+//! [`html`] is a page of its own. Nothing here computes a result; the JSON shapes are types of their own, so that the
+//! inside may change.
 
 pub mod check;
 pub mod cost;
@@ -7,6 +8,7 @@ pub mod cost;
 pub mod doctor;
 mod excerpt;
 pub mod finding;
+pub mod html;
 pub mod merge;
 pub mod migrate;
 pub mod page;

@@ -37,6 +37,7 @@ mod flux_rules;
 mod forms;
 mod golden;
 mod hostile;
+mod html;
 mod kubeconform;
 mod lint;
 mod merge;

@@ -264,7 +264,7 @@ fn told(row: &FindingRow) -> String {
     format!("{}{to}: {}", row.message, row.next)
 }
 
-fn sentence(summary: &CheckSummary) -> String {
+pub(in crate::report) fn sentence(summary: &CheckSummary) -> String {
     let CheckSummary { errors, warnings, fixable, fixable_unsafely, .. } = *summary;
     let mut text = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));
     let mut more = Vec::new();
