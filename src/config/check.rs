@@ -8,7 +8,7 @@ use miette::NamedSource;
 
 use super::error::nearest;
 use super::file::{File, LintIgnoreFile, Registry, Rule, TargetFile, Text, Upstream};
-use super::provision::{NO_LITERAL, looks_like_token};
+use super::secrecy::{secret_may_show, without_line};
 use super::{Config, ConfigError, ConfigErrors, LintIgnore, Overrides, Target};
 use crate::image::fold_host;
 use crate::route::{
@@ -432,34 +432,6 @@ impl Checker {
             self.errors.push(error);
         }
     }
-}
-
-/// May what an error draws or repeats hold a token that somebody wrote into the file?
-fn secret_may_show(text: &str, error: &ConfigError) -> bool {
-    // The line itself, and its neighbours, which are drawn too.
-    let at = error.place.map_or(0, |place| place.offset());
-    let before = text.get(..at).unwrap_or_default().matches('\n').count();
-    let mut near = text.lines().skip(before.saturating_sub(1)).take(3);
-    error.message.contains(NO_LITERAL)
-        || near.any(|line| {
-            let line = line.to_lowercase();
-            let key = line.split(':').next().unwrap_or_default();
-            ["password", "token"].iter().any(|word| key.contains(word))
-                || line.split(|c: char| c.is_whitespace() || "\"':,{".contains(c)).any(looks_like_token)
-        })
-}
-
-/// The error with the number of its line instead of the line.
-fn without_line(text: &str, error: ConfigError) -> ConfigError {
-    let at = error.place.map_or(0, |place| place.offset());
-    let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-    let message = match error.message.contains(NO_LITERAL) {
-        true => format!("line {line}: {NO_LITERAL}"),
-        false => format!("line {line} is not understood; it is not shown, since it may hold a secret"),
-    };
-    let help = "a credential takes `secret`, `arn`, `username`, `token`, `recovery-window-days` and `tags`; name where \
-                the token is: `token: { env: GHCR_TOKEN }`, `{ file: PATH }`, `stdin` or `prompt`";
-    ConfigError { message, help: Some(help.to_owned()), source_code: None, place: None }
 }
 
 /// The credentials that upstreams name, by prefix.

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod propose;
 mod provision;
+mod secrecy;
 
 use globset::{Glob, GlobSet};
 

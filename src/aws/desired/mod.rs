@@ -1,0 +1,148 @@
+//! From `provision:` and the upstreams in use to resources: everything with its name, its tags and its defaults.
+
+mod iam;
+mod registry;
+mod rules;
+mod templates;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use iam::purpose;
+
+use super::Registry;
+use super::document::Scope;
+use super::resource::{
+    Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, Scanning, Secret, Statement, Template,
+};
+use crate::config::{Arn, Provision, Tags};
+use crate::route::{Region, Routes};
+use templates::made_key;
+
+/// Everything that a registry is to have.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub registry: Registry,
+    pub keys: Vec<Key>,
+    pub secrets: Vec<Secret>,
+    pub roles: Vec<Role>,
+    pub policies: Vec<Policy>,
+    pub statements: Vec<Statement>,
+    pub templates: Vec<Template>,
+    pub rules: Vec<Rule>,
+    /// `None`: not ours to say.
+    pub scanning: Option<Scanning>,
+    pub replication: Vec<ReplicationRule>,
+    pub repositories: Vec<Repository>,
+    /// What the documents are about.
+    pub scope: Scope,
+    /// What a person should know, besides.
+    pub notes: Vec<String>,
+}
+
+/// What `provision:` asks for that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DesiredError {
+    #[error(
+        "the secret `{arn}` is not in account {account} and Region {region}: ECR reads a secret only where its rule is"
+    )]
+    SecretElsewhere { arn: Arn, account: String, region: String },
+    #[error(
+        "the upstream `{upstream}` is in account {theirs}: its rule needs a `custom-role` of account {ours}"
+    )]
+    RoleMissing { upstream: String, theirs: String, ours: String },
+    #[error("the role `{arn}` is not in account {account}: ECR takes roles of the registry's account only")]
+    RoleElsewhere { arn: Arn, account: String },
+    #[error("`{region}` is the registry's own Region: ECR replicates to other Regions or accounts only")]
+    ReplicatesToItself { region: Region },
+    #[error("{0}")]
+    NoCache(String),
+}
+
+/// What a registry is provisioned from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    pub provision: &'a Provision,
+    pub routes: &'a Routes,
+    /// Names of credentials by prefix, where `upstreams:` has them.
+    pub credentials: &'a BTreeMap<String, String>,
+    /// Prefixes of routes that the repository uses.
+    pub used: &'a BTreeSet<String>,
+}
+
+impl Desired {
+    /// `registry` is the cache's, or the same in one of `provision.regions`: that one gets rules, secrets, templates and
+    /// their keys, and nothing that is global or only the home's.
+    ///
+    /// # Errors
+    /// All [`DesiredError`]s.
+    pub fn new(sources: Sources<'_>, home: &Registry, region: &Region) -> Result<Desired, Vec<DesiredError>> {
+        let registry = Registry { region: region.clone(), ..home.clone() };
+        if let Err(reason) = crate::route::pull_through_available(region) {
+            return Err(vec![DesiredError::NoCache(reason.to_owned())]);
+        }
+        let regions = std::iter::once(home.region.clone()).chain(sources.provision.regions.iter().cloned());
+        let mut all: Vec<Region> = Vec::new();
+        regions.for_each(|region| {
+            if !all.contains(&region) {
+                all.push(region)
+            }
+        });
+        let scope = Scope {
+            registry: home.clone(),
+            regions: all,
+            prefixes: Vec::new(),
+            repositories: Vec::new(),
+            name_prefix: sources.provision.iam.name_prefix.clone(),
+            tags: false,
+        };
+        let mut build = Build {
+            sources,
+            desired: Desired {
+                registry,
+                keys: Vec::new(),
+                secrets: Vec::new(),
+                roles: Vec::new(),
+                policies: Vec::new(),
+                statements: Vec::new(),
+                templates: Vec::new(),
+                rules: Vec::new(),
+                scanning: None,
+                replication: Vec::new(),
+                repositories: Vec::new(),
+                scope,
+                notes: Vec::new(),
+            },
+            errors: Vec::new(),
+        };
+        build.rules();
+        build.repositories();
+        build.templates();
+        if region == &home.region {
+            build.registry_settings();
+            build.iam();
+        } else {
+            build.desired.roles.clear();
+            build.desired.repositories.clear();
+            let templates = &build.desired.templates;
+            let used: BTreeSet<&str> = templates.iter().filter_map(|t| made_key(&t.cipher)).collect();
+            build.desired.keys.retain(|key| used.contains(key.alias.as_str()));
+        }
+        if build.errors.is_empty() { Ok(build.desired) } else { Err(build.errors) }
+    }
+}
+
+struct Build<'a> {
+    sources: Sources<'a>,
+    desired: Desired,
+    errors: Vec<DesiredError>,
+}
+
+impl Build<'_> {
+    /// Tags of a resource: those of everything, its own, and the marker, which nobody can take away.
+    pub(super) fn tags(&self, own: &Tags) -> Tags {
+        let mut tags = self.sources.provision.tags.clone();
+        tags.extend(own.clone());
+        tags.insert(MARKER.0.to_owned(), MARKER.1.to_owned());
+        tags
+    }
+}

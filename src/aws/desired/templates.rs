@@ -1,0 +1,176 @@
+//! Templates for what ECR makes, with the role and keys that they need, and the team's own repositories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Build;
+use crate::aws::document;
+use crate::aws::resource::{Cipher, Key, Mutability, MutabilitySetting, Ref, Repository, Role, Template};
+use crate::config::{AppliedFor, Encryption, OwnRepositories, TagMutability, Tags, Template as TemplateFile};
+
+impl Build<'_> {
+    pub(super) fn templates(&mut self) {
+        for file in &self.sources.provision.templates {
+            match &file.prefix {
+                Some(prefix) => self.template(prefix.value.trim_end_matches('/'), file),
+                None => {
+                    let named = |prefix: &String| {
+                        let templates = self.sources.provision.templates.iter();
+                        let mut prefixes = templates.filter_map(|template| template.prefix.as_ref());
+                        prefixes.any(|named| named.value.trim_end_matches('/') == prefix)
+                    };
+                    let prefixes: Vec<String> =
+                        self.desired.scope.prefixes.iter().filter(|prefix| !named(prefix)).cloned().collect();
+                    prefixes.iter().for_each(|prefix| self.template(prefix, file));
+                }
+            }
+        }
+        self.desired.templates.sort_by(|a, b| a.prefix.cmp(&b.prefix));
+        self.desired.scope.tags = self.desired.templates.iter().any(|template| !template.tags.is_empty());
+        self.template_role();
+    }
+
+    pub(super) fn template(&mut self, prefix: &str, file: &TemplateFile) {
+        self.role_is_here(file.custom_role.as_ref());
+        if let Some(lifecycle) = &file.lifecycle
+            && lifecycle.keep.is_some()
+            && lifecycle.expire_untagged_days.is_none()
+        {
+            // Children of an index have no tag of their own, so a rule that counts tags never takes them.
+            self.desired.notes.push(format!(
+                "the template `{prefix}` expires tags: the platforms of what expired have none, and stay and are billed \
+                 without `expire-untagged-days`"
+            ));
+        }
+        // Tags and KMS are set by a role that ECR takes (user guide, "Repository creation templates"): tags of everything
+        // are for what is made here, and go into a template only with tags of its own. The marker does not: ECR makes
+        // these repositories.
+        let mut tags = if file.tags.is_empty() { Tags::new() } else { self.sources.provision.tags.clone() };
+        tags.extend(file.tags.clone());
+        let cipher = self.cipher(&file.encryption);
+        let needs_role = !tags.is_empty() || cipher != Cipher::Aes256;
+        let made = || needs_role.then(|| Ref::Made(self.template_role_name()));
+        let custom_role = file.custom_role.clone().map(Ref::Given).or_else(made);
+        let mut applied_for: Vec<String> =
+            file.applied_for.iter().map(|use_| applied_id(*use_).to_owned()).collect();
+        if applied_for.is_empty() {
+            applied_for.push(applied_id(AppliedFor::PullThroughCache).to_owned());
+        }
+        applied_for.sort();
+        applied_for.dedup();
+        self.desired.templates.push(Template {
+            prefix: prefix.to_owned(),
+            description: file.description.clone().unwrap_or_else(|| "made by pullthru".to_owned()),
+            applied_for,
+            mutability: mutability(&file.tag_mutability),
+            cipher,
+            lifecycle: file.lifecycle.as_ref().map(document::lifecycle),
+            policy: file.access.as_ref().and_then(|access| document::access(access, &self.desired.registry)),
+            tags,
+            custom_role,
+        });
+    }
+
+    pub(super) fn template_role_name(&self) -> String {
+        format!("{}template", self.sources.provision.iam.name_prefix)
+    }
+
+    /// The role that templates use which name none of their own.
+    pub(super) fn template_role(&mut self) {
+        let name = self.template_role_name();
+        let made = Some(Ref::Made(name.clone()));
+        let users: Vec<&Template> = self.desired.templates.iter().filter(|t| t.custom_role == made).collect();
+        if users.is_empty() {
+            return;
+        }
+        let given = users.iter().filter_map(|template| match &template.cipher {
+            Cipher::Kms(Some(Ref::Given(arn))) => Some(arn.to_string()),
+            _ => None,
+        });
+        let keys: BTreeSet<String> = given.collect();
+        let aliases: BTreeSet<String> =
+            users.iter().filter_map(|t| made_key(&t.cipher)).map(str::to_owned).collect();
+        let (keys, aliases): (Vec<_>, Vec<_>) = (keys.into_iter().collect(), aliases.into_iter().collect());
+        let may = document::template_role(&self.desired.scope, &keys, &aliases);
+        self.desired.roles.push(Role {
+            name,
+            description: "ECR makes repositories with tags and KMS by it; made by pullthru".to_owned(),
+            trust: document::trust_service("ecr.amazonaws.com", &self.desired.registry),
+            inline: BTreeMap::from([("repositories".to_owned(), may)]),
+            tags: self.tags(&Tags::new()),
+        });
+    }
+
+    pub(super) fn cipher(&mut self, encryption: &Encryption) -> Cipher {
+        match encryption {
+            Encryption::Aes256 => Cipher::Aes256,
+            Encryption::Kms => Cipher::Kms(None),
+            Encryption::KmsKey(arn) => Cipher::Kms(Some(Ref::Given(arn.clone()))),
+            Encryption::NewKmsKey(alias) => {
+                if !self.desired.keys.iter().any(|key| key.alias == alias.as_str()) {
+                    self.desired.keys.push(Key {
+                        alias: alias.to_string(),
+                        description: "layers of ECR repositories; made by pullthru".to_owned(),
+                        policy: document::key_policy(&self.desired.registry),
+                        tags: self.tags(&Tags::new()),
+                    });
+                }
+                Cipher::Kms(Some(Ref::Made(alias.to_string())))
+            }
+        }
+    }
+
+    pub(super) fn repositories(&mut self) {
+        for group in &self.sources.provision.repositories {
+            let cipher = self.cipher(&group.encryption);
+            for name in &group.names {
+                let repository = self.repository(&name.value, group, cipher.clone());
+                self.desired.repositories.push(repository);
+            }
+        }
+        self.desired.repositories.sort_by(|a, b| a.name.cmp(&b.name));
+        self.desired.scope.repositories =
+            self.desired.repositories.iter().map(|repository| repository.name.clone()).collect();
+    }
+
+    pub(super) fn repository(&self, name: &str, group: &OwnRepositories, cipher: Cipher) -> Repository {
+        Repository {
+            name: name.to_owned(),
+            mutability: mutability(&group.tag_mutability),
+            scan_on_push: group.scan_on_push,
+            cipher,
+            lifecycle: group.lifecycle.as_ref().map(document::lifecycle),
+            policy: group.access.as_ref().and_then(|access| document::access(access, &self.desired.registry)),
+            tags: self.tags(&group.tags),
+            force_delete: group.force_delete,
+        }
+    }
+}
+
+pub(super) fn made_key(cipher: &Cipher) -> Option<&str> {
+    match cipher {
+        Cipher::Kms(Some(Ref::Made(alias))) => Some(alias),
+        _ => None,
+    }
+}
+
+fn mutability(file: &TagMutability) -> Mutability {
+    let (setting, patterns) = match file {
+        TagMutability::Mutable => (MutabilitySetting::Mutable, None),
+        TagMutability::Immutable => (MutabilitySetting::Immutable, None),
+        TagMutability::MutableExcept(patterns) => (MutabilitySetting::MutableWithExclusion, Some(patterns)),
+        TagMutability::ImmutableExcept(patterns) => {
+            (MutabilitySetting::ImmutableWithExclusion, Some(patterns))
+        }
+    };
+    let mut except: Vec<String> = patterns.into_iter().flatten().map(|pattern| pattern.to_string()).collect();
+    except.sort();
+    Mutability { setting, except }
+}
+
+fn applied_id(use_: AppliedFor) -> &'static str {
+    match use_ {
+        AppliedFor::PullThroughCache => "PULL_THROUGH_CACHE",
+        AppliedFor::Replication => "REPLICATION",
+        AppliedFor::CreateOnPush => "CREATE_ON_PUSH",
+    }
+}
