@@ -13,6 +13,11 @@ use crate::config::{Arn, Tags, TokenSource};
 /// Tag of everything that pullthru makes.
 pub const MARKER: (&str, &str) = ("managed-by", "pullthru");
 
+/// Do a resource's tags say that pullthru made it?
+pub fn is_ours(tags: &Tags) -> bool {
+    tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+}
+
 /// Kinds, in the order in which they are made: each needs only those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,7 +8,7 @@ use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::session::Session;
 use super::settle::settled;
-use crate::aws::resource::{Id, Key, Kind, MARKER};
+use crate::aws::resource::{self, Id, Key, Kind};
 use crate::config::{Arn, Tags};
 
 /// Days until a key that is deleted is gone; the shortest that KMS takes.
@@ -48,7 +48,7 @@ pub(super) async fn read(session: &Session, alias: &str) -> Seen<Option<FoundKey
 
 /// Did pullthru make it?
 pub(super) fn is_ours(key: &FoundKey) -> bool {
-    key.tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+    resource::is_ours(&key.tags)
 }
 
 pub(super) fn compare(desired: &Key, current: Option<&FoundKey>) -> Change {

@@ -10,7 +10,7 @@ use super::failure::{self, AwsFailure};
 use super::role::{ABSENT, decoded, tags};
 use super::session::Session;
 use super::settle::settled;
-use crate::aws::resource::{Id, Kind, MARKER, Policy};
+use crate::aws::resource::{self, Id, Kind, Policy};
 
 /// Versions that IAM keeps of a policy (IAM user guide, "IAM and AWS STS quotas").
 const VERSIONS: usize = 5;
@@ -55,7 +55,7 @@ async fn roles(session: &Session, arn: &str) -> Result<BTreeSet<String>, AwsFail
 }
 
 pub(super) fn is_ours(policy: &Policy) -> bool {
-    policy.tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+    resource::is_ours(&policy.tags)
 }
 
 pub(super) fn compare(desired: &Policy, current: Option<&Policy>) -> Change {

@@ -12,7 +12,7 @@ use super::change::{Action, Change, Fields};
 use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::session::Session;
-use crate::aws::resource::{Cipher, Id, Kind, MARKER, Mutability, MutabilitySetting, Ref, Repository};
+use crate::aws::resource::{self, Cipher, Id, Kind, MARKER, Mutability, MutabilitySetting, Ref, Repository};
 use crate::config::{Arn, Tags};
 
 /// The setting and the patterns of an answer.
@@ -146,7 +146,7 @@ pub(super) fn compare(
 }
 
 pub(super) fn is_ours(repository: &Repository) -> bool {
-    repository.tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+    resource::is_ours(&repository.tags)
 }
 
 pub(super) async fn write(

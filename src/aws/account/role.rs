@@ -10,7 +10,7 @@ use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::session::Session;
 use super::settle::settled;
-use crate::aws::resource::{Id, Kind, MARKER, Role};
+use crate::aws::resource::{self, Id, Kind, Role};
 use crate::config::Tags;
 
 /// IAM's code for what is not there, or not seen yet.
@@ -18,22 +18,7 @@ pub(in crate::aws) const ABSENT: &str = "NoSuchEntity";
 
 /// A document as IAM gives it: percent-encoded JSON (API reference, `GetRole`).
 pub(in crate::aws) fn decoded(text: &str) -> Option<Value> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2)).flatten();
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -67,7 +52,7 @@ pub(super) async fn read(session: &Session, name: &str) -> Seen<Option<Role>> {
 }
 
 pub(super) fn is_ours(role: &Role) -> bool {
-    role.tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+    resource::is_ours(&role.tags)
 }
 
 pub(super) fn compare(desired: &Role, current: Option<&Role>) -> Change {

@@ -11,7 +11,7 @@ use super::failure::{self, AwsFailure};
 use super::session::Session;
 use super::settle::settled;
 use super::token::{Token, wrong_kind};
-use crate::aws::resource::{Id, Kind, MARKER, Secret};
+use crate::aws::resource::{self, Id, Kind, Secret};
 use crate::config::{Arn, Tags};
 
 /// A secret that is there.
@@ -115,7 +115,7 @@ impl FoundSecret {
 
     /// Did pullthru make it?
     pub fn is_ours(&self) -> bool {
-        self.tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+        resource::is_ours(&self.tags)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rule's login: where it is kept, what is in it, and whether the upstream takes it.
 
+use aws_sdk_ecr::primitives::{DateTime, DateTimeFormat};
+
 use super::{Doctor, Ruled, Step, StepId};
 use crate::aws::account::{FoundSecret, Problem, secret};
 use crate::aws::resource::Ref;
@@ -222,17 +224,10 @@ fn ends(id: StepId, end: Option<&str>, today: i64, renew: &str) -> Step {
     }
 }
 
-/// Days since 1970 of a date such as `2026-12-31` (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+/// Days since 1970 of a date such as `2026-12-31`.
 fn days(text: &str) -> Option<i64> {
-    let mut parts = text.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    let midnight = DateTime::from_str(&format!("{text}T00:00:00Z"), DateTimeFormat::DateTime).ok()?;
+    Some(midnight.secs().div_euclid(86_400))
 }
 
 /// Asks for one manifest. The client goes on without a login that is refused, and notes it.
