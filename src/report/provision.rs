@@ -14,7 +14,7 @@ use crate::aws::account::{Action, AwsFailure, Change, Field, Plan};
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct PlanReport<'a> {
     schema: &'static str,
-    /// Is everything as the configuration says, as far as it could be read?
+    /// Is everything known to be as the configuration says? What could not be read is not.
     clean: bool,
     registries: Vec<RegistryPlan<'a>>,
 }

@@ -53,6 +53,10 @@ async fn removal(
             Some(Ok(Some(found))) if key::is_ours(found) => None,
             _ => Some(foreign.to_owned()),
         },
+        // A rule that was not seen stays, and may read this secret.
+        Kind::Secret if current.rules.is_err() => {
+            Some("the rules could not be read, and one may need it".to_owned())
+        }
         Kind::Secret => match current.secret(name) {
             Some(found) if found.pending_deletion => Some("it is deleted already".to_owned()),
             Some(found) if found.is_ours() => None,

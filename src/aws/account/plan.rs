@@ -206,10 +206,10 @@ impl Plan {
         self.changes.iter().chain(self.backfill.iter().map(|(_, change)| change)).any(Change::is_work)
     }
 
-    /// Is the account as the configuration says, as far as it could be read?
+    /// Is the account known to be as the configuration says? What could not be read is not.
     pub fn is_clean(&self) -> bool {
         let blocked = |change: &Change| change.action == Action::Blocked;
-        !self.has_work() && !self.changes.iter().any(blocked)
+        !self.has_work() && self.unseen.is_empty() && !self.changes.iter().any(blocked)
     }
 
     /// The secrets whose tokens are needed to carry it out.

@@ -33,7 +33,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     options: PlanArgs,
 
-    /// Exit with 1 when there is something to change
+    /// Exit with 1 when there is something to change, or something that could not be read
     #[arg(long)]
     exit_code: bool,
 

@@ -110,6 +110,11 @@ fn what_cannot_be_seen_is_not_written() {
         world.aws.requests().iter().filter(|r| r.writes()).map(|r| r.action()).collect();
     assert!(writes.is_empty(), "{writes:?}\n{}", run.err);
     assert!(run.out.contains("? rule ghcr"), "{}", run.out);
+    // Nobody can say that it is as configured; and a rule that stays keeps its secret.
+    assert_eq!(world.run(&["plan", "--exit-code"]).code, 1);
+    let run = world.run(&["destroy", "--confirm", "123456789012"]);
+    assert!(run.out.contains("one may need it"), "{}", run.out);
+    assert!(world.aws.here()["secrets"]["ecr-pullthroughcache/ghcr"]["DeletedDate"].is_null());
 }
 
 #[test]
