@@ -14,6 +14,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod cost;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod emit;
 pub mod find;

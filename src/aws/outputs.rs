@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Desired;
@@ -12,7 +11,8 @@ use super::account::Current;
 use super::resource::Ref;
 
 /// `pullthru/outputs/v1`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outputs {
     schema: &'static str,
     account: String,

@@ -3,6 +3,7 @@
 mod aws;
 mod check;
 mod cost;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
 mod emit;
@@ -63,6 +64,7 @@ enum Command {
     /// Put reports of other runs together: of shards, of many repositories
     Report(report::Args),
     /// The whole way on simulated registries and a sample repository: no account, no network
+    #[cfg(feature = "demo")]
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
@@ -128,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Cost(args) => cost::run(&args, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Report(args) => report::run(&args, &mut out),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
     };

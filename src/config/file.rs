@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::de::{MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::Spanned;
@@ -11,9 +10,10 @@ use serde_saphyr::Spanned;
 use super::provision::Provision;
 
 /// Configuration of pullthru, at the root of the repository.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "pullthru.yaml")]
+#[cfg_attr(feature = "schema", schemars(title = "pullthru.yaml"))]
 pub(super) struct File {
     /// The cache's registry.
     #[serde(default)]
@@ -21,19 +21,19 @@ pub(super) struct File {
     /// Upstream registries with their cache prefixes. Default: `ghcr.io: ghcr` alone, since an image that is
     /// routed through a rule which does not exist cannot be pulled.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, UpstreamSchema>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, UpstreamSchema>"))]
     pub(super) upstreams: BTreeMap<Text, Upstream>,
     /// Only images that match one of these globs, such as `ghcr.io/my-org/**`. Default: all.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) include: Vec<Text>,
     /// No images that match one of these globs.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) exclude: Vec<Text>,
     /// Paths that are never read, in `.gitignore` syntax.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) ignore: Vec<Text>,
     /// Move Helm charts and other OCI artifacts too.
     #[serde(default)]
@@ -56,15 +56,16 @@ pub(super) struct File {
 }
 
 /// The cache's registry: `account` and `region`, or `host`.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Registry {
     /// AWS account: 12 digits, in quotes.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) account: Option<Text>,
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) region: Option<Text>,
     /// The FIPS endpoint. It fails on the first pull through the cache, and works once the image is there.
     #[serde(default)]
@@ -73,29 +74,31 @@ pub(super) struct Registry {
     pub(super) dual_stack: bool,
     /// Any text that stands for the registry's host, such as `${ECR_REGISTRY}` for Flux to substitute.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) host: Option<Text>,
 }
 
 /// Some paths with a registry of their own.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct TargetFile {
     /// Shown in reports. Default: the first path.
     #[serde(default)]
     pub(super) name: Option<String>,
     /// Globs of paths, such as `clusters/prod/**`. Where two match, the one with the longer fixed start wins.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) paths: Vec<Text>,
     pub(super) registry: Registry,
     /// Default: those of the whole repository.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, UpstreamSchema>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, UpstreamSchema>"))]
     pub(super) upstreams: BTreeMap<Text, Upstream>,
 }
 
 /// What `emit flux` writes.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Flux {
     /// Version of `image.toolkit.fluxcd.io`.
@@ -122,7 +125,8 @@ impl Default for Flux {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FluxVersion {
     V1,
@@ -131,7 +135,8 @@ pub enum FluxVersion {
 }
 
 /// How far a policy may lead from the version in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FluxRange {
     /// To any newer version.
@@ -143,7 +148,8 @@ pub enum FluxRange {
 }
 
 /// Where new tags are looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Discovery {
     Cache,
@@ -151,7 +157,8 @@ pub enum Discovery {
 }
 
 /// What may be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleId {
     BypassesCache,
@@ -209,7 +216,8 @@ impl std::fmt::Display for RuleId {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Off,
@@ -218,7 +226,8 @@ pub enum Severity {
 }
 
 /// Findings that are left out where all that is said here holds.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct LintIgnoreFile {
     /// Default: all.
@@ -226,11 +235,11 @@ pub(super) struct LintIgnoreFile {
     pub(super) rules: Vec<RuleId>,
     /// Globs of paths, such as `clusters/dev/**`.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) paths: Vec<Text>,
     /// Globs of images without tags, such as `ghcr.io/my-org/**`, as they are called at their upstream.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) images: Vec<Text>,
     /// For whoever reads the file.
     #[serde(default)]
@@ -281,24 +290,26 @@ impl Ord for Text {
 #[derive(Clone, Debug)]
 pub(super) struct Upstream(pub(super) Vec<Rule>);
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Rule {
     /// Repository prefix of the cache rule.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub(super) prefix: Text,
     /// Only repositories below this path of the upstream, which the cache leaves out.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) upstream_prefix: Option<Text>,
     /// Name of the credential in `provision:`. Default: the prefix.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(super) credential: Option<Text>,
 }
 
 /// What [`Upstream`] may be written as.
-#[derive(JsonSchema)]
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum UpstreamSchema {

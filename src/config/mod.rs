@@ -184,6 +184,7 @@ impl Config {
 }
 
 /// The JSON Schema of the file.
+#[cfg(feature = "schema")]
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(file::File).to_value()
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use miette::NamedSource;
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -14,7 +13,8 @@ use crate::config::{ConfigError, ConfigErrors};
 use crate::route::Region;
 
 /// What is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Item {
     /// A GB in standard storage, for a month.
@@ -256,13 +256,14 @@ impl Prices {
 const WHAT: &str = "the price file";
 
 /// What `--prices` reads: prices of a Region, instead of those in the table.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "prices for `pullthru cost`")]
+#[cfg_attr(feature = "schema", schemars(title = "prices for `pullthru cost`"))]
 pub struct PriceFile {
     /// Whose prices these are. Default: us-east-1, as the table.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     region: Option<Spanned<String>>,
     /// When they were read, such as `2026-11-20`.
     #[serde(default)]
@@ -272,10 +273,10 @@ pub struct PriceFile {
     origin: Option<String>,
     /// Bytes that are paid for as one GB. Default: 1073741824.
     #[serde(default)]
-    #[schemars(with = "Option<u64>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     bytes_per_gb: Option<Spanned<u64>>,
     /// US dollars by item; what is left out stays as in the table.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<Item, f64>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<Item, f64>"))]
     prices: BTreeMap<Item, Spanned<f64>>,
 }

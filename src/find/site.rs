@@ -1,7 +1,6 @@
 //! What the finder finds: sites (references), mentions (occurrences that are no reference to move), and the
 //! facts about each that a strategy needs. Plain data; nothing here decides.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::image::Name;
@@ -90,7 +89,8 @@ pub enum Shape {
 macro_rules! ids {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum $name { $($(#[$doc])* #[serde(rename = $id)] $variant,)* }
 
         impl $name {
@@ -278,7 +278,8 @@ impl Marker {
 }
 
 /// An object of Kubernetes, or a configuration file that looks like one.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Object {
     #[serde(rename = "apiVersion")]
     pub api_version: String,

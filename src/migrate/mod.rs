@@ -252,7 +252,8 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
 }
 
 /// Something that a reviewer should know before the change is merged.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The rule's id.
     pub rule: &'static str,

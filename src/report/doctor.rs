@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::finding::cell;
@@ -12,7 +11,8 @@ use super::{Paint, count};
 use crate::aws::doctor::{Diagnosis, Outcome, Step};
 
 /// `pullthru/doctor/v1`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DoctorReport {
     /// Always `pullthru/doctor/v1`.
@@ -29,7 +29,8 @@ pub struct DoctorReport {
     pub steps: Vec<StepRow>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DoctorSummary {
     pub passed: usize,
@@ -38,7 +39,8 @@ pub struct DoctorSummary {
     pub not_checked: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StepRow {
     /// Stable; `docs/doctor.md` lists all.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -12,7 +11,8 @@ use crate::find::Form;
 use crate::migrate::{Prepared, Proved, Warning};
 
 /// `pullthru/migration/v1`: what changes, what stays, and what a reviewer should know.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MigrationReport {
     /// Always `pullthru/migration/v1`.
     pub schema: &'static str,
@@ -27,7 +27,8 @@ pub struct MigrationReport {
     pub errors: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeRow {
     pub path: String,
     pub line: usize,
@@ -40,7 +41,8 @@ pub struct ChangeRow {
     pub because: &'static str,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReachedRow {
     pub path: String,
     pub line: usize,
@@ -51,7 +53,8 @@ pub struct ReachedRow {
     pub by: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftRow {
     pub path: String,
     pub line: usize,

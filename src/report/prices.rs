@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::finding::cell;
@@ -10,7 +9,8 @@ use super::{Paint, csv_field, table};
 use crate::cost::Prices;
 
 /// `pullthru/price-table/v1`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PriceTable {
     /// Always `pullthru/price-table/v1`.
@@ -22,7 +22,8 @@ pub struct PriceTable {
     pub prices: Vec<PriceRow>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PriceRow {
     /// Its key in a file for `--prices`.

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +10,8 @@ use crate::aws::account::apply::{Applied, Done};
 use crate::aws::account::{Action, AwsFailure, Change, Field, Plan};
 
 /// Everything a plan says; `pullthru/plan/v1`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanReport<'a> {
     schema: &'static str,
     /// Is everything known to be as the configuration says? What could not be read is not.
@@ -19,7 +19,8 @@ pub struct PlanReport<'a> {
     registries: Vec<RegistryPlan<'a>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct RegistryPlan<'a> {
     account: &'a str,
     region: &'a str,
@@ -33,7 +34,8 @@ struct RegistryPlan<'a> {
     notes: &'a [String],
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct ChangeReport<'a> {
     action: Action,
     kind: &'static str,
@@ -45,7 +47,8 @@ struct ChangeReport<'a> {
     notes: &'a [String],
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Failure<'a> {
     /// The action that a policy would allow.
     action: &'static str,
@@ -284,14 +287,16 @@ pub fn applied(results: &[(&Plan, Applied)], out: &mut dyn Write, paint: Paint) 
 }
 
 /// What came of it; `pullthru/applied/v1`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AppliedReport<'a> {
     schema: &'static str,
     success: bool,
     registries: Vec<AppliedRegistry<'a>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct AppliedRegistry<'a> {
     account: &'a str,
     region: &'a str,
@@ -299,7 +304,8 @@ struct AppliedRegistry<'a> {
     validations: Vec<ValidationReport<'a>>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct DoneReport<'a> {
     action: Action,
     kind: &'static str,
@@ -309,7 +315,8 @@ struct DoneReport<'a> {
     error: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct ValidationReport<'a> {
     prefix: &'a str,
     valid: Option<bool>,

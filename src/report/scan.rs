@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Paint, count, csv_field};
@@ -16,7 +15,8 @@ use crate::tree::Position;
 pub(super) const SCHEMA: &str = "pullthru/scan/v1";
 
 /// `pullthru/scan/v1`: what the repository holds and where each reference routes to.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScanReport {
     /// Always `pullthru/scan/v1`.
     pub schema: Cow<'static, str>,
@@ -35,13 +35,15 @@ pub struct ScanReport {
 }
 
 /// One repository of a merged report.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScannedRepository {
     pub repository: String,
     pub summary: Summary,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     pub files_read: u64,
     pub bytes_read: u64,
@@ -60,7 +62,8 @@ pub struct Summary {
     pub unparsed_documents: usize,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImageRow {
     /// As a node would pull it.
     pub reference: String,
@@ -77,7 +80,8 @@ pub struct ImageRow {
     pub repositories: BTreeSet<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SiteRow {
     /// Which of several repositories, in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +108,8 @@ pub struct SiteRow {
     pub because: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MentionRow {
     /// Which of several repositories, in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +120,8 @@ pub struct MentionRow {
     pub reason: Reason,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoteRow {
     /// Which of several repositories, in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]

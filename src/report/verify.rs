@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::finding::{self, Finding, Level, cell};
@@ -12,7 +11,8 @@ use crate::pulls::{Place, Unknown};
 use crate::verify::{At, Severity, Verified};
 
 /// `pullthru/verification/v1`: each image once, with everywhere that it stands.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerifyReport {
     /// Always `pullthru/verification/v1`.
@@ -27,7 +27,8 @@ pub struct VerifyReport {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerifySummary {
     pub images: usize,
@@ -37,7 +38,8 @@ pub struct VerifySummary {
     pub unasked: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VerifiedRow {
     /// At the upstream, where it has one.
@@ -67,7 +69,8 @@ pub struct VerifiedRow {
     pub places: Vec<PlaceRow>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlatformRow {
     /// `linux/amd64`.
     pub platform: String,
@@ -76,14 +79,16 @@ pub struct PlatformRow {
     pub size: Option<u64>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlaceRow {
     pub path: String,
     pub line: usize,
     pub column: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnknownRow {
     pub reference: String,
     pub because: &'static str,

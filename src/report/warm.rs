@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::verify::{PlaceRow, bytes};
@@ -11,7 +10,8 @@ use super::{Paint, count};
 use crate::warm::{Result as WarmResult, Warmed};
 
 /// `pullthru/warming/v1`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WarmReport {
     /// Always `pullthru/warming/v1`.
@@ -26,7 +26,8 @@ pub struct WarmReport {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WarmSummary {
     pub images: usize,
@@ -38,7 +39,8 @@ pub struct WarmSummary {
     pub unasked: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WarmedRow {
     /// At the upstream, where it has one.
@@ -58,7 +60,8 @@ pub struct WarmedRow {
     pub places: Vec<PlaceRow>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftRow {
     /// `namespace/name` of the policy.
     pub name: String,

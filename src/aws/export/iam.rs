@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +13,8 @@ use crate::config::PolicyKind;
 const MARK: &str = "\"Sid\": \"Pullthru";
 
 /// All documents, each by its name.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IamReport {
     /// `pullthru/iam/v1`
     pub schema: &'static str,

@@ -8,7 +8,6 @@ mod token;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use text::{
@@ -24,13 +23,15 @@ use read::{
     access, at_least_one, lifecycle, mutability, named_statements, parsed, parsed_list, parsed_some,
     recovery_days, replication_rules, scan_rules, some_repositories, some_texts, tags,
 };
+#[cfg(feature = "schema")]
 use token::TokenSchema;
 
 /// Names and values of tags.
 pub type Tags = BTreeMap<String, String>;
 
 /// The AWS side; an empty section makes the rules and secrets of the upstreams that the repository uses.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Provision {
     /// Tags of everything that AWS can tag, besides `managed-by: pullthru`.
@@ -40,11 +41,11 @@ pub struct Provision {
     pub upstreams: Extent,
     /// The same rules, secrets and templates in these Regions too, each with a cache of its own.
     #[serde(deserialize_with = "parsed_list")]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub regions: Vec<Region>,
     /// Logins at upstreams, by name: `upstreams: { docker.io: { prefix: …, credential: NAME } }` uses one. Without
     /// that an upstream uses the one that is called like its prefix.
-    #[schemars(with = "BTreeMap<String, Credential>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Credential>"))]
     pub credentials: BTreeMap<Text, Credential>,
     /// Rules besides those of `upstreams:`.
     pub rules: Vec<OwnRule>,
@@ -58,7 +59,8 @@ pub struct Provision {
 }
 
 /// Which of `upstreams:` get a rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
     /// Those that a reference of the repository names or goes through already.
@@ -69,21 +71,22 @@ pub enum Extent {
 }
 
 /// A login at an upstream: a secret that is made, or the ARN of one that is there.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Credential {
     /// Name of the secret. Default: `ecr-pullthroughcache/` and the credential's name.
     #[serde(deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub secret: Option<SecretName>,
     /// A secret that something else looks after, in the cache's account and Region.
     #[serde(deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub arn: Option<Arn>,
     pub username: Option<String>,
     /// Where the token is read from when the secret is made or rotated. Default: the environment variable of the
     /// credential's name in capitals and `_TOKEN` where it is set, else a question.
-    #[schemars(with = "Option<TokenSchema>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<TokenSchema>"))]
     pub token: Option<TokenSource>,
     /// Days in which a deleted secret can be restored: 7 to 30, or 0 for none. Default: 30.
     #[serde(deserialize_with = "recovery_days")]
@@ -93,34 +96,36 @@ pub struct Credential {
 }
 
 /// A rule besides those of `upstreams:`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OwnRule {
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub prefix: Text,
     /// Host of the upstream, such as `210987654321.dkr.ecr.eu-west-1.amazonaws.com`.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub upstream: Text,
     #[serde(default, deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub upstream_prefix: Option<UpstreamPrefix>,
     /// Name in `credentials`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub credential: Option<Text>,
     /// Role with which ECR reads another account's registry.
     #[serde(default, deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub custom_role: Option<Arn>,
 }
 
 /// How ECR makes repositories below a prefix.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Template {
     /// `ghcr`, `ghcr/my-org`, or `ROOT` for whatever no other template covers. Default: one template for the prefix of
     /// each rule.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub prefix: Option<Text>,
     pub description: Option<String>,
     /// What the template is for. Default: `[pull-through-cache]`.
@@ -136,11 +141,12 @@ pub struct Template {
     pub tags: Tags,
     /// The role with which ECR tags and encrypts. Default: one is made when the template has tags or KMS.
     #[serde(deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub custom_role: Option<Arn>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AppliedFor {
     PullThroughCache,
@@ -150,7 +156,8 @@ pub enum AppliedFor {
 
 /// May a tag move? `mutable` is what a cache needs to follow moving tags (Amazon ECR user guide, "Sync an upstream
 /// registry"). Patterns take `*`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TagMutability {
     #[default]
@@ -163,7 +170,8 @@ pub enum TagMutability {
 }
 
 /// How layers are encrypted; fixed when a repository is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     #[default]
@@ -173,7 +181,7 @@ pub enum Encryption {
     /// With this key.
     KmsKey(
         #[serde(deserialize_with = "parsed")]
-        #[schemars(with = "String")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         Arn,
     ),
     /// With a key that is made, under this alias (without `alias/`).
@@ -181,7 +189,8 @@ pub enum Encryption {
 }
 
 /// Which images expire; `policy` alone, or any of the others.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Lifecycle {
     /// How many of the newest tagged images stay.
@@ -198,12 +207,13 @@ pub struct Lifecycle {
 }
 
 /// Who else may pull; `policy` alone, or any of the others.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Access {
     /// Accounts that may pull.
     #[serde(deserialize_with = "parsed_list")]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub pull_accounts: Vec<AccountId>,
     /// The organisation that may pull, such as `o-abcde12345`.
     pub pull_organization: Option<OrganizationId>,
@@ -211,7 +221,8 @@ pub struct Access {
     pub policy: Option<serde_json::Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct RegistrySettings {
     pub scanning: Option<Scanning>,
@@ -220,7 +231,8 @@ pub struct RegistrySettings {
     pub replication: Vec<Replication>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scanning {
     /// `enhanced` is Amazon Inspector, and costs.
@@ -231,14 +243,16 @@ pub struct Scanning {
     pub rules: Vec<ScanRule>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ScanType {
     Basic,
     Enhanced,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScanRule {
     pub frequency: ScanFrequency,
@@ -246,7 +260,8 @@ pub struct ScanRule {
     pub filters: Vec<ScanFilter>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ScanFrequency {
     ScanOnPush,
@@ -255,11 +270,12 @@ pub enum ScanFrequency {
 }
 
 /// Who may pull through the cache from elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct RegistryPolicy {
     #[serde(deserialize_with = "parsed_list")]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub accounts: Vec<AccountId>,
     pub organization: Option<OrganizationId>,
     /// Below which prefixes. Default: those of the rules.
@@ -269,7 +285,8 @@ pub struct RegistryPolicy {
     pub statements: Vec<serde_json::Value>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Replication {
     pub to: Vec<Destination>,
@@ -278,24 +295,26 @@ pub struct Replication {
     pub prefixes: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Destination {
     #[serde(deserialize_with = "parsed")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub region: Region,
     /// Default: the cache's account.
     #[serde(default, deserialize_with = "parsed_some")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub account: Option<AccountId>,
 }
 
 /// Repositories of images that the team builds, all alike.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OwnRepositories {
     #[serde(deserialize_with = "some_texts")]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub names: Vec<Text>,
     #[serde(default, deserialize_with = "mutability")]
     pub tag_mutability: TagMutability,
@@ -314,12 +333,13 @@ pub struct OwnRepositories {
     pub force_delete: bool,
     /// Regions that get a copy of each image.
     #[serde(default, deserialize_with = "parsed_list")]
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub replicate_to: Vec<Region>,
 }
 
 /// Policies of IAM that are made, and the roles that get them.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Iam {
     /// What names of policies and roles begin with.
@@ -337,7 +357,8 @@ impl Default for Iam {
 }
 
 /// The documents that pullthru knows; see `docs/iam.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyKind {
     /// Pulls, imports and makes the repository of a first pull.
@@ -377,14 +398,16 @@ impl PolicyKind {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PolicyUse {
     /// Names of roles that get the policy.
     pub attach_to: Vec<RoleName>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GithubActions {
     /// `organisation/repository` of who may push.

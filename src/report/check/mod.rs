@@ -7,7 +7,6 @@ mod machines;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::excerpt::{Excerpt, printable};
@@ -23,7 +22,8 @@ use crate::yaml::Span;
 pub(super) const SCHEMA: &str = "pullthru/check/v1";
 
 /// `pullthru/check/v1`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     /// Always `pullthru/check/v1`.
@@ -38,13 +38,15 @@ pub struct CheckReport {
 }
 
 /// One repository of a merged report.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckedRepository {
     pub repository: String,
     pub summary: CheckSummary,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CheckSummary {
     pub errors: usize,
@@ -65,7 +67,8 @@ pub struct CheckSummary {
 }
 
 /// How far the migration is.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ShareRow {
     pub through: usize,
@@ -84,7 +87,8 @@ impl From<Share> for ShareRow {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FindingRow {
     /// Which of several repositories, in a merged report.
@@ -120,12 +124,13 @@ pub struct FindingRow {
     /// Stable when lines and tags move.
     pub fingerprint: String,
     #[serde(skip)]
-    #[schemars(skip)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     excerpt: Option<Excerpt>,
 }
 
 /// Another place that a finding is about.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RelatedRow {
     pub path: String,
     pub line: usize,
@@ -133,7 +138,8 @@ pub struct RelatedRow {
     pub text: String,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FixRow {
     /// `safe` or `unsafe`.
@@ -148,7 +154,8 @@ pub struct FixRow {
 }
 
 /// The text between two places, the last excluded, and what takes its place.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct EditRow {
     pub line: usize,

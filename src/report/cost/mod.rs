@@ -4,7 +4,6 @@ mod print;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::count;
@@ -16,7 +15,8 @@ use crate::pulls::{Pull, Unknown};
 pub use print::{csv, human, json, markdown};
 
 /// `pullthru/cost/v1`: bytes are exact, US dollars rounded to a millionth.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CostReport {
     /// Always `pullthru/cost/v1`.
@@ -48,7 +48,8 @@ pub struct CostReport {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CostSummary {
     /// Distinct references whose size is known.
@@ -63,7 +64,8 @@ pub struct CostSummary {
     pub unasked: usize,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OptionsRow {
     /// `basic` or `enhanced`.
@@ -80,7 +82,8 @@ pub struct OptionsRow {
     pub months: u32,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MonthRow {
     /// `month 12, keep 10`.
@@ -95,7 +98,8 @@ pub struct MonthRow {
     pub usd: f64,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LineRow {
     /// What it is the price of, as in `prices`.
@@ -107,7 +111,8 @@ pub struct LineRow {
     pub usd: f64,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TotalRow {
     pub months: u32,
@@ -115,7 +120,8 @@ pub struct TotalRow {
     pub with_policy_usd: f64,
 }
 
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamRow {
     pub upstream: String,
@@ -127,7 +133,8 @@ pub struct UpstreamRow {
     pub storage_usd: f64,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryRow {
     /// At the cache; where none is configured, at the upstream.
@@ -150,7 +157,8 @@ pub struct RepositoryRow {
     pub storage_usd: f64,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NotSizedRow {
     pub reference: String,
@@ -159,7 +167,8 @@ pub struct NotSizedRow {
     pub places: Vec<PlaceRow>,
 }
 
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NotCachedRow {
     pub reference: String,
