@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{DOCKER_HUB, Digest, Name, Reference};
 use crate::inventory::Inventory;
-use crate::kustomize::{Graph, Origin, built_images, routes_of_roots};
+use crate::kustomize::{Graph, Origin, built_images, new_name_site, routes_of_roots};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
 
@@ -88,7 +88,7 @@ impl Pulls {
                     let text = if flow.touched { flow.written } else { String::new() };
                     built.entry((file, site)).or_default().insert((text, by));
                 }
-                Origin::Rename { directory, .. } => unseen.push((directory, flow.written, by)),
+                Origin::Rename { directory, entry } => unseen.push((directory, entry, flow.written, by)),
                 Origin::Laid { .. } | Origin::Probe => {}
             }
         }
@@ -225,14 +225,22 @@ impl<'c> Gathered<'c> {
         self.pulls.entry(key).or_default().insert(place.clone());
     }
 
-    /// Names that entries give to images which no file here spells: of remote bases, of charts.
-    fn unseen(&mut self, renames: Vec<(RepoPath, String, RepoPath)>, inventory: &Inventory) {
+    /// Names that entries give to images which were not found: those of remote bases and of charts, and those of
+    /// registries that are not looked for.
+    fn unseen(&mut self, renames: Vec<(RepoPath, usize, String, RepoPath)>, inventory: &Inventory) {
         let graph = Graph::new(inventory);
-        for (directory, text, by) in renames {
-            let Some((path, _)) = graph.at(&directory) else { continue };
+        let hosts = self.config.upstream_hosts();
+        for (directory, entry, text, by) in renames {
+            let Some((path, kustomization)) = graph.at(&directory) else { continue };
+            let renamed = kustomization.images.get(entry).and_then(|entry| Name::parse(&entry.name).ok());
+            let looked_for = renamed.is_none_or(|name| hosts.contains(&name.host));
             let tagged = Reference::parse(&text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
-            if tagged && graph.layers(path).remote {
-                let place = Place { path: path.clone(), position: Position { line: 1, column: 1 } };
+            if tagged && (!looked_for || graph.layers(path).remote) {
+                let at = new_name_site(inventory, &graph, &directory, entry);
+                let position =
+                    at.and_then(|(file, site)| inventory.files.get(file)?.sites.get(site).copied());
+                let position = position.unwrap_or(Position { line: 1, column: 1 });
+                let place = Place { path: path.clone(), position };
                 self.reference(&text, self.config.routes(by.as_str()), &place, false);
             }
         }

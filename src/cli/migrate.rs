@@ -114,8 +114,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let component = args.component(strategy)?;
     let mode = Mode { direction, strategy, component };
     let finder = repository::finder(&config)?;
-    // Only overlays ask who builds what.
-    let finder = if mode.strategy == migrate::Strategy::Inline { finder } else { finder.with_builders() };
     let options = args.repository.walk_options(&config);
     let mut whole = inventory::take(&repository, &[], &options, &finder)?;
     let named = args.repository.within(&repository);

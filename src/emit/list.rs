@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::images::Images;
+use crate::pulls::Pulls;
 
 /// Which of its two names an image is listed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,20 +11,15 @@ pub enum At {
     Cache,
 }
 
-/// Every reference in use, whole, sorted, once. At the cache those without a route are left out.
-pub fn references(images: &Images, at: At) -> BTreeSet<String> {
-    let mut references = BTreeSet::new();
-    for image in &images.images {
+/// Every image that is pulled, whole, sorted, once. Images without this name are not in it: at the cache those
+/// without a route, at the upstream those of an ECR registry of one's own.
+pub fn references(pulls: &Pulls, at: At) -> BTreeSet<String> {
+    let reference = |pull: &crate::pulls::Pull| {
         let name = match at {
-            At::Upstream => Some(&image.upstream),
-            At::Cache => image.cached.as_ref(),
+            At::Upstream => pull.upstream.as_ref(),
+            At::Cache => pull.cached.as_ref(),
         };
-        let Some(name) = name else { continue };
-        if image.uses.is_empty() {
-            // Its tag is computed.
-            references.insert(name.to_string());
-        }
-        references.extend(image.uses.keys().map(|used| format!("{name}{used}")));
-    }
-    references
+        name.map(|name| pull.under(name))
+    };
+    pulls.pulls.iter().filter(|pull| !pull.artifact).filter_map(reference).collect()
 }

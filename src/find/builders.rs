@@ -1,5 +1,5 @@
 //! Objects that have a directory built, and lay images of their own over what comes out: Flux Kustomizations,
-//! Argo CD sources, and the post-renderers of HelmReleases. Only overlays ask for them.
+//! Argo CD sources, and the post-renderers of HelmReleases.
 
 use super::kustomize::{ImageEntry, images, split};
 use super::place;

@@ -55,7 +55,7 @@ pub struct Found {
     pub errors: Vec<ParseError>,
     /// Set for kustomizations, also those without any site: the graph needs them all.
     pub kustomization: Option<Kustomization>,
-    /// Objects that build directories; only for [`Finder::with_builders`].
+    /// Objects that build directories: what they lay over their images decides what a cluster pulls.
     pub builders: Vec<Builder>,
     /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
     pub policies: Vec<PolicyPattern>,
@@ -83,7 +83,7 @@ impl Found {
 pub struct Finder {
     hosts: Hosts,
     outlines: bool,
-    /// Looks for objects that build directories, too.
+    /// Texts without any of these hold no object that builds a directory.
     builders: Option<AhoCorasick>,
     /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
     check: Option<AhoCorasick>,
@@ -91,7 +91,7 @@ pub struct Finder {
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder { hosts, outlines: true, builders: None, check: None }
+        Finder { hosts, outlines: true, builders: AhoCorasick::new(builders::NEEDLES).ok(), check: None }
     }
 
     /// A finder that parses every text whole; for tests and measurements.
@@ -99,16 +99,10 @@ impl Finder {
         Finder { outlines: false, ..self }
     }
 
-    /// A finder that also reads [`Found::builders`], in files without any host, too.
-    pub fn with_builders(self) -> Finder {
-        Finder { builders: AhoCorasick::new(builders::NEEDLES).ok(), ..self }
-    }
-
-    /// A finder that reads [`Found::builders`], [`Found::policies`] and [`Found::ignores`], and leaves it to its
-    /// caller to heed the last.
+    /// A finder that also reads [`Found::policies`] and [`Found::ignores`], and leaves it to its caller to heed the
+    /// last.
     pub fn for_check(self) -> Finder {
-        let check = AhoCorasick::new(policies::needles(&self.hosts)).ok();
-        Finder { check, ..self.with_builders() }
+        Finder { check: AhoCorasick::new(policies::needles(&self.hosts)).ok(), ..self }
     }
 
     pub fn hosts(&self) -> &Hosts {

@@ -86,35 +86,45 @@ impl Over {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
         let mut flows: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
-        self.lay(&Fields::default(), &[], &[], &mut flows);
+        self.lay(&RepoPath::root(), &Fields::default(), &[], &[], &mut flows);
         flows
     }
 
-    /// The entries of an object and those of the kustomization, as one list.
+    /// The entries of an object and those of the kustomization in `directory`, as one list.
     fn lay(
         &self,
+        directory: &RepoPath,
         fields: &Fields<'_>,
         written: &[ImageEntry],
         planned: &[ImageEntry],
         flows: &mut Vec<Flow>,
     ) {
-        let all = |entries: Vec<ImageEntry>| entries.iter().map(Transformer::new).collect::<Vec<_>>();
-        let before = all(self.merged(written, &self.written));
-        let after = all(self.merged(planned, &self.planned));
+        let before = self.merged(directory, written, &self.written);
+        let after = self.merged(directory, planned, &self.planned);
         for flow in flows.iter_mut() {
             let [today, then] = flow.visits(fields);
             flow.seen = then.any();
             for entry in &before {
-                flow.touched |= pass(Some(entry), today, &mut flow.written);
+                flow.touched |= pass(Some(&entry.transformer), today, &mut flow.written);
             }
             for entry in &after {
-                pass(Some(entry), then, &mut flow.planned);
+                pass(Some(&entry.transformer), then, &mut flow.planned);
             }
         }
-        for (entry, (written, planned)) in self.written.iter().zip(&self.planned).enumerate() {
-            if let (Some(written), Some(planned)) = (renamed(written), renamed(planned)) {
+        // An image that an entry makes passes the entries behind it.
+        let made = |merged: &[Merged<'_>], origin: &Origin| {
+            let at = merged.iter().position(|entry| entry.origin == *origin)?;
+            let mut image = renamed(merged.get(at)?.entry)?;
+            let visits = Visits { containers: true, fields: false };
+            for entry in merged.iter().skip(at + 1) {
+                pass(Some(&entry.transformer), visits, &mut image);
+            }
+            Some(image)
+        };
+        for Merged { origin, .. } in &before {
+            if let (Some(written), Some(planned)) = (made(&before, origin), made(&after, origin)) {
                 let visits = Visits { containers: true, fields: false };
-                flows.push(Flow::new(Origin::Laid { entry }, written, planned, visits));
+                flows.push(Flow::new(origin.clone(), written, planned, visits));
             }
         }
     }
@@ -122,18 +132,42 @@ impl Over {
     /// The list with the object's entries in it. Both tools write them into the kustomization before they build it,
     /// over entries of the same name: Flux in place (fluxcd/pkg, `kustomize/kustomize_generator.go`), Argo CD by
     /// `kustomize edit set image`, which sorts the list (`kustomize/commands/edit/set/setimage.go`).
-    fn merged(&self, own: &[ImageEntry], over: &[ImageEntry]) -> Vec<ImageEntry> {
-        let mut merged: Vec<ImageEntry> = own.to_vec();
-        for entry in over {
-            match merged.iter_mut().find(|known| known.name == entry.name) {
-                Some(known) => *known = entry.clone(),
-                None => merged.push(entry.clone()),
+    fn merged<'e>(
+        &self,
+        directory: &RepoPath,
+        own: &'e [ImageEntry],
+        over: &'e [ImageEntry],
+    ) -> Vec<Merged<'e>> {
+        let own = own.iter().enumerate();
+        let mut merged: Vec<Merged<'e>> = own
+            .map(|(index, entry)| {
+                Merged::new(Origin::Rename { directory: directory.clone(), entry: index }, entry)
+            })
+            .collect();
+        for (index, entry) in over.iter().enumerate() {
+            let laid = Merged::new(Origin::Laid { entry: index }, entry);
+            match merged.iter_mut().find(|known| known.entry.name == entry.name) {
+                Some(known) => *known = laid,
+                None => merged.push(laid),
             }
         }
         if self.tool == Tool::ArgoCd && !over.is_empty() {
-            merged.sort_by(|a, b| a.name.cmp(&b.name));
+            merged.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
         }
         merged
+    }
+}
+
+/// An entry of a list that two have written.
+struct Merged<'e> {
+    origin: Origin,
+    entry: &'e ImageEntry,
+    transformer: Transformer,
+}
+
+impl<'e> Merged<'e> {
+    fn new(origin: Origin, entry: &'e ImageEntry) -> Merged<'e> {
+        Merged { origin, entry, transformer: Transformer::new(entry) }
     }
 }
 
@@ -212,7 +246,7 @@ impl<'i> Builds<'i> {
         };
         flows.extend(probes);
         if let Some(over) = &build.over {
-            over.lay(&Fields::default(), &[], &[], &mut flows);
+            over.lay(&build.directory, &Fields::default(), &[], &[], &mut flows);
         }
         flows
     }
@@ -286,7 +320,7 @@ impl<'i> Builds<'i> {
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
         match over {
-            Some(over) => over.lay(&fields, &kustomization.images, planned, &mut flows),
+            Some(over) => over.lay(directory, &fields, &kustomization.images, planned, &mut flows),
             None => transform(directory, &fields, &kustomization.images, planned, &mut flows),
         }
         open.remove(directory);

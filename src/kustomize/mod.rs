@@ -15,6 +15,6 @@ mod visit;
 pub use build::{Build, Builds, Flow, Origin, Over};
 pub use graph::{Graph, Layers};
 pub use image::Transformer;
-pub use roots::{builders, built_images, directories};
+pub use roots::{builders, built_images, directories, new_name_site};
 pub use targets::routes_of_roots;
 pub use visit::{FieldPlace, Visits, visits};

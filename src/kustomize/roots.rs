@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Build, Builds, Flow, Graph, Over};
-use crate::find::Builder;
+use crate::find::{Builder, Form};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -72,4 +72,18 @@ pub fn built_images(inventory: &Inventory) -> Vec<(RepoPath, Flow)> {
         }
     }
     images
+}
+
+/// The site of an entry's `newName`: its file and its number in it.
+pub fn new_name_site(
+    inventory: &Inventory,
+    graph: &Graph<'_>,
+    directory: &RepoPath,
+    entry: usize,
+) -> Option<(usize, usize)> {
+    let file = inventory.position(graph.at(directory)?.0)?;
+    let field = format!("images[{entry}].newName");
+    let sites = &inventory.files.get(file)?.found.sites;
+    let site = sites.iter().position(|site| site.form == Form::KustomizeNewName && site.field == field)?;
+    Some((file, site))
 }

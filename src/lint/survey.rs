@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site, split};
 use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{Graph, Origin, built_images};
+use crate::kustomize::{Graph, Origin, built_images, new_name_site};
 use crate::migrate::{self, Change, Direction, Mode, Plan, Reached, Strategy, Why};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
@@ -261,7 +261,7 @@ fn built(inventory: &Inventory) -> Built {
     for (by, flow) in built_images(inventory) {
         let at = match flow.origin {
             Origin::Site { file, site } => Some((file, site)),
-            Origin::Rename { directory, entry } => new_name(inventory, &graph, &directory, entry),
+            Origin::Rename { directory, entry } => new_name_site(inventory, &graph, &directory, entry),
             Origin::Laid { .. } | Origin::Probe => None,
         };
         if let Some(at) = at {
@@ -269,20 +269,6 @@ fn built(inventory: &Inventory) -> Built {
         }
     }
     built.into_iter().map(|(at, texts)| (at, texts.into_iter().collect())).collect()
-}
-
-/// The site of an entry's `newName`.
-fn new_name(
-    inventory: &Inventory,
-    graph: &Graph<'_>,
-    directory: &RepoPath,
-    entry: usize,
-) -> Option<(usize, usize)> {
-    let file = inventory.position(graph.at(directory)?.0)?;
-    let field = format!("images[{entry}].newName");
-    let sites = &inventory.files.get(file)?.found.sites;
-    let site = sites.iter().position(|site| site.form == Form::KustomizeNewName && site.field == field)?;
-    Some((file, site))
 }
 
 /// Kustomizations that rename it by what they are about to gain. Entries that exist have done so before.

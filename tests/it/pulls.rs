@@ -94,6 +94,46 @@ fn an_override_hides_the_tag_below_it() {
     );
 }
 
+/// What deploys a directory has the last word about its images: the tag below it is pulled by nobody.
+#[test]
+fn what_a_deployer_sets_hides_the_tag_below_it() {
+    let base = "images: [{name: ghcr.io/maple/tap, newTag: v2}]\nresources: [pod.yaml]\n";
+    let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/maple/tap:v1\n  - image: ghcr.io/maple/jug:v1\n";
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: sugar}\nspec:\n  path: ./sugar\n  \
+                images: [{name: ghcr.io/maple/tap, newTag: v3}]\n";
+    let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: sugar}\nspec:\n  source:\n    path: sugar\n    \
+                kustomize: {images: [\"ghcr.io/maple/tap:v3\"]}\n";
+    for deployer in [flux, argo] {
+        let files = |files: &[(&str, &str)]| {
+            let scratch = Scratch::new(&[]);
+            for (path, text) in [("sugar/pod.yaml", pod), ("deploy.yaml", deployer)].iter().chain(files) {
+                scratch.write(path, text.as_bytes());
+            }
+            scratch
+        };
+        let with_base = files(&[("sugar/kustomization.yaml", base)]);
+        let listed = with_base.run(&["emit", "list"]);
+        assert_eq!((listed.code, listed.out.as_str()), (0, "ghcr.io/maple/jug:v1\nghcr.io/maple/tap:v3\n"));
+        let all = pulls(with_base.path(), false);
+        assert_eq!(
+            all.pulls.iter().map(|pull| pull.reference()).collect::<Vec<_>>().join("\n") + "\n",
+            listed.out
+        );
+        if deployer == flux {
+            // Flux makes a kustomization where there is none; Argo CD reads such a directory without one.
+            let bare = files(&[]);
+            assert_eq!(bare.run(&["emit", "list"]).out, listed.out);
+        }
+        // What nothing deploys keeps its own.
+        let apart = files(&[("other/pod.yaml", pod)]);
+        assert!(
+            apart.run(&["emit", "list"]).out.contains("ghcr.io/maple/tap:v1"),
+            "{}",
+            apart.path().display()
+        );
+    }
+}
+
 #[test]
 fn a_list_is_read_line_by_line() {
     let config =

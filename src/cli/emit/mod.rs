@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
 use crate::emit::{self, FileChange, Images};
+use crate::pulls::Pulls;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
 /// Write new objects for other tools, made from the images in use.
@@ -109,7 +110,16 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
             At::Cache
         }
     };
-    for reference in emit::list::references(&images(&read), at) {
+    let pulls = Pulls::of(&read.inventory, &read.config, false);
+    for unknown in &pulls.unknown {
+        let place = &unknown.place;
+        let position = place.position;
+        note(&format!(
+            "{}:{}:{}: {} is not listed: {}",
+            place.path, position.line, position.column, unknown.reference, unknown.why
+        ));
+    }
+    for reference in emit::list::references(&pulls, at) {
         writeln!(out, "{reference}")?;
     }
     Ok(outcome(&read, true))
