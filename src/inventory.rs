@@ -3,11 +3,11 @@
 //! [`take`] reads each file once, on several threads, and keeps only what was found in it; no file's text stays
 //! in memory. [`of_text`] does the same for standard input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::find::{Finder, Found, Link, LinkKind, Mention, Reason};
+use crate::find::{self, Finder, Found, Kustomization, Link, LinkKind, Mention, Reason};
 use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
-use crate::yaml::Span;
+use crate::yaml::{self, Span};
 
 /// What one file holds, with the line and column of each part.
 #[derive(Clone, Debug)]
@@ -103,32 +103,66 @@ pub fn take(
     Ok(inventory)
 }
 
-/// Looks whether what a kustomization names is there, and reads its transformer configurations.
+/// Looks whether what a kustomization names is there, and reads what decides how it transforms images.
 fn follow_links(repository: &Repository, file: &mut FileInventory) {
     let (Some(kustomization), Some(directory)) = (&mut file.found.kustomization, file.path.parent()) else {
         return;
     };
-    for (link, place) in kustomization.links.iter().zip(&mut file.links) {
-        if link.is_remote() {
-            continue;
-        }
+    let links = kustomization.links.clone();
+    for (link, place) in links.iter().zip(&mut file.links) {
         // What lies outside the repository is another repository's.
-        let Some(target) = directory.join(&link.to) else { continue };
+        let target = directory.join(&link.to).filter(|_| !link.is_remote());
+        let Some(target) = target else {
+            kustomization.transformed |= link.kind == LinkKind::Transformer;
+            continue;
+        };
         let path = repository.absolute(&target);
         place.missing = match link.kind {
-            LinkKind::Resource | LinkKind::Component if path.is_dir() => {
-                !["kustomization.yaml", "kustomization.yml", "Kustomization"]
-                    .iter()
-                    .any(|name| path.join(name).is_file())
-            }
+            LinkKind::Resource | LinkKind::Component if path.is_dir() => kustomization_in(&path).is_none(),
             _ => !path.exists(),
         };
-        let small = || std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() < 1 << 20);
-        if link.kind == LinkKind::Configuration && small() {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            kustomization.fields.extend(crate::find::field_specs(&text));
+        match link.kind {
+            LinkKind::Configuration => {
+                kustomization.fields.extend(find::field_specs(&small_text(&path).unwrap_or_default()));
+            }
+            LinkKind::Transformer => add_transformers(kustomization, &path, 0),
+            LinkKind::Replacement => {
+                kustomization.add_replacements(&small_text(&path).unwrap_or_default());
+            }
+            _ => {}
         }
     }
+}
+
+/// A file of transformers, or a directory with a kustomization that gathers some.
+fn add_transformers(kustomization: &mut Kustomization, path: &Path, depth: usize) {
+    let below = kustomization_in(path).and_then(|file| small_text(&file));
+    match below.or_else(|| small_text(path)).filter(|_| depth < 10) {
+        Some(text) if path.is_dir() => {
+            let stream = yaml::parse_without_comments(&text);
+            let gathered = stream.documents.first().and_then(|document| document.root);
+            let gathered = gathered.map(|root| find::kustomization(&stream, root)).unwrap_or_default();
+            // What is changed there is not followed.
+            kustomization.transformed |=
+                gathered.patched || gathered.transformed || !gathered.images.is_empty();
+            for link in &gathered.links {
+                add_transformers(kustomization, &path.join(&link.to), depth + 1);
+            }
+        }
+        Some(text) => kustomization.add_transformer(&text),
+        None => kustomization.transformed = true,
+    }
+}
+
+/// The file of the kustomization in a directory.
+fn kustomization_in(directory: &Path) -> Option<PathBuf> {
+    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    names.iter().map(|name| directory.join(name)).find(|file| file.is_file())
+}
+
+fn small_text(path: &Path) -> Option<String> {
+    let small = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() < 1 << 20);
+    if small { std::fs::read_to_string(path).ok() } else { None }
 }
 
 /// One text that is no file, called `-`.

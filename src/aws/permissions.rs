@@ -82,9 +82,10 @@ const ROLE: [&str; 11] = [
 ];
 
 /// Who makes or removes a repository under a key needs the grants on it (Amazon ECR user guide, "Encryption at rest").
-const KEY: [&str; 10] = [
+const KEY: [&str; 11] = [
     "kms:CreateAlias",
     "kms:CreateGrant",
+    "kms:DeleteAlias",
     "kms:DescribeKey",
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",

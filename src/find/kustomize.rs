@@ -102,7 +102,7 @@ pub struct Kustomization {
     pub charts: bool,
     /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
     pub fields: Vec<FieldSpec>,
-    /// It has `transformers`, which run after `images:` and may match what these have renamed.
+    /// It has `transformers` that look at images: they run after `images:` and may match what these have renamed.
     pub transformed: bool,
     /// It has patches or replacements: places in the files are not those in what it builds.
     pub patched: bool,
@@ -111,6 +111,25 @@ pub struct Kustomization {
 }
 
 impl Kustomization {
+    /// Takes a transformer of its own into account, by its configuration.
+    pub(crate) fn add_transformer(&mut self, text: &str) {
+        let stream = crate::yaml::parse_without_comments(text);
+        self.transformed |= looks_at_images(&stream);
+        for root in stream.documents.iter().filter_map(|document| document.root) {
+            let replacements = stream.get(root, "replacements");
+            self.splits |= replacements.is_some_and(|list| splits(&stream, stream.items(list)));
+        }
+    }
+
+    /// Takes a file of `replacements` into account: one, or a list of them.
+    pub(crate) fn add_replacements(&mut self, text: &str) {
+        let stream = crate::yaml::parse_without_comments(text);
+        for root in stream.documents.iter().filter_map(|document| document.root) {
+            let list = stream.items(root);
+            self.splits |= splits(&stream, if list.is_empty() { std::slice::from_ref(&root) } else { list });
+        }
+    }
+
     /// Links of one of these kinds.
     pub fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
         self.links.iter().filter(|link| kinds.contains(&link.kind))
@@ -164,6 +183,45 @@ pub(crate) fn field_specs(text: &str) -> Vec<FieldSpec> {
     lists.flat_map(|list| stream.items(list)).filter_map(spec).collect()
 }
 
+/// May a transformer with this configuration see or change an image? The built-in ones
+/// (`api/internal/plugins/builtinhelpers/builtins.go`) go by the fields that they are given, and those of labels, names
+/// and namespaces hold no image.
+fn looks_at_images(stream: &Stream<'_>) -> bool {
+    let mut roots = stream.documents.iter().filter_map(|document| document.root);
+    let builtin = roots.all(|root| {
+        let text = |key: &str| stream.value(stream.get(root, key)?);
+        // A patch or a replacement in another file is not followed.
+        let elsewhere = ["path", "paths"].iter().any(|key| stream.get(root, key).is_some());
+        let replaced = stream.get(root, "replacements").map(|list| stream.items(list)).unwrap_or_default();
+        let elsewhere = elsewhere || replaced.iter().any(|&one| stream.get(one, "path").is_some());
+        text("apiVersion") == Some("builtin") && !elsewhere
+    });
+    let mut texts = stream.scalars().iter().filter_map(|&id| stream.value(id));
+    !builtin || !stream.errors.is_empty() || texts.any(|text| text.to_ascii_lowercase().contains("image"))
+}
+
+/// Does one of these `replacements` cut an image at a delimiter? A name has no colon and no `@` in it, unless its
+/// registry has a port.
+fn splits(stream: &Stream<'_>, replacements: &[NodeId]) -> bool {
+    let items =
+        |at: NodeId, key: &str| stream.get(at, key).map(|list| stream.items(list)).unwrap_or_default();
+    replacements.iter().any(|&replacement| {
+        let source = stream.get(replacement, "source");
+        let ends = source.into_iter().chain(items(replacement, "targets").iter().copied());
+        let mut cut = ends.filter(|&end| {
+            let delimiter = stream.get_path(end, &["options", "delimiter"]).and_then(|id| stream.value(id));
+            delimiter.is_some_and(|delimiter| !matches!(delimiter, ":" | "@"))
+        });
+        cut.any(|end| {
+            let paths =
+                stream.get(end, "fieldPath").into_iter().chain(items(end, "fieldPaths").iter().copied());
+            paths
+                .filter_map(|path| stream.value(path))
+                .any(|path| path.to_ascii_lowercase().contains("image"))
+        })
+    })
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkKind {
     /// `resources` and `bases`.
@@ -175,6 +233,17 @@ pub enum LinkKind {
     Values,
     /// `configurations`.
     Configuration,
+    /// A file or directory of `transformers`.
+    Transformer,
+    /// A file of `replacements`.
+    Replacement,
+}
+
+impl LinkKind {
+    /// Are the images of such a file among those that `images:` sees?
+    pub fn is_layer(self) -> bool {
+        !matches!(self, LinkKind::Configuration | LinkKind::Transformer | LinkKind::Replacement)
+    }
 }
 
 /// One entry of `images:`.
@@ -204,13 +273,20 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
         ("components", LinkKind::Component),
         ("patchesStrategicMerge", LinkKind::Patch),
         ("configurations", LinkKind::Configuration),
+        ("transformers", LinkKind::Transformer),
     ];
     for (key, kind) in lists {
         for &item in items(root, key) {
-            // An inline patch is no path.
-            if kind != LinkKind::Patch || stream.value(item).is_some_and(|text| !text.contains('\n')) {
+            // An inline patch or transformer is no path.
+            let inline = matches!(kind, LinkKind::Patch | LinkKind::Transformer);
+            if !inline || stream.value(item).is_some_and(|text| !text.contains('\n')) {
                 link(kind, item);
             }
+        }
+    }
+    for &replacement in items(root, "replacements") {
+        if let Some(path) = stream.get(replacement, "path") {
+            link(LinkKind::Replacement, path);
         }
     }
     for key in ["patches", "patchesJson6902"] {
@@ -229,25 +305,14 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     let text = |at: NodeId, key: &str| stream.value(stream.get(at, key)?).map(str::to_owned);
     read.component = text(root, "kind").as_deref() == Some("Component");
     read.charts = !items(root, "helmCharts").is_empty();
-    read.splits = items(root, "replacements").iter().any(|&replacement| {
-        let source = stream.get(replacement, "source");
-        let ends = source.into_iter().chain(items(replacement, "targets").iter().copied());
-        // A name has no colon and no `@` in it, unless its registry has a port.
-        let mut cut = ends.filter(|&end| {
-            let delimiter = stream.get_path(end, &["options", "delimiter"]).and_then(|id| stream.value(id));
-            delimiter.is_some_and(|delimiter| !matches!(delimiter, ":" | "@"))
-        });
-        cut.any(|end| {
-            let paths =
-                stream.get(end, "fieldPath").into_iter().chain(items(end, "fieldPaths").iter().copied());
-            paths
-                .filter_map(|path| stream.value(path))
-                .any(|path| path.to_ascii_lowercase().contains("image"))
-        })
-    });
+    read.splits = splits(stream, items(root, "replacements"));
     let changes = ["patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
     read.patched = changes.iter().any(|key| !items(root, key).is_empty());
-    read.transformed = !items(root, "transformers").is_empty();
+    for text in items(root, "transformers").iter().filter_map(|&item| stream.value(item)) {
+        if text.contains('\n') {
+            read.add_transformer(text);
+        }
+    }
     read.images = images(stream, root);
     read
 }

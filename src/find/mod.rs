@@ -33,7 +33,7 @@ use examine::Scalar;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
-pub(crate) use kustomize::{field_specs, images as image_entries, is_pattern, split};
+pub(crate) use kustomize::{field_specs, images as image_entries, is_pattern, read as kustomization, split};
 pub(crate) use literal::placeholder;
 use place::{Outer, Place};
 pub(crate) use policies::unescaped;

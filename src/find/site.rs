@@ -278,7 +278,7 @@ impl Marker {
 }
 
 /// An object of Kubernetes, or a configuration file that looks like one.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Object {
     #[serde(rename = "apiVersion")]

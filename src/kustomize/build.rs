@@ -171,6 +171,15 @@ impl<'e> Merged<'e> {
     }
 }
 
+/// Edits in the files themselves that a plan has besides its entries.
+#[derive(Clone, Debug, Default)]
+pub struct InPlace {
+    /// The new texts of images, by file and site of the inventory.
+    pub images: BTreeMap<(usize, usize), String>,
+    /// All entries of each kustomization in which a name changes.
+    pub entries: BTreeMap<RepoPath, Vec<ImageEntry>>,
+}
+
 /// Evaluates kustomizations, with other `images:` than written where a plan says so.
 pub struct Builds<'i> {
     inventory: &'i Inventory,
@@ -181,6 +190,8 @@ pub struct Builds<'i> {
     configured: bool,
     /// Entries that replace those of the kustomization in a directory.
     planned: BTreeMap<RepoPath, Vec<ImageEntry>>,
+    /// Images that are edited in place, and the entries of kustomizations in which something is.
+    in_place: InPlace,
     /// Fields that the transformer of a kustomization is to visit besides.
     fields: BTreeMap<RepoPath, Vec<FieldSpec>>,
     /// Components that a kustomization is to list besides, after its own.
@@ -198,10 +209,28 @@ impl<'i> Builds<'i> {
             files,
             configured: graph.kustomizations().any(|(_, kustomization)| !kustomization.fields.is_empty()),
             planned: BTreeMap::new(),
+            in_place: InPlace::default(),
             fields: BTreeMap::new(),
             components: BTreeMap::new(),
             known: RefCell::default(),
         }
+    }
+
+    /// With edits in the files themselves.
+    pub fn with_in_place(self, in_place: InPlace) -> Builds<'i> {
+        Builds { in_place, ..self }
+    }
+
+    /// Is the image edited in its file?
+    pub fn is_in_place(&self, origin: &Origin) -> bool {
+        matches!(origin, Origin::Site { file, site } if self.in_place.images.contains_key(&(*file, *site)))
+    }
+
+    /// The entries of the kustomization in a directory before anything is added to them: as written, but for what is
+    /// edited in place.
+    pub fn entries(&self, directory: &RepoPath) -> &[ImageEntry] {
+        let written = || self.kustomization(directory).map(|kustomization| kustomization.images.as_slice());
+        self.in_place.entries.get(directory).map(Vec::as_slice).or_else(written).unwrap_or_default()
     }
 
     /// From now on the kustomization in `directory` has these entries. They begin with the written ones, each
@@ -316,7 +345,7 @@ impl<'i> Builds<'i> {
         }
         flows.extend(self.sites(path));
         flows.extend(probes);
-        let planned = self.planned.get(directory).unwrap_or(&kustomization.images);
+        let planned = self.planned.get(directory).map_or_else(|| self.entries(directory), Vec::as_slice);
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
         match over {
@@ -345,7 +374,9 @@ impl<'i> Builds<'i> {
                 return None;
             }
             let image = found.as_written();
-            Some(Flow { place, ..Flow::new(origin, image.clone(), image, visits) })
+            let edited = self.in_place.images.get(&(index, site)).cloned();
+            let planned = edited.unwrap_or_else(|| image.clone());
+            Some(Flow { place, ..Flow::new(origin, image, planned, visits) })
         };
         file.found.sites.iter().enumerate().filter_map(flow).collect()
     }

@@ -1,9 +1,8 @@
 //! Which files a kustomization draws from, as far as the repository shows them.
 //!
 //! A matcher in `images:` sees the images of all layers below it; [`Graph::layers`] says which files those are,
-//! and whether something outside the repository is among them; a component sees the layers of all that list it.
-//! Missing directories and cycles are no errors here:
-//! they only end the way down.
+//! and whether something outside the repository is among them; a component sees the layers of all that list it, but
+//! these do not see each other's. Missing directories and cycles are no errors here: the walk ends there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +13,8 @@ use crate::tree::RepoPath;
 /// Kustomizations by their directory.
 pub struct Graph<'i> {
     by_directory: BTreeMap<RepoPath, (&'i RepoPath, &'i Kustomization)>,
+    /// The kustomizations that draw from each directory, with how they do.
+    drawn_by: BTreeMap<RepoPath, Vec<(LinkKind, RepoPath)>>,
     files: BTreeSet<&'i RepoPath>,
 }
 
@@ -36,7 +37,15 @@ impl<'i> Graph<'i> {
                 by_directory.insert(directory, (&file.path, kustomization));
             }
         }
-        Graph { by_directory, files: inventory.files.iter().map(|file| &file.path).collect() }
+        let mut drawn_by: BTreeMap<RepoPath, Vec<(LinkKind, RepoPath)>> = BTreeMap::new();
+        for (directory, (_, kustomization)) in &by_directory {
+            for link in kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]) {
+                if let Some(below) = directory.join(&link.to) {
+                    drawn_by.entry(below).or_default().push((link.kind, directory.clone()));
+                }
+            }
+        }
+        Graph { by_directory, drawn_by, files: inventory.files.iter().map(|file| &file.path).collect() }
     }
 
     /// The directories of all kustomizations.
@@ -71,12 +80,7 @@ impl<'i> Graph<'i> {
 
     /// Directories that some kustomization draws from.
     pub fn referred(&self) -> BTreeSet<RepoPath> {
-        let mut referred: BTreeSet<RepoPath> = BTreeSet::new();
-        for (directory, (_, kustomization)) in &self.by_directory {
-            let links = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
-            referred.extend(links.filter_map(|link| directory.join(&link.to)));
-        }
-        referred
+        self.drawn_by.keys().cloned().collect()
     }
 
     fn lower_first<'a>(
@@ -150,10 +154,24 @@ impl<'i> Graph<'i> {
         self.by_directory.values().copied()
     }
 
-    /// The files below the kustomization at `path`, itself included.
+    /// The files whose images the entries of the kustomization at `path` see, itself included: those that it draws
+    /// from, and for a component those of all that list it.
     pub fn layers(&self, path: &RepoPath) -> Layers {
+        let own = path.parent().filter(|directory| self.at(directory).is_some_and(|(own, _)| own == path));
+        let component = own
+            .filter(|directory| self.at(directory).is_some_and(|(_, kustomization)| kustomization.component));
+        let Some(component) = component else { return self.drawn(vec![path.clone()]) };
+        let users = self.users_of(&component);
+        let listed = !users.is_empty();
+        let mut layers = self.drawn(users.into_iter().chain([path.clone()]).collect());
+        layers.remote |= !listed;
+        layers
+    }
+
+    /// The files that these kustomizations draw from, themselves included.
+    fn drawn(&self, from: Vec<RepoPath>) -> Layers {
         let mut layers = Layers::default();
-        let mut open = vec![(path.clone(), 0)];
+        let mut open: Vec<(RepoPath, usize)> = from.into_iter().map(|path| (path, 0)).collect();
         while let Some((file, depth)) = open.pop() {
             if depth > MAX_DEPTH {
                 layers.remote = true;
@@ -168,12 +186,7 @@ impl<'i> Graph<'i> {
                 continue;
             }
             layers.remote |= kustomization.charts;
-            if kustomization.component {
-                let users = self.users_of(&directory);
-                layers.remote |= users.is_empty();
-                open.extend(users.into_iter().map(|user| (user, depth + 1)));
-            }
-            for link in kustomization.links.iter().filter(|link| link.kind != LinkKind::Configuration) {
+            for link in kustomization.links.iter().filter(|link| link.kind.is_layer()) {
                 match directory.join(&link.to).filter(|_| !link.is_remote()) {
                     None => layers.remote = true,
                     Some(target) => match self.by_directory.get(&target) {
@@ -187,17 +200,50 @@ impl<'i> Graph<'i> {
         layers
     }
 
-    /// Kustomizations that list the component in this directory: their resources are what it transforms.
+    /// Kustomizations that list the component in this directory, themselves or by way of other components: their
+    /// resources are what it transforms.
     fn users_of(&self, component: &RepoPath) -> Vec<RepoPath> {
-        let lists = |directory: &RepoPath, kustomization: &Kustomization| {
-            let mut components = kustomization.links_to(&[LinkKind::Component]);
-            components.any(|link| directory.join(&link.to).as_ref() == Some(component))
-        };
-        let users = self
-            .by_directory
-            .iter()
-            .filter(|(directory, (_, kustomization))| lists(directory, kustomization));
-        users.map(|(_, (path, _))| (*path).clone()).collect()
+        let listing =
+            |kind, kustomization: &Kustomization| kind == LinkKind::Component && kustomization.component;
+        let mut users = Vec::new();
+        self.walk_up(component, listing, |kind, path| {
+            if kind == LinkKind::Component {
+                users.push(path.clone());
+            }
+        });
+        users
+    }
+
+    /// The directories of all kustomizations that draw from this one, directly or by way of others.
+    pub fn above(&self, directory: &RepoPath) -> BTreeSet<RepoPath> {
+        let mut above = BTreeSet::new();
+        self.walk_up(directory, |_, _| true, |_, path| above.extend(path.parent()));
+        above
+    }
+
+    /// Visits the files of kustomizations that draw from a directory, each once, and from there on those that draw
+    /// from them where `further` says so.
+    fn walk_up(
+        &self,
+        from: &RepoPath,
+        further: impl Fn(LinkKind, &Kustomization) -> bool,
+        mut visit: impl FnMut(LinkKind, &RepoPath),
+    ) {
+        let mut seen: BTreeSet<&RepoPath> = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(below) = open.pop() {
+            for (kind, user) in self.drawn_by.get(below).into_iter().flatten() {
+                let Some((directory, (path, kustomization))) = self.by_directory.get_key_value(user) else {
+                    continue;
+                };
+                if seen.insert(directory) {
+                    visit(*kind, path);
+                    if further(*kind, kustomization) {
+                        open.push(directory);
+                    }
+                }
+            }
+        }
     }
 
     /// What a Flux Kustomization or an Argo CD source builds from a directory: its kustomization, or every
@@ -207,7 +253,7 @@ impl<'i> Graph<'i> {
             return Layers { remote: true, ..Layers::default() };
         };
         if let Some((path, _)) = self.by_directory.get(&directory) {
-            return self.layers(path);
+            return self.drawn(vec![(*path).clone()]);
         }
         let below = self.files.iter().filter(|path| path.is_within(&directory));
         let mut layers = Layers::default();

@@ -12,9 +12,9 @@ mod roots;
 mod targets;
 mod visit;
 
-pub use build::{Build, Builds, Flow, Origin, Over};
+pub use build::{Build, Builds, Flow, InPlace, Origin, Over};
 pub use graph::{Graph, Layers};
-pub use image::Transformer;
+pub use image::{Transformer, is_matchable};
 pub use roots::{builders, built_images, directories, new_name_site};
 pub use targets::routes_of_roots;
 pub use visit::{FieldPlace, Visits, visits};

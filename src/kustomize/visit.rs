@@ -4,7 +4,7 @@
 //! list at any depth of any object, one to the fields of its configuration; neither looks into a
 //! CustomResourceDefinition, a string, an argument or a variable.
 
-use crate::find::{Embedding, FieldSpec, Form, Role, Shape, Site};
+use crate::find::{Around, Embedding, FieldSpec, Form, Role, Shape, Site};
 
 /// How often the transformer comes to a place; a `tagSuffix` is added at each visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,7 +35,8 @@ impl FieldPlace {
     /// The place of a whole reference in an object of its own.
     pub fn of(site: &Site) -> Option<FieldPlace> {
         let object = site.object.as_ref().filter(|_| site.inside.is_none() && site.role == Role::Image)?;
-        if !matches!(site.shape, Shape::Name(_)) || site.field.contains('"') {
+        if !matches!(site.shape, Shape::Name(_)) || site.around != Around::Nothing || site.field.contains('"')
+        {
             return None;
         }
         let (group, version) = object.api_version.rsplit_once('/').unwrap_or(("", &object.api_version));
@@ -81,6 +82,10 @@ pub fn visits(site: &Site) -> Visits {
     if is_value_of_chart(site) {
         // What the chart makes of it is not seen here; it is a pod's image in all that are known.
         return Visits { containers: true, fields: true };
+    }
+    // Whole texts are compared: `${NAME:=ghcr.io/…}` has no image in it before Flux substitutes.
+    if matches!(site.shape, Shape::Name(_)) && site.around != Around::Nothing {
+        return Visits::default();
     }
     let patch = site.field.starts_with("patches");
     if site.inside.is_some() && !(patch && matches!(site.inside, Some(Embedding::Yaml | Embedding::Json))) {

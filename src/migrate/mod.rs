@@ -6,6 +6,7 @@
 
 mod apply;
 
+mod in_place;
 mod inline;
 mod overlay;
 mod pair;
@@ -103,6 +104,8 @@ pub enum Because {
     /// Built by a kustomization, at a place that `images:` does not visit.
     Unseen,
     Unmatched,
+    /// A root sees it and cannot rename it.
+    Blocked,
 }
 
 impl Because {
@@ -111,7 +114,8 @@ impl Because {
             Because::Asked => "asked for",
             Because::NoKustomization => "no kustomization builds it",
             Because::Unseen => "`images:` of kustomize does not come to this place",
-            Because::Unmatched => "no entry of `images:` matches a tag with a variable in it",
+            Because::Blocked => "no overlay can rename it in all that is built",
+            Because::Unmatched => "no entry of `images:` matches a text with a variable in it",
         }
     }
 }

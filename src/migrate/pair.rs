@@ -4,38 +4,44 @@
 //! sites that answer to each other are put in one group, over all layers and overlays, and a group in which one
 //! site cannot move stays whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use regex::Regex;
 
-use super::inline::Decision;
+use super::inline::{Decision, is_cached};
 use super::{Warning, Why};
-use crate::find::{Embedding, Form, Role, Scope, Shape, Site, is_pattern};
+use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{FieldPlace, Graph, Layers, visits};
+use crate::kustomize::{FieldPlace, Graph, Layers, is_matchable, visits};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
 type At = (usize, usize);
 
-/// Decides all matchers, and takes back decisions whose partners stay.
+/// Decides all matchers, and takes back decisions whose partners stay. Returns the groups.
 pub(super) fn settle(
     inventory: &Inventory,
     decisions: &mut [Vec<Decision>],
     within: &impl Fn(&RepoPath) -> bool,
     warnings: &mut Vec<Warning>,
-) {
+) -> Vec<Vec<At>> {
     let graph = Graph::new(inventory);
     hold_back_patterns(inventory, &graph, decisions);
     hold_back_cut_names(inventory, &graph, decisions);
     let mut groups = Groups::default();
-    let mut matchers: Vec<At> = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
+        let done = done(file);
         for (s, site) in file.found.sites.iter().enumerate() {
             let Role::Matcher(scope) = &site.role else { continue };
             let layers = layers(&graph, file, scope);
             let partners = partners(inventory, (f, s), scope, &layers);
             if partners.is_empty() {
+                // An entry with a cached name is as a migration leaves it.
+                if done.contains(&entry_of(site)) {
+                    let by = BTreeSet::from([file.path.clone()]);
+                    set(decisions, (f, s), |decision| decision.is_ok().then_some(Err(Why::Reached { by })));
+                    continue;
+                }
                 set(decisions, (f, s), |decision| {
                     let movable = matches!(decision, Ok(_) | Err(Why::Refused(_)));
                     movable.then_some(Err(if layers.remote { Why::RemoteBase } else { Why::NoBase }))
@@ -54,15 +60,16 @@ pub(super) fn settle(
                         .to_owned(),
                 });
             }
-            matchers.push((f, s));
             for partner in partners {
                 groups.join((f, s), partner);
             }
         }
     }
-    for members in groups.members() {
-        settle_group(inventory, decisions, &members, within);
+    let groups = groups.members();
+    for members in &groups {
+        settle_group(inventory, decisions, members, within);
     }
+    groups
 }
 
 /// All move to one name, or all stay because of the first that does not.
@@ -89,6 +96,21 @@ fn settle_group(
         };
         Some(format!("{}: {why}", place(inventory, *at)))
     });
+    // What renames the images leaves their matchers their names.
+    let by: BTreeSet<RepoPath> = images
+        .iter()
+        .filter_map(|at| match decision(at)? {
+            Err(Why::Reached { by }) => Some(by.iter().cloned()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if !by.is_empty() {
+        for &at in members.iter().filter(|at| is_matcher(at)) {
+            let why = Why::Reached { by: by.clone() };
+            set(decisions, at, |decision| decision.is_ok().then_some(Err(why)));
+        }
+    }
     match (blocked, target) {
         (None, Some(target)) => {
             for &at in members.iter().filter(|at| is_matcher(at)) {
@@ -104,6 +126,23 @@ fn settle_group(
             }
         }
     }
+}
+
+/// The entries of a file whose `newName` names a cache.
+fn done(file: &FileInventory) -> HashSet<(Option<&Object>, &str)> {
+    let entry = |site: &&Site| matches!(site.form, Form::KustomizeNewName | Form::ArgoKustomizeImage);
+    let sites = file.found.sites.iter().filter(entry);
+    sites.filter(|site| site.role == Role::Image && is_cached(&site.name, None)).map(entry_of).collect()
+}
+
+/// The entry that a `name` or `newName` is a part of.
+fn entry_of(site: &Site) -> (Option<&Object>, &str) {
+    let field = site.field.as_str();
+    let entry = match site.form {
+        Form::ArgoKustomizeImage => field,
+        _ => field.rsplit_once('.').map_or(field, |(entry, _)| entry),
+    };
+    (site.object.as_ref(), entry)
 }
 
 /// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
@@ -181,12 +220,21 @@ fn partners(inventory: &Inventory, matcher: At, scope: &Scope, layers: &Layers) 
                 _ => is_seen(site, file) || is_configured(inventory, site),
             };
             let own_entry = f == matcher.0 && is_same_entry(own, site);
-            if answers && !own_entry && site.role == Role::Image && site.name == own.name {
+            if answers && !own_entry && site.role == Role::Image && is_matched(own, site) {
                 partners.push((f, s));
             }
         }
     }
     partners
+}
+
+/// Names are compared letter by letter: `nginx` does not match `docker.io/library/nginx`.
+fn is_matched(matcher: &Site, image: &Site) -> bool {
+    let joined = !matches!(image.shape, Shape::Name(_));
+    // A JSON 6902 test compares the whole text.
+    let test = matcher.form == Form::PatchValue;
+    image.name == matcher.name
+        && (joined || image.spelling == matcher.spelling && (test || is_matchable(&image.tail)))
 }
 
 /// `name` and `newName` of one entry: the new name is written by it, not matched.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
-    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, pair, strategy,
+    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, in_place, pair, strategy,
 };
 use crate::config::Config;
 use crate::find::{Builder, Reason, Role, Site, Tool};
@@ -38,7 +38,7 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
         }
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {
-            overlays = overlay::plan(inventory, config, strategy, component.as_ref(), &within);
+            overlays = in_place::plan(inventory, config, strategy, component.as_ref(), &within);
             strategy::settle(inventory, config, strategy, &overlays, &mut decisions);
         }
         (_, Direction::ToUpstream) => {
@@ -48,8 +48,8 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
     }
     let mut plan = Plan::default();
     pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
-    let because = |at| match (direction, strategy) {
-        (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at),
+    let because = |at, site: &Site| match (direction, strategy) {
+        (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),
         _ => Because::Asked,
     };
     for (index, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
@@ -59,7 +59,7 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
             let decision = if within(&file.path) { decision } else { decision.and(Err(Why::Excluded)) };
             match decision.and_then(|to| change(site, position, &to)) {
                 Ok(mut change) => {
-                    change.because = because((index, number));
+                    change.because = because((index, number), site);
                     planned.expected.push(change.to.clone());
                     planned.changes.push(change);
                 }

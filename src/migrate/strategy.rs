@@ -65,14 +65,22 @@ fn one(
     decision: &Decision,
 ) -> Option<Decision> {
     let routes = overlays.routes.get(path).map(Vec::as_slice).unwrap_or_default();
+    if let Some(name) = overlays.in_place.get(&at) {
+        return Some(Ok(name.clone()));
+    }
     match overlays.sites.get(&at) {
         Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
         Some(Reach::Unseen) if is_entry(site) => {
             let by = renamed_by(overlays, path, site);
-            let why = if by.is_empty() { Why::NoBase } else { Why::Reached { by } };
+            let why = match site.role {
+                // What it matches decides.
+                Role::Matcher(_) if by.is_empty() => return None,
+                _ if by.is_empty() => Why::NoBase,
+                _ => Why::Reached { by },
+            };
             return decision.is_ok().then_some(Err(why));
         }
-        Some(Reach::Held(Hold::Because(because))) => {
+        Some(Reach::Held(Hold::Because(because) | Hold::Outside(because))) => {
             let because = because.clone();
             return inline(config, site, routes).is_ok().then_some(Err(Why::Held { because }));
         }

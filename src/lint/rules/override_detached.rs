@@ -4,7 +4,7 @@ use super::{Rule, span};
 use crate::config::{RuleId, Severity};
 use crate::find::{Form, ImageEntry, Role, Scope, is_pattern, split};
 use crate::image::Name;
-use crate::kustomize::{Build, Builds, Flow, Origin, Transformer};
+use crate::kustomize::{Build, Builds, Flow, Origin, Transformer, is_matchable};
 use crate::lint::{Context, Finding, Related};
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -53,7 +53,9 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 .any(|before| before.new_name.as_ref().is_some_and(|name| matcher.matches(name)));
             let same = |flow: &&Flow| {
                 let name = split(&flow.planned).0;
-                name == other || Name::parse(name).is_ok_and(|name| name.to_string() == other)
+                let tail = flow.planned.get(name.len()..).unwrap_or_default();
+                is_matchable(tail)
+                    && (name == other || Name::parse(name).is_ok_and(|name| name.to_string() == other))
             };
             let Some(flow) = flows.iter().find(same).filter(|_| !seen && !made && !layers.remote) else {
                 continue;

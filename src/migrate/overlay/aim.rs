@@ -50,7 +50,7 @@ impl Aim<'_> {
     }
 
     /// The `newName`s with which the written entries would do it by themselves.
-    pub(super) fn in_place(&self, entries: &[ImageEntry]) -> Vec<Renamed> {
+    pub(super) fn new_names(&self, entries: &[ImageEntry]) -> Vec<Renamed> {
         let new_name = |entry: &ImageEntry| match &entry.new_name {
             // `kustomize edit` and Flux's automation write the name twice. It stays, since on the way back a
             // `newName` that leads to its own name is one that an overlay has added.
@@ -67,9 +67,12 @@ impl Aim<'_> {
     }
 }
 
-/// Images that nobody wrote: what the entries would do to those of layers that are not in the repository.
-pub(super) fn probes<'e>(lists: impl Iterator<Item = &'e [ImageEntry]>) -> Vec<String> {
-    let names = lists.flatten().map(|entry| entry.name.as_str()).filter(|name| !is_pattern(name));
+/// Images that nobody wrote: what the entries would do to those of layers that are not in the repository. Each list is
+/// given as written and with what is edited in place.
+pub(super) fn probes<'e>(lists: impl Iterator<Item = (&'e [ImageEntry], &'e [ImageEntry])>) -> Vec<String> {
+    let entries = lists.flat_map(|(written, planned)| written.iter().zip(planned));
+    let kept = entries.filter(|(written, planned)| written.name == planned.name);
+    let names = kept.map(|(entry, _)| entry.name.as_str()).filter(|name| !is_pattern(name));
     let names: BTreeSet<&str> = names.collect();
     let digest = format!("sha256:{}", "0".repeat(64));
     names.iter().flat_map(|name| [format!("{name}:pullthru"), format!("{name}@{digest}")]).collect()

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use super::above::Above;
 use super::list::Item;
 use super::plan::Rooted;
 use super::{ListChange, Overlays};
-use crate::config::Config;
 use crate::find::{Form, ImageEntry, LinkKind, Role};
 use crate::inventory::Inventory;
 use crate::kustomize::Builds;
@@ -22,8 +22,7 @@ pub(super) fn share(
     directory: &RepoPath,
     roots: &mut [Rooted<'_, '_>],
     builds: &mut Builds<'_>,
-    config: &Config,
-    inventory: &Inventory,
+    above: &Above<'_>,
     overlays: &mut Overlays<'_>,
 ) {
     let mut entries: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -51,7 +50,7 @@ pub(super) fn share(
             let same = rooted.routes.is_some_and(|routes| routes.cache().to_string() == cache);
             let gains = same && rooted.own().is_some_and(|own| !own.append.is_empty());
             if gains {
-                used |= use_component(rooted, &place, &all, builds, config, inventory, overlays);
+                used |= use_component(rooted, &place, &all, builds, above, overlays);
             }
         }
         if let Some(file) = place.join(FILE).filter(|_| used) {
@@ -66,26 +65,25 @@ fn use_component(
     place: &RepoPath,
     entries: &[ImageEntry],
     builds: &mut Builds<'_>,
-    config: &Config,
-    inventory: &Inventory,
+    above: &Above<'_>,
     overlays: &mut Overlays<'_>,
 ) -> bool {
     let directory = rooted.root.directory.clone();
     let (Some(routes), Some(path)) = (rooted.routes, rooted.root.file) else { return false };
-    if tests_images(path, builds, &directory, inventory) {
+    if tests_images(path, builds, &directory, above.inventory) {
         overlays.detached.insert(path.clone());
         return false;
     }
     builds.reset(&directory);
     builds.set_component(&directory, entries.to_vec());
-    let shared = rooted.root.plan(builds, config, routes, inventory);
+    let shared = rooted.root.plan(builds, routes, above);
     let own = shared.overlays.iter().find(|overlay| overlay.holder.is_none());
     // What patches of the root itself bring in comes after the component, and needs an entry here.
     let before = rooted.own().map_or(0, |own| own.append.len());
     let less = own.map_or(0, |own| own.append.len()) < before;
     if !less || shared.reached != rooted.planned.reached || shared.fields != rooted.planned.fields {
         builds.reset(&directory);
-        rooted.planned = rooted.root.plan(builds, config, routes, inventory);
+        rooted.planned = rooted.root.plan(builds, routes, above);
         overlays.detached.insert(path.clone());
         return false;
     }

@@ -5,6 +5,7 @@
 //! writes them into the kustomization's text. Both are proved: the plan by evaluating the layers with the new
 //! entries, the text by reading it back.
 
+mod above;
 mod aim;
 mod component;
 mod entries;
@@ -25,7 +26,8 @@ pub(super) use reverse::reverse;
 
 use super::inline::Decision;
 use super::{Because, Strategy, Why};
-use crate::find::Holder;
+use crate::find::{Form, Holder, Site};
+use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -67,6 +69,9 @@ pub struct ListChange {
     pub remove: Vec<usize>,
 }
 
+/// Sites that are edited in place although a root sees them, with their new names.
+pub(super) type InPlace = BTreeMap<At, Name>;
+
 /// How the overlays reach a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -83,6 +88,8 @@ pub(super) enum Reach {
 pub(super) enum Hold {
     /// No entry can match it: its tag holds a variable.
     Unmatched,
+    /// The root may not be changed in this run, or has no registry.
+    Outside(String),
     /// Something else decides.
     Because(String),
 }
@@ -96,6 +103,12 @@ pub(super) struct Overlays<'c> {
     pub(super) sites: BTreeMap<At, Reach>,
     /// Roots that build a site and do not rename it.
     pub(super) missed: BTreeMap<At, BTreeSet<RepoPath>>,
+    /// Sites that some root could rename if it were in question.
+    pub(super) outside: BTreeSet<At>,
+    /// Sites that are edited in place since some root cannot rename them, with their new names.
+    pub(super) in_place: InPlace,
+    /// Those of them that a root would give another tag.
+    pub(super) lost: BTreeSet<At>,
     /// Roots that keep entries of their own, since a component would detach others.
     pub(super) detached: BTreeSet<RepoPath>,
     /// The routes of the roots that build a file.
@@ -115,11 +128,26 @@ impl Overlays<'_> {
         }
     }
 
+    /// Images that a root sees and cannot rename.
+    pub(super) fn blocked(&self) -> impl Iterator<Item = At> {
+        let blocked = self.sites.iter().filter(|(at, reach)| match reach {
+            Reach::Held(Hold::Because(_)) => true,
+            // One root does, and another cannot.
+            Reach::By(by) => self.missed.get(*at).is_some_and(|missed| !missed.is_subset(by)),
+            Reach::Held(Hold::Unmatched | Hold::Outside(_)) | Reach::Unseen => false,
+        });
+        blocked.map(|(at, _)| *at).filter(|at| !self.outside.contains(at))
+    }
+
     /// Why a site that moves does so where it stands.
-    pub(super) fn because(&self, at: At) -> Because {
+    pub(super) fn because(&self, at: At, site: &Site) -> Because {
+        if self.in_place.contains_key(&at) {
+            return Because::Blocked;
+        }
         match self.sites.get(&at) {
             None => Because::NoKustomization,
             Some(Reach::Held(_)) => Because::Unmatched,
+            Some(_) if site.form == Form::DefaultExpression => Because::Unmatched,
             Some(_) => Because::Unseen,
         }
     }

@@ -1,10 +1,12 @@
 //! The plan over all roots: what each needs, and what becomes of every site below them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
+use super::above::Above;
+use super::aim::Aim;
 use super::root::{Planned, Root};
 use super::roots::{self, Index};
-use super::{Overlay, Overlays, Reach, Strategy, component, fields, patches, root};
+use super::{Hold, InPlace, Overlay, Overlays, Reach, Strategy, component, fields, patches, root};
 use crate::config::Config;
 use crate::find::{Form, Role, Site};
 use crate::inventory::Inventory;
@@ -14,22 +16,34 @@ use crate::migrate::inline::decide;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
-/// Plans all roots. `within` says which files may change; with `component` what roots have in common is written there.
+/// Plans all roots. `within` says which files may change; with `component` what roots have in common is written there;
+/// what is `in_place` is edited in its file.
 pub(in crate::migrate) fn plan<'c>(
     inventory: &Inventory,
     config: &'c Config,
     strategy: Strategy,
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
+    in_place: InPlace,
 ) -> Overlays<'c> {
     let graph = Graph::new(inventory);
-    let builders = roots::builders(inventory, &graph, within);
+    let builders = roots::builders(inventory, &graph, within, &in_place);
     let torn = roots::files_of_several_targets(inventory, config);
     let index = Index::new(inventory);
-    let mut builds = Builds::new(inventory, &graph);
+    let mut builds = Builds::new(inventory, &graph).with_in_place(roots::in_place(inventory, &in_place));
+    let above = Above { inventory, config, graph: &graph, builders: &builders };
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
-    for mut root in roots::roots(&graph, &builders, strategy) {
+    let mut open: VecDeque<Root<'_>> = roots::roots(&graph, &builders, strategy).into();
+    while let Some(mut root) = open.pop_front() {
         let by = root.by();
+        if root.shared
+            && config.routes(by.as_str()).is_some_and(|routes| !renames(&root, &above, &builds, routes))
+        {
+            // Its images can only be named in the objects that have it built.
+            let objects = root.builders.iter().rev();
+            objects.for_each(|named| open.push_front(Root::of_object(root.directory, named.clone())));
+            continue;
+        }
         let mut layers = graph.below(root.directory.as_str()).files;
         for component in root.components() {
             layers.extend(graph.below(component.as_str()).files);
@@ -42,16 +56,19 @@ pub(in crate::migrate) fn plan<'c>(
         }
         let routes = config.routes(by.as_str());
         let planned = match routes {
-            Some(routes) if within(&by) => root.plan(&mut builds, config, routes, inventory),
-            Some(_) => root.held(&builds, &format!("{by} is outside the paths given: name it, too")),
-            None => root.held(&builds, &format!("no registry is configured for {by}")),
+            Some(routes) if within(&by) => root.plan(&mut builds, routes, &above),
+            Some(_) => {
+                let because = format!("{by} is outside the paths given: name it, too");
+                root.held(&builds, Hold::Outside(because))
+            }
+            None => root.held(&builds, Hold::Outside(format!("no registry is configured for {by}"))),
         };
         let changes = within(&by);
         all.push(Rooted { root, by, layers, stay, routes, planned, changes });
     }
-    let mut overlays = Overlays::default();
+    let mut overlays = Overlays { in_place, ..Overlays::default() };
     if let Some(directory) = component.filter(|directory| within(directory)) {
-        component::share(directory, &mut all, &mut builds, config, inventory, &mut overlays);
+        component::share(directory, &mut all, &mut builds, &above, &mut overlays);
     }
     for rooted in all {
         rooted.finish(&index, &graph, &builds, config, &mut overlays);
@@ -64,6 +81,12 @@ pub(in crate::migrate) fn plan<'c>(
     overlays.reach_own_entries(&index);
     overlays.files.sort_by(|a, b| (&a.path, &a.holder).cmp(&(&b.path, &b.holder)));
     overlays
+}
+
+/// May a kustomization that others draw from rename its images itself?
+fn renames(root: &Root<'_>, above: &Above<'_>, builds: &Builds<'_>, routes: &Routes) -> bool {
+    let aim = Aim { config: above.config, routes, inventory: above.inventory };
+    above.allows(root, builds, &aim)
 }
 
 /// A root with its plan.
@@ -127,6 +150,15 @@ impl<'c> Rooted<'_, 'c> {
             for (number, site) in sites.unwrap_or_default().iter().enumerate() {
                 let at = (file, number);
                 let reach = seen.remove(&at).unwrap_or(Reach::Unseen);
+                if overlays.in_place.contains_key(&at) {
+                    if matches!(reach, Reach::Held(_)) {
+                        overlays.lost.insert(at);
+                    }
+                    continue;
+                }
+                if matches!(reach, Reach::Held(Hold::Outside(_))) {
+                    overlays.outside.insert(at);
+                }
                 if !matches!(reach, Reach::By(_)) && self.wants(site, config) {
                     overlays.missed.entry(at).or_default().insert(self.by.clone());
                 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::above::Above;
 use super::aim::{Aim, probes};
 use super::{Hold, Overlay, Reach};
 use crate::config::Config;
@@ -21,6 +22,8 @@ pub(super) struct Root<'r> {
     pub(super) builders: Vec<Named<'r>>,
     /// Fields of custom resources that its transformer could be told to visit.
     pub(super) fields: Vec<FieldSpec>,
+    /// Others draw from it.
+    pub(super) shared: bool,
 }
 
 /// A builder with its file and whether that may change.
@@ -28,6 +31,8 @@ pub(super) struct Root<'r> {
 pub(super) struct Named<'r> {
     pub(super) path: &'r RepoPath,
     pub(super) builder: &'r Builder,
+    /// Its list, with what is edited in place.
+    pub(super) images: Vec<ImageEntry>,
     pub(super) within: bool,
 }
 
@@ -52,17 +57,17 @@ type Key = (Origin, String);
 impl<'r> Root<'r> {
     /// A directory whose images can only be named in the object that has it built.
     pub(super) fn of_object(directory: &'r RepoPath, named: Named<'r>) -> Root<'r> {
-        Root { directory, file: None, builders: vec![named], fields: Vec::new() }
+        Root { directory, file: None, builders: vec![named], fields: Vec::new(), shared: false }
     }
 
-    fn builds(&self) -> Vec<Build> {
+    pub(super) fn builds(&self) -> Vec<Build> {
         let directory = self.directory;
         let mut builds: Vec<Build> = self
             .builders
             .iter()
-            .map(|named| Build {
-                directory: directory.clone(),
-                over: Some(Over::of(named.builder, directory)),
+            .map(|named| {
+                let over = Over { planned: named.images.clone(), ..Over::of(named.builder, directory) };
+                Build { directory: directory.clone(), over: Some(over) }
             })
             .collect();
         if self.file.is_some() {
@@ -92,48 +97,52 @@ impl<'r> Root<'r> {
     }
 
     /// Everything that the root builds stays, for one reason.
-    pub(super) fn held(&self, builds: &Builds<'_>, because: &str) -> Planned {
+    pub(super) fn held(&self, builds: &Builds<'_>, because: Hold) -> Planned {
         let flows = self.builds().into_iter().flat_map(|build| builds.output(&build, &[]));
-        let hold = |flow: Flow| (flow.origin, Reach::Held(Hold::Because(because.to_owned())));
-        Planned { overlays: Vec::new(), fields: Vec::new(), reached: flows.map(hold).collect() }
+        // What is edited in its file needs nothing here as long as its tag is the same.
+        let kept = |flow: &Flow| {
+            let (written, planned) = (split(&flow.written), split(&flow.planned));
+            builds.is_in_place(&flow.origin) && (written.1, written.2) == (planned.1, planned.2)
+        };
+        let hold = |flow: Flow| (flow.origin, Reach::Held(because.clone()));
+        let reached = flows.filter(|flow| !kept(flow)).map(hold).collect();
+        Planned { overlays: Vec::new(), fields: Vec::new(), reached }
     }
 
     /// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
-    pub(super) fn plan(
-        &self,
-        builds: &mut Builds<'_>,
-        config: &Config,
-        routes: &Routes,
-        inventory: &Inventory,
-    ) -> Planned {
+    pub(super) fn plan(&self, builds: &mut Builds<'_>, routes: &Routes, above: &Above<'_>) -> Planned {
+        let held = |builds: &Builds<'_>, because: String| self.held(builds, Hold::Because(because));
         let kustomization = builds.kustomization(self.directory);
         if kustomization.is_some_and(|kustomization| kustomization.splits) {
             let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
-            return self.held(builds, &because);
+            return held(builds, because);
         }
         if kustomization.is_some_and(|kustomization| kustomization.transformed) {
             let because = format!("{}: its `transformers` run after `images:`", self.name());
-            return self.held(builds, &because);
+            return held(builds, because);
         }
         let argo = self.builders.iter().any(|named| named.builder.tool == Tool::ArgoCd);
         if self.file.is_none() && argo {
             let because =
                 "other kustomizations draw from this one, and only images of the source could be changed";
-            return self.held(builds, &format!("{}: {because}", self.name()));
+            return held(builds, format!("{}: {because}", self.name()));
         }
-        let own: &[ImageEntry] =
-            kustomization.map(|kustomization| kustomization.images.as_slice()).unwrap_or_default();
-        let aim = Aim { config, routes, inventory };
+        let own = builds.entries(self.directory).to_vec();
+        let own = own.as_slice();
+        let written = kustomization.map(|kustomization| kustomization.images.as_slice()).unwrap_or_default();
+        let aim = Aim { config: above.config, routes, inventory: above.inventory };
         let over: Vec<Vec<(usize, String)>> = self
             .builders
             .iter()
-            .map(|named| if named.within { aim.in_place(&named.builder.images) } else { Vec::new() })
+            .map(|named| if named.within { aim.new_names(&named.images) } else { Vec::new() })
             .collect();
-        let lists = self.builders.iter().map(|named| named.builder.images.as_slice());
-        let probes = probes(lists.chain([own]));
+        let lists =
+            self.builders.iter().map(|named| (named.builder.images.as_slice(), named.images.as_slice()));
+        let probes = probes(lists.chain([(written, own)]));
         let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
         // Entries that exist are changed where that does it; new ones behind them can always be added.
-        let sets = [aim.in_place(own), Vec::new()];
+        let changeable = if self.file.is_some() { own } else { &[] };
+        let sets = [aim.new_names(changeable), Vec::new()];
         let fields = if self.file.is_some() { self.fields.as_slice() } else { &[] };
         let mut candidates: Vec<(&[FieldSpec], &[Renamed])> = Vec::new();
         if !fields.is_empty() {
@@ -152,9 +161,13 @@ impl<'r> Root<'r> {
             assign(&mut entries, &set);
             let alone = self.file.is_none();
             let (directory, probes, aim) = (self.directory, &probes, &aim);
+            let by_object = above.matched_in_objects(directory, &lower, aim).into_iter();
+            let by_object = by_object.map(|(flow, path)| {
+                (key(flow), Hold::Because(format!("`images:` of an object in {path} match it by this name")))
+            });
+            let held = by_object.collect();
             let lower = lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect();
-            let mut search =
-                Search { builds, directory, all, alone, aim, probes, lower, held: BTreeMap::new() };
+            let mut search = Search { builds, directory, all, alone, aim, probes, lower, held };
             if let Some((append, flows)) = search.entries(&entries) {
                 let reached = reached(aim, &flows, &search.held, &self.by());
                 return Planned {
@@ -165,7 +178,7 @@ impl<'r> Root<'r> {
             }
         }
         builds.reset(self.directory);
-        self.held(builds, &format!("{}: its entries would no longer give every image its tag", self.name()))
+        held(builds, format!("{}: its entries would no longer give every image its tag", self.name()))
     }
 
     /// One for the kustomization, and one for each object whose list changes.
@@ -186,7 +199,7 @@ impl<'r> Root<'r> {
         }
         for (named, set) in self.builders.iter().zip(over) {
             let (append, mut moved) = rest.take().unwrap_or_default();
-            renamed(&named.builder.images, &set, &mut moved);
+            renamed(&named.images, &set, &mut moved);
             let holder = Some(named.builder.holder.clone());
             overlays.push(Overlay {
                 path: named.path.clone(),
@@ -216,7 +229,7 @@ pub(super) fn over_unseen(
     let own = |site: &&Site| site.role == Role::Image && site.object.as_ref() == Some(&named.builder.object);
     let values: BTreeSet<String> =
         file.found.sites.iter().filter(own).map(|site| site.name.to_string()).collect();
-    let mut set = aim.in_place(images);
+    let mut set = aim.new_names(images);
     set.retain(|(index, _)| {
         let entry = images.get(*index);
         entry.is_some_and(|entry| entry.new_name.is_some() || !values.contains(&entry.name))
@@ -224,7 +237,7 @@ pub(super) fn over_unseen(
     let mut planned = images.to_vec();
     assign(&mut planned, &set);
     let over = Over { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
-    let flows = over.alone(&probes([images].into_iter()));
+    let flows = over.alone(&probes([(images, images)].into_iter()));
     let kept = |flow: &Flow| flow.planned == flow.written || aim.of(flow).as_ref() == Some(&flow.planned);
     if set.is_empty() || !flows.iter().all(kept) {
         return None;
@@ -286,7 +299,8 @@ impl Search<'_, '_> {
             if names.iter().any(|(from, to)| self.aim.cached(from).as_ref() != Some(to)) {
                 return None;
             }
-            let append = escaped(names, &flows);
+            let taken = if self.alone { self.builds.entries(self.directory) } else { &[] };
+            let append = escaped(names, &flows, taken);
             let added = append.iter().map(|(name, new_name)| ImageEntry {
                 name: name.clone(),
                 new_name: Some(new_name.clone()),
@@ -303,13 +317,13 @@ impl Search<'_, '_> {
             if missed.is_empty() {
                 return Some((append, after));
             }
-            for flow in missed {
-                let unmatched = flow.planned == flow.written && !self.held.contains_key(&key(flow));
-                if !unmatched {
-                    return None;
-                }
-                self.held.insert(key(flow), Hold::Unmatched);
+            // Several objects may build one directory, and each gives the same image once.
+            let unmatched =
+                |flow: &&Flow| flow.planned == flow.written && !self.held.contains_key(&key(flow));
+            if !missed.iter().all(unmatched) {
+                return None;
             }
+            self.held.extend(missed.into_iter().map(|flow| (key(flow), Hold::Unmatched)));
         }
     }
 
@@ -359,14 +373,21 @@ fn key(flow: &Flow) -> Key {
     (flow.origin.clone(), flow.written.clone())
 }
 
-/// Kustomize reads a name as a regular expression: its dots are escaped where they would match another image too.
-fn escaped(names: BTreeMap<String, String>, flows: &[Flow]) -> Vec<(String, String)> {
+/// Kustomize reads a name as a regular expression: its dots are escaped where they would match another image too, and
+/// where an entry of an object would replace the kustomization's own of the same name (`taken`) in place of following
+/// it.
+fn escaped(names: BTreeMap<String, String>, flows: &[Flow], taken: &[ImageEntry]) -> Vec<(String, String)> {
     let others = flows.iter().filter(|flow| flow.seen).map(|flow| flow.planned.as_str());
     let others: BTreeSet<&str> = others.collect();
+    let taken: BTreeSet<&str> = taken.iter().map(|entry| entry.name.as_str()).collect();
     let escape = |name: String| {
         let plain = Transformer::new(&ImageEntry { name: name.clone(), ..ImageEntry::default() });
         let strays = others.iter().any(|image| split(image).0 != name && plain.matches(image));
-        if strays || is_pattern(&name) { regex::escape(&name).replace("\\-", "-") } else { name }
+        if strays || taken.contains(name.as_str()) || is_pattern(&name) {
+            regex::escape(&name).replace("\\-", "-")
+        } else {
+            name
+        }
     };
     names.into_iter().map(|(name, new_name)| (escape(name), new_name)).collect()
 }

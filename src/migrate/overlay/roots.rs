@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::{Named, Root};
-use super::{At, Reach, Strategy, patches};
+use super::{At, InPlace, Reach, Strategy, patches};
 use crate::config::Config;
-use crate::find::{Form, Holder, Tool};
+use crate::find::{Builder, Form, Holder, ImageEntry, Role, Site, Tool};
+use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::kustomize::{self, Graph, Origin, directories, routes_of_roots};
 use crate::route::Routes;
@@ -27,10 +28,9 @@ pub(super) fn roots<'r>(
         let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
         let builders = builders.get(directory).cloned().unwrap_or_default();
         if referred.contains(directory) {
-            // Others draw from it, and match its images by the names that it gives them: it must not change.
-            roots.extend(builders.into_iter().map(|named| Root::of_object(directory, named)));
+            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new(), shared: true });
         } else {
-            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new() });
+            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new(), shared: false });
         }
     }
     for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
@@ -61,8 +61,14 @@ pub(super) fn builders<'i>(
     inventory: &'i Inventory,
     graph: &Graph<'_>,
     within: &impl Fn(&RepoPath) -> bool,
+    in_place: &InPlace,
 ) -> Builders<'i> {
-    let named = |(path, builder)| Named { path, builder, within: within(path) };
+    let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
+        path,
+        builder,
+        images: images_in_place(inventory, in_place, path, builder),
+        within: within(path),
+    };
     let all = kustomize::builders(inventory, graph).into_iter();
     all.map(|(directory, builders)| (directory, builders.into_iter().map(named).collect())).collect()
 }
@@ -80,7 +86,13 @@ pub(super) fn over_unseen<'i>(
         builder.path.is_empty()
             || directories.iter().all(|directory| graph.below(directory.as_str()).files.is_empty())
     });
-    unseen.map(|(path, builder)| Named { path, builder, within: within(path) }).collect()
+    let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
+        path,
+        builder,
+        images: builder.images.clone(),
+        within: within(path),
+    };
+    unseen.map(named).collect()
 }
 
 /// The inventory by path.
@@ -145,6 +157,59 @@ impl<'i> Index<'i> {
     }
 }
 
+/// What is edited in place, as [`Builds`](crate::kustomize::Builds) takes it.
+pub(super) fn in_place(inventory: &Inventory, sites: &InPlace) -> kustomize::InPlace {
+    let mut in_place = kustomize::InPlace::default();
+    for (&(f, s), name) in sites {
+        let Some(file) = inventory.files.get(f) else { continue };
+        let Some(site) = file.found.sites.get(s) else { continue };
+        in_place.images.insert((f, s), format!("{name}{}", site.tail));
+        let kustomization = file.found.kustomization.as_ref().zip(file.path.parent());
+        if let (Some((kustomization, directory)), Some(index)) = (kustomization, entry_index(site, "")) {
+            let entries = in_place.entries.entry(directory).or_insert_with(|| kustomization.images.clone());
+            rename(entries, index, site, name);
+        }
+    }
+    in_place
+}
+
+/// The list of an object, with what is edited in place in it.
+fn images_in_place(
+    inventory: &Inventory,
+    in_place: &InPlace,
+    path: &RepoPath,
+    builder: &Builder,
+) -> Vec<ImageEntry> {
+    let mut images = builder.images.clone();
+    let Some(f) = inventory.position(path) else { return images };
+    let sites = inventory.files.get(f).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+    for (&(_, s), name) in in_place.range((f, 0)..=(f, usize::MAX)) {
+        let Some(site) = sites.get(s).filter(|site| site.object.as_ref() == Some(&builder.object)) else {
+            continue;
+        };
+        if let Some(index) = entry_index(site, &builder.holder.field()) {
+            rename(&mut images, index, site, name);
+        }
+    }
+    images
+}
+
+fn rename(entries: &mut [ImageEntry], index: usize, site: &Site, name: &Name) {
+    let Some(entry) = entries.get_mut(index) else { return };
+    match site.role {
+        Role::Matcher(_) => entry.name = name.to_string(),
+        _ => entry.new_name = Some(name.to_string()),
+    }
+}
+
+/// The number of the entry that a site belongs to, in the list of images below a field (`spec`; empty for a
+/// kustomization).
+pub(in crate::migrate) fn entry_index(site: &Site, holder: &str) -> Option<usize> {
+    let rest = site.field.strip_prefix(holder)?.trim_start_matches('.');
+    let rest = ["images[", "imageTags["].iter().find_map(|list| rest.strip_prefix(list))?;
+    rest.split_once(']')?.0.parse().ok()
+}
+
 /// The sites of one entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
 pub(super) fn entry_sites(
     inventory: &Inventory,
@@ -157,15 +222,11 @@ pub(super) fn entry_sites(
     let builders = file_inventory.map(|file| file.found.builders.as_slice()).unwrap_or_default();
     let object = holder.and_then(|holder| builders.iter().find(|builder| builder.holder == *holder));
     let list = holder.map(Holder::field).unwrap_or_default();
-    let list = if list.is_empty() { list } else { list + "." };
     let own = sites.iter().enumerate().filter(|(_, site)| {
         let form =
             matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
         let same_object = object.is_none_or(|builder| site.object.as_ref() == Some(&builder.object));
-        let rest = ["images", "imageTags"]
-            .iter()
-            .find_map(|key| site.field.strip_prefix(list.as_str())?.strip_prefix(&format!("{key}[{entry}]")));
-        form && same_object && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        form && same_object && entry_index(site, &list) == Some(entry)
     });
     own.map(|(site, _)| (file, site)).collect()
 }

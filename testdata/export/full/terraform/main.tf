@@ -435,6 +435,7 @@ resource "aws_iam_policy" "cache_provision" {
         Action = [
           "kms:CreateAlias",
           "kms:CreateGrant",
+          "kms:DeleteAlias",
           "kms:DescribeKey",
           "kms:EnableKeyRotation",
           "kms:GetKeyPolicy",

@@ -1,0 +1,88 @@
+//! What `auto` edits in place although a kustomization builds it: images that no overlay can rename in all that is
+//! built, each together with the matchers that compare it.
+//!
+//! The roots are planned once more with these edits, and an edit that would cost one of them a tag is taken back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::inline::{Decision, decide};
+use super::overlay::{self, At, InPlace, Overlays};
+use super::{Direction, Strategy, pair, strategy};
+use crate::config::Config;
+use crate::inventory::Inventory;
+use crate::kustomize::routes_of_roots;
+use crate::tree::RepoPath;
+
+/// More rounds than edits ever needed to settle.
+const MAX_ROUNDS: usize = 6;
+
+/// The overlays of all roots, with the edits in place that they need beside them.
+pub(super) fn plan<'c>(
+    inventory: &Inventory,
+    config: &'c Config,
+    strategy: Strategy,
+    component: Option<&RepoPath>,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> Overlays<'c> {
+    let overlays = |in_place| overlay::plan(inventory, config, strategy, component, within, in_place);
+    let first = overlays(InPlace::new());
+    if strategy != Strategy::Auto || first.blocked().next().is_none() {
+        return first;
+    }
+    let movable = Movable::new(inventory, config, within);
+    let (mut planned, mut in_place, mut refused) = (first, InPlace::new(), BTreeSet::new());
+    for _ in 0..MAX_ROUNDS {
+        let lost: Vec<At> = planned.lost.iter().copied().collect();
+        for at in lost.iter().flat_map(|at| movable.group(*at)) {
+            in_place.remove(&at);
+            refused.insert(at);
+        }
+        let blocked = planned.blocked().filter(|at| lost.is_empty() && !refused.contains(at));
+        let more: InPlace = blocked.flat_map(|at| movable.names(at)).collect();
+        if lost.is_empty() && more.is_empty() {
+            return planned;
+        }
+        in_place.extend(more);
+        planned = overlays(in_place.clone());
+    }
+    overlays(InPlace::new())
+}
+
+/// What `--strategy inline` would do.
+struct Movable {
+    decisions: Vec<Vec<Decision>>,
+    groups: Vec<Vec<At>>,
+    group_of: BTreeMap<At, usize>,
+}
+
+impl Movable {
+    fn new(inventory: &Inventory, config: &Config, within: &impl Fn(&RepoPath) -> bool) -> Movable {
+        let decide_file = |file: &crate::inventory::FileInventory| {
+            let routes = config.routes(file.path.as_str());
+            let decide = |site| decide(site, routes, config, Direction::ToCache);
+            file.found.sites.iter().map(decide).collect()
+        };
+        let mut decisions: Vec<Vec<Decision>> = inventory.files.iter().map(decide_file).collect();
+        if config.targets().len() > 1 {
+            strategy::by_roots(inventory, config, &routes_of_roots(inventory, config), &mut decisions);
+        }
+        let groups = pair::settle(inventory, &mut decisions, within, &mut Vec::new());
+        let members =
+            groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |at| (*at, group)));
+        let group_of = members.collect();
+        Movable { decisions, groups, group_of }
+    }
+
+    /// What moves together with a site, itself included.
+    fn group(&self, at: At) -> Vec<At> {
+        let group = self.group_of.get(&at).and_then(|group| self.groups.get(*group));
+        group.cloned().unwrap_or_else(|| vec![at])
+    }
+
+    /// The new names of a site's group; none where something keeps it.
+    fn names(&self, at: At) -> InPlace {
+        let decision = |at: &At| self.decisions.get(at.0)?.get(at.1)?.as_ref().ok().cloned();
+        let names = self.group(at).into_iter().map(|at| Some((at, decision(&at)?)));
+        names.collect::<Option<InPlace>>().unwrap_or_default()
+    }
+}
