@@ -14,6 +14,7 @@ use registry_sim::{Cache, CacheSettings, Image, Rule, Store, Upstream, UpstreamS
 use crate::config::{Config, Overrides};
 use crate::find::{Finder, Hosts};
 use crate::inventory;
+use crate::kustomize::Model;
 use crate::pulls::{Pull, Pulls};
 use crate::route::upstreams;
 use crate::tree::{Repository, WalkOptions};
@@ -120,7 +121,7 @@ fn pulls(root: &Path) -> Result<Vec<Pull>, DemoError> {
     let repository = Repository::at(root).map_err(|error| wrong(&error))?;
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;
-    Ok(Pulls::of(&inventory, &config, false).pulls)
+    Ok(Pulls::of(&Model::new(&inventory, &config), false).pulls)
 }
 
 /// Makes an image for a pull, and pins its digest where the copy pins one.

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{DOCKER_HUB, Digest, Name, Reference};
-use crate::inventory::Inventory;
-use crate::kustomize::{Graph, Origin, built_images, new_name_site, routes_of_roots};
+use crate::kustomize::{Model, Origin, new_name_site};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
 
@@ -78,25 +77,27 @@ pub struct Pulls {
 
 impl Pulls {
     /// Of a repository; charts and other artifacts count on request.
-    pub fn of(inventory: &Inventory, config: &Config, artifacts: bool) -> Pulls {
+    pub fn of(model: &Model<'_>, artifacts: bool) -> Pulls {
+        let &Model { inventory, config, .. } = model;
         let mut gathered = Gathered::new(config);
         let mut built: BTreeMap<(usize, usize), BTreeSet<(String, RepoPath)>> = BTreeMap::new();
         let mut unseen = Vec::new();
-        for (by, flow) in built_images(inventory) {
-            match flow.origin {
+        for (by, flow) in model.built_images() {
+            match &flow.origin {
                 Origin::Site { file, site } => {
-                    let text = if flow.touched { flow.written } else { String::new() };
-                    built.entry((file, site)).or_default().insert((text, by));
+                    let text = if flow.touched { flow.written.clone() } else { String::new() };
+                    built.entry((*file, *site)).or_default().insert((text, by.clone()));
                 }
-                Origin::Rename { directory, entry } => unseen.push((directory, entry, flow.written, by)),
+                Origin::Rename { directory, entry } => {
+                    unseen.push((directory, *entry, flow.written.as_str(), by));
+                }
                 Origin::Laid { .. } | Origin::Probe => {}
             }
         }
-        let routes_of_roots = routes_of_roots(inventory, config);
         for (f, file) in inventory.files.iter().enumerate() {
             // Fields that kustomize does not look at are built all the same, for the same clusters.
-            let routes = match routes_of_roots.get(&file.path) {
-                Some(routes) => routes.iter().map(|&routes| Some(routes)).collect(),
+            let routes = match model.routes_of_roots(&file.path) {
+                Some(routes) => routes.into_iter().map(Some).collect(),
                 None => vec![config.routes(file.path.as_str())],
             };
             for (s, (site, &position)) in file.found.sites.iter().zip(&file.sites).enumerate() {
@@ -115,7 +116,7 @@ impl Pulls {
                 }
             }
         }
-        gathered.unseen(unseen, inventory);
+        gathered.unseen(unseen, model);
         gathered.finish()
     }
 
@@ -227,21 +228,21 @@ impl<'c> Gathered<'c> {
 
     /// Names that entries give to images which were not found: those of remote bases and of charts, and those of
     /// registries that are not looked for.
-    fn unseen(&mut self, renames: Vec<(RepoPath, usize, String, RepoPath)>, inventory: &Inventory) {
-        let graph = Graph::new(inventory);
+    fn unseen(&mut self, renames: Vec<(&RepoPath, usize, &str, &RepoPath)>, model: &Model<'_>) {
+        let &Model { inventory, ref graph, .. } = model;
         let hosts = self.config.upstream_hosts();
         for (directory, entry, text, by) in renames {
-            let Some((path, kustomization)) = graph.at(&directory) else { continue };
+            let Some((path, kustomization)) = graph.at(directory) else { continue };
             let renamed = kustomization.images.get(entry).and_then(|entry| Name::parse(&entry.name).ok());
             let looked_for = renamed.is_none_or(|name| hosts.contains(&name.host));
-            let tagged = Reference::parse(&text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
+            let tagged = Reference::parse(text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
             if tagged && (!looked_for || graph.layers(path).remote) {
-                let at = new_name_site(inventory, &graph, &directory, entry);
+                let at = new_name_site(model, directory, entry);
                 let position =
                     at.and_then(|(file, site)| inventory.files.get(file)?.sites.get(site).copied());
                 let position = position.unwrap_or(Position { line: 1, column: 1 });
                 let place = Place { path: path.clone(), position };
-                self.reference(&text, self.config.routes(by.as_str()), &place, false);
+                self.reference(text, self.config.routes(by.as_str()), &place, false);
             }
         }
     }

@@ -12,6 +12,7 @@ use super::repository::ReadRepository;
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::config::RuleId;
 use crate::find::Finder;
+use crate::kustomize::Model;
 use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, mend};
 use crate::migrate::{self, Direction, Mode, prove};
 use crate::report::check::{self as report, CheckReport};
@@ -291,7 +292,7 @@ impl<'a> Run<'a> {
             usages: args.makes_a_page(),
         };
         let look = |read: &ReadRepository| {
-            lint::check(&read.whole(), &read.config, request, |path| read.is_named(path))
+            lint::check(&Model::new(&read.whole(), &read.config), request, |path| read.is_named(path))
         };
         let mut checked = look(&read);
         // What builds the files decides about what was found in them, and about overrides. Where nothing was found
@@ -318,7 +319,7 @@ impl<'a> Run<'a> {
         let mode = Mode { direction: Direction::ToCache, strategy, component: None };
         let within = |path: &RepoPath| self.read.is_named(path);
         let (repository, config) = (&self.read.repository, &self.read.config);
-        let proved = prove(&inventory, config, &mode, within, repository, &self.finder);
+        let proved = prove(&Model::new(&inventory, config), &mode, within, repository, &self.finder);
         for error in &proved.errors {
             note(&format!("error: {error}"));
         }

@@ -81,6 +81,7 @@ mod with_aws {
     use crate::aws::doctor::{self, Line, Question};
     use crate::config::FILE_NAMES;
     use crate::image::{Name, Reference};
+    use crate::kustomize::Model;
     use crate::pulls::{Pull, Pulls, official};
     use crate::report::Paint;
     use crate::report::doctor::{self as report, DoctorReport};
@@ -168,7 +169,7 @@ mod with_aws {
 
     fn pulls(args: &Args) -> Result<Pulls, Stop> {
         let read = args.repository.read()?;
-        Ok(Pulls::of(&read.whole(), &read.config, true))
+        Ok(Pulls::of(&Model::new(&read.whole(), &read.config), true))
     }
 
     fn no_registry() -> Stop {

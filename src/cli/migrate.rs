@@ -6,6 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use super::{Outcome, RepositoryArgs, Stop, note, repository};
 use crate::inventory;
+use crate::kustomize::Model;
 use crate::migrate::{self, Direction, Mode, Proved, prove};
 use crate::report::Paint;
 use crate::report::migrate::{self as report, MigrationReport};
@@ -126,7 +127,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         note(&format!("error: `{path}`: {what}"));
     }
     let within = |path: &RepoPath| named.is_empty() || named.iter().any(|named| path.is_within(named));
-    let proved = prove(&whole, &config, &mode, within, &repository, &finder);
+    let model = Model::new(&whole, &config);
+    let proved = prove(&model, &mode, within, &repository, &finder);
     let written = args.write && !proved.files.is_empty();
     if written && !args.allow_dirty {
         refuse_dirty(&repository, &proved)?;

@@ -11,6 +11,7 @@ use super::{Stop, note};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
+use crate::kustomize::Model;
 use crate::migrate::{Direction, Mode, Plan, plan};
 use crate::route;
 use crate::tree::{RepoPath, Repository, Shard, WalkOptions, changed_since};
@@ -119,10 +120,10 @@ impl ReadRepository {
     pub(super) fn plan(&self, direction: Direction) -> Plan {
         let named = |path: &RepoPath| self.is_named(path);
         if self.context.files.is_empty() {
-            return plan(&self.inventory, &self.config, &Mode::inline(direction), |_| true);
+            return plan(&Model::new(&self.inventory, &self.config), &Mode::inline(direction), |_| true);
         }
         let whole = self.whole();
-        let mut plan = plan(&whole, &self.config, &Mode::inline(direction), |_| true);
+        let mut plan = plan(&Model::new(&whole, &self.config), &Mode::inline(direction), |_| true);
         plan.files.retain(|file| named(&file.path));
         plan.left.retain(|left| named(&left.path));
         plan.warnings.retain(|warning| RepoPath::new(&warning.path).is_some_and(|path| named(&path)));

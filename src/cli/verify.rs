@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note};
+use crate::kustomize::Model;
 use crate::pulls::{Pull, Pulls};
 use crate::registry::{Client, Failure, Step};
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
@@ -179,7 +180,7 @@ fn outcome(verified: &Verified) -> Outcome {
 pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<(Pulls, bool), Stop> {
     let Some(list) = list else {
         let read = repository.read()?;
-        let pulls = Pulls::of(&read.inventory, &read.config, read.config.artifacts());
+        let pulls = Pulls::of(&Model::new(&read.inventory, &read.config), read.config.artifacts());
         return Ok((pulls, read.inventory.has_failures()));
     };
     let (_, config) = repository.open()?;

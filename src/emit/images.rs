@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::{Name, Reference};
-use crate::inventory::Inventory;
-use crate::kustomize::routes_of_roots;
+use crate::kustomize::Model;
 use crate::route::Routes;
 use crate::tree::{Position, RepoPath};
 
@@ -91,15 +90,15 @@ pub struct Images {
 
 impl Images {
     /// Folds the sites that a node pulls, or that Kustomize puts a tag to.
-    pub fn of(inventory: &Inventory, config: &Config) -> Images {
+    pub fn of(model: &Model<'_>) -> Images {
+        let &Model { inventory, config, .. } = model;
         let mut images: BTreeMap<(Name, Option<Name>), Image> = BTreeMap::new();
         let mut skipped = BTreeSet::new();
         let several = config.targets().len() > 1;
-        let built = if several { routes_of_roots(inventory, config) } else { BTreeMap::new() };
         for file in &inventory.files {
             // What several clusters build from one file is in use in each of their caches.
-            let routes = match built.get(&file.path) {
-                Some(routes) => one_of_each(routes).into_iter().map(Some).collect(),
+            let routes = match several.then(|| model.routes_of_roots(&file.path)).flatten() {
+                Some(routes) => one_of_each(&routes).into_iter().map(Some).collect(),
                 None => vec![config.routes(file.path.as_str())],
             };
             let sites = file.found.sites.iter().zip(&file.sites);

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::Model;
 use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
 use super::visit::{FieldPlace, Visits, visits};
@@ -34,7 +36,7 @@ pub struct Flow {
     pub planned: String,
     pub visits: Visits,
     /// For `configurations`, which add visits.
-    pub place: Option<Rc<FieldPlace>>,
+    pub place: Option<Arc<FieldPlace>>,
     /// The last layer's transformer came to it.
     pub seen: bool,
     /// Some layer's entry matches it today.
@@ -201,7 +203,8 @@ pub struct Builds<'i> {
 }
 
 impl<'i> Builds<'i> {
-    pub fn new(inventory: &'i Inventory, graph: &'i Graph<'i>) -> Builds<'i> {
+    pub fn new(model: &'i Model<'_>) -> Builds<'i> {
+        let Model { inventory, graph, .. } = model;
         let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
         Builds {
             inventory,
@@ -369,7 +372,7 @@ impl<'i> Builds<'i> {
         let flow = |(site, found): (usize, &crate::find::Site)| {
             let visits = visits(found);
             let origin = Origin::Site { file: index, site };
-            let place = FieldPlace::of(found).filter(|_| self.configured).map(Rc::new);
+            let place = FieldPlace::of(found).filter(|_| self.configured).map(Arc::new);
             if !visits.any() && place.is_none() {
                 return None;
             }

@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Build, Builds, Flow, Graph, Over};
+use super::{Build, Builds, Flow, Graph, Model, Over};
 use crate::find::{Builder, Form};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
 /// Objects that have directories of the repository built, each with its file.
-type Builders<'i> = BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Builder)>>;
+pub type Deployers<'i> = BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Builder)>>;
 
-/// Flux Kustomizations and Argo CD sources by the directory that they have built.
-pub fn builders<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Builders<'i> {
-    let mut builders = Builders::new();
+/// See [`Model::deployers`].
+pub(super) fn deployers<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Deployers<'i> {
+    let mut deployers = Deployers::new();
     for file in &inventory.files {
         for builder in file.found.builders.iter().filter(|builder| !builder.path.is_empty()) {
             for directory in directories(builder, graph) {
-                builders.entry(directory).or_default().push((&file.path, builder));
+                deployers.entry(directory).or_default().push((&file.path, builder));
             }
         }
     }
-    builders
+    deployers
 }
 
 /// The directories that a builder names: several for a template over directories.
@@ -46,20 +46,18 @@ impl Over {
     }
 }
 
-/// Every image that a cluster is given, as it leaves what is built by itself, with the file that decides which
-/// target it is for: the root's kustomization, else the object that has it built.
-pub fn built_images(inventory: &Inventory) -> Vec<(RepoPath, Flow)> {
-    let graph = Graph::new(inventory);
-    let builders = builders(inventory, &graph);
-    let builds = Builds::new(inventory, &graph);
-    let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+/// See [`Model::built_images`].
+pub(super) fn built_images(model: &Model<'_>) -> Vec<(RepoPath, Flow)> {
+    let Model { graph, deployers, .. } = model;
+    let builds = Builds::new(model);
+    let named: BTreeSet<RepoPath> = deployers.keys().cloned().collect();
     let mut roots: BTreeSet<RepoPath> = graph.roots(&named).into_iter().collect();
     // A path that is the root is more often that of another repository.
     roots.extend(named.into_iter().filter(|directory| !directory.is_root()));
     let mut images = Vec::new();
     for directory in roots {
         let file = graph.at(&directory).map(|(path, _)| path.clone());
-        let over = builders.get(&directory).map(Vec::as_slice).unwrap_or_default();
+        let over = deployers.get(&directory).map(Vec::as_slice).unwrap_or_default();
         let of_object = over.iter().map(|(path, builder)| (*path, Some(Over::of(builder, &directory))));
         let mut all: Vec<(RepoPath, Option<Over>)> =
             of_object.map(|(path, over)| (file.as_ref().unwrap_or(path).clone(), over)).collect();
@@ -75,12 +73,8 @@ pub fn built_images(inventory: &Inventory) -> Vec<(RepoPath, Flow)> {
 }
 
 /// The site of an entry's `newName`: its file and its number in it.
-pub fn new_name_site(
-    inventory: &Inventory,
-    graph: &Graph<'_>,
-    directory: &RepoPath,
-    entry: usize,
-) -> Option<(usize, usize)> {
+pub fn new_name_site(model: &Model<'_>, directory: &RepoPath, entry: usize) -> Option<(usize, usize)> {
+    let Model { inventory, graph, .. } = model;
     let file = inventory.position(graph.at(directory)?.0)?;
     let field = format!("images[{entry}].newName");
     let sites = &inventory.files.get(file)?.found.sites;

@@ -2,22 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Graph;
-use crate::config::Config;
-use crate::inventory::Inventory;
-use crate::route::Routes;
+use super::Model;
 use crate::tree::RepoPath;
 
-/// The routes of the roots that build each file, one for each of them; files that no root builds are left out.
-pub fn routes_of_roots<'c>(inventory: &Inventory, config: &'c Config) -> BTreeMap<RepoPath, Vec<&'c Routes>> {
-    let graph = Graph::new(inventory);
-    let mut routes_of: BTreeMap<RepoPath, Vec<&Routes>> = BTreeMap::new();
+/// The targets of the roots that build each file, one for each of them, as indices of the configuration's; files that
+/// no root builds, or roots without a registry alone, are left out.
+pub(super) fn targets_of_roots(model: &Model<'_>) -> BTreeMap<RepoPath, Vec<usize>> {
+    let Model { graph, config, .. } = model;
+    let mut targets_of: BTreeMap<RepoPath, Vec<usize>> = BTreeMap::new();
     for directory in graph.roots(&BTreeSet::new()) {
         let Some((path, _)) = graph.at(&directory) else { continue };
-        let Some(routes) = config.routes(path.as_str()) else { continue };
+        let Some(target) = config.target(path.as_str()).filter(|target| target.routes.is_some()) else {
+            continue;
+        };
+        let Some(target) = config.targets().iter().position(|other| std::ptr::eq(other, target)) else {
+            continue;
+        };
         for file in graph.layers(path).files {
-            routes_of.entry(file).or_default().push(routes);
+            targets_of.entry(file).or_default().push(target);
         }
     }
-    routes_of
+    targets_of
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use crate::config::{Config, RuleId, Severity};
 use crate::inventory::Inventory;
-use crate::kustomize::Graph;
+use crate::kustomize::Model;
 use crate::migrate::Strategy;
 use crate::tree::{Position, RepoPath};
 use crate::yaml::Span;
@@ -138,7 +138,7 @@ impl Safety {
 pub(crate) struct Context<'a> {
     inventory: &'a Inventory,
     config: &'a Config,
-    graph: &'a Graph<'a>,
+    model: &'a Model<'a>,
     survey: &'a Survey<'a>,
 }
 
@@ -179,16 +179,11 @@ pub struct Silenced {
 }
 
 /// All findings below the paths that `within` accepts. The configuration's severities hold.
-pub fn check(
-    inventory: &Inventory,
-    config: &Config,
-    request: Request<'_>,
-    within: impl Fn(&RepoPath) -> bool,
-) -> Checked {
-    let plans = Plans::new(inventory, config, request.strategy);
-    let survey = Survey::new(inventory, config, &plans);
-    let graph = Graph::new(inventory);
-    let context = Context { inventory, config, graph: &graph, survey: &survey };
+pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath) -> bool) -> Checked {
+    let &Model { inventory, config, .. } = model;
+    let plans = Plans::new(model, request.strategy);
+    let survey = Survey::new(model, &plans);
+    let context = Context { inventory, config, model, survey: &survey };
     let mut findings: Vec<Finding> = Vec::new();
     for rule in rules::ALL {
         if config.severity(rule.id) != Some(Severity::Off) {
@@ -206,7 +201,7 @@ pub fn check(
     let counted = survey.counted(config, within);
     checked.progress = Progress::of(&counted);
     if request.usages {
-        checked.usages = usage::list(&counted, inventory, config, &graph);
+        checked.usages = usage::list(&counted, model);
     }
     checked
 }

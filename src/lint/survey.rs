@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site, split};
 use crate::image::Name;
-use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{Graph, Origin, built_images, new_name_site};
+use crate::inventory::FileInventory;
+use crate::kustomize::{Model, Origin, new_name_site};
 use crate::migrate::{self, Change, Direction, Mode, Plan, Reached, Strategy, Why};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
@@ -23,10 +23,10 @@ pub struct Plans {
 }
 
 impl Plans {
-    pub fn new(inventory: &Inventory, config: &Config, strategy: Strategy) -> Plans {
+    pub fn new(model: &Model<'_>, strategy: Strategy) -> Plans {
         let plan = |strategy| {
             let mode = Mode { direction: Direction::ToCache, strategy, component: None };
-            migrate::plan(inventory, config, &mode, |_| true)
+            migrate::plan(model, &mode, |_| true)
         };
         let inline = plan(Strategy::Inline);
         let asked = if strategy == Strategy::Inline { inline.clone() } else { plan(strategy) };
@@ -75,8 +75,9 @@ pub struct Survey<'a> {
 type Place<'a> = (&'a RepoPath, usize);
 
 impl<'a> Survey<'a> {
-    pub fn new(inventory: &'a Inventory, config: &Config, plans: &'a Plans) -> Survey<'a> {
-        let built = built(inventory);
+    pub fn new(model: &'a Model<'_>, plans: &'a Plans) -> Survey<'a> {
+        let &Model { inventory, config, .. } = model;
+        let built = built(model);
         let changes = |plan: &'a Plan| -> HashMap<Place<'a>, &'a Change> {
             plan.changes().map(|(file, change)| ((&file.path, change.site.start()), change)).collect()
         };
@@ -255,17 +256,16 @@ pub(super) fn is_registry(site: &Site) -> bool {
 type Built = BTreeMap<(usize, usize), Vec<(String, RepoPath)>>;
 
 /// What leaves the roots for each site, and for each `newName`, which later entries may rename again.
-fn built(inventory: &Inventory) -> Built {
+fn built(model: &Model<'_>) -> Built {
     let mut built: BTreeMap<(usize, usize), BTreeSet<(String, RepoPath)>> = BTreeMap::new();
-    let graph = Graph::new(inventory);
-    for (by, flow) in built_images(inventory) {
-        let at = match flow.origin {
-            Origin::Site { file, site } => Some((file, site)),
-            Origin::Rename { directory, entry } => new_name_site(inventory, &graph, &directory, entry),
+    for (by, flow) in model.built_images() {
+        let at = match &flow.origin {
+            Origin::Site { file, site } => Some((*file, *site)),
+            Origin::Rename { directory, entry } => new_name_site(model, directory, *entry),
             Origin::Laid { .. } | Origin::Probe => None,
         };
         if let Some(at) = at {
-            built.entry(at).or_default().insert((flow.written, by));
+            built.entry(at).or_default().insert((flow.written.clone(), by.clone()));
         }
     }
     built.into_iter().map(|(at, texts)| (at, texts.into_iter().collect())).collect()

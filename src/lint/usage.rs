@@ -11,8 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::survey::{Bypass, Counted, Stand, Standing, Surveyed, Way, is_cached};
 use crate::config::Config;
 use crate::find::{Builder, Object, Tool};
-use crate::inventory::Inventory;
-use crate::kustomize::{Graph, builders};
+use crate::kustomize::{Deployers, Model};
 use crate::tree::{Position, RepoPath};
 
 /// A place that names an image, or a registry that is joined with images elsewhere.
@@ -45,13 +44,9 @@ pub struct Given {
 }
 
 /// By place.
-pub(super) fn list(
-    counted: &[Counted<'_>],
-    inventory: &Inventory,
-    config: &Config,
-    graph: &Graph<'_>,
-) -> Vec<Usage> {
-    let clusters = Clusters::new(inventory, graph);
+pub(super) fn list(counted: &[Counted<'_>], model: &Model<'_>) -> Vec<Usage> {
+    let &Model { config, .. } = model;
+    let clusters = Clusters::new(model);
     let usage = |Counted { reference, stand, image }: &Counted<'_>| {
         let name = image.clone().unwrap_or_else(|| reference.site.name.to_string());
         let (why, cached) = match &reference.standing {
@@ -102,7 +97,7 @@ struct Clusters<'i> {
     built: BTreeMap<RepoPath, Unit>,
     /// The directories of units that draw from a file.
     of_file: BTreeMap<RepoPath, Vec<RepoPath>>,
-    builders: BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Builder)>>,
+    builders: &'i Deployers<'i>,
 }
 
 /// A directory that is built by itself.
@@ -115,8 +110,8 @@ struct Unit {
 }
 
 impl<'i> Clusters<'i> {
-    fn new(inventory: &'i Inventory, graph: &Graph<'i>) -> Clusters<'i> {
-        let builders = builders(inventory, graph);
+    fn new(model: &'i Model<'_>) -> Clusters<'i> {
+        let Model { inventory, graph, deployers: builders, .. } = model;
         let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
         let mut directories: BTreeSet<RepoPath> = graph.roots(&named).into_iter().collect();
         // As for what is built: a path that is the root is more often that of another repository.

@@ -10,9 +10,8 @@ use rayon::prelude::*;
 
 use super::overlay::{self, Overlay, OverlayError};
 use super::{FilePlan, Mode, Plan};
-use crate::config::Config;
 use crate::find::{Finder, Found};
-use crate::inventory::Inventory;
+use crate::kustomize::Model;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit::EditError};
 
@@ -81,8 +80,7 @@ pub struct Proved {
 /// Plans and proves. A file that cannot be changed is taken out and the plan made again without it, so that
 /// what pairs with it stays too.
 pub fn prove(
-    inventory: &Inventory,
-    config: &Config,
+    model: &Model<'_>,
     mode: &Mode,
     within: impl Fn(&RepoPath) -> bool,
     repository: &Repository,
@@ -92,7 +90,7 @@ pub fn prove(
     loop {
         let failed: BTreeSet<RepoPath> = errors.iter().map(|error| error.path().clone()).collect();
         let within = |path: &RepoPath| within(path) && !failed.contains(path);
-        let plan = super::plan(inventory, config, mode, within);
+        let plan = super::plan(model, mode, within);
         let (mut files, mut fresh) = (Vec::new(), Vec::new());
         for result in prepare(&plan, repository, finder) {
             match result {

@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::inline::{Decision, decide};
 use super::overlay::{self, At, InPlace, Overlays};
 use super::{Direction, Strategy, pair, strategy};
-use crate::config::Config;
-use crate::inventory::Inventory;
-use crate::kustomize::routes_of_roots;
+use crate::inventory::FileInventory;
+use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
 /// More rounds than edits ever needed to settle.
@@ -18,18 +17,17 @@ const MAX_ROUNDS: usize = 6;
 
 /// The overlays of all roots, with the edits in place that they need beside them.
 pub(super) fn plan<'c>(
-    inventory: &Inventory,
-    config: &'c Config,
+    model: &Model<'c>,
     strategy: Strategy,
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Overlays<'c> {
-    let overlays = |in_place| overlay::plan(inventory, config, strategy, component, within, in_place);
+    let overlays = |in_place| overlay::plan(model, strategy, component, within, in_place);
     let first = overlays(InPlace::new());
     if strategy != Strategy::Auto || first.blocked().next().is_none() {
         return first;
     }
-    let movable = Movable::new(inventory, config, within);
+    let movable = Movable::new(model, within);
     let (mut planned, mut in_place, mut refused) = (first, InPlace::new(), BTreeSet::new());
     for _ in 0..MAX_ROUNDS {
         let lost: Vec<At> = planned.lost.iter().copied().collect();
@@ -56,17 +54,18 @@ struct Movable {
 }
 
 impl Movable {
-    fn new(inventory: &Inventory, config: &Config, within: &impl Fn(&RepoPath) -> bool) -> Movable {
-        let decide_file = |file: &crate::inventory::FileInventory| {
+    fn new(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Movable {
+        let Model { inventory, config, .. } = model;
+        let decide_file = |file: &FileInventory| {
             let routes = config.routes(file.path.as_str());
             let decide = |site| decide(site, routes, config, Direction::ToCache);
             file.found.sites.iter().map(decide).collect()
         };
         let mut decisions: Vec<Vec<Decision>> = inventory.files.iter().map(decide_file).collect();
         if config.targets().len() > 1 {
-            strategy::by_roots(inventory, config, &routes_of_roots(inventory, config), &mut decisions);
+            strategy::by_roots(model, &mut decisions);
         }
-        let groups = pair::settle(inventory, &mut decisions, within, &mut Vec::new());
+        let groups = pair::settle(model, &mut decisions, within, &mut Vec::new());
         let members =
             groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |at| (*at, group)));
         let group_of = members.collect();

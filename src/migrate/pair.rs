@@ -12,7 +12,7 @@ use super::inline::{Decision, is_cached};
 use super::{Warning, Why};
 use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{FieldPlace, Graph, Layers, is_matchable, visits};
+use crate::kustomize::{FieldPlace, Graph, Layers, Model, is_matchable, visits};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
@@ -20,20 +20,20 @@ type At = (usize, usize);
 
 /// Decides all matchers, and takes back decisions whose partners stay. Returns the groups.
 pub(super) fn settle(
-    inventory: &Inventory,
+    model: &Model<'_>,
     decisions: &mut [Vec<Decision>],
     within: &impl Fn(&RepoPath) -> bool,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Vec<At>> {
-    let graph = Graph::new(inventory);
-    hold_back_patterns(inventory, &graph, decisions);
-    hold_back_cut_names(inventory, &graph, decisions);
+    let Model { inventory, graph, .. } = model;
+    hold_back_patterns(inventory, graph, decisions);
+    hold_back_cut_names(inventory, graph, decisions);
     let mut groups = Groups::default();
     for (f, file) in inventory.files.iter().enumerate() {
         let done = done(file);
         for (s, site) in file.found.sites.iter().enumerate() {
             let Role::Matcher(scope) = &site.role else { continue };
-            let layers = layers(&graph, file, scope);
+            let layers = layers(graph, file, scope);
             let partners = partners(inventory, (f, s), scope, &layers);
             if partners.is_empty() {
                 // An entry with a cached name is as a migration leaves it.

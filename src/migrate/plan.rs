@@ -10,15 +10,14 @@ use super::overlay::{self, Overlays};
 use super::{
     Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, in_place, pair, strategy,
 };
-use crate::config::Config;
 use crate::find::{Builder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
-use crate::kustomize::Graph;
-use crate::kustomize::routes_of_roots;
+use crate::kustomize::Model;
 use crate::tree::{Position, RepoPath};
 
-/// Plans the whole inventory. `within` says which files may change; what pairs with a file outside stays.
-pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
+/// Plans the whole repository. `within` says which files may change; what pairs with a file outside stays.
+pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
+    let &Model { inventory, config, .. } = model;
     let &Mode { direction, strategy, ref component } = mode;
     let mut decisions: Vec<Vec<Decision>> = inventory
         .files
@@ -33,21 +32,20 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
     match (strategy, direction) {
         // One file cannot name two caches, and what builds it decides which one it names.
         (Strategy::Inline, Direction::ToCache) if config.targets().len() > 1 => {
-            let routes = routes_of_roots(inventory, config);
-            strategy::by_roots(inventory, config, &routes, &mut decisions);
+            strategy::by_roots(model, &mut decisions);
         }
         (Strategy::Inline, _) => {}
         (_, Direction::ToCache) => {
-            overlays = in_place::plan(inventory, config, strategy, component.as_ref(), &within);
+            overlays = in_place::plan(model, strategy, component.as_ref(), &within);
             strategy::settle(inventory, config, strategy, &overlays, &mut decisions);
         }
         (_, Direction::ToUpstream) => {
-            overlays = overlay::reverse(inventory, config, component.as_ref(), &within);
+            overlays = overlay::reverse(model, component.as_ref(), &within);
             overlays.take_from(inventory, &mut decisions);
         }
     }
     let mut plan = Plan::default();
-    pair::settle(inventory, &mut decisions, &within, &mut plan.warnings);
+    pair::settle(model, &mut decisions, &within, &mut plan.warnings);
     let because = |at, site: &Site| match (direction, strategy) {
         (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),
         _ => Because::Asked,
@@ -103,7 +101,7 @@ pub fn plan(inventory: &Inventory, config: &Config, mode: &Mode, within: impl Fn
     if direction == Direction::ToCache {
         warn_of_hooks(inventory, &mut plan);
     }
-    warn(inventory, direction, &mut plan);
+    warn(model, direction, &mut plan);
     plan
 }
 
@@ -113,13 +111,13 @@ fn is_flux_source(site: &Site) -> bool {
 }
 
 /// What a reviewer should know: effects of the change on files that it does not touch.
-fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
+fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
     if direction == Direction::ToUpstream || plan.is_empty() {
         return;
     }
     let changed: BTreeMap<&RepoPath, &FilePlan> = plan.files.iter().map(|file| (&file.path, file)).collect();
     let mut warnings = Vec::new();
-    for file in &inventory.files {
+    for file in &model.inventory.files {
         let path = file.path.to_string();
         let mut push = |rule, position: Position, message: String| {
             warnings.push(Warning {
@@ -163,17 +161,16 @@ fn warn(inventory: &Inventory, direction: Direction, plan: &mut Plan) {
         }
     }
     plan.warnings.extend(warnings);
-    plan.warnings.extend(layers(inventory));
+    plan.warnings.extend(layers(model));
     plan.warnings.sort();
     plan.warnings.dedup();
 }
 
 /// What keeps kustomizations from being seen whole.
-fn layers(inventory: &Inventory) -> Vec<Warning> {
-    let graph = Graph::new(inventory);
-    let cycles = graph.cycles();
+fn layers(model: &Model<'_>) -> Vec<Warning> {
+    let cycles = model.graph.cycles();
     let mut warnings = Vec::new();
-    for file in &inventory.files {
+    for file in &model.inventory.files {
         let links = file.found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
         for (number, (link, place)) in links.zip(&file.links).enumerate() {
             let mut push = |rule, message: String| {

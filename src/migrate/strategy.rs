@@ -1,6 +1,6 @@
 //! Which sites are renamed by an overlay, which where they stand, and which stay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::inline::{Decision, decide};
 use super::overlay::{At, Hold, Overlays, Reach};
@@ -8,6 +8,7 @@ use super::{Direction, Why};
 use crate::config::Config;
 use crate::find::{Form, Role, Scope, Site, split};
 use crate::inventory::Inventory;
+use crate::kustomize::Model;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -41,16 +42,11 @@ pub(super) fn settle(
 }
 
 /// The decisions of the roots that build a file, in place of those of its own path.
-pub(super) fn by_roots(
-    inventory: &Inventory,
-    config: &Config,
-    routes: &BTreeMap<RepoPath, Vec<&Routes>>,
-    decisions: &mut [Vec<Decision>],
-) {
-    for (file, decisions) in inventory.files.iter().zip(decisions) {
-        let Some(routes) = routes.get(&file.path) else { continue };
+pub(super) fn by_roots(model: &Model<'_>, decisions: &mut [Vec<Decision>]) {
+    for (file, decisions) in model.inventory.files.iter().zip(decisions) {
+        let Some(routes) = model.routes_of_roots(&file.path) else { continue };
         for (site, decision) in file.found.sites.iter().zip(decisions) {
-            *decision = inline(config, site, routes);
+            *decision = inline(model.config, site, &routes);
         }
     }
 }

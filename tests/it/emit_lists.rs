@@ -6,6 +6,7 @@ use pullthru::config::{Config, Overrides};
 use pullthru::emit::{Images, kustomize};
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::kustomize::Model;
 use regex::Regex;
 
 use crate::golden::{assert_same, copy_tree};
@@ -33,7 +34,7 @@ fn entries(images: &[&str], upstreams: &[&str]) -> Vec<(String, String)> {
     let config = Config::load(None, &overrides).unwrap();
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
     let inventory = inventory::of_text(pod(images).as_bytes(), &finder);
-    let entries = kustomize::entries(&Images::of(&inventory, &config)).unwrap();
+    let entries = kustomize::entries(&Images::of(&Model::new(&inventory, &config))).unwrap();
     entries.into_iter().map(|entry| (entry.name, entry.new_name)).collect()
 }
 

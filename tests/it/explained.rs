@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::kustomize::Model;
 use pullthru::migrate;
 use pullthru::tree::{Repository, WalkOptions};
 
@@ -196,7 +197,7 @@ proptest::proptest! {
         let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
         let plan = |text: &str| {
             let inventory = inventory::of_text(text.as_bytes(), &finder);
-            migrate::plan(&inventory, &config, &migrate::Mode::inline(migrate::Direction::ToCache), |_| true)
+            migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(migrate::Direction::ToCache), |_| true)
         };
         for file in &plan(&text).files {
             let new = migrate::edited(file, &text, &finder);

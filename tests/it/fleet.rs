@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory::{self, Inventory};
+use pullthru::kustomize::Model;
 use pullthru::migrate::{Direction, Proved, prove};
 use pullthru::report::Paint;
 use pullthru::report::migrate::{self as report, MigrationReport};
@@ -45,8 +46,7 @@ impl Migration {
 
     pub(crate) fn prove(&self, direction: Direction) -> Proved {
         prove(
-            &self.inventory(),
-            &self.config,
+            &Model::new(&self.inventory(), &self.config),
             &pullthru::migrate::Mode::inline(direction),
             |_| true,
             &self.repository,

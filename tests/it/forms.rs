@@ -8,6 +8,7 @@ use std::path::Path;
 use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts, Role};
 use pullthru::inventory;
+use pullthru::kustomize::Model;
 use pullthru::migrate::{self, Direction, Why};
 use pullthru::tree::{Repository, WalkOptions};
 
@@ -27,7 +28,8 @@ fn listing(family: &Path) -> String {
     let options =
         WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };
     let inventory = inventory::take(&repository, &[], &options, &finder).unwrap();
-    let plan = migrate::plan(&inventory, &config, &migrate::Mode::inline(Direction::ToCache), |_| true);
+    let plan =
+        migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(Direction::ToCache), |_| true);
 
     let mut lines: Vec<(String, usize, usize, String)> = Vec::new();
     for (file, change) in plan.changes() {

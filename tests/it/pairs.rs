@@ -6,6 +6,7 @@ use std::path::Path;
 use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::kustomize::Model;
 use pullthru::migrate::{self, Direction, Plan};
 use pullthru::tree::{RepoPath, Repository, WalkOptions};
 
@@ -25,7 +26,7 @@ fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
     let repository = Repository::at(directory.path()).unwrap();
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
-    migrate::plan(&inventory, &config, &migrate::Mode::inline(Direction::ToCache), within)
+    migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(Direction::ToCache), within)
 }
 
 /// `path → reference` for what moves, `path stays: reason` for what stays, sorted.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::kustomize::Model;
 use pullthru::pulls::Pulls;
 use pullthru::tree::{RepoPath, Repository, WalkOptions};
 
@@ -22,7 +23,7 @@ fn pulls(root: &std::path::Path, artifacts: bool) -> Pulls {
     let config = Config::load(file.map(|text| ("pullthru.yaml".to_owned(), text)), &overrides).unwrap();
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
-    Pulls::of(&inventory, &config, artifacts)
+    Pulls::of(&Model::new(&inventory, &config), artifacts)
 }
 
 fn printed(pulls: &Pulls) -> String {

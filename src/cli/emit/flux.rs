@@ -13,6 +13,7 @@ use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::{self, Emission, FileChange, Images, Request, markers};
 use crate::find::Form;
 use crate::inventory::{self, Inventory};
+use crate::kustomize::Model;
 use crate::tree::{self, RepoPath, Repository};
 
 /// ImageRepository and ImagePolicy of Flux, one pair an image.
@@ -98,7 +99,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         ));
     }
     let rest = rest(&args.repository, &read)?;
-    let images = images(&read).as_used_in(&Images::of(&rest, &read.config));
+    let images = images(&read).as_used_in(&Images::of(&Model::new(&rest, &read.config)));
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
         images: &images,

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
 use crate::emit::{self, FileChange, Images};
+use crate::kustomize::Model;
 use crate::pulls::Pulls;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
@@ -110,7 +111,7 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
             At::Cache
         }
     };
-    let pulls = Pulls::of(&read.inventory, &read.config, false);
+    let pulls = Pulls::of(&Model::new(&read.inventory, &read.config), false);
     for unknown in &pulls.unknown {
         let place = &unknown.place;
         let position = place.position;
@@ -176,7 +177,7 @@ fn require_registry(config: &Config) -> Result<(), Stop> {
 
 /// What is in use; what cannot be followed is said.
 fn images(read: &ReadRepository) -> Images {
-    let images = Images::of(&read.inventory, &read.config);
+    let images = Images::of(&Model::new(&read.inventory, &read.config));
     for skipped in &images.skipped {
         let position = skipped.position;
         note(&format!(

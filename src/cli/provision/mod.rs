@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use super::{Outcome, RepositoryArgs, Stop};
 use crate::aws::desired::Sources;
 use crate::aws::{Desired, Registry};
+use crate::kustomize::Model;
 use crate::pulls::Pulls;
 use crate::route::{CacheHost, Region};
 
@@ -107,7 +108,7 @@ impl DesiredArgs {
             ));
         };
         let home = Registry { account: host.account.clone(), region: host.region.clone() };
-        let used = Pulls::of(&read.whole(), &read.config, true).prefixes(routes);
+        let used = Pulls::of(&Model::new(&read.whole(), &read.config), true).prefixes(routes);
         let provision = read.config.provision();
         let sources = Sources { provision, routes, credentials: &target.credentials, used: &used };
         let mut regions: Vec<&Region> = vec![&home.region];

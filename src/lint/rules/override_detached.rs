@@ -20,8 +20,8 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut builds = Builds::new(context.inventory, context.graph);
-    for (path, kustomization) in context.graph.kustomizations() {
+    let mut builds = Builds::new(context.model);
+    for (path, kustomization) in context.model.graph.kustomizations() {
         let Some(directory) = path.parent() else { continue };
         // A component sees what those that list it have gathered.
         if kustomization.component || kustomization.images.is_empty() {
@@ -41,7 +41,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         builds.set_entries(&directory, Vec::new());
         let flows = builds.output(&Build { directory: directory.clone(), over: None }, &[]);
         builds.reset(&directory);
-        let layers = context.graph.layers(path);
+        let layers = context.model.graph.layers(path);
         for (index, entry, other) in suspects {
             let matcher = Transformer::new(entry);
             let seen = flows.iter().any(|flow| matcher.matches(&flow.planned));

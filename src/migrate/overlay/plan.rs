@@ -9,8 +9,7 @@ use super::roots::{self, Index};
 use super::{Hold, InPlace, Overlay, Overlays, Reach, Strategy, component, fields, patches, root};
 use crate::config::Config;
 use crate::find::{Form, Role, Site};
-use crate::inventory::Inventory;
-use crate::kustomize::{Builds, Graph};
+use crate::kustomize::{Builds, Graph, Model};
 use crate::migrate::Direction;
 use crate::migrate::inline::decide;
 use crate::route::Routes;
@@ -19,21 +18,20 @@ use crate::tree::RepoPath;
 /// Plans all roots. `within` says which files may change; with `component` what roots have in common is written there;
 /// what is `in_place` is edited in its file.
 pub(in crate::migrate) fn plan<'c>(
-    inventory: &Inventory,
-    config: &'c Config,
+    model: &Model<'c>,
     strategy: Strategy,
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
     in_place: InPlace,
 ) -> Overlays<'c> {
-    let graph = Graph::new(inventory);
-    let builders = roots::builders(inventory, &graph, within, &in_place);
-    let torn = roots::files_of_several_targets(inventory, config);
+    let &Model { inventory, config, ref graph, .. } = model;
+    let builders = roots::builders(model, within, &in_place);
+    let torn = roots::files_of_several_targets(model);
     let index = Index::new(inventory);
-    let mut builds = Builds::new(inventory, &graph).with_in_place(roots::in_place(inventory, &in_place));
-    let above = Above { inventory, config, graph: &graph, builders: &builders };
+    let mut builds = Builds::new(model).with_in_place(roots::in_place(inventory, &in_place));
+    let above = Above { inventory, config, graph, builders: &builders };
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
-    let mut open: VecDeque<Root<'_>> = roots::roots(&graph, &builders, strategy).into();
+    let mut open: VecDeque<Root<'_>> = roots::roots(model, &builders, strategy).into();
     while let Some(mut root) = open.pop_front() {
         let by = root.by();
         if root.shared
@@ -71,9 +69,9 @@ pub(in crate::migrate) fn plan<'c>(
         component::share(directory, &mut all, &mut builds, &above, &mut overlays);
     }
     for rooted in all {
-        rooted.finish(&index, &graph, &builds, config, &mut overlays);
+        rooted.finish(&index, graph, &builds, config, &mut overlays);
     }
-    for named in roots::over_unseen(inventory, &graph, within) {
+    for named in roots::over_unseen(model, within) {
         if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
             overlays.files.extend(root::over_unseen(&named, config, routes, inventory));
         }

@@ -1,21 +1,18 @@
 //! The way back: what overlays added, and nothing else.
 
 use super::{ListChange, Overlay, Overlays, fields, patches};
-use crate::config::Config;
 use crate::find::LinkKind;
 use crate::image::Reference;
-use crate::inventory::Inventory;
-use crate::kustomize::Graph;
+use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
 /// What leads back: entries whose `newName` is the cached name of their own `name` were added by an overlay.
 pub(in crate::migrate) fn reverse<'c>(
-    inventory: &Inventory,
-    config: &'c Config,
+    model: &Model<'c>,
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Overlays<'c> {
-    let graph = Graph::new(inventory);
+    let &Model { inventory, config, ref graph, .. } = model;
     let own = graph.kustomizations().map(|(path, kustomization)| (path, None, &kustomization.images));
     let objects = inventory.files.iter().flat_map(|file| {
         let lists = file.found.builders.iter();

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::{Named, Root};
 use super::{At, InPlace, Reach, Strategy, patches};
-use crate::config::Config;
 use crate::find::{Builder, Form, Holder, ImageEntry, Role, Site, Tool};
 use crate::image::Name;
 use crate::inventory::Inventory;
-use crate::kustomize::{self, Graph, Origin, directories, routes_of_roots};
+use crate::kustomize::{self, Graph, Model, Origin, directories};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -17,12 +16,13 @@ pub(super) type Builders<'i> = BTreeMap<RepoPath, Vec<Named<'i>>>;
 
 /// All roots, lower ones first.
 pub(super) fn roots<'r>(
-    graph: &'r Graph<'r>,
+    model: &'r Model<'_>,
     builders: &'r Builders<'r>,
     strategy: Strategy,
 ) -> Vec<Root<'r>> {
     let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
-    let referred = graph.referred();
+    let Model { graph, .. } = model;
+    let referred = model.referred();
     let mut roots: Vec<Root<'_>> = Vec::new();
     for directory in graph.roots(&named) {
         let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
@@ -45,40 +45,36 @@ pub(super) fn roots<'r>(
 }
 
 /// Files that roots with different registries build.
-pub(super) fn files_of_several_targets(inventory: &Inventory, config: &Config) -> BTreeSet<RepoPath> {
-    if config.targets().len() < 2 {
+pub(super) fn files_of_several_targets(model: &Model<'_>) -> BTreeSet<RepoPath> {
+    if model.config.targets().len() < 2 {
         return BTreeSet::new();
     }
-    let caches = |routes: &Vec<&Routes>| {
+    let caches = |routes: Vec<&Routes>| {
         routes.iter().map(|routes| routes.cache().to_string()).collect::<BTreeSet<String>>().len()
     };
-    let files = routes_of_roots(inventory, config).into_iter();
-    files.filter(|(_, routes)| caches(routes) > 1).map(|(path, _)| path).collect()
+    let several = |path: &&RepoPath| model.routes_of_roots(path).is_some_and(|routes| caches(routes) > 1);
+    model.inventory.files.iter().map(|file| &file.path).filter(several).cloned().collect()
 }
 
 /// Who has each directory built; `within` says which files may change.
 pub(super) fn builders<'i>(
-    inventory: &'i Inventory,
-    graph: &Graph<'_>,
+    model: &Model<'i>,
     within: &impl Fn(&RepoPath) -> bool,
     in_place: &InPlace,
 ) -> Builders<'i> {
-    let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
+    let named = |&(path, builder): &(&'i RepoPath, &'i Builder)| Named {
         path,
         builder,
-        images: images_in_place(inventory, in_place, path, builder),
+        images: images_in_place(model.inventory, in_place, path, builder),
         within: within(path),
     };
-    let all = kustomize::builders(inventory, graph).into_iter();
-    all.map(|(directory, builders)| (directory, builders.into_iter().map(named).collect())).collect()
+    let all = model.deployers.iter();
+    all.map(|(directory, deployers)| (directory.clone(), deployers.iter().map(named).collect())).collect()
 }
 
 /// Objects that lay images over something that is not in the repository.
-pub(super) fn over_unseen<'i>(
-    inventory: &'i Inventory,
-    graph: &Graph<'_>,
-    within: &impl Fn(&RepoPath) -> bool,
-) -> Vec<Named<'i>> {
+pub(super) fn over_unseen<'i>(model: &Model<'i>, within: &impl Fn(&RepoPath) -> bool) -> Vec<Named<'i>> {
+    let Model { inventory, graph, .. } = model;
     let files = inventory.files.iter();
     let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
     let unseen = all.filter(|(_, builder)| {

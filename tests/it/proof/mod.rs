@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts, LinkKind};
 use pullthru::inventory;
-use pullthru::kustomize::Graph;
+use pullthru::kustomize::Model;
 use pullthru::tree::{RepoPath, Repository, WalkOptions};
 
 use crate::golden::copy_of;
@@ -83,7 +83,7 @@ impl Proof {
         let options = WalkOptions { hidden: true, gitignore: false, ..WalkOptions::default() };
         let hosts = Hosts::new(&self.config.upstream_hosts(), &self.config.cache_hosts()).unwrap();
         let inventory = inventory::take(&repository, &[], &options, &Finder::new(hosts)).unwrap();
-        let roots = Graph::new(&inventory).roots(&BTreeSet::new());
+        let roots = Model::new(&inventory, &self.config).graph.roots(&BTreeSet::new());
         roots.iter().map(|root| repository.absolute(root)).collect()
     }
 
