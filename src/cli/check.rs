@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::migrate::{Strategy, refuse_dirty, write};
+use super::migrate::{Strategy, write};
 use super::repository::ReadRepository;
-use super::{Outcome, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
 use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, mend};
-use crate::migrate::{self, Direction, Mode, prove};
-use crate::report::check::{self as report, CheckReport};
+use crate::migrate::{self, Direction, Mode, Written, prove};
+use crate::report::check::{self as report, CheckReport, Fixes};
 use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
@@ -58,9 +58,8 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Strategy::Auto, help_heading = "Fixes")]
     strategy: Strategy,
 
-    /// With --fix: change files that have uncommitted changes
-    #[arg(long, requires = "fix", help_heading = "Fixes")]
-    allow_dirty: bool,
+    #[command(flatten)]
+    protect: ProtectArgs,
 
     /// Known findings, which are not reported
     #[arg(long, value_name = "FILE", help_heading = "Silence")]
@@ -145,11 +144,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         return run.write_baseline(out);
     }
     let mut outcome = if run.read.inventory.has_failures() { Outcome::Failure } else { Outcome::Clean };
-    let mut fixed = 0;
+    let mut fixes = Fixes::default();
     if args.fix {
         let before = run.bypassing();
-        let (mended, changed) = run.mend(out)?;
-        outcome = outcome.max(mended);
+        let (changed, failed) = run.mend(out)?;
+        if !failed.is_empty() {
+            outcome = outcome.max(Outcome::Failure);
+        }
         if args.diff {
             let left = run.checked.findings.len() - mend::mendable(&run.checked, args.safety());
             if left > 0 {
@@ -161,10 +162,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         if changed {
             // What is there now is what counts.
             run = Run::new(args, baseline.as_ref())?;
-            fixed = before.saturating_sub(run.bypassing());
+            fixes.fixed = before.saturating_sub(run.bypassing());
         }
+        mend::say_failed(&mut run.checked, &failed);
+        fixes.failed = failed.len();
     }
-    let report = CheckReport::new(&run.checked, fixed, &run.texts());
+    let report = CheckReport::new(&run.checked, fixes, &run.texts());
     let told = Told {
         report: &report,
         prefix: &run.prefix(),
@@ -308,33 +311,39 @@ impl<'a> Run<'a> {
         self.checked.findings.iter().filter(|finding| finding.rule == RuleId::BypassesCache).count()
     }
 
-    /// Has the plan of a migration carried out, or shown; tells whether anything changes.
-    fn mend(&self, out: &mut dyn Write) -> Result<(Outcome, bool), Stop> {
+    /// Has the plan of a migration carried out, or shown. Tells whether anything changes, and which files could not, with
+    /// the reason.
+    fn mend(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), Stop> {
         let safety = self.args.safety();
         if mend::mendable(&self.checked, safety) == 0 {
-            return Ok((Outcome::Clean, false));
+            return Ok((false, BTreeMap::new()));
         }
         let inventory = mend::held_back(self.read.whole(), &self.checked, safety);
         let strategy: migrate::Strategy = self.args.strategy.into();
         let mode = Mode { direction: Direction::ToCache, strategy, component: None };
         let within = |path: &RepoPath| self.read.is_named(path);
         let (repository, config) = (&self.read.repository, &self.read.config);
-        let proved = prove(&Model::new(&inventory, config), &mode, within, repository, &self.finder);
-        for error in &proved.errors {
-            note(&format!("error: {error}"));
-        }
-        let mut outcome = if proved.errors.is_empty() { Outcome::Clean } else { Outcome::Failure };
+        let model = Model::new(&inventory, config);
+        let mut proved = prove(&model, &mode, within, repository, &self.finder);
+        let mut written = Written::default();
         if self.args.diff {
             diffs::diff(&proved.files, out, Paint::for_stdout())?;
         } else if !proved.files.is_empty() {
-            if !self.args.allow_dirty {
-                refuse_dirty(repository, &proved)?;
+            let submodules =
+                self.args.protect.check(repository, proved.files.iter().map(|file| &file.path))?;
+            if !submodules.is_empty() {
+                let within =
+                    |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
+                proved = prove(&model, &mode, within, repository, &self.finder);
             }
-            if !write(repository, &proved) {
-                outcome = Outcome::Failure;
-            }
+            written = write(repository, &proved);
         }
-        Ok((outcome, !proved.files.is_empty()))
+        for error in &proved.errors {
+            note(&format!("error: {error}"));
+        }
+        let unprepared = proved.errors.iter().map(|error| (error.path().clone(), error.to_string()));
+        let unwritten = written.failed.iter().map(|(path, error)| (path.clone(), error.to_string()));
+        Ok((!proved.files.is_empty(), unprepared.chain(unwritten).collect()))
     }
 
     fn write_baseline(&self, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -381,9 +390,14 @@ fn decides(checked: &Checked) -> bool {
 }
 
 fn write_file(path: &Path, text: &[u8]) -> Result<(), Stop> {
-    fs::write(path, text).map_err(|error| {
-        Stop::Output(std::io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display())))
-    })
+    match fs::write(path, text) {
+        // It is a pipe, whose reader has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| {
+            let message = format!("cannot write `{}`: {error}", path.display());
+            Stop::Output(std::io::Error::new(error.kind(), message))
+        }),
+    }
 }
 
 /// The page that GitHub shows of a run, behind what other steps wrote.

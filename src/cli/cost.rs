@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             "`--pulls-gb` costs nothing without `--nat` or `--endpoints`: pulls within a Region are free";
         return Err(Stop::usage(message, "say how nodes reach ECR, or leave it out"));
     }
-    let (_, config) = args.repository.open()?;
+    let (_, config, _) = args.repository.open()?;
     let provisioned = Provisioned::of(&config);
     let options = options(args, provisioned);
     if args.rescans > 0 && options.scanning == Scanning::Basic {

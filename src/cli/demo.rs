@@ -23,12 +23,12 @@ pub(super) struct Args {
 const STEPS: [(&str, &[&str]); 7] = [
     (
         "The cache: an account, a Region, and the upstreams that the repository uses.",
-        &["init", "--account", ACCOUNT, "--region", REGION],
+        &["init", "--allow-no-vcs", "--account", ACCOUNT, "--region", REGION],
     ),
     ("What do the applications pull, and where would it come from?", &["scan", "apps"]),
     (
-        "Behind the cache, by the smallest change that does it (without --write: the diff).",
-        &["migrate", "--write"],
+        "Behind the cache, by the smallest change that does it (without --write: the diff; this copy is not in Git).",
+        &["migrate", "--write", "--allow-no-vcs"],
     ),
     ("Does anything still bypass it? For a hook, and for pull requests.", &["check"]),
     ("Does everything resolve? The cache is empty, and ECR imports nothing by digest.", &["verify"]),

@@ -124,7 +124,7 @@ mod with_aws {
             allow_import: args.allow_import,
             registries: args.registries.settings(),
         };
-        let (repository, config) = args.repository.open()?;
+        let (repository, config, _) = args.repository.open()?;
         let target = target(&config, args.target.as_deref())?;
         let configured = target.routes.as_ref();
         let Some(text) = &args.image else {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::Parser;
 
-use super::{Outcome, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
 use crate::inventory::{self, Inventory};
@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Replace a pullthru.yaml that exists
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    protect: ProtectArgs,
 }
 
 /// Hosts that people pull from and ECR cannot cache: looked for, so that the proposal can say so.
@@ -38,8 +41,7 @@ const NOT_CACHEABLE: &[&str] =
     &["gcr.io", "pkg.dev", "mcr.microsoft.com", "nvcr.io", "docker.elastic.co", "lscr.io"];
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let start = args.repository.paths.first().cloned().unwrap_or_else(|| ".".into());
-    let repository = args.repository.discover(&start)?;
+    let (repository, _) = args.repository.locate()?;
     let existing = FILE_NAMES.iter().find(|name| repository.root.join(name).exists());
     if let (Some(name), false, false) = (existing, args.force, args.dry_run) {
         return Err(Stop::usage(
@@ -66,6 +68,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         out.write_all(text.as_bytes())?;
         return Ok(Outcome::Clean);
     }
+    // `--force` says that the file may go; whether its earlier version can come back is another question.
+    args.protect.check(&repository, [])?;
     let name = existing.copied().unwrap_or(FILE_NAMES[0]);
     let path = RepoPath::new(name).unwrap_or_else(RepoPath::root);
     if let Err(error) = tree::create(&repository, &path, text.as_bytes(), args.force) {

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
-use super::{Outcome, RepositoryArgs, Stop, note, repository};
+use super::repository::Scope;
+use super::stream::Stream;
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, repository};
 use crate::inventory;
 use crate::kustomize::Model;
-use crate::migrate::{self, Direction, Mode, Proved, prove};
+use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::Paint;
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::tree::{self, RepoPath, Repository};
@@ -49,9 +51,8 @@ pub(super) struct Args {
     #[arg(long)]
     exit_code: bool,
 
-    /// Change files that have uncommitted changes
-    #[arg(long)]
-    allow_dirty: bool,
+    #[command(flatten)]
+    protect: ProtectArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -103,7 +104,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     if args.repository.is_stdin() {
         return Err(Stop::usage("`migrate` rewrites files, and `-` is none", "name files or directories"));
     }
-    let (repository, config) = args.repository.open()?;
+    let (repository, config, scope) = args.repository.open()?;
     if !config.has_registry() {
         return Err(Stop::usage(
             "no registry is configured",
@@ -117,8 +118,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let finder = repository::finder(&config)?;
     let options = args.repository.walk_options(&config);
     let mut whole = inventory::take(&repository, &[], &options, &finder)?;
-    let named = args.repository.within(&repository);
-    if !args.repository.paths.is_empty() {
+    if scope != Scope::Whole {
         // Files that the walk passes over (hidden, ignored) count when they are named.
         let more = inventory::take(&repository, &args.repository.paths, &options, &finder)?;
         whole.add(more);
@@ -126,30 +126,33 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
         note(&format!("error: `{path}`: {what}"));
     }
-    let within = |path: &RepoPath| named.is_empty() || named.iter().any(|named| path.is_within(named));
+    let within = |path: &RepoPath| scope.holds(path);
     let model = Model::new(&whole, &config);
-    let proved = prove(&model, &mode, within, &repository, &finder);
-    let written = args.write && !proved.files.is_empty();
-    if written && !args.allow_dirty {
-        refuse_dirty(&repository, &proved)?;
+    let mut proved = prove(&model, &mode, within, &repository, &finder);
+    let mut written = None;
+    if args.write && !proved.files.is_empty() {
+        let submodules = args.protect.check(&repository, proved.files.iter().map(|file| &file.path))?;
+        if !submodules.is_empty() {
+            let within = |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
+            proved = prove(&model, &mode, within, &repository, &finder);
+        }
+        written = Some(write(&repository, &proved));
     }
-    let mut outcome =
-        if whole.has_failures() || !proved.errors.is_empty() { Outcome::Failure } else { Outcome::Clean };
-    if written && !write(&repository, &proved) {
-        outcome = Outcome::Failure;
-    }
+    let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
+    let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
     for error in &proved.errors {
         note(&format!("error: {error}"));
     }
-    let report = MigrationReport::new(&proved, written);
+    let report = MigrationReport::new(&proved, written.as_ref());
     match args.format {
         Format::Json => report::json(&report, out)?,
         Format::Human => {
-            if !written {
+            if written.is_none() {
                 report::diff(&proved.files, out, Paint::for_stdout())?;
                 out.flush()?;
             }
-            report::summary(&report, &mut std::io::stderr().lock(), Paint::never())?;
+            let mut err = Stream::new(std::io::stderr().lock());
+            report::summary(&report, &mut err, Paint::never())?;
         }
     }
     if args.exit_code && !report.changes.is_empty() {
@@ -158,36 +161,19 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(outcome)
 }
 
-pub(super) fn refuse_dirty(repository: &Repository, proved: &Proved) -> Result<(), Stop> {
-    let paths: Vec<RepoPath> = proved.files.iter().map(|file| file.path.clone()).collect();
-    let dirty = tree::dirty_files(repository, &paths)?;
-    let names: Vec<String> =
-        dirty.modified.iter().chain(&dirty.untracked).map(|path| format!("`{path}`")).collect();
-    match names.as_slice() {
-        [] => Ok(()),
-        [first, rest @ ..] => {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            Err(Stop::usage(
-                format!("{first}{more} would change and has uncommitted changes; nothing was written"),
-                "commit or stash first, or give `--allow-dirty`",
-            ))
-        }
-    }
-}
-
-/// True when every file was written.
-pub(super) fn write(repository: &Repository, proved: &Proved) -> bool {
+/// Writes the files of a plan; what fails is said.
+pub(super) fn write(repository: &Repository, proved: &Proved) -> Written {
     let directories: std::collections::BTreeSet<RepoPath> =
         proved.files.iter().filter_map(|file| file.path.parent()).collect();
     if let Err(error) = tree::sweep(repository, &directories) {
         note(&format!("error: cannot remove temporary files of an earlier run: {error}"));
     }
-    let mut all = true;
-    for file in &proved.files {
-        if let Err(error) = file.write(repository) {
-            all = false;
-            note(&format!("error: {error}"));
-        }
+    let written = Written::of(&proved.files, repository);
+    for error in written.failed.values() {
+        note(&format!("error: {error}"));
     }
-    all
+    for warning in &written.warnings {
+        note(&format!("warning: {warning}"));
+    }
+    written
 }

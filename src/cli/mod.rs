@@ -10,11 +10,13 @@ mod emit;
 mod explain;
 mod init;
 mod migrate;
+mod protect;
 mod provision;
 mod registries;
 mod report;
 mod repository;
 mod scan;
+mod stream;
 mod verify;
 mod warm;
 
@@ -23,7 +25,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use protect::ProtectArgs;
 use repository::RepositoryArgs;
+use stream::Stream;
+
+use crate::tree::TreeError;
 
 /// Move a GitOps repository's container images behind Amazon ECR pull through cache.
 ///
@@ -95,7 +101,7 @@ enum Stop {
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS fails like this"))]
     Aws { message: String, help: String },
     #[error("{0}")]
-    Tree(#[from] crate::tree::TreeError),
+    Tree(#[from] TreeError),
     #[error("{0}")]
     Output(#[from] io::Error),
 }
@@ -108,7 +114,7 @@ impl Stop {
     fn code(&self) -> u8 {
         match self {
             Stop::Config(_) | Stop::Usage { .. } => 2,
-            Stop::Tree(crate::tree::TreeError::Revision { .. } | crate::tree::TreeError::Pattern { .. }) => 2,
+            Stop::Tree(TreeError::Root { .. } | TreeError::Revision { .. } | TreeError::Pattern { .. }) => 2,
             Stop::Aws { .. } | Stop::Tree(_) | Stop::Output(_) => 3,
         }
     }
@@ -117,37 +123,47 @@ impl Stop {
 /// Parses the arguments of the process, runs, and reports.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = BufWriter::new(io::stdout().lock());
-    let result = match cli.command {
-        Command::Scan(args) => scan::run(&args, &mut out),
-        Command::Check(args) => check::run(&args, &mut out),
-        Command::Explain(args) => explain::run(&args, &mut out),
-        Command::Migrate(args) => migrate::run(&args, &mut out),
-        Command::Emit(args) => emit::run(&args, &mut out),
-        Command::Verify(args) => verify::run(&args, &mut out),
-        Command::Warm(args) => warm::run(&args, &mut out),
-        Command::Provision(args) => provision::run(&args, &mut out),
-        Command::Cost(args) => cost::run(&args, &mut out),
-        Command::Doctor(args) => doctor::run(&args, &mut out),
-        Command::Report(args) => report::run(&args, &mut out),
-        #[cfg(feature = "demo")]
-        Command::Demo(args) => demo::run(&args, &mut out),
-        Command::Init(args) => init::run(&args, &mut out),
-    };
-    let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));
-    match result {
-        Ok(outcome) => ExitCode::from(outcome as u8),
-        // A reader that has seen enough (`| head`) is no failure.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+    let mut out = Stream::new(BufWriter::new(io::stdout().lock()));
+    let result = run(cli.command, &mut out);
+    let printed = out.finish();
+    let code = match result {
+        Ok(outcome) => outcome as u8,
         Err(stop) => {
             let code = stop.code();
             note(&format!("{:?}", miette::Report::new(stop)));
-            ExitCode::from(code)
+            code
+        }
+    };
+    match printed {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => {
+            note(&format!("error: cannot write to standard output: {error}"));
+            ExitCode::from(if code <= Outcome::Findings as u8 { Outcome::Failure as u8 } else { code })
         }
     }
 }
 
-/// One line on standard error; a closed one is nobody's problem.
+fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    match command {
+        Command::Scan(args) => scan::run(&args, out),
+        Command::Check(args) => check::run(&args, out),
+        Command::Explain(args) => explain::run(&args, out),
+        Command::Migrate(args) => migrate::run(&args, out),
+        Command::Emit(args) => emit::run(&args, out),
+        Command::Verify(args) => verify::run(&args, out),
+        Command::Warm(args) => warm::run(&args, out),
+        Command::Provision(args) => provision::run(&args, out),
+        Command::Cost(args) => cost::run(&args, out),
+        Command::Doctor(args) => doctor::run(&args, out),
+        Command::Report(args) => report::run(&args, out),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(&args, out),
+        Command::Init(args) => init::run(&args, out),
+    }
+}
+
+/// One line on standard error.
 fn note(text: &str) {
+    // A reader that has closed it is no failure.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

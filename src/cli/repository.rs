@@ -14,7 +14,7 @@ use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
 use crate::migrate::{Direction, Mode, Plan, plan};
 use crate::route;
-use crate::tree::{RepoPath, Repository, Shard, WalkOptions, changed_since};
+use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
 
 #[derive(Debug, Args)]
 pub(super) struct RepositoryArgs {
@@ -22,8 +22,8 @@ pub(super) struct RepositoryArgs {
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
-    /// Root of the repository. Default: the nearest directory above that holds pullthru.yaml
-    /// or .git, else the current one
+    /// Root of the repository. Default: the nearest directory above the paths (or the current one) that holds
+    /// pullthru.yaml or .git, else the named directory, else the current one
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     root: Option<PathBuf>,
 
@@ -76,6 +76,21 @@ pub(super) struct RepositoryArgs {
     threads: Option<NonZero<usize>>,
 }
 
+/// What of a repository a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Whole,
+    /// These files, and everything below these directories; none where there are none.
+    Named(BTreeSet<RepoPath>),
+}
+
+impl Scope {
+    pub(super) fn holds(&self, path: &RepoPath) -> bool {
+        let Scope::Named(named) = self else { return true };
+        std::iter::successors(Some(path.clone()), RepoPath::parent).any(|path| named.contains(&path))
+    }
+}
+
 /// A repository that was read.
 pub(super) struct ReadRepository {
     pub(super) repository: Repository,
@@ -84,8 +99,7 @@ pub(super) struct ReadRepository {
     pub(super) inventory: Inventory,
     /// The rest of the repository, where it decides about what was asked for.
     context: Inventory,
-    /// `None` for all of it.
-    named: Option<BTreeSet<RepoPath>>,
+    scope: Scope,
     /// Only files of this part were asked for.
     shard: Option<Shard>,
 }
@@ -100,9 +114,7 @@ impl ReadRepository {
 
     /// Was this file asked for?
     pub(super) fn is_named(&self, path: &RepoPath) -> bool {
-        let above = || std::iter::successors(Some(path.clone()), RepoPath::parent);
-        self.named.as_ref().is_none_or(|named| above().any(|path| named.contains(&path)))
-            && self.shard.is_none_or(|shard| shard.holds(path.as_str()))
+        self.scope.holds(path) && self.shard.is_none_or(|shard| shard.holds(path.as_str()))
     }
 
     /// Does a file among those that were asked for override images of others?
@@ -113,7 +125,7 @@ impl ReadRepository {
 
     /// Was all of it asked for?
     pub(super) fn is_whole(&self) -> bool {
-        self.named.is_none() && self.shard.is_none()
+        self.scope == Scope::Whole && self.shard.is_none()
     }
 
     /// What a migration would do with what was asked for.
@@ -137,31 +149,38 @@ fn has_matcher(inventory: &Inventory) -> bool {
 }
 
 impl RepositoryArgs {
-    /// Finds the repository and its configuration.
-    pub(super) fn open(&self) -> Result<(Repository, Config), Stop> {
-        let start = self.paths.iter().find(|path| !is_stdin(path)).map_or(Path::new("."), PathBuf::as_path);
-        if !start.exists() {
-            let message = format!("`{}` does not exist", start.display());
-            return Err(Stop::usage(message, "name a file or directory of the repository"));
-        }
-        let repository = self.discover(start)?;
+    /// Finds the repository, its configuration, and what of it the paths name.
+    ///
+    /// # Errors
+    /// A path that is not inside the repository, or not there, before anything is read.
+    pub(super) fn open(&self) -> Result<(Repository, Config, Scope), Stop> {
+        let (repository, scope) = self.locate()?;
         let file = self.config_file(&repository)?;
         let config = Config::load(file, &self.overrides())?;
-        Ok((repository, config))
+        Ok((repository, config, scope))
     }
 
-    /// The repository that holds `start`, or the one that `--root` names.
-    pub(super) fn discover(&self, start: &Path) -> Result<Repository, Stop> {
-        if let Some(root) = &self.root {
-            return Ok(Repository::at(root)?);
+    /// The repository that holds the paths, or the one that `--root` names, and what of it the paths name.
+    pub(super) fn locate(&self) -> Result<(Repository, Scope), Stop> {
+        let root = match &self.root {
+            Some(root) => Some(Repository::at(root)?),
+            None if self.paths.is_empty() || self.is_stdin() => Some(Repository::discover(Path::new("."))?),
+            None => None,
+        };
+        if let (Some(root), true) = (&root, self.is_stdin()) {
+            return Ok((root.clone(), Scope::Whole));
         }
-        let found = Repository::discover(start)?;
-        let marked = FILE_NAMES.iter().chain(&[".git"]).any(|name| found.root.join(name).exists());
-        let here = Repository::at(".")?;
-        // Nothing marks a root: then it is where the command was given, so that what kustomize joins with the
-        // named paths is seen too.
-        let below = start.canonicalize().is_ok_and(|start| start.starts_with(&here.root));
-        Ok(if !marked && below { here } else { found })
+        if self.paths.iter().any(|path| is_stdin(path)) {
+            return Err(Stop::usage(
+                "`-` is standard input, and cannot be read beside files",
+                "run once for each",
+            ));
+        }
+        match tree::locate(&self.paths, root.as_ref()) {
+            Ok((repository, places)) if places.is_empty() => Ok((repository, Scope::Whole)),
+            Ok((repository, places)) => Ok((repository, Scope::Named(places.into_iter().collect()))),
+            Err(error) => Err(Stop::usage(error.to_string(), error.help())),
+        }
     }
 
     /// The flags that lie over the configuration file.
@@ -221,7 +240,7 @@ impl RepositoryArgs {
         if shard.is_some() && self.is_stdin() {
             return Err(Stop::usage("standard input has no parts", "leave `--shard` out"));
         }
-        let (repository, config) = self.open()?;
+        let (repository, config, scope) = self.open()?;
         let finder = finder(&config)?;
         let inventory = if self.is_stdin() {
             let mut text = Vec::new();
@@ -231,16 +250,17 @@ impl RepositoryArgs {
             let options = WalkOptions { shard, ..self.walk_options(&config) };
             inventory::take(&repository, &self.paths, &options, &finder)?
         };
-        let named: BTreeSet<RepoPath> = self.within(&repository).into_iter().collect();
         let mut context = Inventory::default();
         let named_decide = self.paths.iter().any(|path| path.is_dir()) || has_matcher(&inventory);
-        if !named.is_empty() && named_decide || shard.is_some() && !inventory.files.is_empty() {
+        let part = scope != Scope::Whole || self.is_stdin();
+        if part && named_decide || shard.is_some() && !inventory.files.is_empty() {
             // What kustomize joins with the named files decides about them too.
             context = inventory::take(&repository, &[], &self.walk_options(&config), &finder)?;
         }
         note_failures(&inventory);
-        let named = Some(named).filter(|named| !named.is_empty());
-        Ok(ReadRepository { repository, config, inventory, context, named, shard })
+        let scope =
+            if self.is_stdin() { Scope::Named(RepoPath::new("-").into_iter().collect()) } else { scope };
+        Ok(ReadRepository { repository, config, inventory, context, scope, shard })
     }
 
     /// What `check` is about: the paths, and of those only what changed since a revision. Standard input's text comes
@@ -249,26 +269,21 @@ impl RepositoryArgs {
         &self,
         since: Option<&str>,
     ) -> Result<(ReadRepository, Finder, String), Stop> {
-        let (repository, config) = self.open()?;
+        let (repository, config, mut scope) = self.open()?;
         let finder = checking(&config)?;
         let options = self.walk_options(&config);
         let mut text = String::new();
-        let mut named: Option<BTreeSet<RepoPath>> =
-            Some(self.within(&repository).into_iter().collect()).filter(|_| !self.paths.is_empty());
         let inventory = if self.is_stdin() {
             let mut bytes = Vec::new();
             io::stdin().lock().read_to_end(&mut bytes)?;
-            named = None;
             let inventory = inventory::of_text(&bytes, &finder);
             text = String::from_utf8_lossy(&bytes).into_owned();
             inventory
         } else if let Some(since) = since {
             let mut changed = changed_since(&repository, since)?;
-            let within =
-                |path: &RepoPath| named.as_ref().is_none_or(|named| named.iter().any(|n| path.is_within(n)));
-            changed.retain(within);
+            changed.retain(|path| scope.holds(path));
             let paths: Vec<PathBuf> = changed.iter().map(|path| repository.absolute(path)).collect();
-            named = Some(changed.into_iter().collect());
+            scope = Scope::Named(changed.into_iter().collect());
             match paths.as_slice() {
                 // No path means all of them.
                 [] => Inventory::default(),
@@ -276,7 +291,7 @@ impl RepositoryArgs {
             }
         } else {
             let mut inventory = inventory::take(&repository, &self.paths, &options, &finder)?;
-            if named.is_none() {
+            if scope == Scope::Whole {
                 let updaters = UPDATERS.iter().map(|name| repository.root.join(name));
                 let updaters: Vec<PathBuf> = updaters.filter(|path| path.is_file()).collect();
                 if !updaters.is_empty() {
@@ -287,7 +302,7 @@ impl RepositoryArgs {
         };
         note_failures(&inventory);
         let context = Inventory::default();
-        Ok((ReadRepository { repository, config, inventory, context, named, shard: None }, finder, text))
+        Ok((ReadRepository { repository, config, inventory, context, scope, shard: None }, finder, text))
     }
 
     /// Reads the rest of the repository, too.
@@ -298,11 +313,6 @@ impl RepositoryArgs {
 
     pub(super) fn is_stdin(&self) -> bool {
         matches!(self.paths.as_slice(), [path] if is_stdin(path))
-    }
-
-    /// The paths given, relative to the repository; empty for all of it.
-    pub(super) fn within(&self, repository: &Repository) -> Vec<RepoPath> {
-        self.paths.iter().filter_map(|path| repository.relative(path)).collect()
     }
 }
 

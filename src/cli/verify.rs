@@ -158,7 +158,7 @@ struct Seen {
     unlocked: usize,
     /// The worst of all.
     outcome: Outcome,
-    /// Nobody reads any more, or the disk is full.
+    /// Why a row could not be printed.
     broken: Option<std::io::Error>,
 }
 
@@ -183,7 +183,7 @@ pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<
         let pulls = Pulls::of(&Model::new(&read.inventory, &read.config), read.config.artifacts());
         return Ok((pulls, read.inventory.has_failures()));
     };
-    let (_, config) = repository.open()?;
+    let (_, config, _) = repository.open()?;
     let mut text = String::new();
     let name = if list == Path::new("-") {
         std::io::stdin().lock().read_to_string(&mut text)?;

@@ -157,7 +157,7 @@ fn require_cache(pulls: &[Pull]) -> Result<(), Stop> {
 
 /// The policies of the repository's files.
 fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Left>), Stop> {
-    let (repository, config) = args.repository.open()?;
+    let (repository, config, _) = args.repository.open()?;
     let options = args.repository.walk_options(&config);
     let group = memchr::memmem::Finder::new("image.toolkit.fluxcd.io");
     let walked = tree::walk(&repository, &args.repository.paths, &options, |file| {

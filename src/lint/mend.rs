@@ -3,12 +3,13 @@
 //! The plan is that of `pullthru migrate`. What it is to leave alone (silenced findings, fixes that nobody asked
 //! for) is marked in the inventory as its owner would mark it in the file, so that pairs and overlays heed it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checked, Finding, Safety};
 use crate::config::RuleId;
 use crate::find::Obstacle;
 use crate::inventory::Inventory;
+use crate::tree::RepoPath;
 
 /// The inventory, where every reference is held back that is not to be mended.
 pub fn held_back(mut inventory: Inventory, checked: &Checked, safety: Safety) -> Inventory {
@@ -34,4 +35,15 @@ pub fn held_back(mut inventory: Inventory, checked: &Checked, safety: Safety) ->
 pub fn mendable(checked: &Checked, safety: Safety) -> usize {
     let fixes = checked.findings.iter().filter_map(|finding| finding.fix.as_ref());
     fixes.filter(|fix| fix.safety <= safety).count()
+}
+
+/// Puts the reason into the findings whose files could not be changed, in place of the command that would.
+pub fn say_failed(checked: &mut Checked, failed: &BTreeMap<RepoPath, String>) {
+    for finding in &mut checked.findings {
+        let Some(fix) = &finding.fix else { continue };
+        let files = if fix.by.is_empty() { std::slice::from_ref(&finding.path) } else { &fix.by };
+        if let Some(reason) = files.iter().find_map(|file| failed.get(file)) {
+            finding.next = format!("not fixed: {reason}");
+        }
+    }
 }

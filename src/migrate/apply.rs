@@ -37,6 +37,38 @@ impl Prepared {
     }
 }
 
+/// What became of files that were to be written.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub done: BTreeSet<RepoPath>,
+    /// Files that are as they were, and why.
+    pub failed: BTreeMap<RepoPath, WriteError>,
+    /// Of files that are written: what may still go wrong with them.
+    pub warnings: Vec<WriteError>,
+}
+
+impl Written {
+    /// Writes each file. One that fails keeps no other from being written.
+    pub fn of(files: &[Prepared], repository: &Repository) -> Written {
+        let mut written = Written::default();
+        for file in files {
+            match file.write(repository) {
+                Ok(()) => _ = written.done.insert(file.path.clone()),
+                Err(warning @ WriteError::NotFlushed { .. }) => {
+                    written.done.insert(file.path.clone());
+                    written.warnings.push(warning);
+                }
+                Err(error) => _ = written.failed.insert(file.path.clone(), error),
+            }
+        }
+        written
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.warnings.is_empty()
+    }
+}
+
 /// Why a planned file is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {

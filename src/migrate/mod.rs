@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use apply::{PrepareError, Prepared, Proved, edited, prepare, prove};
+pub use apply::{PrepareError, Prepared, Proved, Written, edited, prepare, prove};
 
 pub use overlay::Overlay;
 pub use plan::plan;

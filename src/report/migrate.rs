@@ -1,6 +1,6 @@
 //! A migration as a diff, a summary and JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -8,7 +8,8 @@ use similar::TextDiff;
 
 use super::{Paint, count};
 use crate::find::Form;
-use crate::migrate::{Prepared, Proved, Warning};
+use crate::migrate::{Prepared, Proved, Warning, Written};
+use crate::tree::RepoPath;
 
 /// `pullthru/migration/v1`: what changes, what stays, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
@@ -16,8 +17,10 @@ use crate::migrate::{Prepared, Proved, Warning};
 pub struct MigrationReport {
     /// Always `pullthru/migration/v1`.
     pub schema: &'static str,
-    /// True when the files were written.
+    /// True when all files were written.
     pub written: bool,
+    /// Each file that changes, by path.
+    pub files: Vec<FileRow>,
     pub changes: Vec<ChangeRow>,
     /// References that stay as they are written, and that kustomizations rename when they are built.
     pub reached: Vec<ReachedRow>,
@@ -25,6 +28,28 @@ pub struct MigrationReport {
     pub warnings: Vec<Warning>,
     /// Files that were to change and could not, with the reason.
     pub errors: Vec<String>,
+}
+
+/// What becomes of one file.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileRow {
+    pub path: String,
+    pub state: FileState,
+    /// Why it was not written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// `--write` was not given.
+    Planned,
+    Written,
+    /// It is as it was.
+    Failed,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +64,8 @@ pub struct ChangeRow {
     pub strategy: &'static str,
     /// Why this strategy, in words.
     pub because: &'static str,
+    /// Whether its file was written.
+    pub written: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -68,7 +95,23 @@ pub struct LeftRow {
 }
 
 impl MigrationReport {
-    pub fn new(proved: &Proved, written: bool) -> MigrationReport {
+    /// `written` is what became of the files; `None` where they were not to be written.
+    pub fn new(proved: &Proved, written: Option<&Written>) -> MigrationReport {
+        let is_done = |path: &RepoPath| written.is_some_and(|written| written.done.contains(path));
+        let failed = |path: &RepoPath| written.and_then(|written| written.failed.get(path));
+        let files = proved.files.iter().map(|file| FileRow {
+            path: file.path.to_string(),
+            state: match written {
+                None => FileState::Planned,
+                Some(_) if is_done(&file.path) => FileState::Written,
+                Some(_) => FileState::Failed,
+            },
+            error: failed(&file.path).map(ToString::to_string),
+        });
+        let mut errors: Vec<String> = proved.errors.iter().map(ToString::to_string).collect();
+        if let Some(written) = written {
+            errors.extend(written.failed.values().chain(&written.warnings).map(ToString::to_string));
+        }
         let mut changes: Vec<ChangeRow> = proved
             .plan
             .changes()
@@ -81,6 +124,7 @@ impl MigrationReport {
                 to: change.to.clone(),
                 strategy: "inline",
                 because: change.because.explain(),
+                written: is_done(&file.path),
             })
             .collect();
         for overlay in &proved.plan.overlays {
@@ -93,6 +137,7 @@ impl MigrationReport {
                 to: to.clone(),
                 strategy: "overlay",
                 because: "this kustomization builds it",
+                written: is_done(&overlay.path),
             }));
         }
         let reached = proved.plan.reached.iter().map(|reached| ReachedRow {
@@ -116,12 +161,13 @@ impl MigrationReport {
         });
         MigrationReport {
             schema: "pullthru/migration/v1",
-            written,
+            written: written.is_some_and(|written| written.failed.is_empty()),
+            files: files.collect(),
             changes,
             reached: reached.collect(),
             left: left.collect(),
             warnings: proved.plan.warnings.clone(),
-            errors: proved.errors.iter().map(ToString::to_string).collect(),
+            errors,
         }
     }
 }
@@ -161,18 +207,28 @@ pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result
 
 /// What changed, what stays with which reason, and the warnings.
 pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    let files = report.changes.iter().map(|row| &row.path).collect::<std::collections::BTreeSet<_>>().len();
-    let verb = if report.written { "rewritten" } else { "to rewrite" };
-    writeln!(
-        out,
-        "{}",
-        paint.bold(&format!(
-            "{} {verb} in {}",
-            count(report.changes.len(), "reference"),
-            count(files, "file")
-        ))
-    )?;
-    let overlays: Vec<&ChangeRow> = report.changes.iter().filter(|row| row.strategy == "overlay").collect();
+    let planned = report.files.iter().all(|file| file.state == FileState::Planned);
+    let rows = |written: bool| report.changes.iter().filter(move |row| row.written == written);
+    let amount = |written: bool, verb: &str| {
+        let files: BTreeSet<&str> = rows(written).map(|row| row.path.as_str()).collect();
+        format!("{} {verb} in {}", count(rows(written).count(), "reference"), count(files.len(), "file"))
+    };
+    let mut heading = amount(!planned, if planned { "to rewrite" } else { "rewritten" });
+    if !planned && rows(false).next().is_some() {
+        heading.push_str(&format!("; {}", amount(false, "not rewritten")));
+    }
+    writeln!(out, "{}", paint.bold(&heading))?;
+    let failed: Vec<&FileRow> = report.files.iter().filter(|file| file.state == FileState::Failed).collect();
+    if !failed.is_empty() {
+        let places: Vec<String> = failed
+            .iter()
+            .filter_map(|file| Some(format!("{}  {}", file.path, file.error.as_ref()?)))
+            .collect();
+        let heading = format!("{} not written", count(failed.len(), "file"));
+        group(out, paint, &heading, &places, "each is as it was before")?;
+    }
+    let done = |row: &&ChangeRow| row.strategy == "overlay" && (planned || row.written);
+    let overlays: Vec<&ChangeRow> = report.changes.iter().filter(done).collect();
     if !overlays.is_empty() {
         let mut roots: BTreeMap<&str, usize> = BTreeMap::new();
         for row in overlays {

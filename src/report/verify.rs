@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::finding::{self, Finding, Level, cell};
 use super::{Paint, count};
 use crate::pulls::{Place, Unknown};
+use crate::tree::shell_word;
 use crate::verify::{At, Severity, Verified};
 
 /// `pullthru/verification/v1`: each image once, with everywhere that it stands.
@@ -189,8 +190,8 @@ impl VerifiedRow {
         let pull = &verified.pull;
         // The command that warms it, from where it was read.
         let warm = match (list, pull.places.first()) {
-            (Some(list), _) => format!("pullthru warm --list {}", word(list)),
-            (None, Some(place)) => format!("pullthru warm {}", word(place.path.as_str())),
+            (Some(list), _) => format!("pullthru warm --list {}", shell_word(list)),
+            (None, Some(place)) => format!("pullthru warm {}", shell_word(place.path.as_str())),
             (None, None) => "pullthru warm".to_owned(),
         };
         let reference = pull.reference();
@@ -221,15 +222,6 @@ impl VerifiedRow {
             cached,
         }
     }
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "./-_@+=:,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What each outcome means, for formats that have rules.

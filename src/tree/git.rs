@@ -4,8 +4,10 @@
 //! The repository's root may be any directory of the work tree. The environment variables by which a hook tells Git
 //! its place (`GIT_DIR`, `GIT_INDEX_FILE`, …) are taken away: the root decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::{RepoPath, Repository, TreeError};
@@ -21,53 +23,100 @@ const PLACE_VARIABLES: [&str; 7] = [
     "GIT_NAMESPACE",
 ];
 
-/// Files that Git could not give back after they are overwritten.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dirty {
-    /// Tracked, with changes that are not committed: edited, staged, deleted, renamed here, in conflict.
-    pub modified: BTreeSet<RepoPath>,
-    /// Not tracked (ignored ones, and files of a submodule, too): there is no version to go back to.
-    pub untracked: BTreeSet<RepoPath>,
-    /// Whether the root lies in a Git work tree (and `git` is installed); otherwise both sets are empty.
-    pub in_work_tree: bool,
+/// What Git knows of files that are to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// The root lies in no Git work tree: no directory at or above it holds `.git`.
+    NoGit,
+    /// There is a `.git`, and Git could not be asked: it is not installed, or the repository is broken or another owner's.
+    NoAnswer {
+        /// Why, in Git's words or ours.
+        reason: String,
+    },
+    /// Git answered.
+    Known(Dirty),
 }
 
-/// Which of the files `among` have uncommitted changes or are not tracked. No `git`, or no repository, is no error:
-/// see [`Dirty::in_work_tree`].
-///
-/// # Errors
-/// [`TreeError::Git`] when Git runs and fails, as it does for a repository of another owner (`safe.directory`).
-pub fn dirty_files(repo: &Repository, among: &[RepoPath]) -> Result<Dirty, TreeError> {
-    let prefix = match prefix(repo)? {
-        Ok(prefix) => prefix,
-        Err(_no_git) => return Ok(Dirty::default()),
+/// Files that Git could not give back after they are overwritten. A file that does not exist yet is none of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// Tracked, and the working copy is not what the index holds, or the file is in conflict.
+    pub modified: BTreeSet<RepoPath>,
+    /// Not tracked (ignored ones, too): there is no version to go back to.
+    pub untracked: BTreeSet<RepoPath>,
+    /// In a submodule, with the submodule: another repository, whose state was not looked at.
+    pub in_submodules: BTreeMap<RepoPath, RepoPath>,
+}
+
+/// Which of the files `among` could not be restored.
+pub fn dirty_files(repo: &Repository, among: &[RepoPath]) -> Versions {
+    if !repo.root.ancestors().any(|above| fs::symlink_metadata(above.join(".git")).is_ok()) {
+        return Versions::NoGit;
+    }
+    match dirty_among(repo, among) {
+        Ok(Ok(dirty)) => Versions::Known(dirty),
+        Ok(Err(reason)) => Versions::NoAnswer { reason },
+        Err(TreeError::Git { message, .. }) => Versions::NoAnswer { reason: message },
+        Err(error) => Versions::NoAnswer { reason: error.to_string() },
+    }
+}
+
+/// The inner error says why there is no work tree.
+fn dirty_among(repo: &Repository, among: &[RepoPath]) -> Result<Result<Dirty, String>, TreeError> {
+    let WorkTree { prefix, git_directory } = match work_tree(repo)? {
+        Ok(work_tree) => work_tree,
+        Err(reason) => return Ok(Err(reason)),
     };
+    let index = index_of_hook(&git_directory);
+    let run = |arguments: &[&str]| run_with(repo, index.as_deref(), arguments);
     // Whole listings, filtered here: thousands of names do not fit on a command line.
-    let changed: BTreeSet<String> = run(
-        repo,
-        &[
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--untracked-files=no",
-            "--no-renames",
-            "--ignore-submodules=all",
-        ],
-    )?
-    .split(|byte| *byte == 0)
-    // Two letters, a blank, and the path from the top of the work tree.
-    .filter_map(|entry| String::from_utf8_lossy(entry.get(3..)?).strip_prefix(&prefix).map(str::to_owned))
-    .collect();
-    let tracked: BTreeSet<String> = names(&run(repo, &["ls-files", "-z"])?).collect();
-    let mut dirty = Dirty { in_work_tree: true, ..Dirty::default() };
+    let status = run(&[
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--untracked-files=no",
+        "--no-renames",
+        "--ignore-submodules=all",
+    ])?;
+    let changed: BTreeSet<String> = status
+        .split(|byte| *byte == 0)
+        // A letter for the index against the commit, one for the work tree against the index, a blank, and the path from the
+        // top of the work tree. What the index holds, Git can give back.
+        .filter(|entry| entry.get(1).is_some_and(|letter| *letter != b' '))
+        .filter_map(|entry| String::from_utf8_lossy(entry.get(3..)?).strip_prefix(&prefix).map(str::to_owned))
+        .collect();
+    let (mut tracked, mut submodules) = (BTreeSet::new(), BTreeSet::new());
+    for entry in names(&run(&["ls-files", "--stage", "-z"])?) {
+        // `100644 <hash> 0<tab>path`
+        let Some((entry, path)) = entry.split_once('\t') else { continue };
+        match entry.starts_with("160000 ") {
+            true => submodules.insert(path.to_owned()),
+            false => tracked.insert(path.to_owned()),
+        };
+    }
+    let mut dirty = Dirty::default();
     for path in among {
-        if changed.contains(path.as_str()) {
+        let above = std::iter::successors(path.parent(), RepoPath::parent);
+        let submodule = above.into_iter().find(|above| submodules.contains(above.as_str()));
+        if let Some(submodule) = submodule {
+            dirty.in_submodules.insert(path.clone(), submodule);
+        } else if fs::symlink_metadata(repo.absolute(path)).is_err() {
+            // It will be new.
+        } else if changed.contains(path.as_str()) {
             dirty.modified.insert(path.clone());
         } else if !tracked.contains(path.as_str()) {
             dirty.untracked.insert(path.clone());
         }
     }
-    Ok(dirty)
+    Ok(Ok(dirty))
+}
+
+/// The index of the commit that a hook belongs to: `git commit -a` and `git commit FILE` have one of their own, in the
+/// repository's Git directory. An index elsewhere is another repository's.
+fn index_of_hook(git_directory: &Path) -> Option<PathBuf> {
+    let index = std::path::absolute(std::env::var_os("GIT_INDEX_FILE")?).ok()?;
+    let directory = fs::canonicalize(index.parent()?).ok()?;
+    (index.is_file() && directory == fs::canonicalize(git_directory).ok()?).then_some(index)
 }
 
 /// The files below the root that were added, copied, modified or renamed (by their new name), or whose type changed,
@@ -81,7 +130,7 @@ pub fn changed_since(repo: &Repository, rev: &str) -> Result<Vec<RepoPath>, Tree
     if rev.is_empty() || rev.starts_with('-') || rev.contains('\0') {
         return Err(TreeError::Revision { rev: rev.to_owned() });
     }
-    if let Err(reason) = prefix(repo)? {
+    if let Err(reason) = work_tree(repo)? {
         return Err(TreeError::NoGit { root: repo.root.clone(), reason });
     }
     let options = ["diff", "--name-only", "-z", "--diff-filter=ACMRT", "--relative", "--no-ext-diff"];
@@ -92,10 +141,17 @@ pub fn changed_since(repo: &Repository, rev: &str) -> Result<Vec<RepoPath>, Tree
     Ok(changed)
 }
 
-/// The root's place in the work tree, empty or ending with `/`; the inner error says why there is none.
-fn prefix(repo: &Repository) -> Result<Result<String, String>, TreeError> {
-    let arguments = ["rev-parse", "--is-inside-work-tree", "--show-prefix"];
-    let output = match start(repo, &arguments) {
+/// Where the root lies.
+struct WorkTree {
+    /// From the top of the work tree to the root: empty, or ending with `/`.
+    prefix: String,
+    git_directory: PathBuf,
+}
+
+/// The work tree that the root lies in; the inner error says why there is none.
+fn work_tree(repo: &Repository) -> Result<Result<WorkTree, String>, TreeError> {
+    let arguments = ["rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix"];
+    let output = match start(repo, None, &arguments) {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Err("git is not installed".to_owned()));
@@ -111,31 +167,42 @@ fn prefix(repo: &Repository) -> Result<Result<String, String>, TreeError> {
         return Err(failed(&arguments, message.trim().to_owned()));
     }
     let answer = String::from_utf8_lossy(&output.stdout);
-    match answer.split_once('\n') {
-        Some(("true", prefix)) => Ok(Ok(prefix.strip_suffix('\n').unwrap_or(prefix).to_owned())),
+    let mut lines = answer.splitn(3, '\n');
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some("true"), Some(directory), Some(prefix)) => Ok(Ok(WorkTree {
+            prefix: prefix.strip_suffix('\n').unwrap_or(prefix).to_owned(),
+            git_directory: PathBuf::from(directory),
+        })),
         _ => Ok(Err("it is not in a git work tree".to_owned())),
     }
 }
 
 fn run(repo: &Repository, arguments: &[&str]) -> Result<Vec<u8>, TreeError> {
-    let output = start(repo, arguments).map_err(|error| failed(arguments, error.to_string()))?;
+    run_with(repo, None, arguments)
+}
+
+fn run_with(repo: &Repository, index: Option<&Path>, arguments: &[&str]) -> Result<Vec<u8>, TreeError> {
+    let output = start(repo, index, arguments).map_err(|error| failed(arguments, error.to_string()))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
     Err(failed(arguments, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
-fn start(repo: &Repository, arguments: &[&str]) -> io::Result<Output> {
+fn start(repo: &Repository, index: Option<&Path>, arguments: &[&str]) -> io::Result<Output> {
     let mut command = Command::new("git");
     for variable in PLACE_VARIABLES {
         command.env_remove(variable);
+    }
+    if let Some(index) = index {
+        command.env("GIT_INDEX_FILE", index);
     }
     command
         // Looking must not write the index, nor wait for its lock.
         .args(["--no-optional-locks", "-c", "core.quotePath=false"])
         .args(arguments)
         .current_dir(&repo.root)
-        // `prefix` reads what Git says.
+        // `work_tree` reads what Git says.
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
@@ -156,7 +223,6 @@ fn names(listed: &[u8]) -> impl Iterator<Item = String> {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use std::fs;
 
     struct Place {
         _directory: tempfile::TempDir,
@@ -180,14 +246,17 @@ mod tests {
 
     impl Place {
         fn git(&self, arguments: &[&str]) {
+            assert!(self.command(arguments).status().unwrap().success());
+        }
+
+        fn command(&self, arguments: &[&str]) -> Command {
             let who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
             let mut command = Command::new("git");
             for variable in PLACE_VARIABLES {
                 command.env_remove(variable);
             }
-            assert!(
-                command.args(who).args(arguments).current_dir(&self.repo.root).status().unwrap().success()
-            );
+            command.args(who).args(arguments).current_dir(&self.repo.root).stdout(Stdio::null());
+            command
         }
 
         fn write(&self, name: &str, text: &str) {
@@ -205,43 +274,93 @@ mod tests {
         paths.into_iter().map(RepoPath::as_str).collect()
     }
 
+    fn dirty(repo: &Repository, names: &[&str]) -> Dirty {
+        match dirty_files(repo, &paths(names)) {
+            Versions::Known(dirty) => dirty,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn dirty_files_tells_changed_from_untracked() {
+    fn what_git_cannot_give_back_is_dirty() {
         let place = place();
         place.write("sub/a.yaml", "changed");
         place.write("sub/blank ü\n.yaml", "new");
         place.write("sub/x.ignored", "ignored");
         place.write("sub/staged.yaml", "staged");
-        place.git(&["add", "sub/staged.yaml"]);
+        place.write("sub/twice.yaml", "staged");
+        place.git(&["add", "sub/staged.yaml", "sub/twice.yaml"]);
+        place.write("sub/twice.yaml", "and changed");
         place.git(&["mv", "sub/old.yaml", "sub/new.yaml"]);
-        let names =
-            ["sub/a.yaml", "sub/b.yaml", "c.yaml", "sub/blank ü\n.yaml", "sub/x.ignored", "sub/staged.yaml"];
-        let dirty =
-            dirty_files(&place.repo, &paths(&[&names[..], &["sub/new.yaml", "sub/old.yaml"]].concat()))
-                .unwrap();
-        assert!(dirty.in_work_tree);
-        assert_eq!(shown(&dirty.modified), ["sub/a.yaml", "sub/new.yaml", "sub/old.yaml", "sub/staged.yaml"]);
-        assert_eq!(shown(&dirty.untracked), ["sub/blank ü\n.yaml", "sub/x.ignored"]);
+        fs::remove_file(place.repo.root.join("sub/b.yaml")).unwrap();
+        let names = [
+            "sub/a.yaml",
+            "sub/b.yaml",
+            "c.yaml",
+            "sub/blank ü\n.yaml",
+            "sub/x.ignored",
+            "sub/staged.yaml",
+            "sub/twice.yaml",
+            "sub/new.yaml",
+            "sub/old.yaml",
+            "sub/not-there-yet.yaml",
+        ];
+        let all = dirty(&place.repo, &names);
+        assert_eq!(shown(&all.modified), ["sub/a.yaml", "sub/twice.yaml"]);
+        assert_eq!(shown(&all.untracked), ["sub/blank ü\n.yaml", "sub/x.ignored"]);
+        assert!(all.in_submodules.is_empty());
 
         // The same, seen from a root below the top of the work tree.
         let below = Repository::at(place.repo.root.join("sub")).unwrap();
-        let dirty = dirty_files(&below, &paths(&["a.yaml", "b.yaml", "x.ignored"])).unwrap();
-        assert_eq!((shown(&dirty.modified), shown(&dirty.untracked)), (vec!["a.yaml"], vec!["x.ignored"]));
+        let some = dirty(&below, &["a.yaml", "b.yaml", "x.ignored"]);
+        assert_eq!((shown(&some.modified), shown(&some.untracked)), (vec!["a.yaml"], vec!["x.ignored"]));
     }
 
     #[test]
-    fn a_repository_without_a_commit_has_answers() {
+    fn files_in_conflict_are_dirty() {
+        let place = place();
+        place.git(&["checkout", "-q", "-b", "other"]);
+        place.write("c.yaml", "theirs\n");
+        place.git(&["commit", "-qam", "theirs"]);
+        place.git(&["checkout", "-q", "-"]);
+        place.write("c.yaml", "ours\n");
+        place.git(&["commit", "-qam", "ours"]);
+        let merged = place.command(&["merge", "-q", "other"]).status().unwrap();
+        assert!(!merged.success());
+        assert_eq!(shown(&dirty(&place.repo, &["c.yaml", "sub/a.yaml"]).modified), ["c.yaml"]);
+    }
+
+    #[test]
+    fn files_of_a_submodule_are_told_as_such() {
+        let (place, other) = (place(), place());
+        let from = other.repo.root.display().to_string();
+        place.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &from, "vendor/base"]);
+        place.write("vendor/mine.yaml", "");
+        place.git(&["add", "vendor/mine.yaml"]);
+        let found = dirty(&place.repo, &["vendor/base/sub/a.yaml", "vendor/mine.yaml", "c.yaml"]);
+        let expected = paths(&["vendor/base/sub/a.yaml"]).into_iter().zip(paths(&["vendor/base"]));
+        assert_eq!(found, Dirty { in_submodules: expected.collect(), ..Dirty::default() });
+    }
+
+    #[test]
+    fn without_an_answer_nothing_is_clean() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place { repo: Repository::at(directory.path()).unwrap(), _directory: directory };
-        let outside = dirty_files(&place.repo, &paths(&["a"])).unwrap();
-        assert_eq!(outside, Dirty::default());
-        assert!(matches!(changed_since(&place.repo, "HEAD"), Err(TreeError::NoGit { .. })));
-        place.git(&["init", "-q"]);
         place.write("a", "");
         place.write("b", "");
+        assert_eq!(dirty_files(&place.repo, &paths(&["a"])), Versions::NoGit);
+        assert!(matches!(changed_since(&place.repo, "HEAD"), Err(TreeError::NoGit { .. })));
+        let no_answer = || matches!(dirty_files(&place.repo, &paths(&["a"])), Versions::NoAnswer { .. });
+        place.write(".git", "gitdir: /nowhere/at/all\n");
+        assert!(no_answer());
+        fs::remove_file(place.repo.root.join(".git")).unwrap();
+        fs::create_dir(place.repo.root.join(".git")).unwrap();
+        assert!(no_answer());
+        // A repository without a commit has answers.
+        place.git(&["init", "-q"]);
         place.git(&["add", "a"]);
-        let dirty = dirty_files(&place.repo, &paths(&["a", "b"])).unwrap();
-        assert_eq!((shown(&dirty.modified), shown(&dirty.untracked)), (vec!["a"], vec!["b"]));
+        let found = dirty(&place.repo, &["a", "b"]);
+        assert_eq!((shown(&found.modified), shown(&found.untracked)), (vec![], vec!["b"]));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The repository as files: where its root is, which files it holds, their bytes, and writing them back.
 //!
 //! This is the leftmost room of the house: it knows directories, `.gitignore`, Git and line numbers, and nothing of
-//! YAML. [`Repository::discover`] finds the root; [`walk()`] hands every file to a visitor and notes what it did not
+//! YAML. [`Repository::discover`] finds the root, [`locate`] that of the named paths; [`walk()`] hands every file to a visitor and notes what it did not
 //! hand over; [`LineIndex`] turns byte offsets into lines and columns; [`dirty_files`] and [`changed_since`] ask Git;
 //! [`replace`], [`create`], [`remove`] and [`sweep`] are the only places of the program that write into a repository.
 
 mod git;
 mod lines;
+mod named;
 mod path;
 mod read;
 mod select;
@@ -19,9 +20,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use git::{Dirty, changed_since, dirty_files};
+pub use git::{Dirty, Versions, changed_since, dirty_files};
 pub use lines::{LineIndex, Position};
-pub use path::RepoPath;
+pub use named::{PathError, locate};
+pub use path::{RepoPath, shell_word};
 pub use read::search_large;
 pub use shard::{Shard, ShardError};
 pub use sweep::sweep;
@@ -94,10 +96,8 @@ impl Repository {
         if !directory.is_dir() {
             directory.pop();
         }
-        let marked = |directory: &&Path| {
-            CONFIG_NAMES.iter().any(|name| directory.join(name).is_file()) || directory.join(".git").exists()
-        };
-        let root = directory.ancestors().find(marked).unwrap_or(&directory).to_owned();
+        let root =
+            directory.ancestors().find(|above| named::is_marked(above)).unwrap_or(&directory).to_owned();
         Ok(Repository { root })
     }
 

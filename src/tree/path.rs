@@ -106,6 +106,26 @@ impl Borrow<str> for RepoPath {
     }
 }
 
+/// `text` as a word of a shell: as it is where nothing in it means anything to one, else in quotes.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    if !text.chars().any(char::is_control) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    // What a terminal would act on is written as an escape: `$'a\nb'`.
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+        c => c.to_string(),
+    };
+    format!("$'{}'", text.chars().map(escaped).collect::<String>())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -141,5 +161,19 @@ mod tests {
         };
         assert!(within("a/b", "a") && within("a", "a") && within("a", ""));
         assert!(!within("ab", "a") && !within("a", "a/b"));
+    }
+
+    #[test]
+    fn words_are_those_of_a_shell() {
+        for (text, word) in [
+            ("a/b-1.yaml", "a/b-1.yaml"),
+            ("", "''"),
+            ("a b,c:%", "'a b,c:%'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("a\nb'\x1b[0m", r"$'a\nb\'\033[0m'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
     }
 }

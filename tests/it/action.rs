@@ -254,7 +254,7 @@ impl World {
             "registry: { account: \"123456789012\", region: ca-central-1 }\n",
         );
         let run = Command::new(env!("CARGO_BIN_EXE_pullthru"))
-            .args(["check", "--fix"])
+            .args(["check", "--fix", "--allow-no-vcs"])
             .current_dir(&repository)
             .output();
         assert!(run.unwrap().status.success());

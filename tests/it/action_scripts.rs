@@ -240,6 +240,7 @@ fn what_cannot_be_compared_is_told() {
 #[cfg(feature = "aws")]
 fn verify_asks_what_the_environment_lets_it() {
     let world = pullthru::demo::World::start().unwrap();
+    crate::golden::commit(world.root());
     let runner = Scratch::new(&[]);
     let mut command = script("verify.sh", &runner);
     command

@@ -38,7 +38,7 @@ fn what_a_migration_moves_bypasses_the_cache_until_then() {
             "{tree}: {errors}"
         );
         assert_eq!(run(&["check"]).code, 1, "{tree}");
-        assert_eq!(run(&["migrate", "--write"]).code, 0, "{tree}");
+        assert_eq!(run(&["migrate", "--write", "--allow-no-vcs"]).code, 0, "{tree}");
         let after = run(&["check"]);
         assert_eq!(after.code, 0, "{tree}: {}", after.out);
     }

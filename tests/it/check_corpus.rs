@@ -28,7 +28,7 @@ fn repositories() -> Vec<(String, tempfile::TempDir)> {
 fn run(directory: &Path, arguments: &[&str]) -> (i32, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
     command.args(arguments).args(["--format", "json", "--root", ".", "--hidden"]);
-    command.args(["--account", "123456789012", "--region", "ca-central-1"]);
+    command.args(["--account", "123456789012", "--region", "ca-central-1", "--allow-no-vcs"]);
     let output = command.current_dir(directory).output().unwrap();
     let report = serde_json::from_slice(&output.stdout);
     let report =

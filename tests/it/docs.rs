@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::golden::{assert_same, copy_of};
+use crate::golden::{assert_same, commit, copy_of};
 
 /// Runs a page's commands in order, in a directory, and puts their output in place of what the page shows.
 pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) -> String) -> (String, usize) {
@@ -40,8 +40,9 @@ pub(crate) fn renewed(page: &str, directory: &Path, run: impl Fn(&str, &Path) ->
     (out, runs)
 }
 
-/// Runs the built binary in a directory.
+/// Runs the built binary in a directory, which is a Git repository with everything committed.
 fn run(arguments: &str, directory: &Path) -> String {
+    commit(directory);
     shown(arguments, |words| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
         command.args(words).current_dir(directory);
@@ -107,6 +108,7 @@ fn the_guides_to_registries_show_what_the_commands_print() {
     for page in ["docs/warm.md", "README.md"] {
         let world = pullthru::demo::World::start().unwrap();
         let (text, commands) = renewed(page, world.root(), |arguments, directory| {
+            commit(directory);
             shown(arguments, |words| {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
                 command.args(words).current_dir(directory).envs(world.variables());

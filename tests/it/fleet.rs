@@ -92,7 +92,7 @@ fn the_diff_is_the_one_that_was_reviewed() {
     let proved = Migration::new(copy.path(), &[]).prove(Direction::ToCache);
     assert_same("testdata/expected/fleet-inline.diff", &diff(&proved));
     let mut summary = Vec::new();
-    report::summary(&MigrationReport::new(&proved, false), &mut summary, Paint::never()).unwrap();
+    report::summary(&MigrationReport::new(&proved, None), &mut summary, Paint::never()).unwrap();
     assert_same("testdata/expected/fleet-inline.summary.txt", &String::from_utf8(summary).unwrap());
 }
 

@@ -39,3 +39,13 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Makes a Git repository of a directory, or commits what changed in one.
+pub(crate) fn commit(directory: &Path) {
+    let who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
+    for arguments in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "--allow-empty", "-m", "all"]] {
+        let mut git = std::process::Command::new("git");
+        let status = git.args(who).args(arguments).current_dir(directory).status().unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+}

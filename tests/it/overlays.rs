@@ -35,6 +35,7 @@ fn every_trap_has_its_answer() {
 #[test]
 fn a_component_holds_what_roots_have_in_common() {
     let copy = copy_of("testdata/fleet");
+    fs::create_dir(copy.path().join("components")).unwrap();
     let account = ["--account", "123456789012", "--region", "ca-central-1"];
     let told = |more: &[&str]| {
         run_in(copy.path(), &[&["migrate", "--component", "components/ecr"], more, &account].concat())

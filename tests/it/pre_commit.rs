@@ -106,7 +106,7 @@ impl World {
         let config =
             "registry: { account: \"123456789012\", region: ca-central-1 }\nignore: [\"vendored/**\"]\n";
         world.write("repository/pullthru.yaml", config);
-        world.ok("pullthru", &["check", "--fix"]);
+        world.ok("pullthru", &["check", "--fix", "--allow-no-vcs"]);
         world.ok("git", &["init", "-q", "-b", "main"]);
         world.ok("git", &["add", "-A"]);
         world.ok("git", &["commit", "-q", "-m", "behind the cache"]);

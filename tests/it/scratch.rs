@@ -51,8 +51,18 @@ impl Scratch {
         found
     }
 
-    /// The binary with the cache's flags, in an environment that says nothing.
+    /// The binary in an environment that says nothing. What changes files may do so where the test has made no Git
+    /// repository.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.plain(arguments);
+        if changes_files(arguments) && !self.path().join(".git").exists() {
+            command.arg("--allow-no-vcs");
+        }
+        command
+    }
+
+    /// The same with these arguments and no others.
+    pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.args(arguments).current_dir(self.path()).env_clear().env("PATH", path).stdin(Stdio::null());
@@ -65,6 +75,11 @@ impl Scratch {
         Run::from(self.command(&all).output().unwrap())
     }
 
+    /// Makes a Git repository of it, with everything committed.
+    pub(crate) fn commit(&self) {
+        crate::golden::commit(self.path());
+    }
+
     pub(crate) fn git(&self, arguments: &[&str]) {
         let status = Command::new("git")
             .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "core.autocrlf=false"])
@@ -75,6 +90,18 @@ impl Scratch {
             .status()
             .unwrap();
         assert!(status.success(), "git {arguments:?}");
+    }
+}
+
+/// Whether a command line changes files of the repository that it runs in.
+pub(crate) fn changes_files(arguments: &[&str]) -> bool {
+    let has = |option: &str| arguments.contains(&option);
+    match arguments.first() {
+        Some(&"init") => !has("--dry-run"),
+        Some(&"migrate") => has("--write"),
+        Some(&"check") => has("--fix") && !has("--diff"),
+        Some(&"emit") => has("--out") || has("--move-existing") || has("--markers"),
+        _ => false,
     }
 }
 
@@ -99,6 +126,9 @@ pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.args(arguments).current_dir(directory).env_clear().env("PATH", path).stdin(Stdio::null());
+    if changes_files(arguments) && !directory.join(".git").exists() {
+        command.arg("--allow-no-vcs");
+    }
     let run = Run::from(command.output().unwrap());
     (run.out, run.err)
 }

@@ -8,13 +8,13 @@ use clap::{Parser, ValueEnum};
 
 use super::{images, out_directory, outcome, require_registry, write};
 use crate::cli::repository::ReadRepository;
-use crate::cli::{Outcome, RepositoryArgs, Stop, note};
+use crate::cli::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::{self, Emission, FileChange, Images, Request, markers};
 use crate::find::Form;
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
-use crate::tree::{self, RepoPath, Repository};
+use crate::tree::{RepoPath, Repository};
 
 /// ImageRepository and ImagePolicy of Flux, one pair an image.
 ///
@@ -58,9 +58,8 @@ pub(super) struct Args {
     #[arg(long)]
     markers: bool,
 
-    /// Change files that have uncommitted changes
-    #[arg(long)]
-    allow_dirty: bool,
+    #[command(flatten)]
+    protect: ProtectArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -113,9 +112,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let mut emission = emit::emit(&request)
         .map_err(|error| Stop::usage(error.to_string(), "mend or move that file, and run again"))?;
     mark(args.markers, &read, &images, &flux, &mut emission)?;
-    if !args.allow_dirty {
-        refuse_dirty(&read.repository, &emission, directory.as_ref())?;
-    }
+    protect(&args.protect, &read.repository, &mut emission, directory.as_ref())?;
     for line in &emission.notes {
         note(line);
     }
@@ -237,24 +234,21 @@ fn files(
     Ok(files)
 }
 
-/// Files outside the output directory are people's own: they must be committed before they change.
-fn refuse_dirty(repository: &Repository, emission: &Emission, out: Option<&RepoPath>) -> Result<(), Stop> {
-    let paths: Vec<RepoPath> = emission
-        .changes
-        .iter()
-        .filter_map(|change| match change {
-            FileChange::Replace { path, .. } if !out.is_some_and(|out| path.is_within(out)) => {
-                Some(path.clone())
-            }
-            _ => None,
-        })
-        .collect();
-    let dirty = tree::dirty_files(repository, &paths)?;
-    match dirty.modified.iter().chain(&dirty.untracked).next() {
-        None => Ok(()),
-        Some(first) => Err(Stop::usage(
-            format!("`{first}` would change and has uncommitted changes; nothing was written"),
-            "commit or stash first, or give `--allow-dirty`",
-        )),
+/// Files outside the output directory are people's own: Git must have them before they change.
+fn protect(
+    args: &ProtectArgs,
+    repository: &Repository,
+    emission: &mut Emission,
+    out: Option<&RepoPath>,
+) -> Result<(), Stop> {
+    if emission.changes.is_empty() {
+        return Ok(());
     }
+    let own = emission.changes.iter().filter_map(|change| match change {
+        FileChange::Replace { path, .. } if !out.is_some_and(|out| path.is_within(out)) => Some(path),
+        _ => None,
+    });
+    let submodules = args.check(repository, own)?;
+    emission.changes.retain(|change| !submodules.iter().any(|one| change.path().is_within(one)));
+    Ok(())
 }

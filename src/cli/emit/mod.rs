@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use super::repository::ReadRepository;
-use super::{Outcome, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
@@ -81,6 +81,9 @@ struct KustomizeArgs {
     /// Directory of the repository to write kustomization.yaml into; one that exists keeps everything else
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    protect: ProtectArgs,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -94,7 +97,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 
 fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     // The routes alone decide: nothing has to be read.
-    let (_, config) = args.repository.open()?;
+    let (_, config, _) = args.repository.open()?;
     require_registry(&config)?;
     let text =
         serde_json::to_string_pretty(&emit::renovate::preset(&config)).map_err(std::io::Error::from)?;
@@ -157,6 +160,12 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop>
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(change) = &change {
+        let submodules = args.protect.check(&read.repository, [change.path()])?;
+        if !submodules.is_empty() {
+            return Ok(Outcome::Failure);
+        }
+    }
     let written = write(&read.repository, change.as_slice(), out)?;
     Ok(outcome(&read, written))
 }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::DesiredArgs;
 use crate::aws::Desired;
 use crate::aws::export::{self, File};
-use crate::cli::{Outcome, Stop, note};
+use crate::cli::{Outcome, ProtectArgs, Stop, note};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
 use crate::report::{Paint, count, migrate as report};
@@ -126,6 +126,9 @@ struct Writing {
     /// Replace files that pullthru did not write
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    protect: ProtectArgs,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
@@ -258,6 +261,9 @@ impl Writing {
             writeln!(out, "{} up to date", count(total, "file"))?;
             return Ok(Outcome::Clean);
         }
+        // What pullthru did not write is told of above; here only whether there is a way back at all.
+        let above = directory.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
+        self.protect.check(&Repository::at(above)?, [])?;
         std::fs::create_dir_all(directory)?;
         let place = Repository::at(directory)?;
         let mut outcome = Outcome::Clean;

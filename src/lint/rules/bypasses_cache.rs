@@ -5,6 +5,7 @@ use crate::config::{RuleId, Severity};
 use crate::find::{Form, Role};
 use crate::lint::survey::{Bypass, Standing, Surveyed, Way};
 use crate::lint::{Context, Finding, Fix, Related, Safety};
+use crate::tree::shell_word;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::BypassesCache,
@@ -36,7 +37,7 @@ fn finding(context: &Context<'_>, surveyed: &Surveyed<'_>, bypass: &Bypass<'_>) 
             let edits = change.edits.clone();
             finding.cached.get_or_insert_with(|| change.to.clone());
             finding.fix = Some(Fix { safety, title, edits, by: Vec::new() });
-            let path = quoted(path.as_str());
+            let path = shell_word(path.as_str());
             finding.next = format!("`pullthru check --fix{flag} {path}` rewrites it where it stands");
         }
         Way::Overlay(by) => {
@@ -57,12 +58,6 @@ fn finding(context: &Context<'_>, surveyed: &Surveyed<'_>, bypass: &Bypass<'_>) 
         finding.related.push(Related { path: by.clone(), position, text });
     }
     finding
-}
-
-/// A word of a shell.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// Files that a program writes again, texts that are no manifest, sources that need a login of their own, and names

@@ -118,13 +118,15 @@ pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// What a step of a workflow hands on: a number a line.
 pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
-    let CheckSummary { errors, warnings, fixable, fixed, images, references, .. } = report.summary;
+    let CheckSummary { errors, warnings, fixable, fixed, not_written, images, references, .. } =
+        report.summary;
     for (name, number) in [
         ("findings", errors + warnings),
         ("errors", errors),
         ("warnings", warnings),
         ("fixable", fixable),
         ("fixed", fixed),
+        ("not_written", not_written),
         ("images", images.through + images.bypassing + images.left),
         ("images_bypassing", images.bypassing),
         ("references_bypassing", references.bypassing),

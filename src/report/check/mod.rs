@@ -56,6 +56,9 @@ pub struct CheckSummary {
     pub fixable_unsafely: usize,
     /// Mended in this run.
     pub fixed: usize,
+    /// Files that `--fix` could not write.
+    #[serde(default)]
+    pub not_written: usize,
     /// Silenced by comments and `lint-ignore:`.
     pub ignored: usize,
     /// Silenced by the baseline.
@@ -165,9 +168,18 @@ pub struct EditRow {
     pub text: String,
 }
 
+/// What a run with `--fix` did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fixes {
+    /// Findings that are gone.
+    pub fixed: usize,
+    /// Files that could not be written.
+    pub failed: usize,
+}
+
 impl CheckReport {
     /// `texts` are the files that have findings.
-    pub fn new(checked: &Checked, fixed: usize, texts: &BTreeMap<RepoPath, String>) -> CheckReport {
+    pub fn new(checked: &Checked, fixes: Fixes, texts: &BTreeMap<RepoPath, String>) -> CheckReport {
         let indexes: BTreeMap<&RepoPath, LineIndex<'_>> =
             texts.iter().map(|(path, text)| (path, LineIndex::new(text))).collect();
         let row = |finding: &Finding| {
@@ -175,7 +187,7 @@ impl CheckReport {
             row(finding, text.zip(indexes.get(&finding.path)))
         };
         let errors = checked.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-        let fixes = |safety| {
+        let fixable = |safety| {
             let fixes = checked.findings.iter().filter_map(|finding| finding.fix.as_ref());
             fixes.filter(|fix| fix.safety == safety).count()
         };
@@ -185,9 +197,10 @@ impl CheckReport {
             summary: CheckSummary {
                 errors,
                 warnings: checked.findings.len() - errors,
-                fixable: fixes(Safety::Safe),
-                fixable_unsafely: fixes(Safety::Unsafe),
-                fixed,
+                fixable: fixable(Safety::Safe),
+                fixable_unsafely: fixable(Safety::Unsafe),
+                fixed: fixes.fixed,
+                not_written: fixes.failed,
                 ignored: checked.silenced.ignored.len(),
                 baselined: checked.silenced.baselined.len(),
                 images: checked.progress.images.into(),
@@ -277,6 +290,9 @@ pub(in crate::report) fn sentence(summary: &CheckSummary) -> String {
     let mut more = Vec::new();
     if summary.fixed > 0 {
         more.push(format!("{} fixed", summary.fixed));
+    }
+    if summary.not_written > 0 {
+        more.push(format!("{} not written", count(summary.not_written, "file")));
     }
     if fixable > 0 {
         more.push(format!("{fixable} for `--fix`"));

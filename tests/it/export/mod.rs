@@ -45,6 +45,10 @@ impl Fixture {
         for name in ["GHCR_TOKEN", "DOCKERHUB_TOKEN", "GITLAB_TOKEN", "EXPORT_TOKEN", "TF_VAR_ghcr_token"] {
             command.env(name, TOKEN);
         }
+        if arguments.contains(&"--out") {
+            // The fixture is not in Git.
+            command.arg("--allow-no-vcs");
+        }
         command.stdin(Stdio::null());
         Run::from(command.output().unwrap())
     }

@@ -62,7 +62,16 @@ impl Proof {
     /// Runs the built binary; the JSON of its report.
     fn migrate(&self, strategy: &str, more: &[&str]) -> serde_json::Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
-        command.args(["migrate", "--write", "--format", "json", "--hidden", "--no-ignore", "--strategy"]);
+        command.args([
+            "migrate",
+            "--write",
+            "--allow-no-vcs",
+            "--format",
+            "json",
+            "--hidden",
+            "--no-ignore",
+            "--strategy",
+        ]);
         match strategy {
             "component" => command.args(["auto", "--component", "pullthru-cache"]),
             _ => command.arg(strategy),
@@ -264,7 +273,7 @@ fn kustomize_builds_the_same_with_markers() {
     let before = kustomize.build_all(&directories);
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
     command
-        .args(["emit", "flux", "--markers", "--out", "cache"])
+        .args(["emit", "flux", "--markers", "--out", "cache", "--allow-no-vcs"])
         .args(ACCOUNT)
         .current_dir(proof.copy.path());
     let output = command.stdin(Stdio::null()).output().unwrap();

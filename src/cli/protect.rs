@@ -1,0 +1,90 @@
+//! What stops a command before it changes files that nobody could bring back: files outside Git, and files with changes that
+//! Git does not have.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use super::{Stop, note};
+use crate::tree::{self, RepoPath, Repository, Versions, shell_word};
+
+/// Options of every command that changes files of a repository.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ProtectArgs {
+    /// Change files that have changes which are neither committed nor staged
+    #[arg(long, help_heading = "Protection")]
+    allow_dirty: bool,
+
+    /// Change files outside Git, where no earlier version can be restored
+    #[arg(long, help_heading = "Protection")]
+    allow_no_vcs: bool,
+}
+
+impl ProtectArgs {
+    /// Lets a command change these files, or says why not. Files that do not exist yet may be among them. The submodules that
+    /// hold some of them are returned: those files are another repository's, and are to be left.
+    ///
+    /// # Errors
+    /// A wrong usage, with the commands that lead on. Nothing is written then.
+    pub(super) fn check<'a>(
+        &self,
+        repository: &Repository,
+        files: impl IntoIterator<Item = &'a RepoPath>,
+    ) -> Result<BTreeSet<RepoPath>, Stop> {
+        let files: Vec<RepoPath> = files.into_iter().cloned().collect();
+        match tree::dirty_files(repository, &files) {
+            Versions::NoGit if self.allow_no_vcs => Ok(BTreeSet::new()),
+            Versions::NoGit => Err(Stop::usage(
+                format!(
+                    "`{}` is not in a Git repository, and earlier versions could not be restored; nothing was written",
+                    repository.root.display()
+                ),
+                "run `git init` and commit first, or give `--allow-no-vcs`",
+            )),
+            Versions::NoAnswer { .. } if self.allow_dirty || self.allow_no_vcs => Ok(BTreeSet::new()),
+            Versions::NoAnswer { reason } => Err(Stop::usage(
+                format!(
+                    "Git cannot say whether files in `{}` have uncommitted changes ({reason}); nothing was written",
+                    repository.root.display()
+                ),
+                "make `git status` work there, or give `--allow-dirty`",
+            )),
+            Versions::Known(_) if self.allow_dirty => Ok(BTreeSet::new()),
+            Versions::Known(dirty) => {
+                let names: Vec<&RepoPath> = dirty.modified.union(&dirty.untracked).collect();
+                if !names.is_empty() {
+                    return Err(refusal(repository, &names));
+                }
+                let submodules: BTreeSet<RepoPath> = dirty.in_submodules.into_values().collect();
+                for submodule in &submodules {
+                    let word = shell_word(submodule.as_str());
+                    note(&format!(
+                        "warning: `{submodule}` is a submodule, and its files were not changed: run pullthru in it \
+                         (`--root {word}`), or give `--allow-dirty`"
+                    ));
+                }
+                Ok(submodules)
+            }
+        }
+    }
+}
+
+/// Files that a message names in full.
+const NAMED: usize = 10;
+
+fn refusal(repository: &Repository, names: &[&RepoPath]) -> Stop {
+    let listed: Vec<String> = names.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    // From anywhere, as the paths are relative to the root.
+    let root = shell_word(&repository.root.to_string_lossy());
+    let words: Vec<String> = names.iter().take(NAMED).map(|path| shell_word(path.as_str())).collect();
+    let add = match names.len() > NAMED {
+        true => format!("git -C {root} add --all"),
+        false => format!("git -C {root} add {}", words.join(" ")),
+    };
+    Stop::usage(
+        format!("{}{more} would change and has uncommitted changes; nothing was written", listed.join(", ")),
+        format!("stage them with `{add}` and run again, commit or stash them, or give `--allow-dirty`"),
+    )
+}
