@@ -82,10 +82,9 @@ const ROLE: [&str; 11] = [
 ];
 
 /// Who makes or removes a repository under a key needs the grants on it (Amazon ECR user guide, "Encryption at rest").
-const KEY: [&str; 11] = [
+const KEY: [&str; 10] = [
     "kms:CreateAlias",
     "kms:CreateGrant",
-    "kms:DeleteAlias",
     "kms:DescribeKey",
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",

@@ -280,8 +280,11 @@ pub fn applied(results: &[(&Plan, Applied)], out: &mut dyn Write, paint: Paint) 
         }
         let registry = &plan.registry;
         let made = count(applied.done.len() - failed, "change");
-        let rest = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        writeln!(out, "account {}, {}: {made} done{rest}", registry.account, registry.region)?;
+        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+        let not_done = plan.not_done().count();
+        let not_done =
+            if not_done > 0 { format!(", {not_done} not done (see the plan)") } else { String::new() };
+        writeln!(out, "account {}, {}: {made} done{failed}{not_done}", registry.account, registry.region)?;
     }
     Ok(())
 }
@@ -301,6 +304,8 @@ struct AppliedRegistry<'a> {
     account: &'a str,
     region: &'a str,
     changes: Vec<DoneReport<'a>>,
+    /// What is asked for and cannot be, or not whole; the notes say why.
+    not_done: Vec<ChangeReport<'a>>,
     validations: Vec<ValidationReport<'a>>,
 }
 
@@ -330,6 +335,7 @@ impl<'a> AppliedReport<'a> {
             account: plan.registry.account.as_str(),
             region: plan.registry.region.as_str(),
             changes: applied.done.iter().map(done_report).collect(),
+            not_done: plan.not_done().map(ChangeReport::from).collect(),
             validations: applied
                 .validations
                 .iter()
@@ -345,7 +351,7 @@ impl<'a> AppliedReport<'a> {
         });
         AppliedReport {
             schema: "pullthru/applied/v1",
-            success: results.iter().all(|(_, applied)| applied.is_success()),
+            success: results.iter().all(|(plan, applied)| applied.is_success() && !plan.falls_short()),
             registries: registries.collect(),
         }
     }

@@ -156,10 +156,11 @@ impl Run<'_> {
                 let Some(wanted) = desired.policies.iter().find(|policy| policy.name == name) else {
                     return Ok(());
                 };
-                for role in wanted.attach_to.iter().map(|role| Id::new(Kind::Role, role)) {
-                    self.is_there(role)?;
+                let roles = policy::own_roles(desired, self.current, wanted);
+                for role in &roles {
+                    self.is_there(Id::new(Kind::Role, *role))?;
                 }
-                policy::write(session, change, wanted).await.map(|()| None)
+                policy::write(session, change, wanted, &roles).await.map(|()| None)
             }
             Kind::RegistryPolicy => {
                 let Some(wanted) = desired.statements.iter().find(|wanted| wanted.sid == name) else {

@@ -1,5 +1,9 @@
-//! Existing repositories below a template's prefix: a template is for new ones only, so what it says is put into these
-//! one by one. Encryption cannot be.
+//! Existing repositories that rules filled: a template is for new ones only, so what it says is put into these one by
+//! one. Encryption cannot be.
+//!
+//! ECR does not say which repositories it made for a rule. Taken for one is what lies below a rule that is there and has
+//! no tags but a template's. What is set there already is replaced only where the account's template has the same, or
+//! where the repository carries our tag, which it gets when it is changed here: anything else somebody set by hand.
 
 use std::time::Duration;
 
@@ -12,8 +16,9 @@ use super::failure::{self, AwsFailure};
 use super::plan::Plan;
 use super::repository;
 use super::session::Session;
-use crate::aws::Desired;
-use crate::aws::resource::{Id, Kind, Repository, Template};
+use crate::aws::resource::{self, Id, Kind, MARKER, Mutability, Repository, Rule, Template};
+use crate::aws::{Desired, document};
+use crate::config::Tags;
 
 /// Adds to `plan` what the repositories that are there would get. `current` has all repositories.
 pub async fn plan(session: &Session, desired: &Desired, current: &Current, plan: &mut Plan) {
@@ -24,43 +29,107 @@ pub async fn plan(session: &Session, desired: &Desired, current: &Current, plan:
     };
     for (name, repository) in listed {
         let plain = desired.repositories.iter().any(|own| &own.name == name);
-        let Some(template) = template_of(name, &desired.templates).filter(|_| !plain) else { continue };
-        match compare(session, template, repository).await {
+        let Some(template) = template_of(name, &desired.templates) else { continue };
+        if plain || !is_below_rule(desired, current, name) {
+            continue;
+        }
+        match compare(session, current, template, repository).await {
             Ok(change) => plan.backfill.push((template.prefix.clone(), change)),
             Err(failure) => plan.unseen.push(failure),
         }
     }
 }
 
+/// Is there a rule, as the configuration has it, that may have filled the repository? One for everything (`ROOT`) says
+/// nothing of a single repository.
+fn is_below_rule(desired: &Desired, current: &Current, name: &str) -> bool {
+    let Ok(rules) = &current.rules else { return false };
+    let is_there = |wanted: &Rule| {
+        let same = |found: &Rule| {
+            (&found.upstream_url, &found.upstream_prefix) == (&wanted.upstream_url, &wanted.upstream_prefix)
+        };
+        rules.get(&wanted.prefix).is_some_and(same)
+    };
+    let below = |rule: &&Rule| name.strip_prefix(&rule.prefix).is_some_and(|rest| rest.starts_with('/'));
+    desired.rules.iter().filter(below).any(is_there)
+}
+
+/// The template that the account has for a repository.
+fn found_template<'a>(current: &'a Current, name: &str) -> Option<&'a Template> {
+    template_of(name, current.templates.iter().flat_map(|templates| templates.values()))
+}
+
+/// Could ECR have made this repository, below a rule? It has the tags of its template and no others, or was changed here.
+pub(super) async fn filled(session: &Session, current: &Current, name: &str) -> Seen<bool> {
+    let tags = repository::tags(session, name).await?;
+    Ok(resource::is_ours(&tags) || is_filled(&tags, found_template(current, name)))
+}
+
+fn is_filled(tags: &Tags, given: Option<&Template>) -> bool {
+    let is_given =
+        |(key, value): (&String, &String)| given.is_some_and(|given| given.tags.get(key) == Some(value));
+    tags.iter().all(is_given)
+}
+
 /// The template with the longest prefix (user guide, "Repository creation templates").
-fn template_of<'a>(name: &str, templates: &'a [Template]) -> Option<&'a Template> {
+fn template_of<'a>(name: &str, templates: impl IntoIterator<Item = &'a Template>) -> Option<&'a Template> {
     let covers = |template: &&Template| {
         template.prefix == "ROOT"
             || name.strip_prefix(&template.prefix).is_some_and(|rest| rest.starts_with('/'))
     };
     let length = |template: &&Template| if template.prefix == "ROOT" { 0 } else { template.prefix.len() };
-    templates.iter().filter(covers).max_by_key(length)
+    templates.into_iter().filter(covers).max_by_key(length)
 }
 
-async fn compare(session: &Session, template: &Template, repository: &Repository) -> Seen<Change> {
+async fn compare(
+    session: &Session,
+    current: &Current,
+    template: &Template,
+    repository: &Repository,
+) -> Seen<Change> {
     let name = &repository.name;
+    let given = found_template(current, name);
+    let tags = repository::tags(session, name).await?;
     let mut fields = Fields::default();
     fields.value("tag mutability", repository.mutability.to_string(), template.mutability.to_string());
+    // Nothing is lost of a setting that ECR or the template gave, or that is as it is to be.
+    let givers = [Some(template), given].into_iter().flatten();
+    let mut loses = repository.mutability != Mutability::default()
+        && !givers.clone().any(|giver| giver.mutability == repository.mutability);
+    let is_lost = |found: &Option<Value>, given: &dyn Fn(&Template) -> Option<Value>| match found {
+        Some(found) => !givers.clone().filter_map(given).any(|given| document::same(found, &given)),
+        None => false,
+    };
     // A template that says nothing of these takes nothing away.
-    let mut expiring = None;
+    let mut expires = None;
     if let Some(wanted) = &template.lifecycle {
         let found = repository::lifecycle(session, name).await?;
         fields.document("lifecycle", found.as_ref(), Some(wanted));
-        if found.as_ref().is_none_or(|found| !crate::aws::document::same(found, wanted)) {
-            expiring = preview(session, name, wanted).await?;
-        }
+        loses |= is_lost(&found, &|giver| giver.lifecycle.clone());
+        expires = Some(wanted).filter(|wanted| !found.is_some_and(|found| document::same(&found, wanted)));
     }
     if let Some(wanted) = &template.policy {
         let found = repository::policy(session, name).await?;
         fields.document("access", found.as_ref(), Some(wanted));
+        loses |= is_lost(&found, &|giver| giver.policy.clone());
     }
-    let what = format!("as the template {} says", template.prefix);
-    let mut change = fields.into_change(Id::new(Kind::Repository, name), what, Action::Update);
+    let (id, what) = (Id::new(Kind::Repository, name), format!("as the template {} says", template.prefix));
+    if fields.is_empty() {
+        return Ok(Change::new(Action::Keep, id, what));
+    }
+    if !resource::is_ours(&tags) && (loses || !is_filled(&tags, given)) {
+        let arn = session.registry.repository(name);
+        return Ok(fields.into_change(id, what, Action::Blocked).note(format!(
+            "what it has is not of a template, so it is not changed: `aws ecr tag-resource --resource-arn {arn} --tags \
+             Key={},Value={}` allows `--backfill` to replace it",
+            MARKER.0, MARKER.1
+        )));
+    }
+    let mut change = fields.into_change(id, what, Action::Update);
+    let expiring = match expires {
+        Some(policy) => preview(session, name, policy).await?,
+        None => None,
+    };
     if let Some(number) = expiring {
         change = change.note(match number {
             0 => "no image would expire now".to_owned(),
@@ -97,6 +166,8 @@ async fn preview(session: &Session, name: &str, policy: &Value) -> Seen<Option<i
 
 pub(super) async fn write(session: &Session, change: &Change, template: &Template) -> Result<(), AwsFailure> {
     let name = &change.id.name;
+    // First, so that a run that is stopped half way can go on.
+    repository::mark(session, name).await?;
     if change.differs("tag mutability") {
         repository::put_mutability(session, name, &template.mutability).await?;
     }

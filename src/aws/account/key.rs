@@ -124,15 +124,3 @@ pub(super) async fn write(
     }
     Ok(made.arn.and_then(|arn| arn.parse().ok()))
 }
-
-/// Takes the name away and schedules the deletion: until then what the key encrypted can be saved.
-pub(super) async fn delete(session: &Session, alias: &str, key: &FoundKey) -> Result<(), AwsFailure> {
-    let sent =
-        session.kms.schedule_key_deletion().key_id(&key.id).pending_window_in_days(PENDING_DAYS).send().await;
-    sent.map_err(failure::of("kms:ScheduleKeyDeletion"))?;
-    let sent = session.kms.delete_alias().alias_name(format!("alias/{alias}")).send().await;
-    match sent.map_err(failure::of("kms:DeleteAlias")) {
-        Err(failure) if failure.is(&["NotFoundException"]) => Ok(()),
-        result => result.map(drop),
-    }
-}

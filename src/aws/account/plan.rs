@@ -66,7 +66,8 @@ impl Plan {
         }
         for wanted in &desired.policies {
             plan.seen(current.policies.get(&wanted.name), Id::new(Kind::Policy, &wanted.name), |found| {
-                policy::compare(wanted, found.as_ref())
+                let own = policy::own_roles(desired, current, wanted);
+                policy::compare(&desired.registry, wanted, found.as_ref(), &own)
             });
         }
         for wanted in &desired.statements {
@@ -208,8 +209,18 @@ impl Plan {
 
     /// Is the account known to be as the configuration says? What could not be read is not.
     pub fn is_clean(&self) -> bool {
-        let blocked = |change: &Change| change.action == Action::Blocked;
-        !self.has_work() && self.unseen.is_empty() && !self.changes.iter().any(blocked)
+        !self.has_work() && !self.falls_short()
+    }
+
+    /// Is something that is asked for not done, even when everything that can be is?
+    pub fn falls_short(&self) -> bool {
+        !self.unseen.is_empty() || self.not_done().next().is_some()
+    }
+
+    /// What is asked for and not done, or not whole.
+    pub fn not_done(&self) -> impl Iterator<Item = &Change> {
+        let all = self.changes.iter().chain(self.backfill.iter().map(|(_, change)| change));
+        all.filter(|change| change.falls_short())
     }
 
     /// The secrets whose tokens are needed to carry it out.

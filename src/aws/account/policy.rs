@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use aws_sdk_iam::types::PolicyVersion;
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
+use super::current::{Current, Seen};
 use super::failure::{self, AwsFailure};
 use super::role::{ABSENT, decoded, tags};
 use super::session::Session;
 use super::settle::settled;
 use crate::aws::resource::{self, Id, Kind, Policy};
+use crate::aws::{Desired, Registry};
 
 /// Versions that IAM keeps of a policy (IAM user guide, "IAM and AWS STS quotas").
 const VERSIONS: usize = 5;
@@ -58,22 +59,56 @@ pub(super) fn is_ours(policy: &Policy) -> bool {
     resource::is_ours(&policy.tags)
 }
 
-pub(super) fn compare(desired: &Policy, current: Option<&Policy>) -> Change {
+/// Those of a policy's roles that pullthru made or makes. No other role gets it: what a role may do is for who made it.
+pub(super) fn own_roles<'a>(desired: &'a Desired, current: &Current, policy: &'a Policy) -> Vec<&'a str> {
+    let is_own = |name: &&str| {
+        let made = desired.roles.iter().any(|role| role.name == *name);
+        made && match current.roles.get(*name) {
+            Some(Ok(Some(found))) => super::role::is_ours(found),
+            Some(Ok(None)) => true,
+            Some(Err(_)) | None => false,
+        }
+    };
+    policy.attach_to.iter().map(String::as_str).filter(is_own).collect()
+}
+
+/// `own_roles` are the roles that it may be attached to.
+pub(super) fn compare(
+    registry: &Registry,
+    desired: &Policy,
+    current: Option<&Policy>,
+    own_roles: &[&str],
+) -> Change {
+    let attached = current.map(|current| current.attach_to.as_slice()).unwrap_or_default();
+    let missing: Vec<&String> = desired.attach_to.iter().filter(|role| !attached.contains(role)).collect();
+    let (own, foreign): (Vec<&String>, Vec<&String>) =
+        missing.into_iter().partition(|role| own_roles.contains(&role.as_str()));
+    let mut change = compare_own(desired, current, &own);
+    for role in foreign {
+        change = change.without(format!(
+            "pullthru did not make the role `{role}`, and attaches nothing to it: `aws iam attach-role-policy --role-name \
+             {role} --policy-arn {}`",
+            registry.iam(format!("policy/{}", desired.name))
+        ));
+    }
+    change
+}
+
+/// `attach_to` are the roles that it is to be attached to and is not.
+fn compare_own(desired: &Policy, current: Option<&Policy>, attach_to: &[&String]) -> Change {
     let id = Id::new(Kind::Policy, &desired.name);
     let what = desired.description.trim_end_matches("; made by pullthru");
     let Some(current) = current else {
         let mut change = Change::new(Action::Create, id, what);
-        if !desired.attach_to.is_empty() {
-            change = change.note(format!("attached to {}", desired.attach_to.join(", ")));
+        for role in attach_to {
+            change = change.note(format!("attached to {role}"));
         }
         return change;
     };
     let mut fields = Fields::default();
     fields.document("document", Some(&current.document), Some(&desired.document));
-    let missing = |role: &&String| !current.attach_to.contains(role);
-    if desired.attach_to.iter().any(|role| missing(&role)) {
-        let mut all: Vec<&String> =
-            current.attach_to.iter().chain(desired.attach_to.iter().filter(missing)).collect();
+    if !attach_to.is_empty() {
+        let mut all: Vec<&String> = current.attach_to.iter().chain(attach_to.iter().copied()).collect();
         all.sort();
         fields.value("attached to", &current.attach_to, all);
     }
@@ -86,7 +121,13 @@ pub(super) fn compare(desired: &Policy, current: Option<&Policy>) -> Change {
         .note("something else made a policy of this name: it is left as it is; choose another `name-prefix`")
 }
 
-pub(super) async fn write(session: &Session, change: &Change, policy: &Policy) -> Result<(), AwsFailure> {
+/// Attaches it to `roles` besides.
+pub(super) async fn write(
+    session: &Session,
+    change: &Change,
+    policy: &Policy,
+    roles: &[&str],
+) -> Result<(), AwsFailure> {
     let arn = arn(session, &policy.name);
     let creates = change.action == Action::Create;
     if creates {
@@ -106,9 +147,9 @@ pub(super) async fn write(session: &Session, change: &Change, policy: &Policy) -
         sent.map_err(failure::of("iam:TagPolicy"))?;
     }
     if creates || change.differs("attached to") {
-        for role in &policy.attach_to {
+        for role in roles {
             let call = || async {
-                let sent = session.iam.attach_role_policy().role_name(role).policy_arn(&arn).send().await;
+                let sent = session.iam.attach_role_policy().role_name(*role).policy_arn(&arn).send().await;
                 sent.map(drop).map_err(failure::of("iam:AttachRolePolicy"))
             };
             // A role that the configuration misspells is not there later either.

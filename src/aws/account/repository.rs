@@ -100,7 +100,7 @@ pub(in crate::aws) async fn policy(session: &Session, name: &str) -> Result<Opti
     }
 }
 
-async fn tags(session: &Session, name: &str) -> Result<Tags, AwsFailure> {
+pub(super) async fn tags(session: &Session, name: &str) -> Result<Tags, AwsFailure> {
     let arn = session.registry.repository(name).to_string();
     let sent = session.ecr.list_tags_for_resource().resource_arn(arn).send().await;
     let tags = sent.map_err(failure::of("ecr:ListTagsForResource"))?.tags.unwrap_or_default();
@@ -115,23 +115,38 @@ pub(super) fn compare(
     let id = Id::new(Kind::Repository, &desired.name);
     let what = format!("{}, {}", desired.mutability, desired.cipher.describe(key));
     let Some(current) = current else { return Change::new(Action::Create, id, what) };
+    let (from, to) = (current.cipher.describe(key), desired.cipher.describe(key));
+    // AWS's own key is named by its ARN once it is in use.
+    let same = from == to || desired.cipher == Cipher::Kms(None) && from.starts_with("KMS");
     let mut fields = Fields::default();
+    if !is_ours(current) {
+        // What the configuration says nothing of is not asked for.
+        if desired.mutability != Mutability::default() {
+            fields.value("tag mutability", current.mutability.to_string(), desired.mutability.to_string());
+        }
+        if desired.scan_on_push {
+            fields.value("scan on push", current.scan_on_push, desired.scan_on_push);
+        }
+        if desired.lifecycle.is_some() {
+            fields.document("lifecycle", current.lifecycle.as_ref(), desired.lifecycle.as_ref());
+        }
+        if desired.policy.is_some() {
+            fields.document("access", current.policy.as_ref(), desired.policy.as_ref());
+        }
+        if desired.cipher != Cipher::Aes256 && !same {
+            fields.value("encryption", from, to);
+        }
+        let what = format!("{}, {}", current.mutability, current.cipher.describe(key));
+        return fields.into_change(id, what, Action::Blocked).note(FOREIGN);
+    }
     fields.value("tag mutability", current.mutability.to_string(), desired.mutability.to_string());
     fields.value("scan on push", current.scan_on_push, desired.scan_on_push);
     fields.document("lifecycle", current.lifecycle.as_ref(), desired.lifecycle.as_ref());
     fields.document("access", current.policy.as_ref(), desired.policy.as_ref());
-    // A repository of somebody else's does not become ours by being described: it is not tagged so.
-    let mut wanted = desired.tags.clone();
-    if !is_ours(current) {
-        wanted.remove(MARKER.0);
-    }
-    fields.tags(&current.tags, &wanted);
+    fields.tags(&current.tags, &desired.tags);
     let mut change = fields.into_change(id, what, Action::Update);
-    let (from, to) = (current.cipher.describe(key), desired.cipher.describe(key));
-    // AWS's own key is named by its ARN once it is in use.
-    let same = from == to || desired.cipher == Cipher::Kms(None) && from.starts_with("KMS");
     if !same {
-        change = change.note(format!(
+        change = change.without(format!(
             "encryption is {from} and is to be {to}: ECR cannot change it. Make a repository of another name and move the \
              images, or delete this one yourself"
         ));
@@ -139,11 +154,11 @@ pub(super) fn compare(
             change.action = Action::Blocked;
         }
     }
-    if !is_ours(current) {
-        change = change.note("something else made it: `destroy` will leave it");
-    }
     change
 }
+
+/// Why nothing is done to a repository that is not ours.
+pub(super) const FOREIGN: &str = "something else made it: it is not changed";
 
 pub(super) fn is_ours(repository: &Repository) -> bool {
     resource::is_ours(&repository.tags)
@@ -183,6 +198,14 @@ pub(super) async fn write(
         sent.map_err(failure::of("ecr:TagResource"))?;
     }
     Ok(())
+}
+
+/// Tags a repository as ours.
+pub(super) async fn mark(session: &Session, name: &str) -> Result<(), AwsFailure> {
+    let marker = Tags::from([(MARKER.0.to_owned(), MARKER.1.to_owned())]);
+    let tag = session.ecr.tag_resource().resource_arn(session.registry.repository(name).to_string());
+    let sent = tag.set_tags(Some(api_tags(marker.iter())?)).send().await;
+    sent.map(drop).map_err(failure::of("ecr:TagResource"))
 }
 
 async fn create(session: &Session, repository: &Repository, key: Option<Arn>) -> Result<(), AwsFailure> {

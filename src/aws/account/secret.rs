@@ -166,7 +166,10 @@ pub(super) fn compare(desired: &Secret, current: Option<&FoundSecret>, rotate: b
         let mut change =
             Change::new(Action::Keep, id, what).note("something else made it: it is used as it is");
         change.notes.extend(current.problems().iter().map(|problem| format!("ECR cannot use it: {problem}")));
-        if !current.problems().is_empty() {
+        if rotate {
+            change = change.note("its token is not replaced: replace it where the secret is made");
+        }
+        if rotate || !current.problems().is_empty() {
             change.action = Action::Blocked;
         }
         return change;

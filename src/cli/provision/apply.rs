@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Format::Json => report::AppliedReport::new(&pairs).json(out)?,
     }
     let failed = pairs.iter().any(|(_, applied)| applied.done.iter().any(|done| done.result.is_err()));
-    let invalid = pairs.iter().any(|(_, applied)| !applied.is_success());
+    let invalid = pairs.iter().any(|(plan, applied)| !applied.is_success() || plan.falls_short());
     let found = if failed {
         Outcome::Failure
     } else if invalid {

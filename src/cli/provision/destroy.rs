@@ -89,9 +89,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let results = runtime.block_on(async {
         let mut results = Vec::new();
-        for (desired, session, current, plan) in &planned {
+        for (desired, session, _, plan) in &planned {
             let say = |done: &_| note(&report::done(done, Paint::never()));
-            results.push(destroy::destroy(session, desired, current, plan, say).await);
+            results.push(destroy::destroy(session, desired, plan, say).await);
         }
         results
     });
@@ -100,8 +100,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Format::Human => report::applied(&pairs, out, paint)?,
         Format::Json => report::AppliedReport::new(&pairs).json(out)?,
     }
-    let success = pairs.iter().all(|(_, applied)| applied.is_success());
-    let found = if success { Outcome::Clean } else { Outcome::Failure };
+    let failed = pairs.iter().any(|(_, applied)| !applied.is_success());
+    let found = if failed {
+        Outcome::Failure
+    } else if plans.iter().any(Plan::falls_short) {
+        Outcome::Findings
+    } else {
+        Outcome::Clean
+    };
     Ok(plans.iter().map(seen).fold(found, Outcome::max))
 }
 

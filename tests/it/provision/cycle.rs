@@ -48,7 +48,7 @@ fn everything_is_made_once_and_destroyed_whole() {
     let destroyed = world.run(&["destroy", "--confirm", "123456789012"]);
     assert_eq!(destroyed.code, 0, "{}\n{}", destroyed.out, destroyed.err);
     assert_same("testdata/provision/full.destroy.txt", &destroyed.out);
-    // What AWS keeps for a while: secrets with a window, keys.
+    // What AWS keeps for a while: secrets with a window. Keys stay.
     let mut after = world.aws.snapshot();
     forget_what_aws_keeps(&mut after);
     let mut before = before;
@@ -56,7 +56,7 @@ fn everything_is_made_once_and_destroyed_whole() {
     assert_eq!(after, before, "something of ours is left");
 }
 
-/// Secrets and keys that are deleted go later; the type of scanning stays, as the plan says.
+/// Secrets that are deleted go later; keys and the type of scanning stay, as the plan says.
 fn forget_what_aws_keeps(snapshot: &mut serde_json::Value) {
     let Some(accounts) = snapshot.as_object_mut() else { return };
     accounts.values_mut().for_each(strip);
@@ -65,11 +65,10 @@ fn forget_what_aws_keeps(snapshot: &mut serde_json::Value) {
 fn strip(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(members) => {
-            members.retain(|_, member| {
-                member.get("DeletedDate").is_none_or(serde_json::Value::is_null)
-                    && member["metadata"]["KeyState"] != "PendingDeletion"
-            });
-            members.remove("scanType");
+            members.retain(|_, member| member.get("DeletedDate").is_none_or(serde_json::Value::is_null));
+            for stays in ["scanType", "keys", "aliases"] {
+                members.remove(stays);
+            }
             members.values_mut().for_each(strip);
             members.retain(|_, member| {
                 !member.as_object().is_some_and(|m| m.is_empty())
@@ -104,13 +103,13 @@ fn what_somebody_else_changed_is_drift_and_is_mended() {
     aws.call("ecr:PutRegistryScanningConfiguration", json!({ "scanType": "ENHANCED", "rules": [{ "scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{ "filter": "others/*", "filterType": "WILDCARD" }] }] })).unwrap();
     aws.call(
         "iam:DetachRolePolicy",
-        json!({ "RoleName": "nodes", "PolicyArn": "arn:aws:iam::123456789012:policy/pullthru-node-pull" }),
+        json!({ "RoleName": "pullthru-ci-push", "PolicyArn": "arn:aws:iam::123456789012:policy/pullthru-ci-push" }),
     )
     .unwrap();
     assert_same("testdata/provision/drift.plan.txt", &world.ok(&["plan"]));
     let expected = [
         "update secret ecr-pullthroughcache/ghcr",
-        "update policy pullthru-node-pull",
+        "update policy pullthru-ci-push",
         "update template ghcr",
         "create rule quay",
         "update scanning",
@@ -170,7 +169,7 @@ fn what_ecr_cannot_change_is_replaced_or_refused_and_said() {
     assert!(plan.contains("ECR cannot change this of a rule"), "{plan}");
     assert!(plan.contains("! repository tools"), "{plan}");
     let applied = world.run(&["apply", "--yes"]);
-    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert_eq!(applied.code, 1, "{}", applied.err);
     assert_eq!(world.changes(), ["blocked repository tools"]);
     // Something else made it, so that is where it stays.
     let destroyed = world.ok(&["destroy", "--confirm", "123456789012"]);
@@ -215,7 +214,9 @@ fn images_are_not_removed_unless_that_is_asked_for() {
 
 #[test]
 fn repositories_that_are_there_get_what_their_template_says() {
-    let world = World::new(
+    let world = World::new("");
+    world.ok(&["apply", "--yes"]);
+    world.configure(
         "  templates: [{ lifecycle: { keep: 3 }, tag-mutability: { mutable-except: [\"v*\"] } }]\n",
     );
     for name in ["ghcr/org/app", "ghcr/org/web", "own"] {

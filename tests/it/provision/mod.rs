@@ -6,6 +6,7 @@ mod faults;
 mod guide;
 #[cfg(unix)]
 mod login;
+mod others;
 pub(crate) mod peers;
 mod permissions;
 mod secrets;
@@ -134,6 +135,6 @@ pub(crate) const FULL: &str = "  tags: { team: platform }
     replicate-to: [eu-west-1]
   - { names: [tools], force-delete: true }
   iam:
-    policies: { node-pull: { attach-to: [nodes] }, pull-only: {}, scan: {}, provision: {} }
+    policies: { node-pull: {}, pull-only: {}, scan: {}, provision: {} }
     github-actions: { repositories: [org/app], branches: [main] }
 ";

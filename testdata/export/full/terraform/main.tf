@@ -435,7 +435,6 @@ resource "aws_iam_policy" "cache_provision" {
         Action = [
           "kms:CreateAlias",
           "kms:CreateGrant",
-          "kms:DeleteAlias",
           "kms:DescribeKey",
           "kms:EnableKeyRotation",
           "kms:GetKeyPolicy",
