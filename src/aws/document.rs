@@ -156,27 +156,14 @@ pub fn trust_github(github: &GithubActions, registry: &Registry) -> Value {
 
 const GITHUB: &str = "token.actions.githubusercontent.com";
 
-/// What ECR needs to make repositories with tags or KMS by a template (user guide, "Creating an IAM role for repository
-/// creation templates"). `aliases` are names of keys, whose ids may not be known yet.
-pub fn template_role(scope: &Scope, keys: &[String], aliases: &[String]) -> Value {
-    let prefixes = scope.in_regions(std::iter::once("*".to_owned()));
+/// What the role of templates needs: ECR makes repositories with tags or KMS by it (user guide, "Creating an IAM role for
+/// repository creation templates"). `prefixes` are the templates', `keys` the ARNs of their keys.
+pub fn template_role(scope: &Scope, prefixes: &[&str], keys: &[String]) -> Value {
+    let prefixes = prefixes.iter().map(|prefix| prefix.to_string()).collect();
+    let below = Scope { prefixes, ..scope.clone() }.cached();
     let repositories = ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"];
     let grants = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"];
-    let mut made = Value::Null;
-    if !aliases.is_empty() {
-        let any = scope.registry.arn("kms", "key/*");
-        let any = scope
-            .regions
-            .iter()
-            .map(|region| crate::config::Arn { region: region.to_string(), ..any.clone() });
-        made = allow("MadeKeys", &grants, any.map(|arn| arn.to_string()).collect());
-        let names: Vec<String> = aliases.iter().map(|alias| format!("alias/{alias}")).collect();
-        if let Some(made) = made.as_object_mut() {
-            let condition = json!({ "ForAnyValue:StringEquals": { "kms:ResourceAliases": names } });
-            made.insert("Condition".to_owned(), condition);
-        }
-    }
-    policy(vec![allow("Repositories", &repositories, prefixes), allow("Keys", &grants, keys.to_vec()), made])
+    policy(vec![allow("Repositories", &repositories, below), allow("Keys", &grants, keys.to_vec())])
 }
 
 /// The statement that lets other accounts import through this registry's rules.

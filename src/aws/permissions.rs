@@ -6,39 +6,32 @@ use serde_json::{Value, json};
 use super::document::{Scope, allow, policy};
 
 /// Actions of ECR without a resource.
-const REGISTRY: [&str; 17] = [
+const REGISTRY: [&str; 15] = [
     "ecr:CreatePullThroughCacheRule",
     "ecr:CreateRepositoryCreationTemplate",
     "ecr:DeletePullThroughCacheRule",
     "ecr:DeleteRegistryPolicy",
     "ecr:DeleteRepositoryCreationTemplate",
     "ecr:DescribePullThroughCacheRules",
-    "ecr:DescribeRegistry",
     "ecr:DescribeRepositoryCreationTemplates",
     "ecr:GetAuthorizationToken",
     "ecr:GetRegistryPolicy",
     "ecr:GetRegistryScanningConfiguration",
     "ecr:PutRegistryPolicy",
     "ecr:PutRegistryScanningConfiguration",
-    "ecr:PutReplicationConfiguration",
     "ecr:UpdatePullThroughCacheRule",
     "ecr:UpdateRepositoryCreationTemplate",
     "ecr:ValidatePullThroughCacheRule",
 ];
 
-const REPOSITORY: [&str; 16] = [
+/// What templates ask of who makes them (Amazon ECR user guide, "Repository creation templates"), and what `--backfill`
+/// calls.
+const REPOSITORY: [&str; 9] = [
     "ecr:CreateRepository",
-    "ecr:DeleteLifecyclePolicy",
-    "ecr:DeleteRepository",
-    "ecr:DeleteRepositoryPolicy",
-    "ecr:DescribeImages",
     "ecr:DescribeRepositories",
     "ecr:GetLifecyclePolicy",
     "ecr:GetLifecyclePolicyPreview",
-    "ecr:GetRepositoryPolicy",
     "ecr:ListTagsForResource",
-    "ecr:PutImageScanningConfiguration",
-    "ecr:PutImageTagMutability",
     "ecr:PutLifecyclePolicy",
     "ecr:SetRepositoryPolicy",
     "ecr:StartLifecyclePolicyPreview",
@@ -53,46 +46,6 @@ const SECRET: [&str; 7] = [
     "secretsmanager:PutSecretValue",
     "secretsmanager:RestoreSecret",
     "secretsmanager:TagResource",
-];
-
-const POLICY: [&str; 9] = [
-    "iam:CreatePolicy",
-    "iam:CreatePolicyVersion",
-    "iam:DeletePolicy",
-    "iam:DeletePolicyVersion",
-    "iam:GetPolicy",
-    "iam:GetPolicyVersion",
-    "iam:ListEntitiesForPolicy",
-    "iam:ListPolicyVersions",
-    "iam:TagPolicy",
-];
-
-const ROLE: [&str; 11] = [
-    "iam:CreateRole",
-    "iam:DeleteRole",
-    "iam:DeleteRolePolicy",
-    "iam:GetRole",
-    "iam:GetRolePolicy",
-    "iam:ListAttachedRolePolicies",
-    "iam:ListRolePolicies",
-    "iam:PassRole",
-    "iam:PutRolePolicy",
-    "iam:TagRole",
-    "iam:UpdateAssumeRolePolicy",
-];
-
-/// Who makes or removes a repository under a key needs the grants on it (Amazon ECR user guide, "Encryption at rest").
-const KEY: [&str; 10] = [
-    "kms:CreateAlias",
-    "kms:CreateGrant",
-    "kms:DescribeKey",
-    "kms:EnableKeyRotation",
-    "kms:GetKeyPolicy",
-    "kms:ListResourceTags",
-    "kms:PutKeyPolicy",
-    "kms:RetireGrant",
-    "kms:ScheduleKeyDeletion",
-    "kms:TagResource",
 ];
 
 /// What turning enhanced scanning on calls of Amazon Inspector (Amazon ECR user guide, "IAM permissions required for
@@ -137,7 +90,6 @@ pub(super) fn doctor(scope: &Scope) -> Value {
         allow("Repositories", &DOCTOR_REPOSITORY, in_regions(scope, "ecr", "repository/*")),
         allow("Secrets", &secrets, in_regions(scope, "secretsmanager", "secret:ecr-pullthroughcache/*")),
         allow("Roles", &["iam:GetRole"], roles),
-        allow("Keys", &["kms:DescribeKey"], in_regions(scope, "kms", "key/*")),
     ])
 }
 
@@ -155,7 +107,6 @@ fn in_regions(scope: &Scope, service: &str, resource: &str) -> Vec<String> {
 pub(super) fn provision(scope: &Scope) -> Value {
     let registry = &scope.registry;
     let any = |service: &str, resource: &str| in_regions(scope, service, resource);
-    let named = |kind: &str| vec![registry.iam(format!("{kind}/{}*", scope.name_prefix)).to_string()];
     let mut linked = allow(
         "LinkedRole",
         &["iam:CreateServiceLinkedRole"],
@@ -163,30 +114,22 @@ pub(super) fn provision(scope: &Scope) -> Value {
     );
     if let Some(linked) = linked.as_object_mut() {
         // Made with the first rule and the first template (user guide, "Using service-linked roles for Amazon ECR").
-        let services = [
-            "ecr.amazonaws.com",
-            "inspector2.amazonaws.com",
-            "pullthroughcache.ecr.amazonaws.com",
-            "replication.ecr.amazonaws.com",
-        ];
+        let services =
+            ["ecr.amazonaws.com", "inspector2.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"];
         linked.insert("Condition".to_owned(), json!({ "StringEquals": { "iam:AWSServiceName": services } }));
+    }
+    let mut pass = allow("PassRole", &["iam:PassRole"], vec![registry.iam("role/*").to_string()]);
+    if let Some(pass) = pass.as_object_mut() {
+        // The roles of templates, and of rules for another account's registry.
+        let services = ["ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"];
+        pass.insert("Condition".to_owned(), json!({ "StringEquals": { "iam:PassedToService": services } }));
     }
     policy(vec![
         allow("Registry", &REGISTRY, vec!["*".to_owned()]),
         allow("EnhancedScanning", &INSPECTOR, vec!["*".to_owned()]),
-        allow("OwnRepositories", &REPOSITORY, any("ecr", "repository/*")),
+        allow("Repositories", &REPOSITORY, any("ecr", "repository/*")),
         allow("Secrets", &SECRET, any("secretsmanager", "secret:ecr-pullthroughcache/*")),
-        allow("Policies", &POLICY, named("policy")),
-        allow("Roles", &ROLE, named("role")),
-        // Which roles get a policy is the configuration's choice.
-        allow(
-            "Attach",
-            &["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-            vec![registry.iam("role/*").to_string()],
-        ),
+        pass,
         linked,
-        // A key has no name before it is made, and no name in its ARN after.
-        allow("NewKeys", &["kms:CreateKey"], vec!["*".to_owned()]),
-        allow("KeysByAlias", &KEY, [any("kms", "key/*"), any("kms", "alias/*")].concat()),
     ])
 }

@@ -18,19 +18,15 @@ pub fn is_ours(tags: &Tags) -> bool {
     tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
 }
 
-/// Kinds, in the order in which they are made: each needs only those before it.
+/// Kinds that `apply` makes or changes, in that order: each needs only those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    Key,
     Secret,
-    Role,
-    Policy,
     RegistryPolicy,
     Template,
     Rule,
     Scanning,
-    Replication,
     Repository,
 }
 
@@ -38,15 +34,11 @@ impl Kind {
     /// As people read it.
     pub fn noun(self) -> &'static str {
         match self {
-            Kind::Key => "key",
             Kind::Secret => "secret",
-            Kind::Role => "role",
-            Kind::Policy => "policy",
             Kind::RegistryPolicy => "registry policy",
             Kind::Template => "template",
             Kind::Rule => "rule",
             Kind::Scanning => "scanning",
-            Kind::Replication => "replication",
             Kind::Repository => "repository",
         }
     }
@@ -56,7 +48,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Id {
     pub kind: Kind,
-    /// A rule's or template's prefix, a name, an alias, a statement's `Sid`; empty for what a registry has once.
+    /// A rule's or template's prefix, a name, a statement's `Sid`; empty for what a registry has once.
     pub name: String,
 }
 
@@ -97,7 +89,7 @@ pub struct Rule {
     pub upstream_prefix: String,
     /// The secret.
     pub credential: Option<Ref>,
-    pub custom_role: Option<Ref>,
+    pub custom_role: Option<Arn>,
 }
 
 /// The login at an upstream, in Secrets Manager. The token is no part of it: it is read when it is written.
@@ -167,7 +159,7 @@ pub struct Template {
     pub lifecycle: Option<Value>,
     pub policy: Option<Value>,
     pub tags: Tags,
-    pub custom_role: Option<Ref>,
+    pub custom_role: Option<Arn>,
 }
 
 /// How repositories of the registry are scanned.
@@ -175,9 +167,11 @@ pub struct Template {
 pub struct Scanning {
     /// `BASIC` or `ENHANCED`.
     pub kind: String,
-    /// Filters by frequency (`SCAN_ON_PUSH`, `CONTINUOUS_SCAN`, `MANUAL`), sorted.
-    pub rules: BTreeMap<String, Vec<String>>,
+    pub rules: Filters,
 }
+
+/// Filters of scanning by frequency (`SCAN_ON_PUSH`, `CONTINUOUS_SCAN`, `MANUAL`), sorted.
+pub type Filters = BTreeMap<String, Vec<String>>;
 
 /// One statement of the registry's policy; its `Sid` is its identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,8 +229,6 @@ pub struct Role {
     pub description: String,
     /// Who may take it.
     pub trust: Value,
-    /// What it may do, written into it, by name.
-    pub inline: BTreeMap<String, Value>,
     pub tags: Tags,
 }
 
@@ -258,13 +250,13 @@ impl fmt::Display for Mutability {
     }
 }
 
-impl Cipher {
-    /// As people read it; `key` names a key.
-    pub fn describe(&self, key: &dyn Fn(&Ref) -> String) -> String {
+impl fmt::Display for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cipher::Aes256 => "AES256".to_owned(),
-            Cipher::Kms(None) => "KMS".to_owned(),
-            Cipher::Kms(Some(named)) => format!("KMS ({})", key(named)),
+            Cipher::Aes256 => f.write_str("AES256"),
+            Cipher::Kms(None) => f.write_str("KMS"),
+            Cipher::Kms(Some(Ref::Made(alias))) => write!(f, "KMS ({alias})"),
+            Cipher::Kms(Some(Ref::Given(arn))) => write!(f, "KMS ({arn})"),
         }
     }
 }

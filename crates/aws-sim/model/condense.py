@@ -31,11 +31,6 @@ OPERATIONS = {
         CreateSecret DeleteSecret DescribeSecret GetResourcePolicy GetSecretValue ListSecrets PutResourcePolicy
         PutSecretValue RestoreSecret TagResource UntagResource UpdateSecret
     """,
-    "kms": """
-        CancelKeyDeletion CreateAlias CreateKey DeleteAlias DescribeKey DisableKey EnableKey EnableKeyRotation
-        GetKeyPolicy GetKeyRotationStatus ListAliases ListResourceTags PutKeyPolicy ScheduleKeyDeletion TagResource
-        UntagResource
-    """,
     "sts": "AssumeRole GetCallerIdentity",
     "iam": """
         AttachRolePolicy CreateOpenIDConnectProvider CreatePolicy CreatePolicyVersion CreateRole

@@ -9,7 +9,7 @@ use crate::form::{self, Form};
 use crate::model::{Complaint, Protocol, Service, services};
 use crate::sim::{Request, State};
 use crate::world::{World, partition, refusal};
-use crate::{ec2, ecr, iam, kms, secrets, sts, xml};
+use crate::{ec2, ecr, iam, secrets, sts, xml};
 
 /// The request id of every answer.
 const ID: &str = "00000000-0000-4000-8000-aaaaaaaaaaaa";
@@ -175,7 +175,6 @@ impl Call {
         let result = match self.service.name {
             "ecr" => ecr::operation(&mut scope, &self.input),
             "secretsmanager" => secrets::operation(&mut scope, &self.input),
-            "kms" => kms::operation(&mut scope, &self.input),
             "sts" => sts::operation(&mut scope, &self.input),
             "iam" => iam::operation(&mut scope, &self.input),
             _ => ec2::operation(&mut scope, &self.input),
@@ -246,7 +245,6 @@ impl Call {
                 let code = match self.service.name {
                     "ecr" => "ServerException",
                     "secretsmanager" => "InternalServiceError",
-                    "kms" => "KMSInternalException",
                     "ec2" => "InternalError",
                     "iam" if self.service.declared(&self.operation, "ServiceFailure").is_some() => {
                         "ServiceFailure"
@@ -287,7 +285,6 @@ impl Call {
                     || text("PolicyName").map(|name| format!("arn:{partition}:iam::{account}:policy/{name}")),
                 )
             }
-            "kms" => text("KeyId").map(|id| in_region("kms", format!("key/{id}"))),
             _ => None,
         }
         .unwrap_or_else(|| "*".to_owned())

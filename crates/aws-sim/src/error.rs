@@ -90,7 +90,6 @@ mod tests {
             ("ec2.rs", "ec2"),
             ("ecr", "ecr"),
             ("iam", "iam"),
-            ("kms.rs", "kms"),
             ("secrets.rs", "secretsmanager"),
             ("sts.rs", "sts"),
         ] {

@@ -1,4 +1,4 @@
-//! The AWS control plane that `pullthru` calls, on loopback: ECR, Secrets Manager, KMS, STS, IAM, and of EC2 the VPC
+//! The AWS control plane that `pullthru` calls, on loopback: ECR, Secrets Manager, STS, IAM, and of EC2 the VPC
 //! endpoints. For tests only.
 //!
 //! [`AwsSim::start`] serves the real AWS SDKs through `AWS_ENDPOINT_URL`. Signatures are not checked; the Region and
@@ -45,7 +45,6 @@ mod error;
 mod fault;
 mod form;
 mod iam;
-mod kms;
 mod model;
 mod policy;
 mod secrets;

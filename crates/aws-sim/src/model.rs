@@ -7,11 +7,10 @@ use regex::Regex;
 use serde_json::Value;
 
 /// Name in ARNs, actions and credential scopes, and the condensed model.
-const MODELS: [(&str, &str); 6] = [
+const MODELS: [(&str, &str); 5] = [
     ("ec2", include_str!("../model/ec2.json")),
     ("ecr", include_str!("../model/ecr.json")),
     ("iam", include_str!("../model/iam.json")),
-    ("kms", include_str!("../model/kms.json")),
     ("secretsmanager", include_str!("../model/secretsmanager.json")),
     ("sts", include_str!("../model/sts.json")),
 ];

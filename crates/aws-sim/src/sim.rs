@@ -47,7 +47,7 @@ impl Default for Settings {
 /// A call as it came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// `ecr`, `secretsmanager`, `kms`, `sts`, `iam` or `ec2`.
+    /// `ecr`, `secretsmanager`, `sts`, `iam` or `ec2`.
     pub service: String,
     /// Such as `CreateRepository`.
     pub operation: String,

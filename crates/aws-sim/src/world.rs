@@ -58,9 +58,6 @@ pub(crate) struct Account {
 pub(crate) struct Region {
     pub(crate) ecr: Ecr,
     pub(crate) secrets: BTreeMap<String, Secret>,
-    pub(crate) keys: Table,
-    /// Name (`alias/…`) and key id.
-    pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) vpc_endpoints: Table,
 }
 
@@ -142,8 +139,6 @@ impl World {
                 let mut here = region.ecr.snapshot();
                 let secrets = region.secrets.iter().map(|(name, secret)| (name.clone(), secret.snapshot()));
                 put(&mut here, "secrets", Value::Object(secrets.collect()));
-                put(&mut here, "keys", json!(region.keys));
-                put(&mut here, "aliases", json!(region.aliases));
                 put(&mut here, "vpcEndpoints", json!(region.vpc_endpoints));
                 put(&mut parts, name, Value::Object(here));
             }

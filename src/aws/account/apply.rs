@@ -9,11 +9,9 @@ use super::failure::{AwsFailure, FailureKind};
 use super::plan::Plan;
 use super::session::Session;
 use super::token::Tokens;
-use super::{
-    backfill, key, policy, registry_policy, replication, repository, role, rule, scanning, secret, template,
-};
+use super::{backfill, registry_policy, rule, scanning, secret, template};
 use crate::aws::Desired;
-use crate::aws::resource::{Cipher, Id, Kind, Ref};
+use crate::aws::resource::{Id, Kind, Ref};
 use crate::config::Arn;
 
 /// How one change ended.
@@ -90,9 +88,10 @@ pub async fn apply(
         applied.done.last().into_iter().for_each(&mut say);
     }
     for (prefix, change) in plan.backfill.iter().filter(|(_, change)| change.is_work()) {
-        let result = match run.desired.templates.iter().find(|template| &template.prefix == prefix) {
+        let template = run.desired.templates.iter().find(|template| &template.prefix == prefix);
+        let result = match template.and_then(|template| template.lifecycle.as_ref()) {
             _ if run.stopped => Err(NotDone::NotTried),
-            Some(template) => backfill::write(session, change, template).await.map_err(NotDone::Failed),
+            Some(policy) => backfill::write(session, &change.id.name, policy).await.map_err(NotDone::Failed),
             None => Ok(()),
         };
         applied.done.push(run.record(change, result));
@@ -136,31 +135,12 @@ impl Run<'_> {
             return self.delete(change).await.map_err(NotDone::Failed);
         }
         let written = match change.id.kind {
-            Kind::Key => {
-                let Some(wanted) = desired.keys.iter().find(|key| key.alias == name) else { return Ok(()) };
-                let current = self.current.keys.get(name).and_then(|found| found.as_ref().ok()?.as_ref());
-                key::write(session, change, wanted, current).await
-            }
             Kind::Secret => {
                 let Some(wanted) = desired.secrets.iter().find(|secret| secret.name == name) else {
                     return Ok(());
                 };
                 secret::write(session, change, wanted, self.current.secret(name), self.tokens.0.get(name))
                     .await
-            }
-            Kind::Role => {
-                let Some(wanted) = desired.roles.iter().find(|role| role.name == name) else { return Ok(()) };
-                role::write(session, change, wanted).await.map(|()| None)
-            }
-            Kind::Policy => {
-                let Some(wanted) = desired.policies.iter().find(|policy| policy.name == name) else {
-                    return Ok(());
-                };
-                let roles = policy::own_roles(desired, self.current, wanted);
-                for role in &roles {
-                    self.is_there(Id::new(Kind::Role, *role))?;
-                }
-                policy::write(session, change, wanted, &roles).await.map(|()| None)
             }
             Kind::RegistryPolicy => {
                 let Some(wanted) = desired.statements.iter().find(|wanted| wanted.sid == name) else {
@@ -172,35 +152,19 @@ impl Run<'_> {
                 let Some(wanted) = desired.templates.iter().find(|wanted| wanted.prefix == name) else {
                     return Ok(());
                 };
-                let key = self.key(&wanted.cipher)?;
-                let role = self.role(wanted.custom_role.as_ref())?;
-                let fresh = self.is_fresh(Kind::Role, wanted.custom_role.as_ref());
-                template::write(session, change, wanted, key, role, fresh).await.map(|()| None)
+                template::write(session, change, wanted).await.map(|()| None)
             }
             Kind::Rule => {
                 let Some(wanted) = desired.rules.iter().find(|rule| rule.prefix == name) else {
                     return Ok(());
                 };
                 let secret = self.secret(wanted.credential.as_ref())?;
-                let role = self.role(wanted.custom_role.as_ref())?;
                 let fresh = self.is_fresh(Kind::Secret, wanted.credential.as_ref());
-                rule::write(session, change, wanted, secret, role, fresh).await.map(|()| None)
+                rule::write(session, change, wanted, secret, fresh).await.map(|()| None)
             }
-            Kind::Scanning => match &desired.scanning {
-                Some(wanted) => scanning::write(session, wanted).await.map(|()| None),
-                None => Ok(None),
-            },
-            Kind::Replication => {
-                let mut wanted = desired.replication.iter();
-                let Some(wanted) = wanted.find(|wanted| wanted.to_string() == name) else { return Ok(()) };
-                replication::write(session, wanted).await.map(|()| None)
-            }
-            Kind::Repository => {
-                let mut wanted = desired.repositories.iter();
-                let Some(wanted) = wanted.find(|wanted| wanted.name == name) else { return Ok(()) };
-                let key = self.key(&wanted.cipher)?;
-                repository::write(session, change, wanted, key).await.map(|()| None)
-            }
+            Kind::Scanning => scanning::write(session, &desired.filters()).await.map(|()| None),
+            // Only `--backfill` changes repositories.
+            Kind::Repository => Ok(None),
         };
         let arn = written.map_err(NotDone::Failed)?;
         self.fresh.push(change.id.clone());
@@ -220,34 +184,6 @@ impl Run<'_> {
 
     fn is_fresh(&self, kind: Kind, named: Option<&Ref>) -> bool {
         matches!(named, Some(Ref::Made(name)) if self.fresh.contains(&Id::new(kind, name)))
-    }
-
-    fn is_there(&self, id: Id) -> Result<(), NotDone> {
-        if self.failed.contains(&id) { Err(NotDone::Needs(id)) } else { Ok(()) }
-    }
-
-    fn key(&self, cipher: &Cipher) -> Result<Option<Arn>, NotDone> {
-        match cipher {
-            Cipher::Kms(Some(Ref::Given(arn))) => Ok(Some(arn.clone())),
-            Cipher::Kms(Some(Ref::Made(alias))) => {
-                let id = Id::new(Kind::Key, alias);
-                let found = self.current.keys.get(alias).and_then(|found| found.as_ref().ok()?.as_ref());
-                let arn = self.made.get(&id).or(found.map(|found| &found.arn)).cloned();
-                arn.map(Some).ok_or(NotDone::Needs(id))
-            }
-            Cipher::Kms(None) | Cipher::Aes256 => Ok(None),
-        }
-    }
-
-    fn role(&self, role: Option<&Ref>) -> Result<Option<Arn>, NotDone> {
-        match role {
-            Some(Ref::Given(arn)) => Ok(Some(arn.clone())),
-            Some(Ref::Made(name)) => {
-                self.is_there(Id::new(Kind::Role, name))?;
-                Ok(Some(self.session.registry.iam(format!("role/{name}"))))
-            }
-            None => Ok(None),
-        }
     }
 
     fn secret(&self, secret: Option<&Ref>) -> Result<Option<Arn>, NotDone> {

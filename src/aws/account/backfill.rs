@@ -1,5 +1,5 @@
-//! Existing repositories that rules filled: a template is for new ones only, so what it says is put into these one by
-//! one. Encryption cannot be.
+//! Existing repositories that rules filled: a template is for new ones only, so its lifecycle policy is put into these
+//! one by one.
 //!
 //! ECR does not say which repositories it made for a rule. Taken for one is what lies below a rule that is there and has
 //! no tags but a template's. What is set there already is replaced only where the account's template has the same, or
@@ -16,7 +16,7 @@ use super::failure::{self, AwsFailure};
 use super::plan::Plan;
 use super::repository;
 use super::session::Session;
-use crate::aws::resource::{self, Id, Kind, MARKER, Mutability, Repository, Rule, Template};
+use crate::aws::resource::{self, Id, Kind, MARKER, Rule, Template};
 use crate::aws::{Desired, document};
 use crate::config::Tags;
 
@@ -27,13 +27,14 @@ pub async fn plan(session: &Session, desired: &Desired, current: &Current, plan:
         Some(Err(failure)) => return plan.unseen.push(failure.clone()),
         None => return,
     };
-    for (name, repository) in listed {
-        let plain = desired.repositories.iter().any(|own| &own.name == name);
+    for name in listed.keys() {
         let Some(template) = template_of(name, &desired.templates) else { continue };
-        if plain || !is_below_rule(desired, current, name) {
+        let Some(lifecycle) = &template.lifecycle else { continue };
+        let own = desired.repositories.iter().any(|own| &own.name == name);
+        if own || !is_below_rule(desired, current, name) {
             continue;
         }
-        match compare(session, current, template, repository).await {
+        match compare(session, current, &template.prefix, lifecycle, name).await {
             Ok(change) => plan.backfill.push((template.prefix.clone(), change)),
             Err(failure) => plan.unseen.push(failure),
         }
@@ -59,12 +60,7 @@ fn found_template<'a>(current: &'a Current, name: &str) -> Option<&'a Template> 
     template_of(name, current.templates.iter().flat_map(|templates| templates.values()))
 }
 
-/// Could ECR have made this repository, below a rule? It has the tags of its template and no others, or was changed here.
-pub(super) async fn filled(session: &Session, current: &Current, name: &str) -> Seen<bool> {
-    let tags = repository::tags(session, name).await?;
-    Ok(resource::is_ours(&tags) || is_filled(&tags, found_template(current, name)))
-}
-
+/// Could ECR have made a repository, below a rule? It has the tags of its template and no others.
 fn is_filled(tags: &Tags, given: Option<&Template>) -> bool {
     let is_given =
         |(key, value): (&String, &String)| given.is_some_and(|given| given.tags.get(key) == Some(value));
@@ -84,40 +80,24 @@ fn template_of<'a>(name: &str, templates: impl IntoIterator<Item = &'a Template>
 async fn compare(
     session: &Session,
     current: &Current,
-    template: &Template,
-    repository: &Repository,
+    prefix: &str,
+    wanted: &Value,
+    name: &str,
 ) -> Seen<Change> {
-    let name = &repository.name;
-    let given = found_template(current, name);
-    let tags = repository::tags(session, name).await?;
+    let found = repository::lifecycle(session, name).await?;
+    let (id, what) = (Id::new(Kind::Repository, name), format!("as the template {prefix} says"));
     let mut fields = Fields::default();
-    fields.value("tag mutability", repository.mutability.to_string(), template.mutability.to_string());
-    // Nothing is lost of a setting that ECR or the template gave, or that is as it is to be.
-    let givers = [Some(template), given].into_iter().flatten();
-    let mut loses = repository.mutability != Mutability::default()
-        && !givers.clone().any(|giver| giver.mutability == repository.mutability);
-    let is_lost = |found: &Option<Value>, given: &dyn Fn(&Template) -> Option<Value>| match found {
-        Some(found) => !givers.clone().filter_map(given).any(|given| document::same(found, &given)),
-        None => false,
-    };
-    // A template that says nothing of these takes nothing away.
-    let mut expires = None;
-    if let Some(wanted) = &template.lifecycle {
-        let found = repository::lifecycle(session, name).await?;
-        fields.document("lifecycle", found.as_ref(), Some(wanted));
-        loses |= is_lost(&found, &|giver| giver.lifecycle.clone());
-        expires = Some(wanted).filter(|wanted| !found.is_some_and(|found| document::same(&found, wanted)));
-    }
-    if let Some(wanted) = &template.policy {
-        let found = repository::policy(session, name).await?;
-        fields.document("access", found.as_ref(), Some(wanted));
-        loses |= is_lost(&found, &|giver| giver.policy.clone());
-    }
-    let (id, what) = (Id::new(Kind::Repository, name), format!("as the template {} says", template.prefix));
+    fields.document("lifecycle", found.as_ref(), Some(wanted));
     if fields.is_empty() {
         return Ok(Change::new(Action::Keep, id, what));
     }
-    if !resource::is_ours(&tags) && (loses || !is_filled(&tags, given)) {
+    let given = found_template(current, name);
+    let from_template = |found: &Value| {
+        given.and_then(|given| given.lifecycle.as_ref()).is_some_and(|given| document::same(found, given))
+    };
+    let tags = repository::tags(session, name).await?;
+    let replaceable = found.as_ref().is_none_or(from_template) && is_filled(&tags, given);
+    if !resource::is_ours(&tags) && !replaceable {
         let arn = session.registry.repository(name);
         return Ok(fields.into_change(id, what, Action::Blocked).note(format!(
             "what it has is not of a template, so it is not changed: `aws ecr tag-resource --resource-arn {arn} --tags \
@@ -125,19 +105,13 @@ async fn compare(
             MARKER.0, MARKER.1
         )));
     }
-    let mut change = fields.into_change(id, what, Action::Update);
-    let expiring = match expires {
-        Some(policy) => preview(session, name, policy).await?,
-        None => None,
-    };
-    if let Some(number) = expiring {
-        change = change.note(match number {
-            0 => "no image would expire now".to_owned(),
-            1 => "1 image would expire now".to_owned(),
-            number => format!("{number} images would expire now"),
-        });
-    }
-    Ok(change)
+    let change = fields.into_change(id, what, Action::Update);
+    Ok(match preview(session, name, wanted).await? {
+        Some(0) => change.note("no image would expire now"),
+        Some(1) => change.note("1 image would expire now"),
+        Some(number) => change.note(format!("{number} images would expire now")),
+        None => change,
+    })
 }
 
 /// How many images a lifecycle policy would expire now; `None` when ECR takes longer than a moment to tell.
@@ -164,20 +138,10 @@ async fn preview(session: &Session, name: &str, policy: &Value) -> Seen<Option<i
     Ok(None)
 }
 
-pub(super) async fn write(session: &Session, change: &Change, template: &Template) -> Result<(), AwsFailure> {
-    let name = &change.id.name;
+pub(super) async fn write(session: &Session, name: &str, lifecycle: &Value) -> Result<(), AwsFailure> {
     // First, so that a run that is stopped half way can go on.
     repository::mark(session, name).await?;
-    if change.differs("tag mutability") {
-        repository::put_mutability(session, name, &template.mutability).await?;
-    }
-    if change.differs("lifecycle") {
-        repository::put_lifecycle(session, name, template.lifecycle.as_ref()).await?;
-    }
-    if change.differs("access") {
-        repository::put_policy(session, name, template.policy.as_ref()).await?;
-    }
-    Ok(())
+    repository::put_lifecycle(session, name, lifecycle).await
 }
 
 #[cfg(test)]

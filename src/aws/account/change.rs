@@ -60,13 +60,11 @@ pub struct Change {
     pub fields: Vec<Field>,
     /// What to know about it.
     pub notes: Vec<String>,
-    /// A part of what is asked for is not done with it; a note says which, and why.
-    pub incomplete: bool,
 }
 
 impl Change {
     pub(super) fn new(action: Action, id: Id, what: impl Into<String>) -> Change {
-        Change { action, id, what: what.into(), fields: Vec::new(), notes: Vec::new(), incomplete: false }
+        Change { action, id, what: what.into(), fields: Vec::new(), notes: Vec::new() }
     }
 
     pub(super) fn note(mut self, text: impl Into<String>) -> Change {
@@ -74,15 +72,9 @@ impl Change {
         self
     }
 
-    /// Part of what is asked for is not done, for this reason.
-    pub(super) fn without(mut self, why: impl Into<String>) -> Change {
-        self.incomplete = true;
-        self.note(why)
-    }
-
-    /// Is something that is asked for not done, even when it is carried out?
+    /// Is something that is asked for not done?
     pub fn falls_short(&self) -> bool {
-        self.incomplete || matches!(self.action, Action::Blocked | Action::Unseen)
+        matches!(self.action, Action::Blocked | Action::Unseen)
     }
 
     /// Would carrying it out change anything?

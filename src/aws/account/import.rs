@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::failure::AwsFailure;
 use super::secret::FoundSecret;
 use super::session::Session;
-use super::{registry_policy, replication, repository, rule, scanning, secret, template};
-use crate::aws::resource::{Cipher, MARKER, Mutability, MutabilitySetting, Ref, Repository, Rule, Template};
+use super::{registry_policy, rule, scanning, secret, template};
+use crate::aws::resource::{Cipher, MARKER, MutabilitySetting, Ref, Rule, Template};
 use crate::config::{SECRET_PREFIX, Tags};
 use crate::image::DOCKER_HUB;
 
@@ -19,7 +19,7 @@ pub struct Imported {
     pub unseen: Vec<AwsFailure>,
 }
 
-/// Reads the registry whole.
+/// Reads what pull through cache is made of in the registry.
 pub async fn import(session: &Session) -> Imported {
     let mut import = Import { session, unseen: Vec::new(), comments: Vec::new() };
     let mut file = Map::new();
@@ -33,7 +33,6 @@ pub async fn import(session: &Session) -> Imported {
     let templates = import.seen(template::read(session).await).unwrap_or_default();
     put(&mut provision, "templates", templates.values().map(template_value).collect());
     import.registry(&mut provision).await;
-    import.repositories(&rules, &mut provision).await;
     file.insert("provision".to_owned(), Value::Object(provision));
     let mut text =
         format!("# What account {} has in {}.\n", session.registry.account, session.registry.region);
@@ -92,7 +91,7 @@ impl Import<'_> {
             let first = covered.insert((host.clone(), rule.upstream_prefix.as_str()));
             if rule.custom_role.is_some() || !first {
                 entry.insert("upstream".to_owned(), json!(host));
-                if let Some(Ref::Given(arn)) = &rule.custom_role {
+                if let Some(arn) = &rule.custom_role {
                     entry.insert("custom-role".to_owned(), json!(arn.to_string()));
                 }
                 own.push(Value::Object(entry));
@@ -155,39 +154,9 @@ impl Import<'_> {
         if !named.is_empty() {
             registry.insert("policy".to_owned(), json!({ "statements": named }));
         }
-        let found = replication::read(self.session).await;
-        let rules = self.seen(found).unwrap_or_default().into_iter().map(|rule| {
-            let to = rule
-                .destinations
-                .iter()
-                .map(|(region, account)| json!({ "region": region, "account": account }));
-            json!({ "to": to.collect::<Vec<_>>(), "prefixes": rule.prefixes })
-        });
-        put(&mut registry, "replication", rules.collect());
         if !registry.is_empty() {
             provision.insert("registry".to_owned(), Value::Object(registry));
         }
-    }
-
-    /// Repositories that no rule filled.
-    async fn repositories(&mut self, rules: &[Rule], provision: &mut Map<String, Value>) {
-        let listed = repository::list(self.session).await;
-        let cached = |name: &str| {
-            let below =
-                |rule: &Rule| name.strip_prefix(&rule.prefix).is_some_and(|rest| rest.starts_with('/'));
-            rules.iter().any(|rule| rule.prefix == "ROOT" || below(rule))
-        };
-        let mut all = Vec::new();
-        for (name, mut found) in self.seen(listed).unwrap_or_default() {
-            if cached(&name) {
-                continue;
-            }
-            let completed = repository::complete(self.session, &mut found).await;
-            if self.seen(completed).is_some() {
-                all.push(repository_value(&found));
-            }
-        }
-        put(provision, "repositories", all);
     }
 }
 
@@ -206,22 +175,19 @@ fn add_tags(entry: &mut Map<String, Value>, tags: &Tags) {
     }
 }
 
-/// What templates and repositories share.
-fn add_settings(
-    entry: &mut Map<String, Value>,
-    mutability: &Mutability,
-    cipher: &Cipher,
-    lifecycle: Option<&Value>,
-    access: Option<&Value>,
-) {
-    let except = &mutability.except;
-    let mutability = match mutability.setting {
+fn template_value(template: &Template) -> Value {
+    let mut entry = Map::from_iter([("prefix".to_owned(), json!(template.prefix))]);
+    entry.insert("description".to_owned(), json!(template.description));
+    let applied_for: Vec<String> = template.applied_for.iter().map(|use_| kebab(use_)).collect();
+    entry.insert("applied-for".to_owned(), json!(applied_for));
+    let except = &template.mutability.except;
+    let mutability = match template.mutability.setting {
         MutabilitySetting::Mutable => Value::Null,
         MutabilitySetting::Immutable => json!("immutable"),
         MutabilitySetting::MutableWithExclusion => json!({ "mutable-except": except }),
         MutabilitySetting::ImmutableWithExclusion => json!({ "immutable-except": except }),
     };
-    let encryption = match cipher {
+    let encryption = match &template.cipher {
         Cipher::Aes256 => Value::Null,
         Cipher::Kms(Some(Ref::Given(arn))) => json!({ "kms-key": arn.to_string() }),
         Cipher::Kms(_) => json!("kms"),
@@ -231,37 +197,17 @@ fn add_settings(
     let settings = [
         ("tag-mutability", mutability),
         ("encryption", encryption),
-        ("lifecycle", policy(lifecycle)),
-        ("access", policy(access)),
+        ("lifecycle", policy(template.lifecycle.as_ref())),
+        ("access", policy(template.policy.as_ref())),
     ];
     let set = settings.into_iter().filter(|(_, value)| !value.is_null());
     entry.extend(set.map(|(key, value)| (key.to_owned(), value)));
-}
-
-fn template_value(template: &Template) -> Value {
-    let mut entry = Map::from_iter([("prefix".to_owned(), json!(template.prefix))]);
-    entry.insert("description".to_owned(), json!(template.description));
-    let applied_for: Vec<String> = template.applied_for.iter().map(|use_| kebab(use_)).collect();
-    entry.insert("applied-for".to_owned(), json!(applied_for));
-    let Template { mutability, cipher, lifecycle, policy, .. } = template;
-    add_settings(&mut entry, mutability, cipher, lifecycle.as_ref(), policy.as_ref());
     if !template.tags.is_empty() {
         entry.insert("tags".to_owned(), json!(template.tags));
     }
-    if let Some(Ref::Given(arn)) = &template.custom_role {
+    if let Some(arn) = &template.custom_role {
         entry.insert("custom-role".to_owned(), json!(arn.to_string()));
     }
-    Value::Object(entry)
-}
-
-fn repository_value(repository: &Repository) -> Value {
-    let mut entry = Map::from_iter([("names".to_owned(), json!([repository.name]))]);
-    let Repository { mutability, cipher, lifecycle, policy, .. } = repository;
-    add_settings(&mut entry, mutability, cipher, lifecycle.as_ref(), policy.as_ref());
-    if repository.scan_on_push {
-        entry.insert("scan-on-push".to_owned(), json!(true));
-    }
-    add_tags(&mut entry, &repository.tags);
     Value::Object(entry)
 }
 

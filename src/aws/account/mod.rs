@@ -12,9 +12,7 @@ pub mod destroy;
 pub(super) mod failure;
 mod import;
 
-mod key;
 pub mod plan;
-mod policy;
 pub(super) mod registry_policy;
 pub(super) mod replication;
 pub(super) mod repository;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::change::{Action, Change};
 use super::current::{Current, Seen};
 use super::failure::AwsFailure;
-use super::{key, policy, registry_policy, replication, repository, role, rule, scanning, secret, template};
+use super::{registry_policy, rule, scanning, secret, template};
 use crate::aws::resource::{Id, Kind, MARKER, Ref, Secret};
 use crate::aws::{Desired, Registry};
 
@@ -45,29 +45,12 @@ impl Plan {
             backfill: Vec::new(),
             unseen: Vec::new(),
             left: Vec::new(),
-            notes: desired.notes.clone(),
+            notes: desired.notes.iter().cloned().chain(desired.elsewhere()).collect(),
         };
-        let key_name = |named: &Ref| current.key_name(named);
-        for wanted in &desired.keys {
-            plan.seen(current.keys.get(&wanted.alias), Id::new(Kind::Key, &wanted.alias), |found| {
-                key::compare(wanted, found.as_ref())
-            });
-        }
         for wanted in &desired.secrets {
             let rotate = options.rotate.contains(&wanted.credential);
             plan.seen(current.secrets.get(&wanted.name), Id::new(Kind::Secret, &wanted.name), |found| {
                 secret::compare(wanted, found.as_ref(), rotate)
-            });
-        }
-        for wanted in &desired.roles {
-            plan.seen(current.roles.get(&wanted.name), Id::new(Kind::Role, &wanted.name), |found| {
-                role::compare(wanted, found.as_ref())
-            });
-        }
-        for wanted in &desired.policies {
-            plan.seen(current.policies.get(&wanted.name), Id::new(Kind::Policy, &wanted.name), |found| {
-                let own = policy::own_roles(desired, current, wanted);
-                policy::compare(&desired.registry, wanted, found.as_ref(), &own)
             });
         }
         for wanted in &desired.statements {
@@ -77,7 +60,7 @@ impl Plan {
         }
         for wanted in &desired.templates {
             plan.seen(Some(&current.templates), Id::new(Kind::Template, &wanted.prefix), |found| {
-                template::compare(wanted, found.get(&wanted.prefix), &key_name)
+                template::compare(wanted, found.get(&wanted.prefix))
             });
         }
         for wanted in &desired.rules {
@@ -86,21 +69,10 @@ impl Plan {
             });
             plan.given_secret(wanted.credential.as_ref(), current);
         }
-        if let Some(wanted) = &desired.scanning {
+        let filters = desired.filters();
+        if let Some(wanted) = desired.scanning.as_ref().filter(|_| !filters.is_empty()) {
             plan.seen(current.scanning.as_ref(), Id::new(Kind::Scanning, ""), |found| {
-                scanning::compare(wanted, found)
-            });
-        }
-        for wanted in &desired.replication {
-            plan.seen(
-                current.replication.as_ref(),
-                Id::new(Kind::Replication, wanted.to_string()),
-                |found| replication::compare(wanted, found),
-            );
-        }
-        for wanted in &desired.repositories {
-            plan.seen(current.repositories.as_ref(), Id::new(Kind::Repository, &wanted.name), |found| {
-                repository::compare(wanted, found.get(&wanted.name), &key_name)
+                scanning::compare(&filters, &wanted.kind, found)
             });
         }
         plan.others(desired, current, options.prune);
@@ -249,9 +221,7 @@ pub(crate) fn lies_below(one: &str, other: &str) -> bool {
 pub(super) fn name_of(named: &Ref) -> String {
     match named {
         Ref::Made(name) => name.clone(),
-        Ref::Given(arn) => {
-            arn.secret_name().or(arn.role_name()).map_or_else(|| arn.to_string(), str::to_owned)
-        }
+        Ref::Given(arn) => arn.secret_name().map_or_else(|| arn.to_string(), str::to_owned),
     }
 }
 

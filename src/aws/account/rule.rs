@@ -24,12 +24,12 @@ fn from_api(rule: PullThroughCacheRule) -> Option<Rule> {
     let upstream_url = rule.upstream_registry_url?;
     let named = rule.upstream_registry.map(|registry| registry.as_str().to_owned());
     let by_host = || crate::route::upstream_for(&upstream_url).map(|upstream| upstream.id.to_owned());
-    let given = |arn: Option<String>| arn.and_then(|arn| arn.parse::<Arn>().ok()).map(Ref::Given);
+    let given = |arn: Option<String>| arn.and_then(|arn| arn.parse::<Arn>().ok());
     Some(Rule {
         prefix: rule.ecr_repository_prefix?.trim_end_matches('/').to_owned(),
         upstream_registry: named.or_else(by_host).unwrap_or_default(),
         upstream_prefix: rule.upstream_repository_prefix.unwrap_or_else(|| "ROOT".to_owned()),
-        credential: given(rule.credential_arn),
+        credential: given(rule.credential_arn).map(Ref::Given),
         custom_role: given(rule.custom_role_arn),
         upstream_url,
     })
@@ -43,7 +43,7 @@ fn describe(rule: &Rule) -> String {
     };
     let with = match (&rule.credential, &rule.custom_role) {
         (Some(secret), _) => format!(" (secret {})", super::plan::name_of(secret)),
-        (None, Some(role)) => format!(" (role {})", super::plan::name_of(role)),
+        (None, Some(role)) => format!(" (role {})", role.role_name().unwrap_or(&role.resource)),
         (None, None) => String::new(),
     };
     format!("→ {}{below}{with}", rule.upstream_url)
@@ -60,11 +60,8 @@ pub(super) fn compare(desired: &Rule, current: Option<&Rule>) -> Change {
     let mut fields = fixed;
     let secret = |rule: &Rule| rule.credential.as_ref().map(super::plan::name_of);
     fields.value("secret", secret(current), secret(desired));
-    fields.value(
-        "role",
-        current.custom_role.as_ref().map(super::plan::name_of),
-        desired.custom_role.as_ref().map(super::plan::name_of),
-    );
+    let role = |rule: &Rule| rule.custom_role.as_ref().map(Arn::to_string);
+    fields.value("role", role(current), role(desired));
     // A rule that has a login and is to have none cannot be changed to that: the API has no way to take it away.
     let loses = current.credential.is_some() && desired.credential.is_none()
         || current.custom_role.is_some() && desired.custom_role.is_none();
@@ -89,7 +86,6 @@ pub(super) async fn write(
     change: &Change,
     rule: &Rule,
     credential: Option<Arn>,
-    custom_role: Option<Arn>,
     fresh: bool,
 ) -> Result<(), AwsFailure> {
     // What is wrong with a secret that was there before is wrong in a minute too.
@@ -98,7 +94,7 @@ pub(super) async fn write(
         let call = || async {
             let update = session.ecr.update_pull_through_cache_rule().ecr_repository_prefix(&rule.prefix);
             let update = update.set_credential_arn(credential.as_ref().map(Arn::to_string));
-            let sent = update.set_custom_role_arn(custom_role.as_ref().map(Arn::to_string)).send().await;
+            let sent = update.set_custom_role_arn(rule.custom_role.as_ref().map(Arn::to_string)).send().await;
             sent.map(drop).map_err(failure::of("ecr:UpdatePullThroughCacheRule"))
         };
         return settled(session.patience, codes, call).await;
@@ -115,7 +111,7 @@ pub(super) async fn write(
                 Some(rule.upstream_prefix.clone()).filter(|prefix| prefix != "ROOT"),
             );
         let create = create.set_credential_arn(credential.as_ref().map(Arn::to_string));
-        let sent = create.set_custom_role_arn(custom_role.as_ref().map(Arn::to_string)).send().await;
+        let sent = create.set_custom_role_arn(rule.custom_role.as_ref().map(Arn::to_string)).send().await;
         sent.map(drop).map_err(failure::of("ecr:CreatePullThroughCacheRule"))
     };
     match settled(session.patience, codes, call).await {

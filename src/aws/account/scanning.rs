@@ -1,4 +1,5 @@
-//! How the registry scans. One setting for all: a write replaces it, so what others set is merged in.
+//! How the registry scans. One setting for all: a write replaces it, so what others set is merged in. Of the setting only
+//! filters below the prefixes of rules are ours.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::change::{Action, Change, Fields};
 use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::session::Session;
-use crate::aws::resource::{Id, Kind, Scanning};
+use crate::aws::resource::{Filters, Id, Kind, Scanning};
 
 pub(in crate::aws) async fn read(session: &Session) -> Seen<Scanning> {
     let action = "ecr:GetRegistryScanningConfiguration";
@@ -27,16 +28,15 @@ pub(in crate::aws) async fn read(session: &Session) -> Seen<Scanning> {
     Ok(Scanning { kind, rules })
 }
 
-/// What is there and what is wanted. A filter that is wanted at one frequency is taken from the others.
-fn merged(desired: &Scanning, current: &Scanning) -> Scanning {
-    // Frequencies of one kind of scanning are not all known to the other.
-    let keeps = |frequency: &str| desired.kind == current.kind || frequency == "SCAN_ON_PUSH";
-    let mut rules: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (frequency, filters) in current.rules.iter().filter(|(frequency, _)| keeps(frequency)) {
-        let wanted = |filter: &&String| !desired.rules.values().any(|filters| filters.contains(filter));
-        rules.insert(frequency.clone(), filters.iter().filter(wanted).cloned().collect());
+/// What the registry has and the filters that are wanted. A filter that is wanted at one frequency is taken from the
+/// others. The type stays: it is for every repository of the registry.
+fn merged(filters: &Filters, current: &Scanning) -> Scanning {
+    let mut rules: Filters = BTreeMap::new();
+    for (frequency, known) in &current.rules {
+        let wanted = |filter: &&String| !filters.values().any(|filters| filters.contains(filter));
+        rules.insert(frequency.clone(), known.iter().filter(wanted).cloned().collect());
     }
-    for (frequency, filters) in &desired.rules {
+    for (frequency, filters) in filters {
         rules.entry(frequency.clone()).or_default().extend(filters.iter().cloned());
     }
     for filters in rules.values_mut() {
@@ -44,34 +44,43 @@ fn merged(desired: &Scanning, current: &Scanning) -> Scanning {
         filters.dedup();
     }
     rules.retain(|_, filters| !filters.is_empty());
-    Scanning { kind: desired.kind.clone(), rules }
+    Scanning { kind: current.kind.clone(), rules }
 }
 
-pub(super) fn compare(desired: &Scanning, current: &Scanning) -> Change {
-    let merged = merged(desired, current);
-    let mut fields = Fields::default();
-    fields.value("type", &current.kind, &merged.kind);
-    fields.value("rules", &current.rules, &merged.rules);
-    let mut change = fields.into_change(Id::new(Kind::Scanning, ""), &merged.kind, Action::Update);
-    if change.differs("type") {
-        change = change
-            .note("the type is that of the whole registry: it changes for the repositories of others too");
-        if desired.kind == "ENHANCED" {
-            change = change.note("Amazon Inspector is billed for each image and each rescan");
-        }
+/// Does a type of scanning know a frequency (API reference, `RegistryScanningRule`)?
+fn knows(kind: &str, frequency: &str) -> bool {
+    match frequency {
+        "CONTINUOUS_SCAN" => kind == "ENHANCED",
+        "MANUAL" => kind == "BASIC",
+        _ => true,
     }
-    let lost = current.rules.keys().filter(|frequency| !merged.rules.contains_key(*frequency));
-    let lost: Vec<&str> = lost.map(String::as_str).collect();
-    if !lost.is_empty() && change.is_work() {
-        change = change.note(format!("{} scanning has no {}: its filters go", merged.kind, lost.join(", ")));
+}
+
+/// `kind` is the type that the configuration names.
+pub(super) fn compare(filters: &Filters, kind: &str, current: &Scanning) -> Change {
+    let merged = merged(filters, current);
+    let mut fields = Fields::default();
+    fields.value("rules", &current.rules, &merged.rules);
+    let unknown = filters.keys().find(|frequency| !knows(&current.kind, frequency));
+    let action = if unknown.is_some() { Action::Blocked } else { Action::Update };
+    let mut change = fields.into_change(Id::new(Kind::Scanning, ""), &current.kind, action);
+    if let Some(frequency) = unknown {
+        change =
+            change.note(format!("the registry's scanning is {}, which has no {frequency}", current.kind));
+    }
+    if kind != current.kind {
+        change = change.note(format!(
+            "its type is for every repository of the registry, and is not changed to {kind}: `aws ecr \
+             put-registry-scanning-configuration`, or an export"
+        ));
     }
     change
 }
 
 /// What stays when ours goes.
-pub(super) fn without(desired: &Scanning, current: &Scanning) -> Scanning {
+pub(super) fn without(filters: &Filters, current: &Scanning) -> Scanning {
     let mut rest = current.clone();
-    for (frequency, filters) in &desired.rules {
+    for (frequency, filters) in filters {
         if let Some(known) = rest.rules.get_mut(frequency) {
             known.retain(|filter| !filters.contains(filter));
         }
@@ -81,8 +90,8 @@ pub(super) fn without(desired: &Scanning, current: &Scanning) -> Scanning {
 }
 
 /// Merges with what is there now, not with what was there when the plan was made.
-pub(super) async fn write(session: &Session, desired: &Scanning) -> Result<(), AwsFailure> {
-    put(session, &merged(desired, &read(session).await?)).await
+pub(super) async fn write(session: &Session, filters: &Filters) -> Result<(), AwsFailure> {
+    put(session, &merged(filters, &read(session).await?)).await
 }
 
 pub(super) async fn put(session: &Session, scanning: &Scanning) -> Result<(), AwsFailure> {
@@ -118,25 +127,28 @@ mod tests {
     #[test]
     fn what_others_set_stays() {
         let current = scanning("BASIC", &[("SCAN_ON_PUSH", &["team/*"]), ("MANUAL", &["ghcr/*", "old/*"])]);
-        let desired = scanning("BASIC", &[("SCAN_ON_PUSH", &["ghcr/*"])]);
-        let merged = merged(&desired, &current);
+        let filters = scanning("BASIC", &[("SCAN_ON_PUSH", &["ghcr/*"])]).rules;
+        let merged = merged(&filters, &current);
         assert_eq!(
             merged,
             scanning("BASIC", &[("MANUAL", &["old/*"]), ("SCAN_ON_PUSH", &["ghcr/*", "team/*"])])
         );
-        assert_eq!(compare(&desired, &merged).action, Action::Keep);
+        assert_eq!(compare(&filters, "BASIC", &merged).action, Action::Keep);
         assert_eq!(
-            without(&desired, &merged),
+            without(&filters, &merged),
             scanning("BASIC", &[("MANUAL", &["old/*"]), ("SCAN_ON_PUSH", &["team/*"])])
         );
     }
 
     #[test]
-    fn the_other_type_is_said_to_be_everybodys() {
+    fn the_type_of_the_registry_stays() {
         let current = scanning("BASIC", &[("MANUAL", &["old/*"])]);
-        let desired = scanning("ENHANCED", &[("CONTINUOUS_SCAN", &["ghcr/*"])]);
-        let change = compare(&desired, &current);
-        assert_eq!(change.action, Action::Update);
-        assert_eq!(change.notes.len(), 3, "{:?}", change.notes);
+        let filters = scanning("ENHANCED", &[("CONTINUOUS_SCAN", &["ghcr/*"])]).rules;
+        let change = compare(&filters, "ENHANCED", &current);
+        assert_eq!((change.action, change.notes.len()), (Action::Blocked, 2), "{:?}", change.notes);
+        let filters = scanning("ENHANCED", &[("SCAN_ON_PUSH", &["ghcr/*"])]).rules;
+        let change = compare(&filters, "ENHANCED", &current);
+        assert_eq!((change.action, change.notes.len()), (Action::Update, 1), "{:?}", change.notes);
+        assert_eq!(merged(&filters, &current).kind, "BASIC");
     }
 }

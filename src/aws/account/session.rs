@@ -37,7 +37,6 @@ pub struct Session {
     pub(crate) ecr: aws_sdk_ecr::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) iam: aws_sdk_iam::Client,
-    pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) config: SdkConfig,
     pub(super) patience: Duration,
 }
@@ -67,7 +66,6 @@ impl Session {
             ecr: aws_sdk_ecr::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&config),
-            kms: aws_sdk_kms::Client::new(&config),
             config,
             patience: settings.patience,
             registry,

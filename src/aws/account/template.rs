@@ -13,7 +13,6 @@ use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::repository::{filters, mutability_of};
 use super::session::Session;
-use super::settle::settled;
 use crate::aws::resource::{Cipher, Id, Kind, Ref, Template};
 use crate::config::Arn;
 
@@ -30,10 +29,10 @@ pub(in crate::aws) async fn read(session: &Session) -> Seen<BTreeMap<String, Tem
 
 fn from_api(template: RepositoryCreationTemplate) -> Option<Template> {
     let document = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-    let given = |arn: Option<String>| arn.and_then(|arn| arn.parse::<Arn>().ok()).map(Ref::Given);
+    let given = |arn: Option<String>| arn.and_then(|arn| arn.parse::<Arn>().ok());
     let cipher = match &template.encryption_configuration {
         Some(encryption) if encryption.encryption_type != EncryptionType::Aes256 => {
-            Cipher::Kms(given(encryption.kms_key.clone()))
+            Cipher::Kms(given(encryption.kms_key.clone()).map(Ref::Given))
         }
         _ => Cipher::Aes256,
     };
@@ -57,12 +56,7 @@ fn from_api(template: RepositoryCreationTemplate) -> Option<Template> {
     })
 }
 
-/// `alias` is the key's name where it is known: a key is named by its id in an account, and by its alias before.
-pub(super) fn compare(
-    desired: &Template,
-    current: Option<&Template>,
-    key: &dyn Fn(&Ref) -> String,
-) -> Change {
+pub(super) fn compare(desired: &Template, current: Option<&Template>) -> Change {
     let id = Id::new(Kind::Template, &desired.prefix);
     let what = format!("for repositories below {}", desired.prefix);
     let Some(current) = current else { return Change::new(Action::Create, id, what) };
@@ -70,11 +64,11 @@ pub(super) fn compare(
     fields.value("description", &current.description, &desired.description);
     fields.value("applied for", &current.applied_for, &desired.applied_for);
     fields.value("tag mutability", current.mutability.to_string(), desired.mutability.to_string());
-    fields.value("encryption", current.cipher.describe(key), desired.cipher.describe(key));
+    fields.value("encryption", current.cipher.to_string(), desired.cipher.to_string());
     fields.document("lifecycle", current.lifecycle.as_ref(), desired.lifecycle.as_ref());
     fields.document("access", current.policy.as_ref(), desired.policy.as_ref());
     fields.value("tags", &current.tags, &desired.tags);
-    let role = |template: &Template| template.custom_role.as_ref().map(super::plan::name_of);
+    let role = |template: &Template| template.custom_role.as_ref().map(Arn::to_string);
     fields.value("role", role(current), role(desired));
     fields.into_change(id, what, Action::Update)
 }
@@ -88,19 +82,8 @@ fn loses(change: &Change) -> bool {
         .any(|field| field.to.is_null() || field.to.as_object().is_some_and(|to| to.is_empty()))
 }
 
-/// What ECR says while a role that was just made is not seen yet.
-const UNSETTLED: [&str; 2] = ["InvalidParameterException", "ValidationException"];
-
-/// `fresh`: its role was made or changed a moment ago.
-pub(super) async fn write(
-    session: &Session,
-    change: &Change,
-    template: &Template,
-    key: Option<Arn>,
-    custom_role: Option<Arn>,
-    fresh: bool,
-) -> Result<(), AwsFailure> {
-    let encryption = encryption(template, key.as_ref())?;
+pub(super) async fn write(session: &Session, change: &Change, template: &Template) -> Result<(), AwsFailure> {
+    let encryption = encryption(template)?;
     let mutability = ImageTagMutability::from(template.mutability.setting.id());
     let filters = Some(filters(&template.mutability)?).filter(|filters| !filters.is_empty());
     let mut tags = Vec::new();
@@ -111,57 +94,51 @@ pub(super) async fn write(
     let applied_for: Vec<RctAppliedFor> =
         template.applied_for.iter().map(|use_| RctAppliedFor::from(use_.as_str())).collect();
     let text = |document: &Option<serde_json::Value>| document.as_ref().map(ToString::to_string);
-    let role = custom_role.map(|arn| arn.to_string());
-    let codes: &[&str] = if fresh { &UNSETTLED } else { &[] };
+    let role = template.custom_role.as_ref().map(Arn::to_string);
     if change.action == Action::Update && !loses(change) {
-        let call = || async {
-            let sent = session
-                .ecr
-                .update_repository_creation_template()
-                .prefix(&template.prefix)
-                .description(&template.description)
-                .encryption_configuration(encryption.clone())
-                .image_tag_mutability(mutability.clone())
-                .set_image_tag_mutability_exclusion_filters(filters.clone())
-                .set_lifecycle_policy(text(&template.lifecycle))
-                .set_repository_policy(text(&template.policy))
-                .set_resource_tags(Some(tags.clone()))
-                .set_applied_for(Some(applied_for.clone()))
-                .set_custom_role_arn(role.clone())
-                .send();
-            sent.await.map(drop).map_err(failure::of("ecr:UpdateRepositoryCreationTemplate"))
-        };
-        return settled(session.patience, codes, call).await;
+        let sent = session
+            .ecr
+            .update_repository_creation_template()
+            .prefix(&template.prefix)
+            .description(&template.description)
+            .encryption_configuration(encryption)
+            .image_tag_mutability(mutability)
+            .set_image_tag_mutability_exclusion_filters(filters)
+            .set_lifecycle_policy(text(&template.lifecycle))
+            .set_repository_policy(text(&template.policy))
+            .set_resource_tags(Some(tags))
+            .set_applied_for(Some(applied_for))
+            .set_custom_role_arn(role)
+            .send();
+        return sent.await.map(drop).map_err(failure::of("ecr:UpdateRepositoryCreationTemplate"));
     }
     if change.action == Action::Update {
         delete(session, &template.prefix).await?;
     }
-    let call = || async {
-        let sent = session
-            .ecr
-            .create_repository_creation_template()
-            .prefix(&template.prefix)
-            .description(&template.description)
-            .encryption_configuration(encryption.clone())
-            .image_tag_mutability(mutability.clone())
-            .set_image_tag_mutability_exclusion_filters(filters.clone())
-            .set_lifecycle_policy(text(&template.lifecycle))
-            .set_repository_policy(text(&template.policy))
-            .set_resource_tags(Some(tags.clone()).filter(|tags| !tags.is_empty()))
-            .set_applied_for(Some(applied_for.clone()))
-            .set_custom_role_arn(role.clone())
-            .send();
-        sent.await.map(drop).map_err(failure::of("ecr:CreateRepositoryCreationTemplate"))
-    };
-    settled(session.patience, codes, call).await
+    let sent = session
+        .ecr
+        .create_repository_creation_template()
+        .prefix(&template.prefix)
+        .description(&template.description)
+        .encryption_configuration(encryption)
+        .image_tag_mutability(mutability)
+        .set_image_tag_mutability_exclusion_filters(filters)
+        .set_lifecycle_policy(text(&template.lifecycle))
+        .set_repository_policy(text(&template.policy))
+        .set_resource_tags(Some(tags).filter(|tags| !tags.is_empty()))
+        .set_applied_for(Some(applied_for))
+        .set_custom_role_arn(role)
+        .send();
+    sent.await.map(drop).map_err(failure::of("ecr:CreateRepositoryCreationTemplate"))
 }
 
-fn encryption(template: &Template, key: Option<&Arn>) -> Result<Encryption, AwsFailure> {
-    let kind = match template.cipher {
-        Cipher::Aes256 => EncryptionType::Aes256,
-        Cipher::Kms(_) => EncryptionType::Kms,
+fn encryption(template: &Template) -> Result<Encryption, AwsFailure> {
+    let (kind, key) = match &template.cipher {
+        Cipher::Aes256 => (EncryptionType::Aes256, None),
+        Cipher::Kms(Some(Ref::Given(arn))) => (EncryptionType::Kms, Some(arn.to_string())),
+        Cipher::Kms(_) => (EncryptionType::Kms, None),
     };
-    let built = Encryption::builder().encryption_type(kind).set_kms_key(key.map(Arn::to_string)).build();
+    let built = Encryption::builder().encryption_type(kind).set_kms_key(key).build();
     built.map_err(|_| AwsFailure::incomplete("ecr:CreateRepositoryCreationTemplate"))
 }
 

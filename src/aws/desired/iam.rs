@@ -1,7 +1,5 @@
 //! Policies of IAM, and the role for GitHub's workflows.
 
-use std::collections::BTreeMap;
-
 use super::Build;
 use crate::aws::document;
 use crate::aws::resource::{Policy, Role};
@@ -33,7 +31,6 @@ impl Build<'_> {
                 name,
                 description: "workflows of GitHub push images by it; made by pullthru".to_owned(),
                 trust: document::trust_github(github, &self.desired.registry),
-                inline: BTreeMap::new(),
                 tags: self.tags(&Tags::new()),
             });
         }

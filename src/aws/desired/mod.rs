@@ -12,11 +12,11 @@ pub use iam::purpose;
 use super::Registry;
 use super::document::Scope;
 use super::resource::{
-    Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, Scanning, Secret, Statement, Template,
+    Filters, Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, Scanning, Secret, Statement,
+    Template,
 };
 use crate::config::{Arn, Provision, Tags};
 use crate::route::{Region, Routes};
-use templates::made_key;
 
 /// Everything that a registry is to have.
 #[derive(Clone, Debug)]
@@ -54,6 +54,12 @@ pub enum DesiredError {
     RoleElsewhere { arn: Arn, account: String },
     #[error("`{region}` is the registry's own Region: ECR replicates to other Regions or accounts only")]
     ReplicatesToItself { region: Region },
+    #[error(
+        "the template `{prefix}` sets {what} and has no `custom-role`: ECR needs one to make its repositories"
+    )]
+    TemplateRole { prefix: String, what: &'static str },
+    #[error("the template `{prefix}` has a `new-kms-key`: name a key that is there with `kms-key`")]
+    TemplateKey { prefix: String },
     #[error("{0}")]
     NoCache(String),
 }
@@ -70,8 +76,8 @@ pub struct Sources<'a> {
 }
 
 impl Desired {
-    /// `registry` is the cache's, or the same in one of `provision.regions`: that one gets rules, secrets, templates and
-    /// their keys, and nothing that is global or only the home's.
+    /// `registry` is the cache's, or the same in one of `provision.regions`: that one gets rules, secrets and templates,
+    /// and nothing that is global or only the home's.
     ///
     /// # Errors
     /// All [`DesiredError`]s.
@@ -121,14 +127,62 @@ impl Desired {
             build.registry_settings();
             build.iam();
         } else {
-            build.desired.roles.clear();
             build.desired.repositories.clear();
-            let templates = &build.desired.templates;
-            let used: BTreeSet<&str> = templates.iter().filter_map(|t| made_key(&t.cipher)).collect();
-            build.desired.keys.retain(|key| used.contains(key.alias.as_str()));
+            build.desired.keys.clear();
         }
         if build.errors.is_empty() { Ok(build.desired) } else { Err(build.errors) }
     }
+
+    /// The filters of scanning that lie below the prefix of a rule: those that `apply` looks after.
+    pub fn filters(&self) -> Filters {
+        self.split_filters(true)
+    }
+
+    fn split_filters(&self, below: bool) -> Filters {
+        let is_below = |filter: &String| {
+            let mut prefixes = self.rules.iter().map(|rule| rule.prefix.as_str());
+            prefixes.any(|prefix| {
+                prefix == "ROOT" || filter.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
+            })
+        };
+        let rules = self.scanning.iter().flat_map(|scanning| &scanning.rules);
+        let chosen = rules.map(|(frequency, filters)| {
+            let filters: Vec<String> =
+                filters.iter().filter(|filter| is_below(filter) == below).cloned().collect();
+            (frequency.clone(), filters)
+        });
+        chosen.filter(|(_, filters)| !filters.is_empty()).collect()
+    }
+
+    /// What the configuration asks for and `apply` does not make, with the exports that write it: it needs a tool that
+    /// keeps a state.
+    pub fn elsewhere(&self) -> Vec<String> {
+        let filters: Vec<String> = self.split_filters(false).into_values().flatten().collect();
+        let asked = [
+            (
+                "repositories",
+                names(&self.repositories, |repository| repository.name.clone()),
+                "terraform|cloudformation",
+            ),
+            ("keys", names(&self.keys, |key| key.alias.clone()), "terraform|cloudformation"),
+            ("replication", names(&self.replication, ToString::to_string), "terraform|cloudformation"),
+            ("scanning of", filters, "terraform|cloudformation"),
+            ("roles", names(&self.roles, |role| role.name.clone()), "terraform|cloudformation|iam"),
+            ("policies", names(&self.policies, |policy| policy.name.clone()), "terraform|cloudformation|iam"),
+        ];
+        let asked = asked.into_iter().filter(|(_, names, _)| !names.is_empty());
+        let note = |(what, names, exports): (&str, Vec<String>, &str)| {
+            format!(
+                "{what} {}: `apply` does not make this, `provision export {exports}` writes it",
+                names.join(", ")
+            )
+        };
+        asked.map(note).collect()
+    }
+}
+
+fn names<T>(of: &[T], name: impl Fn(&T) -> String) -> Vec<String> {
+    of.iter().map(name).collect()
 }
 
 struct Build<'a> {

@@ -63,7 +63,7 @@ impl Build<'_> {
             upstream_url: url,
             upstream_prefix: upstream_prefix.to_owned(),
             credential,
-            custom_role: custom_role.map(Ref::Given),
+            custom_role,
         });
     }
 

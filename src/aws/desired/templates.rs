@@ -1,10 +1,8 @@
-//! Templates for what ECR makes, with the role and keys that they need, and the team's own repositories.
+//! Templates for what ECR makes, and the team's own repositories with their keys.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::Build;
+use super::{Build, DesiredError};
 use crate::aws::document;
-use crate::aws::resource::{Cipher, Key, Mutability, MutabilitySetting, Ref, Repository, Role, Template};
+use crate::aws::resource::{Cipher, Key, Mutability, MutabilitySetting, Ref, Repository, Template};
 use crate::config::{AppliedFor, Encryption, OwnRepositories, TagMutability, Tags, Template as TemplateFile};
 
 impl Build<'_> {
@@ -26,7 +24,6 @@ impl Build<'_> {
         }
         self.desired.templates.sort_by(|a, b| a.prefix.cmp(&b.prefix));
         self.desired.scope.tags = self.desired.templates.iter().any(|template| !template.tags.is_empty());
-        self.template_role();
     }
 
     pub(super) fn template(&mut self, prefix: &str, file: &TemplateFile) {
@@ -46,10 +43,22 @@ impl Build<'_> {
         // these repositories.
         let mut tags = if file.tags.is_empty() { Tags::new() } else { self.sources.provision.tags.clone() };
         tags.extend(file.tags.clone());
-        let cipher = self.cipher(&file.encryption);
-        let needs_role = !tags.is_empty() || cipher != Cipher::Aes256;
-        let made = || needs_role.then(|| Ref::Made(self.template_role_name()));
-        let custom_role = file.custom_role.clone().map(Ref::Given).or_else(made);
+        let cipher = match &file.encryption {
+            Encryption::NewKmsKey(_) => {
+                self.errors.push(DesiredError::TemplateKey { prefix: prefix.to_owned() });
+                Cipher::Aes256
+            }
+            encryption => self.cipher(encryption),
+        };
+        let what = match (tags.is_empty(), cipher == Cipher::Aes256) {
+            (false, true) => Some("tags"),
+            (true, false) => Some("KMS"),
+            (false, false) => Some("tags and KMS"),
+            (true, true) => None,
+        };
+        if let Some(what) = what.filter(|_| file.custom_role.is_none()) {
+            self.errors.push(DesiredError::TemplateRole { prefix: prefix.to_owned(), what });
+        }
         let mut applied_for: Vec<String> =
             file.applied_for.iter().map(|use_| applied_id(*use_).to_owned()).collect();
         if applied_for.is_empty() {
@@ -66,37 +75,7 @@ impl Build<'_> {
             lifecycle: file.lifecycle.as_ref().map(document::lifecycle),
             policy: file.access.as_ref().and_then(|access| document::access(access, &self.desired.registry)),
             tags,
-            custom_role,
-        });
-    }
-
-    pub(super) fn template_role_name(&self) -> String {
-        format!("{}template", self.sources.provision.iam.name_prefix)
-    }
-
-    /// The role that templates use which name none of their own.
-    pub(super) fn template_role(&mut self) {
-        let name = self.template_role_name();
-        let made = Some(Ref::Made(name.clone()));
-        let users: Vec<&Template> = self.desired.templates.iter().filter(|t| t.custom_role == made).collect();
-        if users.is_empty() {
-            return;
-        }
-        let given = users.iter().filter_map(|template| match &template.cipher {
-            Cipher::Kms(Some(Ref::Given(arn))) => Some(arn.to_string()),
-            _ => None,
-        });
-        let keys: BTreeSet<String> = given.collect();
-        let aliases: BTreeSet<String> =
-            users.iter().filter_map(|t| made_key(&t.cipher)).map(str::to_owned).collect();
-        let (keys, aliases): (Vec<_>, Vec<_>) = (keys.into_iter().collect(), aliases.into_iter().collect());
-        let may = document::template_role(&self.desired.scope, &keys, &aliases);
-        self.desired.roles.push(Role {
-            name,
-            description: "ECR makes repositories with tags and KMS by it; made by pullthru".to_owned(),
-            trust: document::trust_service("ecr.amazonaws.com", &self.desired.registry),
-            inline: BTreeMap::from([("repositories".to_owned(), may)]),
-            tags: self.tags(&Tags::new()),
+            custom_role: file.custom_role.clone(),
         });
     }
 
@@ -143,13 +122,6 @@ impl Build<'_> {
             tags: self.tags(&group.tags),
             force_delete: group.force_delete,
         }
-    }
-}
-
-pub(super) fn made_key(cipher: &Cipher) -> Option<&str> {
-    match cipher {
-        Cipher::Kms(Some(Ref::Made(alias))) => Some(alias),
-        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::policy::{Said, matches, says, statements};
+use super::template::key_step;
 use super::{Doctor, Step, StepId, seen};
 use crate::aws::account::repository;
 use crate::aws::document::same;
@@ -28,14 +29,14 @@ impl Doctor<'_> {
             if let Some(template) = self.template_for(name) {
                 steps.push(mutability(&template.mutability, tag, "the template makes the repository with"));
                 if let Cipher::Kms(Some(Ref::Given(key))) = &template.cipher {
-                    steps.push(self.key(key).await);
+                    steps.push(key_step(key));
                 }
             }
             return steps;
         };
         let mut steps = vec![id.passed(name)];
         if let Cipher::Kms(Some(Ref::Given(key))) = &found.cipher {
-            steps.push(self.key(key).await);
+            steps.push(key_step(key));
         }
         steps.push(mutability(&found.mutability, tag, "the repository has"));
         let (policy, lifecycle) =

@@ -161,8 +161,8 @@ steps! {
         "Has a template with tags or KMS a role that exists, that ECR can take, and that can do its work?"
         ["iam:GetRole" "iam:SimulatePrincipalPolicy"] page!("repository-creation-templates.html");
     EncryptionKey "encryption-key" "Encryption key"
-        "Is the key of the repository, or of the template that makes it, usable?"
-        ["kms:DescribeKey"] page!("encryption-at-rest.html");
+        "Which key encrypts the repository? Whether it can be used is not asked"
+        [] page!("encryption-at-rest.html");
     RegistryPolicy "registry-policy" "Registry policy"
         "Does the registry's policy forbid a pull, or leave out another account's role?"
         ["ecr:GetRegistryPolicy"] page!("registry-permissions.html");

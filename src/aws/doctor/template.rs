@@ -57,7 +57,7 @@ impl<'a> Doctor<'a> {
         if self.question.image.is_none()
             && let Cipher::Kms(Some(Ref::Given(key))) = &template.cipher
         {
-            steps.push(self.key(key).await);
+            steps.push(key_step(key));
         }
         steps.into_iter().map(|step| step.about(&ruled.prefix)).collect()
     }
@@ -71,14 +71,14 @@ impl<'a> Doctor<'a> {
         if template.cipher != Cipher::Aes256 {
             needs.push("KMS");
         }
-        let Some(Ref::Given(arn)) = &template.custom_role else {
+        let Some(arn) = &template.custom_role else {
             return (!needs.is_empty()).then(|| {
                 id.failed(format!(
                     "the template `{}` sets {} and has no role: ECR cannot make the repository",
                     template.prefix,
                     needs.join(" and ")
                 ))
-                .help("give it a role: `pullthru provision apply` makes one; or leave tags and KMS out")
+                .help("give it a role (`custom-role`; `pullthru provision export iam` writes its policies), or leave tags and KMS out")
             });
         };
         let mut on_repository = vec!["ecr:CreateRepository"];
@@ -98,7 +98,7 @@ impl<'a> Doctor<'a> {
         let id = StepId::UpstreamRole;
         let theirs: EcrHost = ruled.upstream.parse().ok()?;
         let rule = ruled.rule?;
-        let Some(Ref::Given(arn)) = &rule.custom_role else {
+        let Some(arn) = &rule.custom_role else {
             let foreign = theirs.account != self.session.registry.account;
             return foreign.then(|| {
                 id.failed(format!("the rule has no role, and its upstream is in account {}", theirs.account))
@@ -123,7 +123,7 @@ impl<'a> Doctor<'a> {
         let found = match sent {
             Err(failure) if failure.is(&[role::ABSENT]) => {
                 let step = id.failed(format!("the role `{name}` is not there"));
-                return step.help("make it: `pullthru provision apply`");
+                return step.help(format!("make it, and let the service `{service}` take it"));
             }
             Err(failure) => return id.unseen(&failure),
             Ok(found) => found.role.and_then(|role| role.assume_role_policy_document),
@@ -131,9 +131,8 @@ impl<'a> Doctor<'a> {
         let trust = found.as_deref().and_then(role::decoded).unwrap_or_default();
         if !trusts(&trust, service) {
             let step = id.failed(format!("`{service}` may not take the role `{name}`"));
-            return step.help(format!(
-                "let its trust policy allow `sts:AssumeRole` to the service `{service}`: `pullthru provision apply`"
-            ));
+            return step
+                .help(format!("let its trust policy allow `sts:AssumeRole` to the service `{service}`"));
         }
         let (mut lacking, mut unsure) = (BTreeSet::new(), true);
         for (actions, resource) in work {
@@ -159,28 +158,16 @@ impl<'a> Doctor<'a> {
                 .help("look at them: `aws iam simulate-principal-policy`, `aws kms get-key-policy`");
         }
         id.failed(format!("the role `{name}` lacks {actions}: ECR cannot make the repository"))
-            .help(format!("allow {actions} to it: `pullthru provision apply`"))
+            .help(format!("allow {actions} to it"))
     }
+}
 
-    /// Can a key be used?
-    pub(super) async fn key(&self, key: &Arn) -> Step {
-        let id = StepId::EncryptionKey;
-        let sent = self.session.kms.describe_key().key_id(key.to_string()).send().await;
-        let found = match sent.map_err(of("kms:DescribeKey")) {
-            Err(failure) if failure.is(&["NotFoundException"]) => {
-                let step = id.failed(format!("the key `{key}` is not there"));
-                return step.help("what is encrypted with it is lost: name another key in the template");
-            }
-            Err(failure) => return id.unseen(&failure),
-            Ok(found) => found.key_metadata,
-        };
-        match found {
-            Some(found) if found.enabled => id.passed(key.to_string()),
-            _ => id
-                .failed(format!("the key `{key}` is disabled, or about to be deleted"))
-                .help(format!("`aws kms cancel-key-deletion`, then `aws kms enable-key --key-id {key}`")),
-        }
-    }
+/// A key is not looked at: that takes the right to read it, for one answer.
+pub(super) fn key_step(key: &Arn) -> Step {
+    let step = StepId::EncryptionKey.not_checked(format!("the key `{key}` is not looked at"));
+    step.help(format!(
+        "it must be `Enabled`: `aws kms describe-key --key-id {key} --query KeyMetadata.KeyState --output text`"
+    ))
 }
 
 fn join(prefix: &str, name: &str) -> String {
@@ -189,9 +176,5 @@ fn join(prefix: &str, name: &str) -> String {
 
 fn described(template: &Template) -> String {
     let lifecycle = if template.lifecycle.is_some() { "a lifecycle policy" } else { "no lifecycle policy" };
-    let key = |key: &Ref| match key {
-        Ref::Made(name) => name.clone(),
-        Ref::Given(arn) => arn.to_string(),
-    };
-    format!("`{}`: {}, {}, {lifecycle}", template.prefix, template.mutability, template.cipher.describe(&key))
+    format!("`{}`: {}, {}, {lifecycle}", template.prefix, template.mutability, template.cipher)
 }

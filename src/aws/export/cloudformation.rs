@@ -141,15 +141,10 @@ impl<'a> Stack<'a> {
 
     fn roles(&mut self) {
         for role in &self.desired.roles {
-            let inline = role.inline.iter();
-            let policies: Vec<Value> = inline
-                .map(|(name, document)| json!({ "PolicyName": name, "PolicyDocument": document }))
-                .collect();
             let properties = json!({
                 "RoleName": role.name,
                 "Description": role.description,
                 "AssumeRolePolicyDocument": role.trust,
-                "Policies": policies,
                 "Tags": list(&role.tags),
             });
             self.add(format!("{}Role", self.roles.of(&role.name)), "AWS::IAM::Role", properties, Vec::new());
@@ -196,7 +191,7 @@ impl<'a> Stack<'a> {
             "LifecyclePolicy": template.lifecycle.as_ref().map(ToString::to_string),
             "RepositoryPolicy": template.policy.as_ref().map(ToString::to_string),
             "ResourceTags": list(&template.tags),
-            "CustomRoleArn": template.custom_role.as_ref().map(|role| self.role_arn(role)),
+            "CustomRoleArn": template.custom_role.as_ref().map(ToString::to_string),
         })
     }
 
@@ -222,7 +217,7 @@ impl<'a> Stack<'a> {
             "UpstreamRegistryUrl": rule.upstream_url,
             "UpstreamRepositoryPrefix": Some(&rule.upstream_prefix).filter(|prefix| *prefix != "ROOT"),
             "CredentialArn": credential,
-            "CustomRoleArn": rule.custom_role.as_ref().map(|role| self.role_arn(role)),
+            "CustomRoleArn": rule.custom_role.as_ref().map(ToString::to_string),
         })
     }
 
@@ -314,16 +309,6 @@ impl<'a> Stack<'a> {
 
     fn has_role(&self, name: &str) -> bool {
         self.desired.roles.iter().any(|role| role.name == name)
-    }
-
-    fn role_arn(&self, role: &Ref) -> Value {
-        match role {
-            Ref::Made(name) if self.has_role(name) => {
-                json!({ "Fn::GetAtt": [format!("{}Role", self.roles.of(name)), "Arn"] })
-            }
-            Ref::Made(name) => json!(self.desired.registry.iam(format!("role/{name}")).to_string()),
-            Ref::Given(arn) => json!(arn.to_string()),
-        }
     }
 
     fn secret(&self, name: &str) -> String {

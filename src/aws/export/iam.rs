@@ -1,12 +1,13 @@
 //! IAM's documents as files: each of the policies that pullthru knows, and what the roles and the registry have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{File, registry_policy};
-use crate::aws::Desired;
+use crate::aws::resource::{Cipher, Ref, Template};
+use crate::aws::{Desired, document};
 use crate::config::PolicyKind;
 
 /// JSON has no comments; statements of ours are named like this.
@@ -32,9 +33,15 @@ pub fn iam(desired: &Desired) -> IamReport {
         PolicyKind::ALL.iter().map(|kind| (kind.id().to_owned(), desired.scope.document(*kind))).collect();
     let mut trust = BTreeMap::new();
     for role in &desired.roles {
-        let inline = role.inline.iter();
-        policies.extend(inline.map(|(name, document)| (format!("{}.{name}", role.name), document.clone())));
         trust.insert(role.name.clone(), role.trust.clone());
+    }
+    for (role, templates) in template_roles(desired) {
+        let prefixes: Vec<&str> = templates.iter().map(|template| template.prefix.as_str()).collect();
+        let keys: BTreeSet<String> = templates.iter().filter_map(|template| key(template)).collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        let document = document::template_role(&desired.scope, &prefixes, &keys);
+        policies.insert(format!("{role}.repositories"), document);
+        trust.insert(role.to_owned(), document::trust_service("ecr.amazonaws.com", &desired.registry));
     }
     let keys = desired.keys.iter();
     let mut resources: BTreeMap<String, Value> =
@@ -43,6 +50,24 @@ pub fn iam(desired: &Desired) -> IamReport {
         resources.insert("registry".to_owned(), document);
     }
     IamReport { schema: "pullthru/iam/v1", policies, trust, resources }
+}
+
+/// The roles that templates name, each with its templates.
+fn template_roles(desired: &Desired) -> BTreeMap<&str, Vec<&Template>> {
+    let mut roles: BTreeMap<&str, Vec<&Template>> = BTreeMap::new();
+    for template in &desired.templates {
+        if let Some(arn) = &template.custom_role {
+            roles.entry(arn.role_name().unwrap_or(&arn.resource)).or_default().push(template);
+        }
+    }
+    roles
+}
+
+fn key(template: &Template) -> Option<String> {
+    match &template.cipher {
+        Cipher::Kms(Some(Ref::Given(arn))) => Some(arn.to_string()),
+        _ => None,
+    }
 }
 
 impl IamReport {

@@ -8,7 +8,7 @@ use super::DesiredArgs;
 use super::apply::ask;
 use super::plan::seen;
 use crate::aws::account::apply::Applied;
-use crate::aws::account::destroy::{self, Force};
+use crate::aws::account::destroy;
 use crate::aws::account::{Current, Plan};
 use crate::cli::aws::AwsArgs;
 use crate::cli::{Outcome, Stop, note, registries};
@@ -17,7 +17,7 @@ use crate::report::provision as report;
 
 /// Remove what apply made: what carries its tag, or is exactly as the configuration says.
 ///
-/// Everything else stays, and is listed with the reason. Repositories with images stay too, unless that is asked for.
+/// Everything else stays, and is listed with the reason. Repositories that rules have filled stay, and are billed.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru provision destroy                          shows what goes, and asks for the account's number
@@ -28,14 +28,6 @@ pub(in crate::cli) struct Args {
 
     #[command(flatten)]
     aws: AwsArgs,
-
-    /// Remove repositories with the images in them
-    #[arg(long)]
-    force_delete: bool,
-
-    /// Remove the repositories that rules filled, too
-    #[arg(long, requires = "force_delete")]
-    cached: bool,
 
     /// Show what would go, and stop
     #[arg(long, conflicts_with = "confirm")]
@@ -56,18 +48,15 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let mut desired = args.desired.desired()?;
-    // The home registry goes last: it holds what is global.
-    desired.reverse();
-    let force = Force { repositories: args.force_delete, cached: args.cached };
+    let desired = args.desired.desired()?;
     let runtime = registries::runtime()?;
     let planned = runtime.block_on(async {
         let mut planned = Vec::new();
         for desired in desired {
             let session = args.aws.session(desired.registry.clone(), None).await?;
-            let current = Current::read(&session, &desired, true).await;
-            let plan = destroy::plan(&session, &desired, &current, force).await;
-            planned.push((desired, session, current, plan));
+            let current = Current::read(&session, &desired, false).await;
+            let plan = destroy::plan(&desired, &current);
+            planned.push((desired, session, plan));
         }
         Ok::<_, Stop>(planned)
     })?;
@@ -89,7 +78,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let results = runtime.block_on(async {
         let mut results = Vec::new();
-        for (desired, session, _, plan) in &planned {
+        for (desired, session, plan) in &planned {
             let say = |done: &_| note(&report::done(done, Paint::never()));
             results.push(destroy::destroy(session, desired, plan, say).await);
         }

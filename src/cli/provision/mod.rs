@@ -26,10 +26,11 @@ use crate::kustomize::Model;
 use crate::pulls::Pulls;
 use crate::route::{CacheHost, Region};
 
-/// Set up the AWS side of the cache: rules, secrets, templates, registry settings, repositories and policies.
+/// Set up the AWS side of the cache: rules, secrets, templates and their registry settings.
 ///
 /// What is set up is said by `provision:` in pullthru.yaml. Without it, that is a pull through cache rule for each
-/// upstream that the repository uses, and a secret for each that wants a login.
+/// upstream that the repository uses, and a secret for each that wants a login. Repositories of your own, keys,
+/// replication, roles and policies are for the tool that keeps their state: `export` writes them.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     #[command(subcommand)]

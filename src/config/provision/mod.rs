@@ -139,7 +139,7 @@ pub struct Template {
     pub access: Option<Access>,
     #[serde(deserialize_with = "tags")]
     pub tags: Tags,
-    /// The role with which ECR tags and encrypts. Default: one is made when the template has tags or KMS.
+    /// The role with which ECR tags and encrypts; a template with tags or KMS needs one.
     #[serde(deserialize_with = "parsed_some")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub custom_role: Option<Arn>,

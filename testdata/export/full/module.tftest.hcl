@@ -28,11 +28,11 @@ run "applies" {
     error_message = "a role that is there"
   }
   assert {
-    condition     = aws_ecr_repository_creation_template.ghcr_my_org.custom_role_arn == aws_iam_role.cache_template.arn
-    error_message = "a role that is made"
+    condition     = aws_ecr_repository_creation_template.ghcr_my_org.custom_role_arn == "arn:aws:iam::123456789012:role/ecr-templates"
+    error_message = "the role of templates"
   }
   assert {
-    condition     = aws_ecr_repository_creation_template.ghcr_my_org.encryption_configuration[0].kms_key == aws_kms_key.ecr_cache.arn
+    condition     = aws_ecr_repository.team_app.encryption_configuration[0].kms_key == aws_kms_key.ecr_own.arn
     error_message = "a key that is made"
   }
   assert {

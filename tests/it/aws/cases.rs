@@ -23,7 +23,7 @@ pub(super) const FAKECLOUD: [(&str, &str); 8] = [
         "works",
         "secretsmanager:CreateSecret secretsmanager:DeleteSecret secretsmanager:DescribeSecret \
          secretsmanager:GetSecretValue secretsmanager:ListSecrets secretsmanager:PutSecretValue \
-         secretsmanager:RestoreSecret sts:GetCallerIdentity kms:CreateAlias kms:CreateKey kms:GetKeyPolicy",
+         secretsmanager:RestoreSecret sts:GetCallerIdentity",
     ),
     (
         "works",
@@ -82,13 +82,11 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let image = json!([{ "imageTag": "v1" }]);
     let secret = || json!({ "SecretId": "ecr-pullthroughcache/ghcr" });
-    let key = || json!({ "KeyId": "$key" });
     let role = || json!({ "RoleName": "node" });
     let managed = || json!({ "PolicyArn": "$policy" });
     let provider = || json!({ "OpenIDConnectProviderArn": "$provider" });
     let trust = policy(Some("*"), "sts:AssumeRole", None);
     let read = policy(None, "ecr:BatchGetImage", Some("*"));
-    let key_tags = json!([{ "TagKey": "a", "TagValue": "b" }]);
     let tags = || json!([{ "Key": "a", "Value": "b" }]);
     let scanning = json!([{ "scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{ "filter": "*", "filterType": "WILDCARD" }] }]);
     let replication =
@@ -151,22 +149,6 @@ pub(super) fn cases() -> Vec<Case> {
         case("secretsmanager:DeleteSecret", with(secret(), "RecoveryWindowInDays", 7.into())),
         case("secretsmanager:RestoreSecret", secret()),
         // Keys.
-        case("kms:CreateKey", json!({ "Description": "repositories" })).keep("key", "KeyId"),
-        case("kms:DescribeKey", key()),
-        case("kms:GetKeyPolicy", with(key(), "PolicyName", "default".into())).keep("keypolicy", "Policy"),
-        case("kms:PutKeyPolicy", with(with(key(), "PolicyName", "default".into()), "Policy", "$keypolicy".into())),
-        case("kms:EnableKeyRotation", key()),
-        case("kms:GetKeyRotationStatus", key()),
-        case("kms:TagResource", with(key(), "Tags", key_tags)),
-        case("kms:ListResourceTags", key()),
-        case("kms:UntagResource", with(key(), "TagKeys", json!(["a"]))),
-        case("kms:CreateAlias", json!({ "AliasName": "alias/app", "TargetKeyId": "$key" })),
-        case("kms:ListAliases", json!({})),
-        case("kms:DeleteAlias", json!({ "AliasName": "alias/app" })),
-        case("kms:DisableKey", key()),
-        case("kms:EnableKey", key()),
-        case("kms:ScheduleKeyDeletion", with(key(), "PendingWindowInDays", 7.into())),
-        case("kms:CancelKeyDeletion", key()),
         // Roles and policies.
         case("iam:CreateRole", with(role(), "AssumeRolePolicyDocument", trust.clone().into())).keep("role", "Arn"),
         case("iam:GetRole", role()),
@@ -312,11 +294,6 @@ pub(super) fn refusals() -> Vec<(&'static str, Case, &'static str)> {
                 json!({ "RoleName": "AWSServiceRoleForSupport", "PolicyArn": "arn:aws:iam::210987654321:policy/none" }),
             ),
             "NoSuchEntity",
-        ),
-        (
-            "key: absent",
-            case("kms:DescribeKey", json!({ "KeyId": "00000000-0000-4000-8000-000000000000" })),
-            "NotFoundException",
         ),
     ]
 }

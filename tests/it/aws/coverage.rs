@@ -35,7 +35,6 @@ impl Endpoint {
         let target = match service {
             "ecr" => Some("AmazonEC2ContainerRegistry_V20150921"),
             "secretsmanager" => Some("secretsmanager"),
-            "kms" => Some("TrentService"),
             _ => None,
         };
         let mut headers = format!(

@@ -87,17 +87,6 @@ async fn aws_sim_serves_identities_roles_and_simulations() {
 }
 
 #[tokio::test]
-async fn aws_sim_serves_keys() {
-    let aws = start();
-    let kms = aws_sdk_kms::Client::new(&config(&aws).await);
-    let key = kms.create_key().description("repositories").send().await.unwrap().key_metadata.unwrap();
-    kms.create_alias().alias_name("alias/repositories").target_key_id(key.key_id()).send().await.unwrap();
-    kms.enable_key_rotation().key_id(key.key_id()).send().await.unwrap();
-    let found = kms.describe_key().key_id("alias/repositories").send().await.unwrap().key_metadata.unwrap();
-    assert_eq!((found.arn.as_deref(), found.enabled), (key.arn.as_deref(), true));
-}
-
-#[tokio::test]
 async fn aws_sim_faults_are_what_the_sdk_takes_them_for() {
     let aws = start();
     let config = config(&aws).await;

@@ -127,7 +127,7 @@ fn a_secret_whose_own_policy_denies() {
 #[test]
 fn a_key_of_the_customers() {
     let world = World::new();
-    let key = world.call("kms:CreateKey", json!({}))["KeyMetadata"]["Arn"].clone();
+    let key = json!("arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab");
     world.call("secretsmanager:UpdateSecret", json!({ "SecretId": world.secret, "KmsKeyId": key }));
     let report = world.scenario("customer-key", &[APP], Some("secret-key"));
     assert_eq!(report.outcome("upstream-login"), "passed", "it is the key, and not the token");

@@ -185,28 +185,27 @@ fn a_template_whose_role_is_not_ecrs() {
 }
 
 #[test]
-fn a_template_with_a_key_that_is_disabled() {
+fn a_template_with_a_key_says_how_to_look_at_it() {
     let world = World::new();
     world.make_role_for("template", "ecr.amazonaws.com", &["ecr:*", "kms:*"]);
-    let key = world.call("kms:CreateKey", json!({}))["KeyMetadata"]["Arn"].clone();
+    let key = json!("arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab");
     let role = "arn:aws:iam::123456789012:role/template";
     template(
         &world,
         json!({ "encryptionConfiguration": { "encryptionType": "KMS", "kmsKey": key }, "customRoleArn": role }),
     );
     let (_, report) = world.doctor(&[APP]);
-    assert_eq!((report.outcome("template-role"), report.outcome("encryption-key")), ("passed", "passed"));
+    assert_eq!(
+        (report.outcome("template-role"), report.outcome("encryption-key")),
+        ("passed", "not-checked")
+    );
+    assert_says(report.step("encryption-key"), "help", "aws kms describe-key --key-id arn:aws:kms:");
     // What the role lacks, the key's own policy may give.
     let less = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "ecr:*", "Resource": "*" }] });
     let input = json!({ "RoleName": "template", "PolicyName": "may", "PolicyDocument": less.to_string() });
     world.call("iam:PutRolePolicy", input);
     let (_, report) = world.doctor(&[APP]);
     assert_eq!(report.outcome("template-role"), "warning");
-    world.call("kms:ScheduleKeyDeletion", json!({ "KeyId": key, "PendingWindowInDays": 7 }));
-    for arguments in [&[APP][..], &[]] {
-        let (_, report) = world.doctor(arguments);
-        assert_eq!(report.0["reason"], "encryption-key");
-    }
 }
 
 #[test]

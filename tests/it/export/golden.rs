@@ -62,12 +62,10 @@ fn another_region_has_an_export_of_its_own() {
         assert!(fixture.read("home/main.tf").contains(kind), "{kind}");
         assert!(!main.contains(kind), "{kind}");
     }
-    // The role of the template is the one that the home's module makes.
     assert!(
-        main.contains("custom_role_arn      = \"arn:aws:iam::123456789012:role/pullthru-template\""),
+        main.contains("custom_role_arn      = \"arn:aws:iam::123456789012:role/ecr-templates\""),
         "{main}"
     );
-    assert!(main.contains("resource \"aws_kms_key\" \"ecr_cache\""), "{main}");
     let nowhere = fixture.export(&["terraform", "--out", "x", "--for", "us-east-1"]);
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.err.contains("`us-east-1` is not provisioned"), "{}", nowhere.err);
@@ -79,12 +77,13 @@ fn a_policy_that_is_too_long_is_said() {
     let fixture = Fixture::new("regions");
     let regions = "eu-west-1, eu-west-2, eu-west-3, eu-north-1, eu-central-1, us-east-1, us-east-2, us-west-1, us-west-2, ap-south-1, ap-northeast-1, ap-northeast-2, ap-southeast-1, ap-southeast-2, sa-east-1";
     let config = fixture.read("pullthru.yaml");
-    let config =
-        config.replace("[eu-west-1]", &format!("[{regions}]")).replace("node-pull: {}", "provision: {}");
+    let names: Vec<String> = (0..8).map(|number| format!("team/app-{number}")).collect();
+    let config = config.replace("[eu-west-1]", &format!("[{regions}]"));
+    let config = config.replace("[team/app]", &format!("[{}]", names.join(", ")));
     std::fs::write(fixture.path("pullthru.yaml"), config).unwrap();
     let run = fixture.export(&["iam", "--out", "-"]);
     assert_eq!(run.code, 0);
-    assert!(run.err.contains("the policy `pullthru-provision` has "), "{}", run.err);
+    assert!(run.err.contains("the policy `pullthru-node-pull` has "), "{}", run.err);
     assert!(run.err.contains("characters, and IAM takes 6144"), "{}", run.err);
     assert!(!Fixture::new("full").export(&["iam", "--out", "-"]).err.contains("6144"));
 }

@@ -30,12 +30,11 @@ fn a_file_for_each_document() {
     assert_eq!(
         names,
         [
-            "cache-template.repositories.json",
-            "cache-template.trust.json",
             "ci-push.json",
             "doctor.json",
+            "ecr-templates.repositories.json",
+            "ecr-templates.trust.json",
             "github-push.trust.json",
-            "key.ecr-cache.resource.json",
             "key.ecr-own.resource.json",
             "node-pull.json",
             "provision.json",
@@ -74,7 +73,7 @@ fn export_iam_mistakes_are_seen() {
         ("provision", "ecr:ValidatePullThroughCacheRule", "ecr:ValidatePullThroughRule", "UNKNOWN_ACTION"),
         ("scan", "arn:aws:ecr:", "arn:aws:ecs:", "RESOURCE_MISMATCH"),
         ("provision", "iam:AWSServiceName", "iam:ServiceName", "UNKNOWN_CONDITION_FOR_ACTION"),
-        ("cache-template.repositories", "kms:ResourceAliases", "kms:Aliases", "UNKNOWN_CONDITION_FOR_ACTION"),
+        ("ecr-templates.repositories", "kms:CreateGrant", "kms:CreateGrants", "UNKNOWN_ACTION"),
         ("ci-push", "\"Allow\"", "\"Alow\"", "MALFORMED"),
         ("pull-only", "2012-10-17", "2012-10-16", "INVALID_VERSION"),
     ] {

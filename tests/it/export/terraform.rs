@@ -78,12 +78,7 @@ fn export_terraform_judges_see_mistakes() {
         ),
         ("main.tf", "  credential_arn ", "  credential_arm ", "Unsupported argument"),
         ("main.tf", "  upstream_registry_url = \"ghcr.io\"\n", "", "Missing required argument"),
-        (
-            "main.tf",
-            "aws_iam_role.cache_template.arn",
-            "aws_iam_role.cache_tmplate.arn",
-            "Reference to undeclared resource",
-        ),
+        ("main.tf", "aws_kms_key.ecr_own.arn", "aws_kms_key.ecr_won.arn", "Reference to undeclared resource"),
         ("main.tf", "encryption_configuration {", "encryption_config {", "Unsupported block type"),
         ("registry.tf", "    repository_filter {", "    repository_filters {", "Unsupported block type"),
         ("outputs.tf", "local.registry", "local.registri", "Reference to undeclared local value"),
@@ -145,7 +140,7 @@ fn export_terraform_values_are_judged_by_the_service_models() {
         (r#""encryption_type":"KMS""#, r#""encryption_type":"kms""#, "is none of"),
         (r#""scan_type":"ENHANCED""#, r#""scan_type":"INSPECTOR""#, "is none of"),
         (r#""registry_id":"210987654321""#, r#""registry_id":"2109""#, "does not match"),
-        (r#""name":"alias/ecr-cache""#, r#""name":"alias/ecr cache""#, "does not match"),
+        (r#""name":"alias/ecr-own""#, r#""name":"alias/ecr own""#, "does not match"),
         (r#""role":"nodes-blue""#, r#""role":"nodes/blue""#, "does not match"),
         (r#""policy_arn":true"#, r#""policy_arn":false"#, "PolicyArn is missing"),
     ] {

@@ -12,7 +12,7 @@ mod permissions;
 mod secrets;
 
 use aws_sim::{AwsSim, Settings};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::scratch::{Run, Scratch};
 
@@ -75,15 +75,6 @@ impl World {
         run
     }
 
-    /// The role of nodes that the full section attaches a policy to.
-    pub(crate) fn make_nodes(&self) {
-        let trust = json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole",
-        }] });
-        let input = json!({ "RoleName": "nodes", "AssumeRolePolicyDocument": trust.to_string() });
-        self.aws.call("iam:CreateRole", input).unwrap();
-    }
-
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let run = self.run(args);
         assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
@@ -109,7 +100,7 @@ impl World {
     }
 }
 
-/// A section with everything in it.
+/// A section with everything in it: what `apply` makes, and what only exports write.
 pub(crate) const FULL: &str = "  tags: { team: platform }
   regions: [eu-west-1]
   rules:
@@ -118,23 +109,21 @@ pub(crate) const FULL: &str = "  tags: { team: platform }
   - { lifecycle: { keep: 10, expire-untagged-days: 7 } }
   - prefix: ghcr/org
     tag-mutability: { immutable-except: [latest, \"v*-rc*\"] }
-    encryption: { new-kms-key: images }
+    encryption: kms
     access: { pull-accounts: [\"210987654321\"] }
     tags: { owner: org }
+    custom-role: \"arn:aws:iam::123456789012:role/templates\"
   registry:
-    scanning: { type: enhanced, rules: [{ frequency: continuous-scan, filters: [\"team/*\"] }, { frequency: scan-on-push, filters: [\"ghcr/*\"] }] }
+    scanning: { type: basic, rules: [{ frequency: manual, filters: [\"team/*\"] }, { frequency: scan-on-push, filters: [\"ghcr/*\"] }] }
     policy: { organization: o-abcde12345, statements: [{ Sid: Deny, Effect: Deny, Principal: \"*\", Action: [\"ecr:CreateRepository\"], Resource: \"arn:aws:ecr:eu-central-1:123456789012:repository/docker-hub/evil/*\" }] }
     replication: [{ to: [{ region: us-east-1 }], prefixes: [ghcr/] }]
   repositories:
   - names: [team/app, team/web]
     tag-mutability: immutable
-    scan-on-push: true
     encryption: { new-kms-key: images }
     lifecycle: { keep: 30, tag-prefixes: [v, release-] }
-    access: { pull-organization: o-abcde12345 }
     replicate-to: [eu-west-1]
-  - { names: [tools], force-delete: true }
   iam:
-    policies: { node-pull: {}, pull-only: {}, scan: {}, provision: {} }
+    policies: { node-pull: { attach-to: [nodes] }, provision: {} }
     github-actions: { repositories: [org/app], branches: [main] }
 ";

@@ -10,7 +10,10 @@ use serde_json::json;
 use super::{FULL, World};
 
 /// Actions that AWS asks for besides the one that is called, or for what the simulation does itself.
-const BESIDES: [&str; 11] = [
+const BESIDES: [&str; 10] = [
+    // Of who makes a template.
+    "ecr:CreateRepository",
+    "ecr:SetRepositoryPolicy",
     "iam:CreateServiceLinkedRole",
     "iam:PassRole",
     "inspector2:Disable",
@@ -18,11 +21,6 @@ const BESIDES: [&str; 11] = [
     "inspector2:ListAccountPermissions",
     "inspector2:ListCoverage",
     "inspector2:ListFindings",
-    // ECR calls these for who makes or removes a repository under a key.
-    "kms:CreateGrant",
-    "kms:RetireGrant",
-    // Only of a key whose name could not be made.
-    "kms:ScheduleKeyDeletion",
     // `provision login` is not run here.
     "ecr:GetAuthorizationToken",
 ];
@@ -30,67 +28,25 @@ const BESIDES: [&str; 11] = [
 #[test]
 fn the_policy_for_provision_is_what_provision_calls() {
     let world = World::new(FULL);
-    world.make_nodes();
-    world.aws.clear_requests();
     // The whole life, with every kind of change: made, changed, given up, removed.
     world.ok(&["apply", "--yes"]);
     world.aws.call("ecr:CreateRepository", json!({ "repositoryName": "quay/org/old" })).unwrap();
     world.ok(&["apply", "--yes", "--backfill"]);
     world.ok(&["apply", "--yes", "--rotate", "ghcr"]);
     let aws = &world.aws;
-    for (name, input) in [
-        (
-            "ecr:PutImageTagMutability",
-            json!({ "repositoryName": "team/app", "imageTagMutability": "MUTABLE" }),
-        ),
-        (
-            "ecr:PutImageScanningConfiguration",
-            json!({ "repositoryName": "team/app", "imageScanningConfiguration": { "scanOnPush": false } }),
-        ),
-        ("ecr:DeleteLifecyclePolicy", json!({ "repositoryName": "team/app" })),
-        (
-            "ecr:UntagResource",
-            json!({ "resourceArn": "arn:aws:ecr:eu-central-1:123456789012:repository/team/app", "tagKeys": ["team"] }),
-        ),
-        (
-            "ecr:UpdateRepositoryCreationTemplate",
-            json!({ "prefix": "ghcr", "imageTagMutability": "IMMUTABLE" }),
-        ),
-    ] {
-        aws.call(name, input).unwrap();
-    }
-    let policies = FULL
-        .replace("branches: [main]", "branches: [main, next]")
-        .replace("[team/app, team/web]", "[team/app, team/web, team/new]");
-    let policies = policies.replace("tags: { team: platform }", "tags: { team: platform, cost: \"1\" }");
+    let other = json!({ "prefix": "ghcr", "imageTagMutability": "IMMUTABLE" });
+    aws.call("ecr:UpdateRepositoryCreationTemplate", other).unwrap();
     let changed = super::BASE.replace("username: whale", "username: shark");
-    world.scratch.write("pullthru.yaml", format!("{changed}{policies}").as_bytes());
-    world.ok(&["apply", "--yes"]);
-    // Other rules and policies, less of everything.
-    world.scratch.write("pullthru.yaml", format!("{changed}{}", policies.replace("    lifecycle: { keep: 30, tag-prefixes: [v, release-] }\n    access: { pull-organization: o-abcde12345 }\n", "")).as_bytes());
+    let more = FULL.replace("tags: { team: platform }", "tags: { team: platform, cost: \"1\" }");
+    world.scratch.write("pullthru.yaml", format!("{changed}{more}").as_bytes());
     world.ok(&["apply", "--yes"]);
     let secret = json!({ "Name": "ecr-pullthroughcache/other", "SecretString": "{\"username\":\"a\",\"accessToken\":\"b\"}" });
     let arn = aws.call("secretsmanager:CreateSecret", secret).unwrap()["ARN"].clone();
     let other = json!({ "ecrRepositoryPrefix": "ghcr", "credentialArn": arn });
     aws.call("ecr:UpdatePullThroughCacheRule", other).unwrap();
-    let key =
-        aws.call("kms:DescribeKey", json!({ "KeyId": "alias/images" })).unwrap()["KeyMetadata"]["KeyId"]
-            .clone();
-    let open = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*" }] });
-    aws.call(
-        "kms:PutKeyPolicy",
-        json!({ "KeyId": key, "PolicyName": "default", "Policy": open.to_string() }),
-    )
-    .unwrap();
-    for _ in 0..5 {
-        let version = json!({ "PolicyArn": "arn:aws:iam::123456789012:policy/pullthru-node-pull", "SetAsDefault": true, "PolicyDocument": json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }] }).to_string() });
-        if aws.call("iam:CreatePolicyVersion", version).is_err() {
-            break;
-        }
-    }
     world.ok(&["apply", "--yes"]);
     world.ok(&["apply", "--yes", "--prune"]);
-    world.ok(&["destroy", "--confirm", "123456789012", "--force-delete", "--cached"]);
+    world.ok(&["destroy", "--confirm", "123456789012"]);
     world.ok(&["apply", "--yes"]);
 
     let called: BTreeSet<String> =

@@ -146,7 +146,6 @@ fn a_deleted_secret_is_restored_and_written_again() {
 #[test]
 fn no_token_is_anywhere_but_in_its_secret() {
     let world = World::new(super::FULL);
-    world.make_nodes();
     for format in ["human", "json"] {
         for action in [
             "secretsmanager:CreateSecret",

@@ -70,8 +70,9 @@ fn check_tags(tags: &Value) -> Result<(), AwsError> {
     Ok(())
 }
 
-/// Encryption with a key that ECR could use (Amazon ECR API, EncryptionConfiguration and KmsException).
-fn encryption(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
+/// Encryption with a key of the same Region (Amazon ECR API, EncryptionConfiguration and KmsException). Whether there is
+/// such a key is not known here.
+fn encryption(scope: &Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     let mut encryption = input["encryptionConfiguration"].clone();
     if encryption.is_null() {
         return Ok(json!({ "encryptionType": "AES256" }));
@@ -84,10 +85,8 @@ fn encryption(scope: &mut Scope<'_>, input: &Value) -> Result<Value, AwsError> {
     }
     if kind != "AES256" {
         let arn = match encryption["kmsKey"].as_str() {
-            Some(key) => {
-                let found = crate::kms::usable(scope, key);
-                found.map_err(|why| error("KmsException", format!("KMS key '{key}' {why}")))?
-            }
+            Some(key) if key.starts_with(&scope.arn("kms", "key/")) => key.to_owned(),
+            Some(key) => return Err(error("KmsException", format!("KMS key '{key}' does not exist"))),
             // The AWS managed key, alias/aws/ecr.
             None => scope.arn("kms", "key/00000000-0000-4000-8000-00000000ec7a"),
         };

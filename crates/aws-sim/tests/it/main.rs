@@ -8,6 +8,5 @@ mod ecr_rules;
 mod ecr_templates;
 mod faults;
 mod iam;
-mod kms;
 mod secrets;
 mod sts_ec2;

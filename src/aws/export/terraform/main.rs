@@ -1,7 +1,5 @@
 //! `main.tf`: versions, the guard, keys, roles, policies, templates, rules and repositories.
 
-use serde_json::Value;
-
 use super::{Module, depends_on, object};
 use crate::aws::export::hcl::{Expr, Item};
 use crate::aws::export::templates_of;
@@ -100,7 +98,7 @@ fn key(module: &Module<'_>, key: &Key) -> Vec<Item> {
 
 fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
     let id = module.roles.of(&role.name);
-    let mut items = vec![Item::block(
+    vec![Item::block(
         "resource",
         &["aws_iam_role", &id],
         vec![
@@ -109,22 +107,7 @@ fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
             Item::attribute("assume_role_policy", Expr::json(&role.trust)),
             Item::attribute("tags", module.tags(&role.tags)),
         ],
-    )];
-    if !role.inline.is_empty() {
-        let document = |(name, document): (&String, &Value)| (name.clone(), Expr::json(document));
-        items.push(Item::block(
-            "resource",
-            &["aws_iam_role_policy", &id],
-            vec![
-                Item::attribute("for_each", Expr::Object(role.inline.iter().map(document).collect())),
-                Item::Blank,
-                Item::attribute("name", Expr::raw("each.key")),
-                Item::attribute("role", Expr::raw(format!("aws_iam_role.{id}.name"))),
-                Item::attribute("policy", Expr::raw("each.value")),
-            ],
-        ));
-    }
-    items
+    )]
 }
 
 fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
@@ -169,7 +152,7 @@ fn template(module: &Module<'_>, template: &Template) -> Item {
         mutability(&template.mutability),
     ];
     if let Some(role) = &template.custom_role {
-        body.push(Item::attribute("custom_role_arn", module.role_arn(role)));
+        body.push(Item::attribute("custom_role_arn", Expr::text(role.to_string())));
     }
     if let Some(lifecycle) = &template.lifecycle {
         body.push(Item::attribute("lifecycle_policy", Expr::json(lifecycle)));
@@ -182,11 +165,6 @@ fn template(module: &Module<'_>, template: &Template) -> Item {
     }
     body.extend(exclusions(&template.mutability));
     body.extend(cipher(module, &template.cipher));
-    // ECR takes the role at once, so it must be able to do what it is for.
-    if let Some(Ref::Made(name)) = template.custom_role.as_ref().filter(|_| !module.desired.roles.is_empty())
-    {
-        body.extend(depends_on(vec![format!("aws_iam_role_policy.{}", module.roles.of(name))]));
-    }
     let id = module.templates.of(&template.prefix);
     Item::block("resource", &["aws_ecr_repository_creation_template", &id], body)
 }
@@ -212,7 +190,7 @@ fn rule(module: &Module<'_>, rule: &Rule) -> Item {
         None => {}
     }
     if let Some(role) = &rule.custom_role {
-        body.push(Item::attribute("custom_role_arn", module.role_arn(role)));
+        body.push(Item::attribute("custom_role_arn", Expr::text(role.to_string())));
     }
     before.extend(
         templates_of(module.desired, rule)

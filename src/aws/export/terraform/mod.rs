@@ -91,18 +91,6 @@ impl<'a> Module<'a> {
         Expr::Call("merge", vec![Expr::raw("var.tags"), object(&own)])
     }
 
-    /// The ARN of a role.
-    fn role_arn(&self, role: &Ref) -> Expr {
-        match role {
-            Ref::Made(name) if self.has_role(name) => {
-                Expr::raw(format!("aws_iam_role.{}.arn", self.roles.of(name)))
-            }
-            // Roles have no Region: the module of the registry's own Region makes it.
-            Ref::Made(name) => Expr::text(self.desired.registry.iam(format!("role/{name}")).to_string()),
-            Ref::Given(arn) => Expr::text(arn.to_string()),
-        }
-    }
-
     fn has_role(&self, name: &str) -> bool {
         self.desired.roles.iter().any(|role| role.name == name)
     }

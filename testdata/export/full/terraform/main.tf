@@ -64,97 +64,6 @@ resource "aws_kms_alias" "ecr_own" {
   target_key_id = aws_kms_key.ecr_own.key_id
 }
 
-resource "aws_kms_key" "ecr_cache" {
-  description             = "layers of ECR repositories; made by pullthru"
-  enable_key_rotation     = true
-  deletion_window_in_days = var.key_deletion_window_days
-  policy = jsonencode({
-    Statement = [
-      {
-        Action = "kms:*"
-        Effect = "Allow"
-        Principal = {
-          AWS = "arn:aws:iam::123456789012:root"
-        }
-        Resource = "*"
-        Sid      = "PullthruAccount"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-  tags = merge(var.tags, {
-    team = "platform"
-  })
-}
-
-resource "aws_kms_alias" "ecr_cache" {
-  name          = "alias/ecr-cache"
-  target_key_id = aws_kms_key.ecr_cache.key_id
-}
-
-resource "aws_iam_role" "cache_template" {
-  name        = "cache-template"
-  description = "ECR makes repositories with tags and KMS by it; made by pullthru"
-  assume_role_policy = jsonencode({
-    Statement = [
-      {
-        Action = "sts:AssumeRole"
-        Condition = {
-          StringEquals = {
-            "aws:SourceAccount" = "123456789012"
-          }
-        }
-        Effect = "Allow"
-        Principal = {
-          Service = "ecr.amazonaws.com"
-        }
-        Sid = "PullthruTrust"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-  tags = merge(var.tags, {
-    team = "platform"
-  })
-}
-
-resource "aws_iam_role_policy" "cache_template" {
-  for_each = {
-    repositories = jsonencode({
-      Statement = [
-        {
-          Action   = ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"]
-          Effect   = "Allow"
-          Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
-          Sid      = "PullthruRepositories"
-        },
-        {
-          Action   = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
-          Effect   = "Allow"
-          Resource = ["arn:aws:kms:ca-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
-          Sid      = "PullthruKeys"
-        },
-        {
-          Action = ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"]
-          Condition = {
-            "ForAnyValue:StringEquals" = {
-              "kms:ResourceAliases" = ["alias/ecr-cache"]
-            }
-          }
-          Effect   = "Allow"
-          Resource = ["arn:aws:kms:ca-central-1:123456789012:key/*"]
-          Sid      = "PullthruMadeKeys"
-        },
-      ]
-      Version = "2012-10-17"
-    })
-  }
-
-  name   = each.key
-  role   = aws_iam_role.cache_template.name
-  policy = each.value
-}
-
 resource "aws_iam_role" "github_push" {
   name        = "github-push"
   description = "workflows of GitHub push images by it; made by pullthru"
@@ -304,14 +213,12 @@ resource "aws_iam_policy" "cache_provision" {
           "ecr:DeleteRegistryPolicy",
           "ecr:DeleteRepositoryCreationTemplate",
           "ecr:DescribePullThroughCacheRules",
-          "ecr:DescribeRegistry",
           "ecr:DescribeRepositoryCreationTemplates",
           "ecr:GetAuthorizationToken",
           "ecr:GetRegistryPolicy",
           "ecr:GetRegistryScanningConfiguration",
           "ecr:PutRegistryPolicy",
           "ecr:PutRegistryScanningConfiguration",
-          "ecr:PutReplicationConfiguration",
           "ecr:UpdatePullThroughCacheRule",
           "ecr:UpdateRepositoryCreationTemplate",
           "ecr:ValidatePullThroughCacheRule",
@@ -335,17 +242,10 @@ resource "aws_iam_policy" "cache_provision" {
       {
         Action = [
           "ecr:CreateRepository",
-          "ecr:DeleteLifecyclePolicy",
-          "ecr:DeleteRepository",
-          "ecr:DeleteRepositoryPolicy",
-          "ecr:DescribeImages",
           "ecr:DescribeRepositories",
           "ecr:GetLifecyclePolicy",
           "ecr:GetLifecyclePolicyPreview",
-          "ecr:GetRepositoryPolicy",
           "ecr:ListTagsForResource",
-          "ecr:PutImageScanningConfiguration",
-          "ecr:PutImageTagMutability",
           "ecr:PutLifecyclePolicy",
           "ecr:SetRepositoryPolicy",
           "ecr:StartLifecyclePolicyPreview",
@@ -353,7 +253,7 @@ resource "aws_iam_policy" "cache_provision" {
         ]
         Effect   = "Allow"
         Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
-        Sid      = "PullthruOwnRepositories"
+        Sid      = "PullthruRepositories"
       },
       {
         Action = [
@@ -370,86 +270,26 @@ resource "aws_iam_policy" "cache_provision" {
         Sid      = "PullthruSecrets"
       },
       {
-        Action = [
-          "iam:CreatePolicy",
-          "iam:CreatePolicyVersion",
-          "iam:DeletePolicy",
-          "iam:DeletePolicyVersion",
-          "iam:GetPolicy",
-          "iam:GetPolicyVersion",
-          "iam:ListEntitiesForPolicy",
-          "iam:ListPolicyVersions",
-          "iam:TagPolicy",
-        ]
-        Effect   = "Allow"
-        Resource = ["arn:aws:iam::123456789012:policy/cache-*"]
-        Sid      = "PullthruPolicies"
-      },
-      {
-        Action = [
-          "iam:CreateRole",
-          "iam:DeleteRole",
-          "iam:DeleteRolePolicy",
-          "iam:GetRole",
-          "iam:GetRolePolicy",
-          "iam:ListAttachedRolePolicies",
-          "iam:ListRolePolicies",
-          "iam:PassRole",
-          "iam:PutRolePolicy",
-          "iam:TagRole",
-          "iam:UpdateAssumeRolePolicy",
-        ]
-        Effect   = "Allow"
-        Resource = ["arn:aws:iam::123456789012:role/cache-*"]
-        Sid      = "PullthruRoles"
-      },
-      {
-        Action   = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+        Action = ["iam:PassRole"]
+        Condition = {
+          StringEquals = {
+            "iam:PassedToService" = ["ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"]
+          }
+        }
         Effect   = "Allow"
         Resource = ["arn:aws:iam::123456789012:role/*"]
-        Sid      = "PullthruAttach"
+        Sid      = "PullthruPassRole"
       },
       {
         Action = ["iam:CreateServiceLinkedRole"]
         Condition = {
           StringEquals = {
-            "iam:AWSServiceName" = [
-              "ecr.amazonaws.com",
-              "inspector2.amazonaws.com",
-              "pullthroughcache.ecr.amazonaws.com",
-              "replication.ecr.amazonaws.com",
-            ]
+            "iam:AWSServiceName" = ["ecr.amazonaws.com", "inspector2.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"]
           }
         }
         Effect   = "Allow"
         Resource = ["arn:aws:iam::123456789012:role/aws-service-role/*"]
         Sid      = "PullthruLinkedRole"
-      },
-      {
-        Action   = ["kms:CreateKey"]
-        Effect   = "Allow"
-        Resource = ["*"]
-        Sid      = "PullthruNewKeys"
-      },
-      {
-        Action = [
-          "kms:CreateAlias",
-          "kms:CreateGrant",
-          "kms:DescribeKey",
-          "kms:EnableKeyRotation",
-          "kms:GetKeyPolicy",
-          "kms:ListResourceTags",
-          "kms:PutKeyPolicy",
-          "kms:RetireGrant",
-          "kms:ScheduleKeyDeletion",
-          "kms:TagResource",
-        ]
-        Effect = "Allow"
-        Resource = [
-          "arn:aws:kms:ca-central-1:123456789012:key/*",
-          "arn:aws:kms:ca-central-1:123456789012:alias/*",
-        ]
-        Sid = "PullthruKeysByAlias"
       },
     ]
     Version = "2012-10-17"
@@ -559,15 +399,12 @@ resource "aws_ecr_repository_creation_template" "root" {
   description          = "made by pullthru"
   applied_for          = ["CREATE_ON_PUSH"]
   image_tag_mutability = "MUTABLE"
-  custom_role_arn      = aws_iam_role.cache_template.arn
+  custom_role_arn      = "arn:aws:iam::123456789012:role/ecr-templates"
 
   encryption_configuration {
     encryption_type = "KMS"
     kms_key         = "arn:aws:kms:ca-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   }
-
-
-  depends_on = [aws_iam_role_policy.cache_template]
 }
 
 resource "aws_ecr_repository_creation_template" "cgr" {
@@ -725,7 +562,7 @@ resource "aws_ecr_repository_creation_template" "ghcr_my_org" {
   description          = "images of my-org"
   applied_for          = ["PULL_THROUGH_CACHE", "REPLICATION"]
   image_tag_mutability = "IMMUTABLE_WITH_EXCLUSION"
-  custom_role_arn      = aws_iam_role.cache_template.arn
+  custom_role_arn      = "arn:aws:iam::123456789012:role/ecr-templates"
   resource_tags = {
     cost-center = "4711"
     data        = "internal"
@@ -744,11 +581,7 @@ resource "aws_ecr_repository_creation_template" "ghcr_my_org" {
 
   encryption_configuration {
     encryption_type = "KMS"
-    kms_key         = aws_kms_key.ecr_cache.arn
   }
-
-
-  depends_on = [aws_iam_role_policy.cache_template]
 }
 
 resource "aws_ecr_repository_creation_template" "gitlab" {
