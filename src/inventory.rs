@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::find::{self, Finder, Found, Kustomization, Link, LinkKind, Mention, Reason};
 use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
@@ -54,11 +56,10 @@ pub struct Inventory {
 impl Inventory {
     /// Adds files that another walk found besides.
     pub fn add(&mut self, more: Inventory) {
-        for file in more.files {
-            if let Err(at) = self.files.binary_search_by(|known| known.path.cmp(&file.path)) {
-                self.files.insert(at, file);
-            }
-        }
+        // What is known comes first, and the sort is stable.
+        self.files.extend(more.files);
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.files.dedup_by(|later, first| later.path == first.path);
         self.notes.extend(more.notes);
         self.notes.sort();
         self.notes.dedup();
@@ -67,6 +68,21 @@ impl Inventory {
     /// The index of a file.
     pub fn position(&self, path: &RepoPath) -> Option<usize> {
         self.files.binary_search_by(|file| file.path.cmp(path)).ok()
+    }
+
+    /// The files in a directory, or below it, each with its index; also the file that has this very path.
+    pub fn within<'i>(&'i self, directory: &RepoPath) -> impl Iterator<Item = (usize, &'i FileInventory)> {
+        let (exact, range) = if directory.is_root() {
+            (None, 0..self.files.len())
+        } else {
+            // In the order of bytes what lies in a directory is a run of files: from `a/` to before `a0`.
+            let before = |end: char| {
+                let bound = format!("{directory}{end}");
+                self.files.partition_point(|file| file.path.as_str() < bound.as_str())
+            };
+            (self.position(directory), before('/')..before('0'))
+        };
+        exact.into_iter().chain(range).filter_map(|index| Some((index, self.files.get(index)?)))
     }
 
     /// Did a file fail to be read? Then the run cannot claim to be complete.
@@ -97,9 +113,7 @@ pub fn take(
         bytes: walked.bytes,
     };
     search_large_files(repository, finder, &mut inventory);
-    for file in &mut inventory.files {
-        follow_links(repository, file);
-    }
+    inventory.files.par_iter_mut().for_each(|file| follow_links(repository, file));
     Ok(inventory)
 }
 

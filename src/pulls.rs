@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{DOCKER_HUB, Digest, Name, Reference};
-use crate::kustomize::{Model, Origin, new_name_site};
+use crate::kustomize::{Model, Origin};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
 
@@ -237,7 +237,7 @@ impl<'c> Gathered<'c> {
             let looked_for = renamed.is_none_or(|name| hosts.contains(&name.host));
             let tagged = Reference::parse(text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
             if tagged && (!looked_for || graph.layers(path).remote) {
-                let at = new_name_site(model, directory, entry);
+                let at = model.new_name_site(directory, entry);
                 let position =
                     at.and_then(|(file, site)| inventory.files.get(file)?.sites.get(site).copied());
                 let position = position.unwrap_or(Position { line: 1, column: 1 });

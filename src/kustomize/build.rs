@@ -1,11 +1,12 @@
 //! The images that leave a kustomization, layer by layer: as the files are written, and as a plan would have them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Model;
+use super::entries::Entries;
 use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
 use super::visit::{FieldPlace, Visits, visits};
@@ -87,48 +88,10 @@ pub struct Over {
 impl Over {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
-        let mut flows: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
-        self.lay(&RepoPath::root(), &Fields::default(), &[], &[], &mut flows);
-        flows
-    }
-
-    /// The entries of an object and those of the kustomization in `directory`, as one list.
-    fn lay(
-        &self,
-        directory: &RepoPath,
-        fields: &Fields<'_>,
-        written: &[ImageEntry],
-        planned: &[ImageEntry],
-        flows: &mut Vec<Flow>,
-    ) {
-        let before = self.merged(directory, written, &self.written);
-        let after = self.merged(directory, planned, &self.planned);
-        for flow in flows.iter_mut() {
-            let [today, then] = flow.visits(fields);
-            flow.seen = then.any();
-            for entry in &before {
-                flow.touched |= pass(Some(&entry.transformer), today, &mut flow.written);
-            }
-            for entry in &after {
-                pass(Some(&entry.transformer), then, &mut flow.planned);
-            }
-        }
-        // An image that an entry makes passes the entries behind it.
-        let made = |merged: &[Merged<'_>], origin: &Origin| {
-            let at = merged.iter().position(|entry| entry.origin == *origin)?;
-            let mut image = renamed(merged.get(at)?.entry)?;
-            let visits = Visits { containers: true, fields: false };
-            for entry in merged.iter().skip(at + 1) {
-                pass(Some(&entry.transformer), visits, &mut image);
-            }
-            Some(image)
-        };
-        for Merged { origin, .. } in &before {
-            if let (Some(written), Some(planned)) = (made(&before, origin), made(&after, origin)) {
-                let visits = Visits { containers: true, fields: false };
-                flows.push(Flow::new(origin.clone(), written, planned, visits));
-            }
-        }
+        let mut pipeline = Pipeline::default();
+        pipeline.enter(probes.iter().map(|image| probe(image)));
+        pipeline.lay(self, &RepoPath::root(), Fields::default(), &[], &[]);
+        pipeline.run()
     }
 
     /// The list with the object's entries in it. Both tools write them into the kustomization before they build it,
@@ -143,12 +106,18 @@ impl Over {
         let own = own.iter().enumerate();
         let mut merged: Vec<Merged<'e>> = own
             .map(|(index, entry)| {
-                Merged::new(Origin::Rename { directory: directory.clone(), entry: index }, entry)
+                let origin = Origin::Rename { directory: directory.clone(), entry: index };
+                Merged { origin, entry }
             })
             .collect();
+        let mut by_name: HashMap<&str, usize> = HashMap::new();
+        for (at, known) in merged.iter().enumerate() {
+            by_name.entry(&known.entry.name).or_insert(at);
+        }
         for (index, entry) in over.iter().enumerate() {
-            let laid = Merged::new(Origin::Laid { entry: index }, entry);
-            match merged.iter_mut().find(|known| known.entry.name == entry.name) {
+            let laid = Merged { origin: Origin::Laid { entry: index }, entry };
+            let at = *by_name.entry(&entry.name).or_insert(merged.len());
+            match merged.get_mut(at) {
                 Some(known) => *known = laid,
                 None => merged.push(laid),
             }
@@ -164,12 +133,134 @@ impl Over {
 struct Merged<'e> {
     origin: Origin,
     entry: &'e ImageEntry,
-    transformer: Transformer,
 }
 
-impl<'e> Merged<'e> {
-    fn new(origin: Origin, entry: &'e ImageEntry) -> Merged<'e> {
-        Merged { origin, entry, transformer: Transformer::new(entry) }
+/// All entries that the images of one build pass, layer after layer, and where each image comes in. Every image goes
+/// from one entry that matches it to the next, instead of every entry over all images.
+#[derive(Default)]
+struct Pipeline<'p> {
+    /// The fields of each layer.
+    layers: Vec<Fields<'p>>,
+    today: Steps,
+    then: Steps,
+    /// Each with the steps that it begins with, today and then.
+    flows: Vec<(Flow, [usize; 2])>,
+}
+
+/// Entries, each with its layer.
+#[derive(Default)]
+struct Steps {
+    entries: Entries,
+    layers: Vec<usize>,
+}
+
+impl Steps {
+    fn push(&mut self, entry: &ImageEntry, layer: usize) {
+        self.entries.push(Transformer::new(entry));
+        self.layers.push(layer);
+    }
+
+    /// Has every entry from `from` on change the image, each over what the one before it has made; true when one
+    /// matched.
+    fn pass(&self, image: &mut String, mut from: usize, visits: impl Fn(usize) -> Visits) -> bool {
+        let mut matched = false;
+        while let Some((number, entry)) = self.entries.next(image, from) {
+            let visits = self.layers.get(number).map(|layer| visits(*layer)).unwrap_or_default();
+            matched |= pass(entry, visits, image);
+            from = number + 1;
+        }
+        matched
+    }
+}
+
+impl<'p> Pipeline<'p> {
+    /// Images that pass what comes from here on.
+    fn enter(&mut self, flows: impl IntoIterator<Item = Flow>) {
+        let at = [self.today.entries.len(), self.then.entries.len()];
+        self.flows.extend(flows.into_iter().map(|flow| (flow, at)));
+    }
+
+    /// The `images:` of a kustomization.
+    fn transform(
+        &mut self,
+        directory: &RepoPath,
+        fields: Fields<'p>,
+        written: &[ImageEntry],
+        planned: &[ImageEntry],
+    ) {
+        let layer = self.layers.len();
+        self.layers.push(fields);
+        for index in 0..written.len().max(planned.len()) {
+            let (before, after) = (written.get(index), planned.get(index));
+            before.into_iter().for_each(|entry| self.today.push(entry, layer));
+            after.into_iter().for_each(|entry| self.then.push(entry, layer));
+            // Only a written name may be that of images which no file here spells.
+            if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {
+                let origin = Origin::Rename { directory: directory.clone(), entry: index };
+                let visits = Visits { containers: true, fields: false };
+                self.enter([Flow::new(origin, written, planned, visits)]);
+            }
+        }
+    }
+
+    /// The entries of an object and those of the kustomization in `directory`, as one list.
+    fn lay(
+        &mut self,
+        over: &Over,
+        directory: &RepoPath,
+        fields: Fields<'p>,
+        written: &[ImageEntry],
+        planned: &[ImageEntry],
+    ) {
+        let layer = self.layers.len();
+        self.layers.push(fields);
+        let before = over.merged(directory, written, &over.written);
+        let after = over.merged(directory, planned, &over.planned);
+        let [first, second] = [self.today.entries.len(), self.then.entries.len()];
+        before.iter().for_each(|merged| self.today.push(merged.entry, layer));
+        after.iter().for_each(|merged| self.then.push(merged.entry, layer));
+        // An image that an entry makes passes the entries behind it.
+        let behind: HashMap<&Origin, usize> =
+            after.iter().enumerate().map(|(at, merged)| (&merged.origin, at)).collect();
+        for (at, merged) in before.iter().enumerate() {
+            let other = behind.get(&merged.origin).and_then(|other| Some((*other, after.get(*other)?)));
+            let Some((other, planned)) = other else { continue };
+            if let (Some(written), Some(planned)) = (renamed(merged.entry), renamed(planned.entry)) {
+                let visits = Visits { containers: true, fields: false };
+                let flow = Flow::new(merged.origin.clone(), written, planned, visits);
+                self.flows.push((flow, [first + at + 1, second + other + 1]));
+            }
+        }
+    }
+
+    /// All images as they leave the last layer.
+    fn run(self) -> Vec<Flow> {
+        let Pipeline { layers, today, then, flows } = self;
+        let mut flows: Vec<Flow> = flows
+            .into_iter()
+            .map(|(mut flow, [first, second])| {
+                let visits = |layer: usize, flow: &Flow| layers.get(layer).map(|fields| flow.visits(fields));
+                let (mut written, mut planned) =
+                    (std::mem::take(&mut flow.written), std::mem::take(&mut flow.planned));
+                let at = |layer, number: usize| {
+                    visits(layer, &flow).and_then(|visits| visits.get(number).copied()).unwrap_or_default()
+                };
+                let touched = today.pass(&mut written, first, |layer| at(layer, 0));
+                then.pass(&mut planned, second, |layer| at(layer, 1));
+                if let Some(last) = layers.len().checked_sub(1) {
+                    flow.seen = at(last, 1).any();
+                }
+                flow.touched |= touched;
+                (flow.written, flow.planned) = (written, planned);
+                flow
+            })
+            .collect();
+        // A base that is reached on two ways gives each of its images once.
+        let mut seen: HashSet<&Flow> = HashSet::new();
+        let fresh: Vec<bool> = flows.iter().map(|flow| seen.insert(flow)).collect();
+        let mut fresh = fresh.into_iter();
+        flows.retain(|_| fresh.next().unwrap_or(true));
+        flows
     }
 }
 
@@ -186,8 +277,6 @@ pub struct InPlace {
 pub struct Builds<'i> {
     inventory: &'i Inventory,
     graph: &'i Graph<'i>,
-    /// Files of the inventory by path.
-    files: BTreeMap<&'i RepoPath, usize>,
     /// Some kustomization has the transformer visit more fields.
     configured: bool,
     /// Entries that replace those of the kustomization in a directory.
@@ -205,11 +294,9 @@ pub struct Builds<'i> {
 impl<'i> Builds<'i> {
     pub fn new(model: &'i Model<'_>) -> Builds<'i> {
         let Model { inventory, graph, .. } = model;
-        let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
         Builds {
             inventory,
             graph,
-            files,
             configured: graph.kustomizations().any(|(_, kustomization)| !kustomization.fields.is_empty()),
             planned: BTreeMap::new(),
             in_place: InPlace::default(),
@@ -240,20 +327,24 @@ impl<'i> Builds<'i> {
     /// perhaps changed.
     pub fn set_entries(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
         self.planned.insert(directory.clone(), entries);
-        self.known.borrow_mut().clear();
+        self.forget(directory);
     }
 
     /// From now on its transformer also visits these fields.
     pub fn set_fields(&mut self, directory: &RepoPath, fields: Vec<FieldSpec>) {
-        self.configured |= !fields.is_empty();
+        if !fields.is_empty() && !self.configured {
+            // From now on every image has its place.
+            self.configured = true;
+            self.known.borrow_mut().clear();
+        }
         self.fields.insert(directory.clone(), fields);
-        self.known.borrow_mut().clear();
+        self.forget(directory);
     }
 
     /// From now on it lists one more component, which holds these entries.
     pub fn set_component(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
         self.components.insert(directory.clone(), entries);
-        self.known.borrow_mut().clear();
+        self.forget(directory);
     }
 
     /// As written again.
@@ -261,42 +352,53 @@ impl<'i> Builds<'i> {
         self.planned.remove(directory);
         self.components.remove(directory);
         self.fields.remove(directory);
-        self.known.borrow_mut().clear();
+        self.forget(directory);
+    }
+
+    /// The outputs of a directory and of all that draw from it are others now.
+    fn forget(&self, directory: &RepoPath) {
+        let mut known = self.known.borrow_mut();
+        if known.is_empty() {
+            return;
+        }
+        known.remove(directory);
+        for above in self.graph.above(directory) {
+            known.remove(&above);
+        }
     }
 
     /// All images of the kustomization in `directory` as they leave it. `probes` are put in before its own
     /// `images:`.
     pub fn output(&self, build: &Build, probes: &[String]) -> Vec<Flow> {
-        let probes: Vec<Flow> = probes.iter().map(|image| probe(image)).collect();
+        let mut pipeline = Pipeline::default();
         let mut open = BTreeSet::new();
+        let probes = probes.iter().map(|image| probe(image));
         if self.graph.at(&build.directory).is_some() {
-            return self.evaluate(&build.directory, Vec::new(), probes, build.over.as_ref(), &mut open);
+            self.layer(&build.directory, &mut pipeline, probes.collect(), build.over.as_ref(), &mut open);
+            return pipeline.run();
         }
-        let mut flows = match &build.over {
-            Some(over) if over.tool == Tool::Flux => self.generated(&build.directory, &mut open),
-            _ => Vec::new(),
-        };
-        flows.extend(probes);
+        if build.over.as_ref().is_some_and(|over| over.tool == Tool::Flux) {
+            self.generated(&build.directory, &mut pipeline, &mut open);
+        }
+        pipeline.enter(probes);
         if let Some(over) = &build.over {
-            over.lay(&build.directory, &Fields::default(), &[], &[], &mut flows);
+            pipeline.lay(over, &build.directory, Fields::default(), &[], &[]);
         }
-        flows
+        pipeline.run()
     }
 
     /// Flux makes a kustomization for a directory that has none: of the kustomizations and manifests below it.
-    fn generated(&self, directory: &RepoPath, open: &mut BTreeSet<RepoPath>) -> Vec<Flow> {
-        let mut flows = Vec::new();
-        for (path, _) in self.files.iter().filter(|(path, _)| path.is_within(directory)) {
+    fn generated(&self, directory: &RepoPath, pipeline: &mut Pipeline<'_>, open: &mut BTreeSet<RepoPath>) {
+        for path in self.inventory.within(directory).map(|(_, file)| &file.path) {
             let above = std::iter::successors(path.parent(), RepoPath::parent);
             let mut above = above.take_while(|above| above.is_within(directory));
             if !above.any(|above| self.graph.at(&above).is_some()) {
-                flows.extend(self.sites(path));
+                pipeline.enter(self.sites(path));
             }
         }
         for below in self.graph.topmost(directory) {
-            flows.extend(self.lower(&below, open).iter().cloned());
+            pipeline.enter(self.lower(&below, open).iter().cloned());
         }
-        flows
     }
 
     /// [`Builds::output`] of a lower layer, evaluated once.
@@ -304,68 +406,66 @@ impl<'i> Builds<'i> {
         if let Some(known) = self.known.borrow().get(directory) {
             return known.clone();
         }
-        let flows = Rc::new(self.evaluate(directory, Vec::new(), Vec::new(), None, open));
+        let mut pipeline = Pipeline::default();
+        self.layer(directory, &mut pipeline, Vec::new(), None, open);
+        let flows = Rc::new(pipeline.run());
         self.known.borrow_mut().insert(directory.clone(), flows.clone());
         flows
     }
 
-    /// `incoming` is what a component transforms besides its own resources.
-    fn evaluate(
-        &self,
+    /// Adds a kustomization: what it draws from, its components, which transform what has entered before them, too,
+    /// and its own entries.
+    fn layer<'p>(
+        &'p self,
         directory: &RepoPath,
-        incoming: Vec<Flow>,
+        pipeline: &mut Pipeline<'p>,
         probes: Vec<Flow>,
         over: Option<&Over>,
         open: &mut BTreeSet<RepoPath>,
-    ) -> Vec<Flow> {
-        let Some((path, kustomization)) = self.graph.at(directory) else { return incoming };
+    ) {
+        let Some((path, kustomization)) = self.graph.at(directory) else { return };
         if open.len() > MAX_DEPTH || !open.insert(directory.clone()) {
-            return incoming;
+            return;
         }
-        let mut flows = incoming;
         for link in kustomization.links_to(&[LinkKind::Resource]) {
             let Some(target) = directory.join(&link.to) else { continue };
             if self.graph.at(&target).is_some() {
-                flows.extend(self.lower(&target, open).iter().cloned());
+                pipeline.enter(self.lower(&target, open).iter().cloned());
             } else {
-                flows.extend(self.sites(&target));
+                pipeline.enter(self.sites(&target));
             }
         }
         for link in kustomization.links_to(&[LinkKind::Component]) {
             if let Some(target) = directory.join(&link.to) {
-                flows = self.evaluate(&target, flows, Vec::new(), None, open);
+                self.layer(&target, pipeline, Vec::new(), None, open);
             }
         }
         for component in over.map(|over| over.components.as_slice()).unwrap_or_default() {
-            flows = self.evaluate(component, flows, Vec::new(), None, open);
+            self.layer(component, pipeline, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
-            transform(directory, &Fields::default(), &[], entries, &mut flows);
+            pipeline.transform(directory, Fields::default(), &[], entries);
         }
         // What patches write is the object's when its images are looked at.
         for link in kustomization.links_to(&[LinkKind::Patch, LinkKind::Values]) {
-            flows.extend(directory.join(&link.to).iter().flat_map(|target| self.sites(target)));
+            pipeline.enter(directory.join(&link.to).iter().flat_map(|target| self.sites(target)));
         }
-        flows.extend(self.sites(path));
-        flows.extend(probes);
+        pipeline.enter(self.sites(path));
+        pipeline.enter(probes);
         let planned = self.planned.get(directory).map_or_else(|| self.entries(directory), Vec::as_slice);
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
         match over {
-            Some(over) => over.lay(directory, &fields, &kustomization.images, planned, &mut flows),
-            None => transform(directory, &fields, &kustomization.images, planned, &mut flows),
+            Some(over) => pipeline.lay(over, directory, fields, &kustomization.images, planned),
+            None => pipeline.transform(directory, fields, &kustomization.images, planned),
         }
         open.remove(directory);
-        // A base that is reached on two ways gives each of its images once.
-        let mut seen = HashSet::new();
-        flows.retain(|flow| seen.insert(flow.clone()));
-        flows
     }
 
     /// The images of one file that the transformer comes to.
     fn sites(&self, path: &RepoPath) -> Vec<Flow> {
         let Some((index, file)) =
-            self.files.get(path).and_then(|&index| Some((index, self.inventory.files.get(index)?)))
+            self.inventory.position(path).and_then(|index| Some((index, self.inventory.files.get(index)?)))
         else {
             return Vec::new();
         };
@@ -390,39 +490,11 @@ impl<'i> Builds<'i> {
     }
 }
 
-/// One entry after the other, each over what the one before it has made.
-fn transform(
-    directory: &RepoPath,
-    fields: &Fields<'_>,
-    written: &[ImageEntry],
-    planned: &[ImageEntry],
-    flows: &mut Vec<Flow>,
-) {
-    for flow in flows.iter_mut() {
-        let [_, then] = flow.visits(fields);
-        flow.seen = then.any();
-    }
-    for index in 0..written.len().max(planned.len()) {
-        let (before, after) = (written.get(index), planned.get(index));
-        let [first, second] = [before, after].map(|entry| entry.map(Transformer::new));
-        for flow in flows.iter_mut() {
-            let [today, then] = flow.visits(fields);
-            flow.touched |= pass(first.as_ref(), today, &mut flow.written);
-            pass(second.as_ref(), then, &mut flow.planned);
-        }
-        // Only a written name may be that of images which no file here spells.
-        if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {
-            let origin = Origin::Rename { directory: directory.clone(), entry: index };
-            flows.push(Flow::new(origin, written, planned, Visits { containers: true, fields: false }));
-        }
-    }
-}
-
 /// True when the entry matched.
-fn pass(transformer: Option<&Transformer>, visits: Visits, image: &mut String) -> bool {
+fn pass(entry: &Transformer, visits: Visits, image: &mut String) -> bool {
     let mut matched = false;
     for visit in [visits.containers, visits.fields] {
-        if let Some(new) = transformer.filter(|_| visit).and_then(|transformer| transformer.apply(image)) {
+        if let Some(new) = Some(entry).filter(|_| visit).and_then(|entry| entry.apply(image)) {
             *image = new;
             matched = true;
         }

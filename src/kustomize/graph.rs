@@ -4,7 +4,9 @@
 //! and whether something outside the repository is among them; a component sees the layers of all that list it, but
 //! these do not see each other's. Missing directories and cycles are no errors here: the walk ends there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::find::{Kustomization, LinkKind};
 use crate::inventory::Inventory;
@@ -15,7 +17,11 @@ pub struct Graph<'i> {
     by_directory: BTreeMap<RepoPath, (&'i RepoPath, &'i Kustomization)>,
     /// The kustomizations that draw from each directory, with how they do.
     drawn_by: BTreeMap<RepoPath, Vec<(LinkKind, RepoPath)>>,
-    files: BTreeSet<&'i RepoPath>,
+    inventory: &'i Inventory,
+    /// [`Graph::layers`] by file, worked out once.
+    layers: Mutex<HashMap<RepoPath, Arc<Layers>>>,
+    /// [`Graph::below`] by directory, likewise.
+    below: Mutex<HashMap<RepoPath, Arc<Layers>>>,
 }
 
 /// Deeper than anybody nests kustomizations.
@@ -45,7 +51,7 @@ impl<'i> Graph<'i> {
                 }
             }
         }
-        Graph { by_directory, drawn_by, files: inventory.files.iter().map(|file| &file.path).collect() }
+        Graph { by_directory, drawn_by, inventory, layers: Mutex::default(), below: Mutex::default() }
     }
 
     /// The directories of all kustomizations.
@@ -107,16 +113,18 @@ impl<'i> Graph<'i> {
     }
 
     /// Links that lead back to a kustomization which is being built: its file and the number of the link.
-    pub fn cycles(&self) -> Vec<(&'i RepoPath, usize)> {
-        let mut cycles = Vec::new();
+    pub fn cycles(&self) -> BTreeSet<(&'i RepoPath, usize)> {
+        let mut cycles = BTreeSet::new();
         let mut done: BTreeSet<&RepoPath> = BTreeSet::new();
         for start in self.by_directory.keys() {
             // The way down so far, each with the next link to follow.
             let mut way: Vec<(&RepoPath, usize)> = vec![(start, 0)];
+            let mut on_way: BTreeSet<&RepoPath> = [start].into();
             while let Some((directory, next)) = way.last_mut() {
                 let Some((path, kustomization)) = self.by_directory.get(*directory) else { break };
                 let Some(link) = kustomization.links.get(*next).filter(|_| !done.contains(*directory)) else {
                     done.insert(directory);
+                    on_way.remove(*directory);
                     way.pop();
                     continue;
                 };
@@ -127,8 +135,8 @@ impl<'i> Graph<'i> {
                 else {
                     continue;
                 };
-                if way.iter().any(|(above, _)| *above == target) {
-                    cycles.push((*path, number));
+                if !on_way.insert(target) {
+                    cycles.insert((*path, number));
                 } else {
                     way.push((target, 0));
                 }
@@ -139,14 +147,32 @@ impl<'i> Graph<'i> {
 
     /// The kustomizations below a directory that no other one below it lies above.
     pub fn topmost(&self, directory: &RepoPath) -> Vec<RepoPath> {
-        let mut topmost: Vec<RepoPath> = Vec::new();
-        for (below, (_, kustomization)) in &self.by_directory {
-            let covered = topmost.iter().any(|above| below.is_within(above));
-            if below.is_within(directory) && !covered && !kustomization.component {
-                topmost.push(below.clone());
+        let mut topmost: BTreeSet<RepoPath> = BTreeSet::new();
+        for (below, (_, kustomization)) in self.within(directory) {
+            let mut above = std::iter::successors(below.parent(), RepoPath::parent);
+            if !kustomization.component && !above.any(|above| topmost.contains(&above)) {
+                topmost.insert(below.clone());
             }
         }
-        topmost
+        topmost.into_iter().collect()
+    }
+
+    /// The kustomizations in a directory and below it.
+    pub(super) fn within(
+        &self,
+        directory: &RepoPath,
+    ) -> impl Iterator<Item = (&RepoPath, &(&'i RepoPath, &'i Kustomization))> {
+        // In the order of bytes what lies in a directory is a run: from `a/` to before `a0`.
+        let [from, to] = ['/', '0'].map(|end| format!("{directory}{end}"));
+        let run = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
+        let run = if directory.is_root() { (Bound::Unbounded, Bound::Unbounded) } else { run };
+        let own = self.by_directory.get_key_value(directory).filter(|_| !directory.is_root());
+        own.into_iter().chain(self.by_directory.range::<str, _>(run))
+    }
+
+    /// Is there a kustomization in a directory, or a file below it?
+    pub fn is_there(&self, directory: &RepoPath) -> bool {
+        self.at(directory).is_some() || self.inventory.within(directory).next().is_some()
     }
 
     /// All kustomizations, by directory.
@@ -156,7 +182,11 @@ impl<'i> Graph<'i> {
 
     /// The files whose images the entries of the kustomization at `path` see, itself included: those that it draws
     /// from, and for a component those of all that list it.
-    pub fn layers(&self, path: &RepoPath) -> Layers {
+    pub fn layers(&self, path: &RepoPath) -> Arc<Layers> {
+        known(&self.layers, path, || self.layers_of(path))
+    }
+
+    fn layers_of(&self, path: &RepoPath) -> Layers {
         let own = path.parent().filter(|directory| self.at(directory).is_some_and(|(own, _)| own == path));
         let component = own
             .filter(|directory| self.at(directory).is_some_and(|(_, kustomization)| kustomization.component));
@@ -248,20 +278,38 @@ impl<'i> Graph<'i> {
 
     /// What a Flux Kustomization or an Argo CD source builds from a directory: its kustomization, or every
     /// manifest below it.
-    pub fn below(&self, directory: &str) -> Layers {
-        let Some(directory) = RepoPath::root().join(directory) else {
-            return Layers { remote: true, ..Layers::default() };
-        };
-        if let Some((path, _)) = self.by_directory.get(&directory) {
+    pub fn below(&self, directory: &str) -> Arc<Layers> {
+        match RepoPath::root().join(directory) {
+            Some(directory) => known(&self.below, &directory, || self.below_of(&directory)),
+            None => Arc::new(Layers { remote: true, ..Layers::default() }),
+        }
+    }
+
+    fn below_of(&self, directory: &RepoPath) -> Layers {
+        if let Some((path, _)) = self.by_directory.get(directory) {
             return self.drawn(vec![(*path).clone()]);
         }
-        let below = self.files.iter().filter(|path| path.is_within(&directory));
         let mut layers = Layers::default();
-        for path in below {
-            layers.files.insert((*path).clone());
+        for (_, file) in self.inventory.within(directory) {
+            layers.files.insert(file.path.clone());
         }
         // Flux reads its source, which may be another repository: an empty directory says so.
         layers.remote = layers.files.is_empty();
         layers
     }
+}
+
+/// What is known of a path, worked out the first time.
+fn known(
+    all: &Mutex<HashMap<RepoPath, Arc<Layers>>>,
+    path: &RepoPath,
+    work_out: impl FnOnce() -> Layers,
+) -> Arc<Layers> {
+    let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(layers) = lock().get(path) {
+        return layers.clone();
+    }
+    let layers = Arc::new(work_out());
+    lock().insert(path.clone(), layers.clone());
+    layers
 }

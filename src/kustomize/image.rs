@@ -1,27 +1,68 @@
 //! One entry of `images:` and one image.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
-use crate::find::{ImageEntry, split};
+use super::entries::is_plain_text;
+use crate::find::{ImageEntry, is_pattern, split};
 
 /// An entry, ready to be applied.
 #[derive(Clone, Debug)]
 pub struct Transformer {
     entry: ImageEntry,
-    /// `None` for a name that is no regular expression: kustomize stops at it.
-    pattern: Option<Regex>,
+    pattern: Pattern,
+}
+
+/// How a name is compared.
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// Dots are its only wildcards.
+    Plain,
+    Regex(Regex),
+    /// It is no regular expression, at which kustomize stops, or one that is too large, see [`MAX_PATTERN`].
+    Nothing,
+}
+
+/// Bytes that a compiled name may take. What a person writes takes a few thousand.
+const MAX_PATTERN: usize = 1 << 19;
+
+/// `IsImageMatched` of image.go, letter for letter. A tag with `$` in it is not matched.
+fn compiled(name: &str) -> Result<Regex, regex::Error> {
+    let pattern = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+    RegexBuilder::new(&pattern).size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN).build()
+}
+
+/// Is a name a pattern that takes more memory than is worth it? What it matches is not known then.
+pub fn is_too_large(name: &str) -> bool {
+    is_pattern(name) && matches!(compiled(name), Err(regex::Error::CompiledTooBig(_)))
 }
 
 impl Transformer {
     pub fn new(entry: &ImageEntry) -> Transformer {
-        // `IsImageMatched` of image.go, letter for letter. A tag with `$` in it is not matched.
-        let pattern =
-            Regex::new(&format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", entry.name));
-        Transformer { entry: entry.clone(), pattern: pattern.ok() }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
+        let pattern = if entry.name.bytes().all(plain) {
+            Pattern::Plain
+        } else {
+            compiled(&entry.name).map_or(Pattern::Nothing, Pattern::Regex)
+        };
+        Transformer { entry: entry.clone(), pattern }
+    }
+
+    /// The name, where dots are its only wildcards.
+    pub(super) fn plain_name(&self) -> Option<&str> {
+        matches!(self.pattern, Pattern::Plain).then_some(self.entry.name.as_str())
     }
 
     pub fn matches(&self, image: &str) -> bool {
-        self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(image))
+        match &self.pattern {
+            Pattern::Plain if is_plain_text(image) => {
+                let name = self.entry.name.as_str();
+                let same = |(wanted, own): (u8, u8)| wanted == b'.' || wanted == own;
+                image.get(name.len()..).is_some_and(is_matchable) && name.bytes().zip(image.bytes()).all(same)
+            }
+            Pattern::Plain => compiled(&self.entry.name).is_ok_and(|pattern| pattern.is_match(image)),
+            Pattern::Regex(pattern) => pattern.is_match(image),
+            Pattern::Nothing => false,
+        }
     }
 
     /// `SetImageValue` of updater.go: the image afterwards, when the entry matches it.

@@ -6,6 +6,7 @@
 //! `api/filters/imagetag`, `api/internal/target/kusttarget.go`); the tests hold them against the real one.
 
 mod build;
+mod entries;
 mod graph;
 mod image;
 mod model;
@@ -14,8 +15,9 @@ mod targets;
 mod visit;
 
 pub use build::{Build, Builds, Flow, InPlace, Origin, Over};
+pub use entries::Entries;
 pub use graph::{Graph, Layers};
-pub use image::{Transformer, is_matchable};
+pub use image::{Transformer, is_matchable, is_too_large};
 pub use model::Model;
-pub use roots::{Deployers, directories, new_name_site};
+pub use roots::{Deployers, directories};
 pub use visit::{FieldPlace, Visits, visits};

@@ -1,6 +1,6 @@
 //! What is built by itself, by whom, and the images that leave it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Build, Builds, Flow, Graph, Model, Over};
 use crate::find::{Builder, Form};
@@ -28,13 +28,17 @@ pub fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
     if !builder.path.contains("{{") {
         return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
     }
-    let globs = builder.directories.iter().filter_map(|pattern| {
-        Some(globset::GlobBuilder::new(pattern).literal_separator(true).build().ok()?.compile_matcher())
-    });
-    let globs: Vec<_> = globs.collect();
-    let all =
-        graph.directories().filter(|directory| globs.iter().any(|glob| glob.is_match(directory.as_str())));
-    all.cloned().collect()
+    let mut directories: BTreeSet<RepoPath> = BTreeSet::new();
+    for pattern in &builder.directories {
+        let Ok(glob) = globset::GlobBuilder::new(pattern).literal_separator(true).build() else { continue };
+        let glob = glob.compile_matcher();
+        let plain = pattern.split('/').take_while(|step| !step.contains(['*', '?', '[', '{', '\\']));
+        let above = plain.collect::<Vec<_>>().join("/");
+        let above = RepoPath::root().join(&above).unwrap_or_else(RepoPath::root);
+        let below = graph.within(&above).map(|(directory, _)| directory);
+        directories.extend(below.filter(|directory| glob.is_match(directory.as_str())).cloned());
+    }
+    directories.into_iter().collect()
 }
 
 impl Over {
@@ -72,12 +76,17 @@ pub(super) fn built_images(model: &Model<'_>) -> Vec<(RepoPath, Flow)> {
     images
 }
 
-/// The site of an entry's `newName`: its file and its number in it.
-pub fn new_name_site(model: &Model<'_>, directory: &RepoPath, entry: usize) -> Option<(usize, usize)> {
-    let Model { inventory, graph, .. } = model;
-    let file = inventory.position(graph.at(directory)?.0)?;
-    let field = format!("images[{entry}].newName");
-    let sites = &inventory.files.get(file)?.found.sites;
-    let site = sites.iter().position(|site| site.form == Form::KustomizeNewName && site.field == field)?;
-    Some((file, site))
+/// See [`Model::new_name_site`]: the first site of each.
+pub(super) fn new_names(inventory: &Inventory) -> HashMap<(usize, usize), usize> {
+    let mut new_names = HashMap::new();
+    for (f, file) in inventory.files.iter().enumerate() {
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let entry = site.field.strip_prefix("images[").and_then(|rest| rest.strip_suffix("].newName"));
+            let entry = entry.filter(|_| site.form == Form::KustomizeNewName);
+            if let Some(entry) = entry.and_then(|entry| entry.parse().ok()) {
+                new_names.entry((f, entry)).or_insert(s);
+            }
+        }
+    }
+    new_names
 }

@@ -18,8 +18,8 @@ pub(super) fn targets_of_roots(model: &Model<'_>) -> BTreeMap<RepoPath, Vec<usiz
         let Some(target) = config.targets().iter().position(|other| std::ptr::eq(other, target)) else {
             continue;
         };
-        for file in graph.layers(path).files {
-            targets_of.entry(file).or_default().push(target);
+        for file in &graph.layers(path).files {
+            targets_of.entry(file.clone()).or_default().push(target);
         }
     }
     targets_of

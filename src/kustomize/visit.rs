@@ -63,7 +63,17 @@ impl FieldPlace {
         same(&spec.group, &self.group)
             && same(&spec.version, &self.version)
             && same(&spec.kind, &self.kind)
-            && spec.path.replace("[]", "/[]") == self.path
+            && FieldPlace::path_of(spec) == self.path
+    }
+
+    /// The path, as [`FieldPlace::path_of`] writes it.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path of a configuration, with a step for each list.
+    pub(super) fn path_of(spec: &FieldSpec) -> String {
+        spec.path.replace("[]", "/[]")
     }
 }
 

@@ -3,14 +3,14 @@
 //! What counts is what a cluster is given: a reference that root kustomizations rename to the cache goes through it,
 //! whatever its file says. The rest is what a migration would do.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site, split};
 use crate::image::Name;
 use crate::inventory::FileInventory;
-use crate::kustomize::{Model, Origin, new_name_site};
-use crate::migrate::{self, Change, Direction, Mode, Plan, Reached, Strategy, Why};
+use crate::kustomize::{Model, Origin};
+use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, Strategy, Why};
 use crate::route::{EcrHost, Routes};
 use crate::tree::{Position, RepoPath};
 
@@ -86,6 +86,7 @@ impl<'a> Survey<'a> {
             plans.asked.reached.iter().map(|r| ((&r.path, r.site.start()), r)).collect();
         let left: HashMap<Place<'a>, &Why> =
             plans.asked.left.iter().map(|left| ((&left.path, left.site.start()), &left.why)).collect();
+        let new_entries = NewEntries::new(&plans.asked);
         let mut references = Vec::new();
         for (f, file) in inventory.files.iter().enumerate() {
             for (s, (site, &position)) in file.found.sites.iter().zip(&file.sites).enumerate() {
@@ -104,7 +105,7 @@ impl<'a> Survey<'a> {
                     _ if !built.is_empty() && built.iter().all(through) => Standing::Through,
                     (Some(change), _, _) => bypasses(Way::Inline(change)),
                     (None, Some(reached), why) => {
-                        let by = new_entries(&plans.asked, reached);
+                        let by = new_entries.of(reached);
                         match why {
                             _ if !by.is_empty() => bypasses(Way::Overlay(by)),
                             Some(why) if built.iter().any(|one| !through(one)) => bypasses(Way::Held(why)),
@@ -261,7 +262,7 @@ fn built(model: &Model<'_>) -> Built {
     for (by, flow) in model.built_images() {
         let at = match &flow.origin {
             Origin::Site { file, site } => Some((*file, *site)),
-            Origin::Rename { directory, entry } => new_name_site(model, directory, *entry),
+            Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
             Origin::Laid { .. } | Origin::Probe => None,
         };
         if let Some(at) = at {
@@ -272,14 +273,30 @@ fn built(model: &Model<'_>) -> Built {
 }
 
 /// Kustomizations that rename it by what they are about to gain. Entries that exist have done so before.
-fn new_entries<'a>(plan: &'a Plan, reached: &'a Reached) -> Vec<&'a RepoPath> {
-    let written = reached.site.as_written();
-    let name = split(&written).0;
-    let overlays = plan.overlays.iter().filter(|overlay| {
-        reached.by.contains(&overlay.path)
-            && (overlay.path == reached.path && !overlay.set.is_empty()
-                || overlay.moved.iter().any(|(from, _)| split(from).0 == name)
-                || overlay.lists.iter().any(|list| !list.append.is_empty()))
-    });
-    overlays.map(|overlay| &overlay.path).collect()
+struct NewEntries<'a> {
+    /// Each overlay with the names that it gives another one.
+    by_path: HashMap<&'a RepoPath, Vec<(&'a Overlay, HashSet<&'a str>)>>,
+}
+
+impl<'a> NewEntries<'a> {
+    fn new(plan: &'a Plan) -> NewEntries<'a> {
+        let mut by_path: HashMap<&RepoPath, Vec<_>> = HashMap::new();
+        for overlay in &plan.overlays {
+            let names = overlay.moved.iter().map(|(from, _)| split(from).0).collect();
+            by_path.entry(&overlay.path).or_default().push((overlay, names));
+        }
+        NewEntries { by_path }
+    }
+
+    fn of(&self, reached: &Reached) -> Vec<&'a RepoPath> {
+        let written = reached.site.as_written();
+        let name = split(&written).0;
+        let overlays = reached.by.iter().filter_map(|path| self.by_path.get(path)).flatten();
+        let overlays = overlays.filter(|(overlay, names)| {
+            overlay.path == reached.path && !overlay.set.is_empty()
+                || names.contains(name)
+                || overlay.lists.iter().any(|list| !list.append.is_empty())
+        });
+        overlays.map(|(overlay, _)| &overlay.path).collect()
+    }
 }

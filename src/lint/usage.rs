@@ -120,8 +120,8 @@ impl<'i> Clusters<'i> {
         for directory in directories {
             let unit = match graph.at(&directory) {
                 Some((path, _)) => {
-                    for file in graph.layers(path).files {
-                        clusters.of_file.entry(file).or_default().push(directory.clone());
+                    for file in &graph.layers(path).files {
+                        clusters.of_file.entry(file.clone()).or_default().push(directory.clone());
                     }
                     Unit { by: vec![path.clone()], plain: false, clusters: BTreeSet::new() }
                 }

@@ -4,15 +4,17 @@
 //! sites that answer to each other are put in one group, over all layers and overlays, and a group in which one
 //! site cannot move stays whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use regex::Regex;
 
 use super::inline::{Decision, is_cached};
 use super::{Warning, Why};
 use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
+use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{FieldPlace, Graph, Layers, Model, is_matchable, visits};
+use crate::kustomize::{Graph, Layers, Model, is_matchable, is_too_large, visits};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
@@ -28,13 +30,14 @@ pub(super) fn settle(
     let Model { inventory, graph, .. } = model;
     hold_back_patterns(inventory, graph, decisions);
     hold_back_cut_names(inventory, graph, decisions);
+    let images = Images::new(inventory);
     let mut groups = Groups::default();
     for (f, file) in inventory.files.iter().enumerate() {
         let done = done(file);
         for (s, site) in file.found.sites.iter().enumerate() {
             let Role::Matcher(scope) = &site.role else { continue };
             let layers = layers(graph, file, scope);
-            let partners = partners(inventory, (f, s), scope, &layers);
+            let partners = images.partners(model, (f, s), scope, &layers);
             if partners.is_empty() {
                 // An entry with a cached name is as a migration leaves it.
                 if done.contains(&entry_of(site)) {
@@ -155,16 +158,19 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
         }
         let layers = graph.layers(path);
         for pattern in patterns {
+            let too_large = is_too_large(pattern);
             // Kustomize anchors the name on both sides (`api/internal/image/image.go`).
-            let Ok(regex) = Regex::new(&format!("^(?:{pattern})$")) else { continue };
-            for (f, file) in
-                inventory.files.iter().enumerate().filter(|(_, file)| layers.files.contains(&file.path))
-            {
+            let regex = if too_large { Regex::new("") } else { Regex::new(&format!("^(?:{pattern})$")) };
+            let Ok(regex) = regex else { continue };
+            for (f, file) in files_of(inventory, &layers) {
                 for (s, site) in file.found.sites.iter().enumerate() {
                     if is_matcher_or_unseen(site, file) || !regex.is_match(&site.name.to_string()) {
                         continue;
                     }
                     set(decisions, (f, s), |decision| match decision {
+                        Ok(_) if too_large => Some(Err(Why::Pair {
+                            because: format!("{path}: a regular expression is too large to be evaluated"),
+                        })),
                         Ok(to) if !regex.is_match(&to.to_string()) => Some(Err(Why::Pair {
                             because: format!("{path}: `{pattern}` is a regular expression"),
                         })),
@@ -180,9 +186,9 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
 fn hold_back_cut_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
     for (path, _) in graph.kustomizations().filter(|(_, kustomization)| kustomization.splits) {
         let layers = graph.layers(path);
-        for (f, file) in inventory.files.iter().enumerate() {
+        for (f, file) in files_of(inventory, &layers) {
             for (s, site) in file.found.sites.iter().enumerate() {
-                if layers.files.contains(&file.path) && !is_matcher_or_unseen(site, file) {
+                if !is_matcher_or_unseen(site, file) {
                     let because = format!("{path}: `replacements` cut an image at a delimiter");
                     set(decisions, (f, s), |decision| decision.is_ok().then_some(Err(Why::Pair { because })));
                 }
@@ -195,37 +201,79 @@ fn is_matcher_or_unseen(site: &Site, file: &FileInventory) -> bool {
     matches!(site.role, Role::Matcher(_)) || !is_seen(site, file)
 }
 
-fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Layers {
+/// The files of some layers that hold anything, each with its index.
+fn files_of<'i>(
+    inventory: &'i Inventory,
+    layers: &Layers,
+) -> impl Iterator<Item = (usize, &'i FileInventory)> {
+    let positions = layers.files.iter().filter_map(|path| inventory.position(path));
+    positions.filter_map(|f| Some((f, inventory.files.get(f)?)))
+}
+
+fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers> {
     match scope {
         Scope::Kustomization => graph.layers(&file.path),
         Scope::Path(path) => graph.below(path),
         // What a chart renders is never in the repository whole.
-        Scope::Object => Layers { files: [file.path.clone()].into(), remote: true },
-        Scope::Anywhere => Layers::default(),
+        Scope::Object => Arc::new(Layers { files: [file.path.clone()].into(), remote: true }),
+        Scope::Anywhere => Arc::default(),
     }
 }
 
-/// The images that the matcher is compared with and that have its name.
-fn partners(inventory: &Inventory, matcher: At, scope: &Scope, layers: &Layers) -> Vec<At> {
-    let Some(own) = site(inventory, matcher) else { return Vec::new() };
-    let mut partners = Vec::new();
-    let among: Vec<usize> = match scope {
-        Scope::Anywhere => (0..inventory.files.len()).collect(),
-        _ => layers.files.iter().filter_map(|path| inventory.position(path)).collect(),
-    };
-    for (f, file) in among.into_iter().filter_map(|f| Some((f, inventory.files.get(f)?))) {
-        for (s, site) in file.found.sites.iter().enumerate() {
+/// The sites of images by their names, each list by place.
+struct Images<'i> {
+    by_name: HashMap<&'i Name, Vec<At>>,
+}
+
+impl<'i> Images<'i> {
+    fn new(inventory: &'i Inventory) -> Images<'i> {
+        let mut by_name: HashMap<&Name, Vec<At>> = HashMap::new();
+        for (f, file) in inventory.files.iter().enumerate() {
+            for (s, site) in file.found.sites.iter().enumerate() {
+                if site.role == Role::Image {
+                    by_name.entry(&site.name).or_default().push((f, s));
+                }
+            }
+        }
+        Images { by_name }
+    }
+
+    /// The images that the matcher is compared with and that have its name, by place.
+    fn partners(&self, model: &Model<'_>, matcher: At, scope: &Scope, layers: &Layers) -> Vec<At> {
+        let inventory = model.inventory;
+        let Some(own) = site(inventory, matcher) else { return Vec::new() };
+        let named = self.by_name.get(&own.name).map(Vec::as_slice).unwrap_or_default();
+        let is_partner = |at: &At| {
+            let (Some(file), Some(site)) = (inventory.files.get(at.0), site(inventory, *at)) else {
+                return false;
+            };
             let answers = match scope {
                 Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),
-                _ => is_seen(site, file) || is_configured(inventory, site),
+                _ => is_seen(site, file) || model.is_configured(site),
             };
-            let own_entry = f == matcher.0 && is_same_entry(own, site);
-            if answers && !own_entry && site.role == Role::Image && is_matched(own, site) {
-                partners.push((f, s));
+            let own_entry = at.0 == matcher.0 && is_same_entry(own, site);
+            answers && !own_entry && is_matched(own, site)
+        };
+        // Of a file, its sites are one run.
+        let of_file = |f: usize| {
+            let from = named.partition_point(|at| at.0 < f);
+            let to = named.partition_point(|at| at.0 <= f);
+            named.get(from..to).unwrap_or_default()
+        };
+        match scope {
+            Scope::Anywhere => named.iter().copied().filter(is_partner).collect(),
+            // The shorter list is gone through, the other one is asked.
+            _ if named.len() <= layers.files.len() => {
+                let within =
+                    |at: &At| inventory.files.get(at.0).is_some_and(|file| layers.files.contains(&file.path));
+                named.iter().copied().filter(|at| within(at) && is_partner(at)).collect()
+            }
+            _ => {
+                let files = layers.files.iter().filter_map(|path| inventory.position(path));
+                files.flat_map(of_file).copied().filter(is_partner).collect()
             }
         }
     }
-    partners
 }
 
 /// Names are compared letter by letter: `nginx` does not match `docker.io/library/nginx`.
@@ -267,16 +315,6 @@ fn is_seen(site: &Site, file: &FileInventory) -> bool {
             && !matches!(site.shape, Shape::Registry { .. })
 }
 
-/// Does some kustomization tell the transformer to visit this field?
-fn is_configured(inventory: &Inventory, site: &Site) -> bool {
-    let kustomizations = inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
-    let mut fields = kustomizations.flat_map(|kustomization| &kustomization.fields).peekable();
-    if fields.peek().is_none() {
-        return false;
-    }
-    FieldPlace::of(site).is_some_and(|place| fields.any(|spec| place.is(spec)))
-}
-
 fn site(inventory: &Inventory, at: At) -> Option<&Site> {
     inventory.files.get(at.0)?.found.sites.get(at.1)
 }
@@ -303,12 +341,20 @@ struct Groups {
 
 impl Groups {
     fn root(&mut self, at: At) -> At {
-        let mut at = at;
-        while let Some(&parent) = self.parent.get(&at).filter(|&&parent| parent != at) {
-            at = parent;
+        let mut root = at;
+        while let Some(&parent) = self.parent.get(&root).filter(|&&parent| parent != root) {
+            root = parent;
         }
-        self.parent.entry(at).or_insert(at);
-        at
+        self.parent.entry(root).or_insert(root);
+        // From now on everything on the way leads there at once.
+        let mut at = at;
+        while at != root {
+            match self.parent.insert(at, root) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        root
     }
 
     fn join(&mut self, a: At, b: At) {

@@ -1,6 +1,6 @@
 //! Which sites are renamed by an overlay, which where they stand, and which stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{At, Hold, Overlays, Reach};
@@ -32,9 +32,10 @@ pub(super) fn settle(
     overlays: &Overlays<'_>,
     decisions: &mut [Vec<Decision>],
 ) {
+    let renames = Renames::new(overlays);
     for (f, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
         for (s, (site, decision)) in file.found.sites.iter().zip(decisions).enumerate() {
-            if let Some(new) = one(config, strategy, overlays, (f, s), &file.path, site, decision) {
+            if let Some(new) = one(config, strategy, overlays, &renames, (f, s), &file.path, site, decision) {
                 *decision = new;
             }
         }
@@ -55,6 +56,7 @@ fn one(
     config: &Config,
     strategy: Strategy,
     overlays: &Overlays<'_>,
+    renames: &Renames<'_>,
     at: At,
     path: &RepoPath,
     site: &Site,
@@ -67,7 +69,7 @@ fn one(
     match overlays.sites.get(&at) {
         Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
         Some(Reach::Unseen) if is_entry(site) => {
-            let by = renamed_by(overlays, path, site);
+            let by = renames.of(path, site);
             let why = match site.role {
                 // What it matches decides.
                 Role::Matcher(_) if by.is_empty() => return None,
@@ -111,18 +113,38 @@ fn is_entry(site: &Site) -> bool {
     }
 }
 
-/// The roots that rename an image of this name and draw from this file.
-fn renamed_by(overlays: &Overlays<'_>, path: &RepoPath, site: &Site) -> BTreeSet<RepoPath> {
-    let name = site.as_written();
-    let name = split(&name).0.to_owned();
-    let renames = overlays.files.iter().filter(|overlay| {
-        let own = overlay.path == *path;
-        let moved = overlay.moved.iter().any(|(from, _)| split(from).0 == name);
-        moved
-            || own
-                && overlay.set.iter().any(|(index, _)| site.field.starts_with(&format!("images[{index}].")))
-    });
-    renames.map(|overlay| overlay.path.clone()).collect()
+/// What the overlays rename.
+struct Renames<'o> {
+    /// Overlays by the names that they give another one.
+    moved: HashMap<&'o str, BTreeSet<&'o RepoPath>>,
+    /// Entries that get a `newName`, by file and number.
+    set: HashSet<(&'o RepoPath, usize)>,
+}
+
+impl<'o> Renames<'o> {
+    fn new(overlays: &'o Overlays<'_>) -> Renames<'o> {
+        let mut renames = Renames { moved: HashMap::new(), set: HashSet::new() };
+        for overlay in &overlays.files {
+            for (from, _) in &overlay.moved {
+                renames.moved.entry(split(from).0).or_default().insert(&overlay.path);
+            }
+            renames.set.extend(overlay.set.iter().map(|(index, _)| (&overlay.path, *index)));
+        }
+        renames
+    }
+
+    /// The files that rename an image of this name, or have this very entry do it.
+    fn of(&self, path: &RepoPath, site: &Site) -> BTreeSet<RepoPath> {
+        let name = site.as_written();
+        let moved = self.moved.get(split(&name).0).into_iter().flatten();
+        let mut by: BTreeSet<RepoPath> = moved.map(|path| (*path).clone()).collect();
+        let entry = site.field.strip_prefix("images[").and_then(|rest| rest.split_once("]."));
+        let entry = entry.and_then(|(entry, _)| entry.parse().ok());
+        if entry.is_some_and(|entry| self.set.contains(&(path, entry))) {
+            by.insert(path.clone());
+        }
+        by
+    }
 }
 
 /// The values of a chart that a controller renders: they are laid over the chart's own.

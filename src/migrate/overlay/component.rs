@@ -43,8 +43,11 @@ pub(super) fn share(
         let Some(place) = place else { continue };
         let written = builds.kustomization(&place).map(|known| known.images.clone()).unwrap_or_default();
         let added: Vec<ImageEntry> = entries.iter().map(|(name, new_name)| entry(name, new_name)).collect();
+        let is_added = |known: &ImageEntry| {
+            entries.get(&known.name).is_some_and(|new_name| *known == entry(&known.name, new_name))
+        };
         let all: Vec<ImageEntry> =
-            written.iter().filter(|known| !added.contains(known)).chain(&added).cloned().collect();
+            written.iter().filter(|known| !is_added(known)).chain(&added).cloned().collect();
         let mut used = false;
         for rooted in roots.iter_mut().filter(|rooted| rooted.changes) {
             let same = rooted.routes.is_some_and(|routes| routes.cache().to_string() == cache);
@@ -114,7 +117,7 @@ fn tests_images(path: &RepoPath, builds: &Builds<'_>, directory: &RepoPath, inve
     let links = links.flat_map(|kustomization| kustomization.links_to(&[LinkKind::Patch]));
     let mut files: Vec<RepoPath> = links.filter_map(|link| directory.join(&link.to)).collect();
     files.push(path.clone());
-    let files = inventory.files.iter().filter(|file| files.contains(&file.path));
+    let files = files.iter().filter_map(|path| inventory.files.get(inventory.position(path)?));
     let mut sites = files.flat_map(|file| &file.found.sites);
     sites.any(|site| site.form == Form::PatchValue && matches!(site.role, Role::Matcher(_)))
 }

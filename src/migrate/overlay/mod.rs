@@ -31,7 +31,7 @@ use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use roots::{Index, entry_sites};
+use roots::{EntrySites, Index, entry_sites};
 
 /// File and site, as indices of the inventory.
 pub(super) type At = (usize, usize);
@@ -120,10 +120,12 @@ impl Overlays<'_> {
     fn reach_own_entries(&mut self, index: &Index<'_>) {
         for overlay in &self.files {
             let Some(&file) = index.files.get(&overlay.path) else { continue };
-            for (entry, _) in &overlay.set {
-                for at in entry_sites(index.inventory, file, overlay.holder.as_ref(), *entry) {
-                    self.sites.insert(at, Reach::By([overlay.path.clone()].into()));
-                }
+            if overlay.set.is_empty() {
+                continue;
+            }
+            let sites = entry_sites(index.inventory, file, overlay.holder.as_ref());
+            for &at in overlay.set.iter().filter_map(|(entry, _)| sites.get(entry)).flatten() {
+                self.sites.insert(at, Reach::By([overlay.path.clone()].into()));
             }
         }
     }
@@ -159,21 +161,23 @@ impl Overlays<'_> {
                 continue;
             };
             let patches = overlay.lists.iter().filter(|change| change.key == "patches");
-            let removed: Vec<String> =
-                patches.flat_map(|change| &change.remove).map(|item| format!("patches[{item}].")).collect();
+            let removed: BTreeSet<String> =
+                patches.flat_map(|change| &change.remove).map(|item| format!("patches[{item}]")).collect();
             let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
             for (number, site) in sites.iter().enumerate() {
-                if removed.iter().any(|item| site.field.starts_with(item.as_str()))
+                let item = site.field.split_once('.').map_or("", |(item, _)| item);
+                if removed.contains(item)
                     && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
                 {
                     *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
                 }
             }
-            for (_, site) in overlay
-                .remove
-                .iter()
-                .flat_map(|&entry| entry_sites(inventory, file, overlay.holder.as_ref(), entry))
-            {
+            let entries = if overlay.remove.is_empty() {
+                EntrySites::new()
+            } else {
+                entry_sites(inventory, file, overlay.holder.as_ref())
+            };
+            for &(_, site) in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten() {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
                     *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
                 }

@@ -4,15 +4,16 @@
 //! that a base with another tag stops the build instead of being overridden in silence; the next migration writes the
 //! patch anew. None is written where other patches could have moved the place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::list::Item;
 use super::roots::Index;
 use super::{At, ListChange, Overlay, Reach};
 use crate::config::Config;
 use crate::find::{Around, Form, Role, Shape, Site};
+use crate::image::Name;
 use crate::inventory::FileInventory;
-use crate::kustomize::{Builds, Graph};
+use crate::kustomize::Graph;
 use crate::migrate::Direction;
 use crate::migrate::inline::decide;
 use crate::route::Routes;
@@ -66,13 +67,10 @@ pub(super) fn add<'p>(
 }
 
 /// May patches go by the places in the files? Not where others change lists before them.
-pub(super) fn are_safe(builds: &Builds<'_>, graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
-    let directories = graph
-        .directories()
-        .filter(|directory| graph.at(directory).is_some_and(|(path, _)| layers.contains(path)));
-    directories
-        .filter_map(|directory| builds.kustomization(directory))
-        .all(|kustomization| !kustomization.patched)
+pub(super) fn are_safe(graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
+    let kustomizations =
+        layers.iter().filter_map(|path| graph.at(&path.parent()?).filter(|(own, _)| *own == path));
+    kustomizations.map(|(_, kustomization)| kustomization).all(|kustomization| !kustomization.patched)
 }
 
 /// The places that the patches of a kustomization which we wrote take care of: items of `patches`, each with the
@@ -103,12 +101,20 @@ pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<
 }
 
 /// What [`own`] patches reach: the pointers and the references that they test for.
-pub(super) fn is_patched(file: &FileInventory, own: &BTreeMap<usize, Vec<usize>>, other: &Site) -> bool {
-    let Some(pointer) = pointer(other) else { return false };
-    own.values().flatten().filter_map(|number| file.found.sites.get(*number)).any(|site| {
-        let place = site.field.rsplit_once(" of ").map(|(_, pointer)| pointer);
-        place == Some(pointer.as_str()) && site.name == other.name && site.tail == other.tail
-    })
+pub(super) struct Patched<'i>(HashSet<(&'i str, &'i Name, &'i str)>);
+
+impl<'i> Patched<'i> {
+    pub(super) fn new(file: &'i FileInventory, own: &BTreeMap<usize, Vec<usize>>) -> Patched<'i> {
+        let sites = own.values().flatten().filter_map(|number| file.found.sites.get(*number));
+        let place =
+            |site: &'i Site| Some((site.field.rsplit_once(" of ")?.1, &site.name, site.tail.as_str()));
+        Patched(sites.filter_map(place).collect())
+    }
+
+    pub(super) fn holds(&self, site: &Site) -> bool {
+        pointer(site)
+            .is_some_and(|pointer| self.0.contains(&(pointer.as_str(), &site.name, site.tail.as_str())))
+    }
 }
 
 /// The place of a whole image as a JSON pointer.

@@ -42,9 +42,9 @@ pub(in crate::migrate) fn plan<'c>(
             objects.for_each(|named| open.push_front(Root::of_object(root.directory, named.clone())));
             continue;
         }
-        let mut layers = graph.below(root.directory.as_str()).files;
+        let mut layers = graph.below(root.directory.as_str()).files.clone();
         for component in root.components() {
-            layers.extend(graph.below(component.as_str()).files);
+            layers.extend(graph.below(component.as_str()).files.iter().cloned());
         }
         // Where they can be rewritten where they stand, that is the lesser change.
         let stay = |path: &&RepoPath| strategy == Strategy::Overlay || torn.contains(*path);
@@ -53,7 +53,12 @@ pub(in crate::migrate) fn plan<'c>(
             root.fields = fields::wanted(&index, &stay, kustomization);
         }
         let routes = config.routes(by.as_str());
+        let too_large = layers.iter().find(|path| model.too_large().contains(*path));
         let planned = match routes {
+            Some(_) if let Some(path) = too_large.or_else(|| root.too_large()) => {
+                let because = format!("{path}: a name in `images:` is too large a regular expression");
+                root.held(&builds, Hold::Because(because))
+            }
             Some(routes) if within(&by) => root.plan(&mut builds, routes, &above),
             Some(_) => {
                 let because = format!("{by} is outside the paths given: name it, too");
@@ -132,7 +137,7 @@ impl<'c> Rooted<'_, 'c> {
         let mut seen = index.sites(std::mem::take(&mut self.planned.reached), graph);
         if let (Some(path), Some(routes), true) = (self.root.file, self.routes, self.changes) {
             index.reach_own_patches(path, &self.layers, routes, &mut seen);
-            if patches::are_safe(builds, graph, &self.layers) {
+            if patches::are_safe(graph, &self.layers) {
                 let stay = std::mem::take(&mut self.stay);
                 if let Some(own) = self.own() {
                     patches::add(own, index, &stay, &mut seen, config, routes);

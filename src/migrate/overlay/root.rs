@@ -1,7 +1,7 @@
 //! One root: the entries with which every image that it builds leaves it under its cached name, with its tag and
 //! digest unchanged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::above::Above;
 use super::aim::{Aim, probes};
@@ -9,7 +9,7 @@ use super::{Hold, Overlay, Reach};
 use crate::config::Config;
 use crate::find::{Builder, FieldSpec, ImageEntry, Role, Site, Tool, is_pattern, split};
 use crate::inventory::Inventory;
-use crate::kustomize::{Build, Builds, Flow, Origin, Over, Transformer};
+use crate::kustomize::{Build, Builds, Entries, Flow, Origin, Over, Transformer, is_too_large};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -80,6 +80,12 @@ impl<'r> Root<'r> {
     pub(super) fn components(&self) -> Vec<RepoPath> {
         let paths = self.builders.iter().flat_map(|named| &named.builder.components);
         paths.filter_map(|path| self.directory.join(path)).collect()
+    }
+
+    /// An object whose list has a pattern that is not evaluated.
+    pub(super) fn too_large(&self) -> Option<&'r RepoPath> {
+        let large = |named: &&Named<'_>| named.builder.images.iter().any(|entry| is_too_large(&entry.name));
+        self.builders.iter().find(large).map(|named| named.path)
     }
 
     fn name(&self) -> String {
@@ -250,10 +256,12 @@ pub(super) fn over_unseen(
 
 /// Entries that change are told of even where no image that they match is seen.
 fn renamed(entries: &[ImageEntry], set: &[(usize, String)], moved: &mut Vec<(String, String)>) {
+    let mut known: HashSet<String> = moved.iter().map(|(from, _)| split(from).0.to_owned()).collect();
     for (index, name) in set {
         let Some(entry) = entries.get(*index) else { continue };
         let before = entry.new_name.as_ref().unwrap_or(&entry.name);
-        if !moved.iter().any(|(from, _)| split(from).0 == before) {
+        if !known.contains(before) {
+            known.insert(split(before).0.to_owned());
             moved.push((before.clone(), name.clone()));
         }
     }
@@ -380,10 +388,18 @@ fn escaped(names: BTreeMap<String, String>, flows: &[Flow], taken: &[ImageEntry]
     let others = flows.iter().filter(|flow| flow.seen).map(|flow| flow.planned.as_str());
     let others: BTreeSet<&str> = others.collect();
     let taken: BTreeSet<&str> = taken.iter().map(|entry| entry.name.as_str()).collect();
+    let mut entries = Entries::default();
+    let all: Vec<&String> = names.keys().collect();
+    for &name in &all {
+        entries.push(Transformer::new(&ImageEntry { name: name.clone(), ..ImageEntry::default() }));
+    }
+    let matched = others.iter().flat_map(|image| {
+        let names = entries.matching(image).filter_map(|number| all.get(number).copied());
+        names.filter(|name| split(image).0 != name.as_str())
+    });
+    let strays: HashSet<String> = matched.cloned().collect();
     let escape = |name: String| {
-        let plain = Transformer::new(&ImageEntry { name: name.clone(), ..ImageEntry::default() });
-        let strays = others.iter().any(|image| split(image).0 != name && plain.matches(image));
-        if strays || taken.contains(name.as_str()) || is_pattern(&name) {
+        if strays.contains(&name) || taken.contains(name.as_str()) || is_pattern(&name) {
             regex::escape(&name).replace("\\-", "-")
         } else {
             name

@@ -79,8 +79,7 @@ pub(super) fn over_unseen<'i>(model: &Model<'i>, within: &impl Fn(&RepoPath) -> 
     let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
     let unseen = all.filter(|(_, builder)| {
         let directories = directories(builder, graph);
-        builder.path.is_empty()
-            || directories.iter().all(|directory| graph.below(directory.as_str()).files.is_empty())
+        builder.path.is_empty() || !directories.iter().any(|directory| graph.is_there(directory))
     });
     let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
         path,
@@ -121,11 +120,15 @@ impl<'i> Index<'i> {
         for &site in own.values().flatten() {
             seen.insert((number, site), by.clone());
         }
-        for &other in layers.iter().filter_map(|path| self.files.get(path)).filter(|_| !own.is_empty()) {
+        if own.is_empty() {
+            return;
+        }
+        let patched = patches::Patched::new(file, &own);
+        for &other in layers.iter().filter_map(|path| self.files.get(path)) {
             let sites =
                 self.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
             for (number, site) in sites.iter().enumerate() {
-                if patches::is_patched(file, &own, site) {
+                if patched.holds(site) {
                     seen.entry((other, number)).or_insert_with(|| by.clone());
                 }
             }
@@ -135,14 +138,16 @@ impl<'i> Index<'i> {
     /// What is said of images, as said of their sites.
     pub(super) fn sites(&self, reached: BTreeMap<Origin, Reach>, graph: &Graph<'_>) -> BTreeMap<At, Reach> {
         let mut sites = BTreeMap::new();
+        let mut entries: BTreeMap<usize, EntrySites> = BTreeMap::new();
         for (origin, reach) in reached {
             match origin {
                 Origin::Site { file, site } => drop(sites.insert((file, site), reach)),
                 Origin::Rename { directory, entry } => {
                     let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
-                    for at in
-                        file.into_iter().flat_map(|&file| entry_sites(self.inventory, file, None, entry))
-                    {
+                    let Some(&file) = file else { continue };
+                    let of_file =
+                        entries.entry(file).or_insert_with(|| entry_sites(self.inventory, file, None));
+                    for &at in of_file.get(&entry).into_iter().flatten() {
                         sites.insert(at, reach.clone());
                     }
                 }
@@ -206,23 +211,24 @@ pub(in crate::migrate) fn entry_index(site: &Site, holder: &str) -> Option<usize
     rest.split_once(']')?.0.parse().ok()
 }
 
-/// The sites of one entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
-pub(super) fn entry_sites(
-    inventory: &Inventory,
-    file: usize,
-    holder: Option<&Holder>,
-    entry: usize,
-) -> Vec<At> {
+/// Sites by the number of their entry.
+pub(super) type EntrySites = BTreeMap<usize, Vec<At>>;
+
+/// The sites of each entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
+pub(super) fn entry_sites(inventory: &Inventory, file: usize, holder: Option<&Holder>) -> EntrySites {
     let file_inventory = inventory.files.get(file);
     let sites = file_inventory.map(|file| file.found.sites.as_slice()).unwrap_or_default();
     let builders = file_inventory.map(|file| file.found.builders.as_slice()).unwrap_or_default();
     let object = holder.and_then(|holder| builders.iter().find(|builder| builder.holder == *holder));
     let list = holder.map(Holder::field).unwrap_or_default();
-    let own = sites.iter().enumerate().filter(|(_, site)| {
+    let mut entries = EntrySites::new();
+    for (number, site) in sites.iter().enumerate() {
         let form =
             matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
         let same_object = object.is_none_or(|builder| site.object.as_ref() == Some(&builder.object));
-        form && same_object && entry_index(site, &list) == Some(entry)
-    });
-    own.map(|(site, _)| (file, site)).collect()
+        if let Some(entry) = entry_index(site, &list).filter(|_| form && same_object) {
+            entries.entry(entry).or_default().push((file, number));
+        }
+    }
+    entries
 }
