@@ -80,6 +80,10 @@ pub enum PrepareError {
     Edit { path: RepoPath, source: EditError },
     #[error("`{path}` gets no entry in `images:`: {source}")]
     Overlay { path: RepoPath, source: OverlayError },
+    #[error(
+        "`{path}` is left as it is: it holds more than `pullthru migrate` writes; rename it, and run again"
+    )]
+    Foreign { path: RepoPath },
     #[error("`{path}` is left as it is: it is read-only; give its owner the right to write it")]
     ReadOnly { path: RepoPath },
     #[error(
@@ -95,6 +99,7 @@ impl PrepareError {
             | PrepareError::Encoding { path }
             | PrepareError::Edit { path, .. }
             | PrepareError::Overlay { path, .. }
+            | PrepareError::Foreign { path }
             | PrepareError::ReadOnly { path }
             | PrepareError::Reads { path, .. } => path,
         }
@@ -119,8 +124,8 @@ pub fn prove(
     finder: &Finder,
 ) -> Proved {
     let mut errors: Vec<PrepareError> = Vec::new();
+    let mut failed: BTreeSet<RepoPath> = BTreeSet::new();
     loop {
-        let failed: BTreeSet<RepoPath> = errors.iter().map(|error| error.path().clone()).collect();
         let within = |path: &RepoPath| within(path) && !failed.contains(path);
         let plan = super::plan(model, mode, within);
         let (mut files, mut fresh) = (Vec::new(), Vec::new());
@@ -133,8 +138,28 @@ pub fn prove(
         if fresh.is_empty() {
             return Proved { plan, files, errors };
         }
-        errors.extend(fresh);
+        let known = failed.len();
+        for error in fresh {
+            if plan.companions.contains_key(error.path()) {
+                failed.extend(users(&plan, mode, error.path()).cloned());
+            }
+            if failed.insert(error.path().clone()) {
+                errors.push(error);
+            }
+        }
+        // A plan that asks for the same again would go on for ever.
+        if failed.len() == known {
+            return Proved { plan, files: Vec::new(), errors };
+        }
     }
+}
+
+/// The kustomizations that a generated file is for: those beside it, and with a component all of them.
+fn users<'p>(plan: &'p Plan, mode: &Mode, generated: &RepoPath) -> impl Iterator<Item = &'p RepoPath> {
+    let directory = generated.parent();
+    let component = mode.component.as_ref().is_some_and(|component| generated.is_within(component));
+    let overlays = plan.overlays.iter().map(|overlay| &overlay.path);
+    overlays.filter(move |path| component || path.parent() == directory)
 }
 
 /// Makes and proves the new content of every planned file, by path.
@@ -166,7 +191,9 @@ pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Res
                 continue;
             }
         };
-        if old != *new {
+        if old.as_deref().is_some_and(|old| !overlay::is_generated(old)) && old != *new {
+            prepared.insert(path.clone(), Err(PrepareError::Foreign { path: path.clone() }));
+        } else if old != *new {
             prepared.insert(path.clone(), Ok(Prepared { path: path.clone(), old, new: new.clone() }));
         }
     }

@@ -198,3 +198,21 @@ impl Overlays<'_> {
         }
     }
 }
+
+/// Whether nothing is in the text of a generated file but what `pullthru migrate` writes into it: only such a file is written
+/// again or removed.
+pub(super) fn is_generated(text: &str) -> bool {
+    const LINES: [&str; 8] = [
+        "apiVersion: kustomize.config.k8s.io/",
+        "kind: Component",
+        "images:",
+        "  - group: ",
+        "    kind: ",
+        "    path: ",
+        "  - name: ",
+        "    newName: ",
+    ];
+    let mut lines = text.lines();
+    lines.next().is_some_and(|first| first.starts_with("# Written by `pullthru migrate"))
+        && lines.all(|line| LINES.iter().any(|known| line.starts_with(known)))
+}
