@@ -34,7 +34,7 @@ impl Excerpt {
         let to = text.floor_char_boundary((start + AROUND).min(line.end)).max(from);
         let end = span.end.clamp(start, to.max(start));
         Excerpt {
-            name: path.to_string(),
+            name: super::quoted(path.as_str()).into_owned(),
             text: text.get(from..to).unwrap_or_default().chars().map(printable).collect(),
             line: position.line,
             column: position.column,

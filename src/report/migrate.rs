@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::{Paint, count};
+use super::{Paint, count, quoted};
 use crate::find::Form;
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::RepoPath;
@@ -176,14 +176,18 @@ impl MigrationReport {
 pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for file in files {
         let [old, new] = [&file.old, &file.new].map(|text| text.as_deref().unwrap_or_default());
-        let name = |side: &str, text: &Option<String>| match text {
-            Some(_) => format!("{side}/{}", file.path),
+        let side = |side: &str| quoted(&format!("{side}/{}", file.path)).into_owned();
+        let name = |one: &str, text: &Option<String>| match text {
+            // Git reads a name with blanks up to a tab.
+            Some(_) if file.path.as_str().contains(' ') => format!("{}\t", side(one)),
+            Some(_) => side(one),
             None => "/dev/null".to_owned(),
         };
+        let (a, b) = (side("a"), side("b"));
         // `git apply` knows a new file, or one that goes, by this line alone.
         match (&file.old, &file.new) {
-            (None, _) => writeln!(out, "diff --git a/{0} b/{0}\nnew file mode 100644", file.path)?,
-            (_, None) => writeln!(out, "diff --git a/{0} b/{0}\ndeleted file mode 100644", file.path)?,
+            (None, _) => writeln!(out, "diff --git {a} {b}\nnew file mode 100644")?,
+            (_, None) => writeln!(out, "diff --git {a} {b}\ndeleted file mode 100644")?,
             _ => {}
         }
         let diff = TextDiff::from_lines(old, new);
@@ -222,7 +226,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
     if !failed.is_empty() {
         let places: Vec<String> = failed
             .iter()
-            .filter_map(|file| Some(format!("{}  {}", file.path, file.error.as_ref()?)))
+            .filter_map(|file| Some(format!("{}  {}", quoted(&file.path), file.error.as_ref()?)))
             .collect();
         let heading = format!("{} not written", count(failed.len(), "file"));
         group(out, paint, &heading, &places, "each is as it was before")?;
@@ -234,8 +238,10 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         for row in overlays {
             *roots.entry(&row.path).or_default() += 1;
         }
-        let places: Vec<String> =
-            roots.iter().map(|(path, images)| format!("{path}  {}", count(*images, "image"))).collect();
+        let places: Vec<String> = roots
+            .iter()
+            .map(|(path, images)| format!("{}  {}", quoted(path), count(*images, "image")))
+            .collect();
         let heading = count(roots.len(), "kustomization");
         let stay = count(report.reached.len(), "reference");
         let about = format!("they rename what they build; {stay} below them unchanged");
@@ -247,7 +253,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
     }
     for (reason, rows) in reasons {
         let places: Vec<String> =
-            rows.iter().map(|row| format!("{}:{}  {}", row.path, row.line, row.reference)).collect();
+            rows.iter().map(|row| format!("{}:{}  {}", quoted(&row.path), row.line, row.reference)).collect();
         let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
         group(out, paint, &format!("{} left: {reason}", rows.len()), &places, because)?;
     }
@@ -257,7 +263,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
     }
     for (rule, warnings) in rules {
         let places: Vec<String> =
-            warnings.iter().map(|warning| format!("{}:{}", warning.path, warning.line)).collect();
+            warnings.iter().map(|warning| format!("{}:{}", quoted(&warning.path), warning.line)).collect();
         let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Paint, count, csv_field};
+use super::{Paint, count, csv_field, quoted};
 use crate::find::{Embedding, Form, Mention, Object, Reason};
 use crate::inventory::{FileInventory, Inventory};
 use crate::migrate::{Plan, Why};
@@ -335,7 +335,7 @@ pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Res
 /// One line per site.
 pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for row in &report.sites {
-        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         let object = row.object.as_ref().map_or("-".to_owned(), Object::to_string);
         let to = match (&row.cached, &row.stays) {
             (Some(cached), _) => format!("{} {}", paint.dim("→"), paint.green(cached)),
@@ -355,18 +355,18 @@ pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Resu
 /// Every occurrence that is no reference to move, with its reason.
 pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for row in report.sites.iter().filter(|row| row.cached.is_none()) {
-        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         let why = row.because.as_deref().unwrap_or_default();
         let stays = row.stays.as_deref().unwrap_or_default();
         writeln!(out, "{}  {stays}  {}  {}", paint.cyan(&place), row.reference, paint.dim(why))?;
     }
     for row in &report.mentions {
-        let place = format!("{}:{}:{}", row.path, row.line, row.column);
+        let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         writeln!(out, "{}  {}", paint.cyan(&place), row.reason)?;
     }
     for row in &report.notes {
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
-        writeln!(out, "{}  {}", paint.cyan(&format!("{}{line}", row.path)), row.note)?;
+        writeln!(out, "{}  {}", paint.cyan(&format!("{}{line}", quoted(&row.path))), row.note)?;
     }
     summary(report, out, paint)
 }

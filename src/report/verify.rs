@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::finding::{self, Finding, Level, cell};
-use super::{Paint, count};
+use super::{Paint, count, quoted};
 use crate::pulls::{Place, Unknown};
 use crate::tree::shell_word;
 use crate::verify::{At, Severity, Verified};
@@ -261,7 +261,7 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
                 writeln!(out, "  {} {next}", paint.dim("→"))?;
             }
             for place in &row.places {
-                writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
+                writeln!(out, "    {}", paint.dim(&format!("{}:{}", quoted(&place.path), place.line)))?;
             }
         }
     }
@@ -271,7 +271,7 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
         writeln!(out, "{}  {images}  {}, `pullthru warm` does so now", paint.cyan(COLD), first.because)?;
         for row in cold {
             let places: Vec<String> =
-                row.places.iter().map(|place| format!("{}:{}", place.path, place.line)).collect();
+                row.places.iter().map(|place| format!("{}:{}", quoted(&place.path), place.line)).collect();
             writeln!(out, "  {}  {}", row.reference, paint.dim(&places.join(" ")))?;
         }
     }
@@ -290,7 +290,7 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
             writeln!(
                 out,
                 "  {}:{}  {}  {}",
-                row.place.path,
+                quoted(&row.place.path),
                 row.place.line,
                 row.reference,
                 paint.dim(row.because)

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::verify::{PlaceRow, bytes};
-use super::{Paint, count};
+use super::{Paint, count, quoted};
 use crate::warm::{Result as WarmResult, Warmed};
 
 /// `pullthru/warming/v1`.
@@ -169,14 +169,14 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
             writeln!(out, "  {} {next}", paint.dim("→"))?;
         }
         for place in &row.places {
-            writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
+            writeln!(out, "    {}", paint.dim(&format!("{}:{}", quoted(&place.path), place.line)))?;
         }
     }
     for row in report.images.iter().filter(fine) {
         writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&row.because))?;
     }
     for row in &report.left {
-        let place = format!("{}:{}", row.place.path, row.place.line);
+        let place = format!("{}:{}", quoted(&row.place.path), row.place.line);
         writeln!(out, "{}  {}  {place}  {}", paint.cyan("left"), row.name, paint.dim(&row.because))?;
     }
     let outcomes: Vec<String> =

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, Report};
 
 use super::{CheckReport, FindingRow, sentence, standing};
-use crate::report::Paint;
+use crate::report::{Paint, quoted};
 
 /// Findings of one rule that are drawn with their lines; the others are a line each.
 const DRAWN: usize = 20;
@@ -26,7 +26,7 @@ pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Res
     for (rule, number) in drawn.iter().filter(|(_, number)| **number > DRAWN) {
         writeln!(out, "{} more of {}:", number - DRAWN, paint.bold(rule))?;
         for row in report.findings.iter().filter(|row| row.rule.id() == *rule).skip(DRAWN) {
-            writeln!(out, "  {}:{}:{}  {}", row.path, row.line, row.column, row.message)?;
+            writeln!(out, "  {}:{}:{}  {}", quoted(&row.path), row.line, row.column, row.message)?;
         }
         writeln!(out)?;
     }
@@ -43,7 +43,7 @@ pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Res
     }
     writeln!(out, "{}", paint.bold(&sentence(&report.summary)))?;
     for (name, share) in [("images", report.summary.images), ("references", report.summary.references)] {
-        if share.through + share.bypassing + share.left > 0 {
+        if share.through > 0 || share.bypassing > 0 || share.left > 0 {
             writeln!(out, "  {name:<10}  {}", standing(share))?;
         }
     }
@@ -71,16 +71,16 @@ fn drawing(row: &FindingRow, paint: Paint) -> String {
             handler.render_report(&mut text, report.as_ref())
         }
         None => {
-            let place = format!("{}:{}:{}", row.path, row.line, row.column);
+            let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
             diagnostic.message = format!("{place}: {}", diagnostic.message);
             handler.render_report(&mut text, &diagnostic)
         }
     };
     if rendered.is_err() {
-        text = format!("{}:{}:{}  {}  {}\n", row.path, row.line, row.column, row.rule, row.message);
+        text = format!("{}:{}:{}  {}  {}\n", quoted(&row.path), row.line, row.column, row.rule, row.message);
     }
     for related in row.related.iter().take(RELATED) {
-        let place = format!("{}:{}:{}", related.path, related.line, related.column);
+        let place = format!("{}:{}:{}", quoted(&related.path), related.line, related.column);
         text.push_str(&format!("        {place}  {}\n", paint.dim(&related.text)));
     }
     if row.related.len() > RELATED {
