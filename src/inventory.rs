@@ -3,6 +3,7 @@
 //! [`take`] reads each file once, on several threads, and keeps only what was found in it; no file's text stays
 //! in memory. [`of_text`] does the same for standard input.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -47,6 +48,8 @@ pub struct Inventory {
     pub files: Vec<FileInventory>,
     /// Files that were not read whole, by path.
     pub notes: Vec<(String, Note)>,
+    /// The directories that were looked through, sorted.
+    pub directories: Vec<RepoPath>,
     /// How many files were read.
     pub read: u64,
     /// How many bytes they hold.
@@ -60,6 +63,9 @@ impl Inventory {
         self.files.extend(more.files);
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         self.files.dedup_by(|later, first| later.path == first.path);
+        self.directories.extend(more.directories);
+        self.directories.sort();
+        self.directories.dedup();
         self.notes.extend(more.notes);
         self.notes.sort();
         self.notes.dedup();
@@ -109,11 +115,15 @@ pub fn take(
     let mut inventory = Inventory {
         files: walked.found.into_iter().map(|(_, file)| file).collect(),
         notes: walked.notes,
+        directories: walked.directories,
         read: walked.files,
         bytes: walked.bytes,
     };
     search_large_files(repository, finder, &mut inventory);
     inventory.files.par_iter_mut().for_each(|file| follow_links(repository, file));
+    let deep = deep_chains(&inventory.files);
+    inventory.notes.extend(deep.into_iter().map(|path| (path.to_string(), Note::TooDeep)));
+    inventory.notes.sort();
     Ok(inventory)
 }
 
@@ -179,12 +189,51 @@ fn small_text(path: &Path) -> Option<String> {
     if small { std::fs::read_to_string(path).ok() } else { None }
 }
 
+/// Kustomizations that build on each other, at most: each is evaluated on the stack.
+pub const MAX_LAYERS: usize = 200;
+
+/// The kustomizations on top of longer chains: what lies further down is not followed for them.
+fn deep_chains(files: &[FileInventory]) -> Vec<&RepoPath> {
+    let kustomizations = files.iter().filter_map(|file| Some((file.path.parent()?, file)));
+    let by_directory: BTreeMap<RepoPath, &FileInventory> =
+        kustomizations.filter(|(_, file)| file.found.kustomization.is_some()).collect();
+    let below = |directory: &RepoPath| -> Vec<RepoPath> {
+        let own = by_directory.get(directory).and_then(|file| file.found.kustomization.as_ref());
+        let links = own
+            .into_iter()
+            .flat_map(|own| &own.links)
+            .filter(|link| link.kind.is_layer() && !link.is_remote());
+        links.filter_map(|link| directory.join(&link.to)).filter(|to| by_directory.contains_key(to)).collect()
+    };
+    // Lower layers first, without recursion; a cycle counts as if it were cut.
+    let mut layers: BTreeMap<RepoPath, usize> = BTreeMap::new();
+    let mut used: BTreeSet<RepoPath> = BTreeSet::new();
+    for top in by_directory.keys() {
+        let mut open = vec![(top.clone(), false)];
+        while let Some((directory, is_done)) = open.pop() {
+            let lower = below(&directory);
+            if is_done {
+                let deepest = lower.iter().filter_map(|to| layers.get(to)).max();
+                layers.insert(directory, deepest.copied().unwrap_or(0) + 1);
+            } else if !layers.contains_key(&directory) {
+                layers.insert(directory.clone(), 0);
+                open.push((directory, true));
+                used.extend(lower.iter().cloned());
+                open.extend(lower.into_iter().map(|to| (to, false)));
+            }
+        }
+    }
+    let deep =
+        layers.iter().filter(|(directory, layers)| **layers > MAX_LAYERS && !used.contains(*directory));
+    deep.filter_map(|(directory, _)| Some(&by_directory.get(directory)?.path)).collect()
+}
+
 /// One text that is no file, called `-`.
 pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
     let path = RepoPath::new("-").unwrap_or_else(RepoPath::root);
     let found = finder.find("-", text);
     let files = if found.is_empty() { Vec::new() } else { vec![locate(path, found, text)] };
-    Inventory { files, notes: Vec::new(), read: 1, bytes: text.len() as u64 }
+    Inventory { files, read: 1, bytes: text.len() as u64, ..Inventory::default() }
 }
 
 fn could_be_kustomization(path: &std::path::Path) -> bool {

@@ -151,6 +151,16 @@ pub(crate) fn official(name: &Name, routes: &Routes) -> Option<Name> {
     routes.unmap(&full).filter(|upstream| upstream.host == DOCKER_HUB)
 }
 
+/// Characters of something that is no reference, which may be anything, in messages. A reference has fewer.
+const SHOWN: usize = 300;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
+        None => text.to_owned(),
+    }
+}
+
 type Key = (Option<Name>, Option<Name>, Option<String>, Option<String>, bool);
 
 struct Gathered<'c> {
@@ -204,7 +214,7 @@ impl<'c> Gathered<'c> {
             }
             let computed = text.contains(['$', '{', '%']);
             let why = if computed { "a part of it is computed" } else { "it is no reference" };
-            let reference = text.to_owned();
+            let reference = shortened(text);
             self.unknown.insert(Unknown { place: place.clone(), reference, why, invalid: !computed });
             return;
         };

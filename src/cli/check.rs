@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::migrate::{Strategy, write};
+use super::protect::remove_stale_temp_files;
 use super::repository::ReadRepository;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::RuleId;
@@ -146,6 +147,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let mut outcome = if run.read.inventory.has_failures() { Outcome::Failure } else { Outcome::Clean };
     let mut fixes = Fixes::default();
     if args.fix {
+        if !args.diff {
+            remove_stale_temp_files(&run.read.repository, &run.read.inventory.directories);
+        }
         let before = run.bypassing();
         let (changed, failed) = run.mend(out)?;
         if !failed.is_empty() {

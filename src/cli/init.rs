@@ -5,6 +5,7 @@ use std::io::Write;
 
 use clap::Parser;
 
+use super::protect::remove_stale_temp_files;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
@@ -70,6 +71,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     // `--force` says that the file may go; whether its earlier version can come back is another question.
     args.protect.check(&repository, [])?;
+    remove_stale_temp_files(&repository, [&RepoPath::root()]);
     let name = existing.copied().unwrap_or(FILE_NAMES[0]);
     let path = RepoPath::new(name).unwrap_or_else(RepoPath::root);
     if let Err(error) = tree::create(&repository, &path, text.as_bytes(), args.force) {

@@ -4,15 +4,16 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
+use super::protect::remove_stale_temp_files;
 use super::repository::Scope;
 use super::stream::Stream;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, repository};
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
-use crate::report::Paint;
 use crate::report::migrate::{self as report, MigrationReport};
-use crate::tree::{self, RepoPath, Repository};
+use crate::report::{Paint, quoted};
+use crate::tree::{RepoPath, Repository};
 
 /// Rewrite references to the cache.
 ///
@@ -124,7 +125,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         whole.add(more);
     }
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
-        note(&format!("error: `{path}`: {what}"));
+        note(&format!("error: `{}`: {what}", quoted(path)));
+    }
+    if args.write {
+        remove_stale_temp_files(&repository, &whole.directories);
     }
     let within = |path: &RepoPath| scope.holds(path);
     let model = Model::new(&whole, &config);
@@ -163,11 +167,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 
 /// Writes the files of a plan; what fails is said.
 pub(super) fn write(repository: &Repository, proved: &Proved) -> Written {
-    let directories: std::collections::BTreeSet<RepoPath> =
-        proved.files.iter().filter_map(|file| file.path.parent()).collect();
-    if let Err(error) = tree::sweep(repository, &directories) {
-        note(&format!("error: cannot remove temporary files of an earlier run: {error}"));
-    }
     let written = Written::of(&proved.files, repository);
     for error in written.failed.values() {
         note(&format!("error: {error}"));

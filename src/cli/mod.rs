@@ -16,6 +16,7 @@ mod registries;
 mod report;
 mod repository;
 mod scan;
+mod signals;
 mod stream;
 mod verify;
 mod warm;
@@ -39,7 +40,7 @@ use crate::tree::TreeError;
 #[command(name = "pullthru", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 clean, 1 findings (or a plan with changes under --exit-code), \
                         2 wrong usage or configuration, 3 a file or a registry that could not be read, \
-                        130 stopped by Ctrl-C")]
+                        130 stopped by Ctrl-C, 143 by SIGTERM")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -108,7 +109,7 @@ enum Stop {
 
 impl Stop {
     fn usage(message: impl Into<String>, help: impl Into<String>) -> Stop {
-        Stop::Usage { message: message.into(), help: help.into() }
+        Stop::Usage { message: printable(&message.into()), help: printable(&help.into()) }
     }
 
     fn code(&self) -> u8 {
@@ -130,7 +131,7 @@ pub fn main() -> ExitCode {
         Ok(outcome) => outcome as u8,
         Err(stop) => {
             let code = stop.code();
-            note(&format!("{:?}", miette::Report::new(stop)));
+            say(&format!("{:?}", miette::Report::new(stop)));
             code
         }
     };
@@ -164,6 +165,20 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
 
 /// One line on standard error.
 fn note(text: &str) {
+    say(&printable(text));
+}
+
+fn say(text: &str) {
     // A reader that has closed it is no failure.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Names of files may hold anything: what a terminal would act on is written as an escape.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }

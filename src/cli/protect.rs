@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+use super::signals::end_between_files;
 use super::{Stop, note};
+use crate::report::count;
 use crate::tree::{self, RepoPath, Repository, Versions, shell_word};
 
 /// Options of every command that changes files of a repository.
@@ -21,7 +23,7 @@ pub(super) struct ProtectArgs {
 }
 
 impl ProtectArgs {
-    /// Lets a command change these files, or says why not. Files that do not exist yet may be among them. The submodules that
+    /// Lets a command change these files, or says why not. From then on signals wait for the file that is being written. Files that do not exist yet may be among them. The submodules that
     /// hold some of them are returned: those files are another repository's, and are to be left.
     ///
     /// # Errors
@@ -32,7 +34,22 @@ impl ProtectArgs {
         files: impl IntoIterator<Item = &'a RepoPath>,
     ) -> Result<BTreeSet<RepoPath>, Stop> {
         let files: Vec<RepoPath> = files.into_iter().cloned().collect();
-        match tree::dirty_files(repository, &files) {
+        let submodules = self.allowed(repository, &files)?;
+        for path in &files {
+            let others = tree::other_names(repository, path);
+            if others > 0 {
+                let names = count(usize::try_from(others).unwrap_or(usize::MAX), "other name");
+                note(&format!(
+                    "warning: `{path}` is a hard link with {names}, which will keep the old content"
+                ));
+            }
+        }
+        end_between_files()?;
+        Ok(submodules)
+    }
+
+    fn allowed(&self, repository: &Repository, files: &[RepoPath]) -> Result<BTreeSet<RepoPath>, Stop> {
+        match tree::dirty_files(repository, files) {
             Versions::NoGit if self.allow_no_vcs => Ok(BTreeSet::new()),
             Versions::NoGit => Err(Stop::usage(
                 format!(
@@ -66,6 +83,16 @@ impl ProtectArgs {
                 Ok(submodules)
             }
         }
+    }
+}
+
+/// Removes what runs that were killed left in these directories: at the start of every command that writes.
+pub(super) fn remove_stale_temp_files<'a>(
+    repository: &Repository,
+    directories: impl IntoIterator<Item = &'a RepoPath>,
+) {
+    if let Err(error) = tree::sweep(repository, directories) {
+        note(&format!("warning: temporary files of an earlier run are left: {error}"));
     }
 }
 

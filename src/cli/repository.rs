@@ -13,12 +13,13 @@ use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
 use crate::migrate::{Direction, Mode, Plan, plan};
+use crate::report::quoted;
 use crate::route;
 use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
 
 #[derive(Debug, Args)]
 pub(super) struct RepositoryArgs {
-    /// Files or directories; `-` reads manifests from standard input. Default: the whole repository
+    /// Files or directories; `-` reads manifests from standard input (up to 64 MiB). Default: the whole repository
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
@@ -243,8 +244,7 @@ impl RepositoryArgs {
         let (repository, config, scope) = self.open()?;
         let finder = finder(&config)?;
         let inventory = if self.is_stdin() {
-            let mut text = Vec::new();
-            io::stdin().lock().read_to_end(&mut text)?;
+            let text = read_limited(io::stdin().lock(), "standard input")?;
             inventory::of_text(&text, &finder)
         } else {
             let options = WalkOptions { shard, ..self.walk_options(&config) };
@@ -274,8 +274,7 @@ impl RepositoryArgs {
         let options = self.walk_options(&config);
         let mut text = String::new();
         let inventory = if self.is_stdin() {
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes)?;
+            let bytes = read_limited(io::stdin().lock(), "standard input")?;
             let inventory = inventory::of_text(&bytes, &finder);
             text = String::from_utf8_lossy(&bytes).into_owned();
             inventory
@@ -332,7 +331,7 @@ const UPDATERS: [&str; 10] = [
 
 fn note_failures(inventory: &Inventory) {
     for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
-        note(&format!("error: `{path}`: {what}"));
+        note(&format!("error: `{}`: {what}", quoted(path)));
     }
 }
 
@@ -344,6 +343,26 @@ fn checking(config: &Config) -> Result<Finder, Stop> {
     let hosts = Hosts::new(&upstreams, &config.cache_hosts())
         .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
     Ok(Finder::new(hosts).for_check())
+}
+
+/// Bytes of standard input, or of a list, that are read: what `kubectl get pods -A -o yaml` gives for thousands of pods.
+/// What is found in them takes about four times as much memory.
+const INPUT_MAX: u64 = 64 * 1024 * 1024;
+
+/// All of `input`, called `name`.
+///
+/// # Errors
+/// A wrong usage when it holds more than [`INPUT_MAX`]: a part of it would look like all of it.
+pub(super) fn read_limited(input: impl Read, name: &str) -> Result<Vec<u8>, Stop> {
+    let mut bytes = Vec::new();
+    input.take(INPUT_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > INPUT_MAX {
+        return Err(Stop::usage(
+            format!("{name} holds more than {} MiB", INPUT_MAX >> 20),
+            "give it in parts, such as one namespace at a time",
+        ));
+    }
+    Ok(bytes)
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -1,18 +1,21 @@
 //! `pullthru verify`.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use super::protect::remove_stale_temp_files;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::repository::read_limited;
+use super::signals::end_between_files;
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::kustomize::Model;
 use crate::pulls::{Pull, Pulls};
 use crate::registry::{Client, Failure, Step};
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
-use crate::tree::RepoPath;
+use crate::tree::{self, RepoPath, Repository};
 use crate::verify::{self, At, Known, Lock, Options, Severity, Verified, WantedPlatform};
 
 /// Ask the registries whether every image resolves.
@@ -184,16 +187,17 @@ pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<
         return Ok((pulls, read.inventory.has_failures()));
     };
     let (_, config, _) = repository.open()?;
-    let mut text = String::new();
-    let name = if list == Path::new("-") {
-        std::io::stdin().lock().read_to_string(&mut text)?;
-        "-".to_owned()
-    } else {
-        text = std::fs::read_to_string(list).map_err(|error| {
-            Stop::usage(format!("cannot read the list `{}`: {error}", list.display()), "name a text file")
-        })?;
-        list.display().to_string()
+    let shown = list.display().to_string();
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Stop::usage(format!("cannot read the list `{shown}`: {error}"), "name a text file")
     };
+    let (bytes, name) = if list == Path::new("-") {
+        (read_limited(std::io::stdin().lock(), "standard input")?, "-".to_owned())
+    } else {
+        let file = std::fs::File::open(list).map_err(|error| unreadable(&error))?;
+        (read_limited(file, &format!("the list `{shown}`"))?, shown.clone())
+    };
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
     let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
     Ok((Pulls::of_list(&text, &path, &config), false))
 }
@@ -260,13 +264,17 @@ fn read_lock(args: &Args) -> Result<Option<Lock>, Stop> {
 /// `images` is how many there are, those that did not resolve too.
 fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), Stop> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // It is for others too, as far as the process lets new files be.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory)?;
-    file.write_all(lock.text().as_bytes())?;
-    file.persist(path).map_err(|error| Stop::Output(error.error))?;
+    let name = path.file_name().and_then(|name| RepoPath::new(name.to_str()?)).ok_or_else(|| {
+        Stop::usage(
+            format!("`{}` names no file that can be written", path.display()),
+            "name one, such as images.lock",
+        )
+    })?;
+    let place = Repository::at(directory)?;
+    remove_stale_temp_files(&place, [&RepoPath::root()]);
+    end_between_files()?;
+    tree::create(&place, &name, lock.text().as_bytes(), true)
+        .map_err(|error| Stop::Output(std::io::Error::other(error.to_string())))?;
     let left = images.saturating_sub(lock.images.len());
     let left = if left > 0 {
         format!("; {} without a digest left out", count(left, "image"))

@@ -25,7 +25,7 @@ pub struct Graph<'i> {
 }
 
 /// Deeper than anybody nests kustomizations.
-pub(super) const MAX_DEPTH: usize = 200;
+pub(super) const MAX_DEPTH: usize = crate::inventory::MAX_LAYERS;
 
 /// What lies below a kustomization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -207,12 +207,12 @@ impl Share {
     }
 
     pub fn total(&self) -> usize {
-        self.through + self.bypassing + self.left
+        self.through.saturating_add(self.bypassing).saturating_add(self.left)
     }
 
     /// Through the cache, in hundredths; all of nothing is all.
     pub fn percent(&self) -> usize {
-        (self.through * 100).checked_div(self.total()).unwrap_or(100)
+        self.through.saturating_mul(100).checked_div(self.total()).unwrap_or(100)
     }
 }
 

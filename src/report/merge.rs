@@ -146,23 +146,25 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
     })
 }
 
+/// Reports are other people's files: a sum that no number holds is the largest there is.
 fn add_scan(sum: &mut Summary, part: &Summary) {
     let Summary { files_read, bytes_read, files_with_references, references, images, moving, .. } = part;
-    sum.files_read += files_read;
-    sum.bytes_read += bytes_read;
-    sum.files_with_references += files_with_references;
-    sum.references += references;
-    sum.images += images;
-    sum.moving += moving;
-    sum.aliases += part.aliases;
-    sum.unparsed_documents += part.unparsed_documents;
+    sum.files_read = sum.files_read.saturating_add(*files_read);
+    sum.bytes_read = sum.bytes_read.saturating_add(*bytes_read);
+    sum.files_with_references = sum.files_with_references.saturating_add(*files_with_references);
+    sum.references = sum.references.saturating_add(*references);
+    sum.images = sum.images.saturating_add(*images);
+    sum.moving = sum.moving.saturating_add(*moving);
+    sum.aliases = sum.aliases.saturating_add(part.aliases);
+    sum.unparsed_documents = sum.unparsed_documents.saturating_add(part.unparsed_documents);
     for (sums, parts) in [
         (&mut sum.staying, &part.staying),
         (&mut sum.forms, &part.forms),
         (&mut sum.mentions, &part.mentions),
     ] {
         for (id, number) in parts {
-            *sums.entry(id.clone()).or_default() += number;
+            let sum = sums.entry(id.clone()).or_default();
+            *sum = sum.saturating_add(*number);
         }
     }
 }
@@ -172,8 +174,8 @@ fn add_image(images: &mut BTreeMap<(String, String), ImageRow>, row: ImageRow) {
         std::collections::btree_map::Entry::Vacant(entry) => _ = entry.insert(row),
         std::collections::btree_map::Entry::Occupied(mut entry) => {
             let sum = entry.get_mut();
-            sum.occurrences += row.occurrences;
-            sum.files += row.files;
+            sum.occurrences = sum.occurrences.saturating_add(row.occurrences);
+            sum.files = sum.files.saturating_add(row.files);
             sum.roles.extend(row.roles);
             sum.stays.extend(row.stays);
             sum.repositories.extend(row.repositories);
@@ -219,22 +221,23 @@ fn merge_checks(parts: Vec<(String, CheckReport)>) -> Result<CheckReport, MergeE
 }
 
 fn add_check(sum: &mut CheckSummary, part: &CheckSummary) {
-    sum.errors += part.errors;
-    sum.warnings += part.warnings;
-    sum.fixable += part.fixable;
-    sum.fixable_unsafely += part.fixable_unsafely;
-    sum.fixed += part.fixed;
-    sum.ignored += part.ignored;
-    sum.baselined += part.baselined;
+    sum.errors = sum.errors.saturating_add(part.errors);
+    sum.warnings = sum.warnings.saturating_add(part.warnings);
+    sum.fixable = sum.fixable.saturating_add(part.fixable);
+    sum.fixable_unsafely = sum.fixable_unsafely.saturating_add(part.fixable_unsafely);
+    sum.fixed = sum.fixed.saturating_add(part.fixed);
+    sum.not_written = sum.not_written.saturating_add(part.not_written);
+    sum.ignored = sum.ignored.saturating_add(part.ignored);
+    sum.baselined = sum.baselined.saturating_add(part.baselined);
     sum.images = together(sum.images, part.images);
     sum.references = together(sum.references, part.references);
 }
 
 fn together(a: ShareRow, b: ShareRow) -> ShareRow {
     let share = crate::lint::Share {
-        through: a.through + b.through,
-        bypassing: a.bypassing + b.bypassing,
-        left: a.left + b.left,
+        through: a.through.saturating_add(b.through),
+        bypassing: a.bypassing.saturating_add(b.bypassing),
+        left: a.left.saturating_add(b.left),
     };
     share.into()
 }

@@ -20,7 +20,11 @@ const WINDOW: usize = 1024 * 1024;
 pub(super) enum Content<'a> {
     Text(&'a [u8]),
     Binary,
-    TooLarge { len: u64 },
+    /// Binary for all that reads UTF-8, and text for those who go by its byte order mark.
+    Utf16,
+    TooLarge {
+        len: u64,
+    },
 }
 
 /// A buffer that grows to the largest file it has seen and is never cleared: stale bytes behind the end of the
@@ -45,7 +49,7 @@ impl Reader {
         if len == HEAD {
             // More is to come: is it wanted? (A size of 0, as /proc shows, only means that nothing is known.)
             if self.holds_nul(0, len) {
-                return Ok(Content::Binary);
+                return Ok(self.binary());
             }
             let announced = file.metadata()?.len();
             if announced > max_size {
@@ -64,10 +68,10 @@ impl Reader {
                 }
             }
             if self.holds_nul(HEAD, len) {
-                return Ok(Content::Binary);
+                return Ok(self.binary());
             }
         } else if self.holds_nul(0, len) {
-            return Ok(Content::Binary);
+            return Ok(self.binary());
         }
         if len as u64 > max_size {
             return Ok(Content::TooLarge { len: len as u64 });
@@ -87,6 +91,12 @@ impl Reader {
             }
         }
         Ok(at)
+    }
+
+    /// What a file with a NUL byte is.
+    fn binary(&self) -> Content<'static> {
+        let mark = self.buffer.get(..2).unwrap_or_default();
+        if mark == [0xff, 0xfe] || mark == [0xfe, 0xff] { Content::Utf16 } else { Content::Binary }
     }
 
     fn holds_nul(&self, from: usize, to: usize) -> bool {

@@ -109,12 +109,16 @@ pub enum Note {
     Special,
     /// The name is not UTF-8.
     NameNotUtf8,
+    /// A manifest in UTF-16, by its byte order mark: kustomize reads it.
+    Utf16,
+    /// A kustomization on top of a chain that is not followed to its end.
+    TooDeep,
 }
 
 impl Note {
     /// Whether what was asked for could not be done (exit code 3), unlike files that hold nothing to look for.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Note::Unreadable(_) | Note::Outside | Note::NameNotUtf8)
+        matches!(self, Note::Unreadable(_) | Note::Outside | Note::NameNotUtf8 | Note::Utf16 | Note::TooDeep)
     }
 }
 
@@ -130,6 +134,12 @@ impl fmt::Display for Note {
             Note::Outside => f.write_str("outside the repository"),
             Note::Special => f.write_str("pipe, socket or device; not opened"),
             Note::NameNotUtf8 => f.write_str("name is not UTF-8"),
+            Note::Utf16 => f.write_str(
+                "UTF-16, which kustomize reads and pullthru does not: convert it (`iconv -f UTF-16 -t UTF-8`), or ignore it",
+            ),
+            Note::TooDeep => f.write_str(
+                "more than 200 kustomizations build on each other: those further down are not followed; shorten the chain",
+            ),
         }
     }
 }
@@ -142,6 +152,8 @@ pub struct Walked<T> {
     /// What the visitor was not shown, sorted by path: relative to the root, or as it was given when it lies outside;
     /// a name that is not UTF-8 with replacement characters.
     pub notes: Vec<(String, Note)>,
+    /// The directories that were looked through, and those of named files, sorted.
+    pub directories: Vec<RepoPath>,
     /// How many files the visitor saw.
     pub files: u64,
     /// How many bytes they hold.
@@ -166,7 +178,8 @@ pub fn walk<T: Send>(
     visit: impl Fn(File<'_>) -> Option<T> + Sync,
 ) -> Result<Walked<T>, TreeError> {
     let excludes = Excludes::new(repo, &options.ignore)?;
-    let mut walked = Walked { found: Vec::new(), notes: Vec::new(), files: 0, bytes: 0 };
+    let mut walked =
+        Walked { found: Vec::new(), notes: Vec::new(), directories: Vec::new(), files: 0, bytes: 0 };
     let selection = Selection::new(repo, paths, &excludes, &mut walked.notes);
     let walk = Walk {
         repo,
@@ -179,8 +192,13 @@ pub fn walk<T: Send>(
     };
     walk.read_named_files();
     walk.walk_directories();
+    let of_files = walk.selection.files.iter().filter_map(|file| repo.strip(file.parent()?));
+    let of_files: Vec<RepoPath> = of_files.collect();
     let mut walked = walk.walked.into_inner().unwrap_or_else(PoisonError::into_inner);
     walked.found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    walked.directories.extend(of_files);
+    walked.directories.sort();
+    walked.directories.dedup();
     if let Some(shard) = options.shard {
         walked.notes.retain(|(path, _)| shard.holds(path));
     }
@@ -295,7 +313,8 @@ struct Worker<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> {
 
 impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
     fn new(walk: &'a Walk<'a, T, V>) -> Worker<'a, T, V> {
-        let own = Walked { found: Vec::new(), notes: Vec::new(), files: 0, bytes: 0 };
+        let own =
+            Walked { found: Vec::new(), notes: Vec::new(), directories: Vec::new(), files: 0, bytes: 0 };
         Worker { walk, reader: Reader::new(), own }
     }
 
@@ -319,6 +338,7 @@ impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
                 return WalkState::Skip;
             }
             self.walk.enter(path);
+            self.own.directories.extend(self.walk.repo.strip(path));
         } else if !unwanted && !is_temporary(name) && self.walk.selection.wants(path) {
             if kind.is_file() {
                 self.file(path);
@@ -354,7 +374,8 @@ impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
                 }
                 return;
             }
-            Ok(Content::Binary) => Note::Binary,
+            Ok(Content::Utf16) if is_manifest(path) => Note::Utf16,
+            Ok(Content::Binary | Content::Utf16) => Note::Binary,
             Ok(Content::TooLarge { len }) => Note::TooLarge { len },
             Err(error) => Note::Unreadable(error.to_string()),
         };
@@ -384,9 +405,17 @@ impl<T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Drop for Worker<'_, T, V> {
         let mut walked = self.walk.walked.lock().unwrap_or_else(PoisonError::into_inner);
         walked.found.append(&mut self.own.found);
         walked.notes.append(&mut self.own.notes);
+        walked.directories.append(&mut self.own.directories);
         walked.files += self.own.files;
         walked.bytes += self.own.bytes;
     }
+}
+
+/// Whether kustomize, or a cluster, may be given the file, by its name.
+fn is_manifest(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+        || path.file_name().is_some_and(|name| name == "Kustomization")
 }
 
 /// The path that an error of the walk is about.

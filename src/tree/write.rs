@@ -3,16 +3,34 @@
 //!
 //! Both write a temporary file in the same directory, flush it to the disk and rename it, so that at every moment,
 //! killed or without power, the file is wholly old or wholly new. What a killed run leaves is for
-//! [`sweep`](super::sweep()). Access lists, extended attributes and further hard links are not carried over.
+//! [`sweep`](super::sweep()); a signal that can be caught waits for [`try_pause_writing`]. Access lists, extended attributes and further hard links are not carried over.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tempfile::NamedTempFile;
 
 use super::sweep::{SUFFIX, prefix};
 use super::{RepoPath, Repository};
+
+/// Held while a temporary file of this process exists.
+static WRITING: Mutex<()> = Mutex::new(());
+
+fn writing() -> MutexGuard<'static, ()> {
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps files from being written for as long as the result lives; `None` while one is being written. A process that ends
+/// meanwhile leaves no temporary file.
+pub fn try_pause_writing() -> Option<MutexGuard<'static, ()>> {
+    match WRITING.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
 
 /// Why a file was not written. It is as it was before, but for [`WriteError::NotFlushed`].
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +112,7 @@ pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) 
     if new == expected {
         return if unchanged().map_err(failed)? { Ok(()) } else { Err(changed()) };
     }
+    let _writing = writing();
     let temporary = write_beside(&target, new, Some(&metadata)).map_err(failed)?;
     // As late as can be: what is left is the moment between this and the rename.
     if !unchanged().map_err(failed)? {
@@ -133,6 +152,7 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
     let target = real.join(rest).join(name);
     check_inside(repo, path, &target)?;
     fs::create_dir_all(real.join(rest)).map_err(failed)?;
+    let _writing = writing();
     let temporary = write_beside(&target, new, None).map_err(failed)?;
     temporary.persist_noclobber(&target).map_err(|error| match error.error.kind() {
         io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
@@ -198,6 +218,19 @@ fn write_beside(target: &Path, bytes: &[u8], like: Option<&fs::Metadata>) -> io:
     }
     temporary.as_file().sync_all()?;
     Ok(temporary)
+}
+
+/// How many other names the file at `path` has. [`replace`] gives the new content to this one alone.
+pub fn other_names(repo: &Repository, path: &RepoPath) -> u64 {
+    #[cfg(unix)]
+    let names =
+        fs::metadata(repo.absolute(path)).map_or(1, |file| std::os::unix::fs::MetadataExt::nlink(&file));
+    #[cfg(not(unix))]
+    let names = {
+        let _ = (repo, path);
+        1
+    };
+    names.saturating_sub(1)
 }
 
 /// Gives `file` the owner and group of `like` as far as the system allows: only root may give a file away, but

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use super::{images, out_directory, outcome, require_registry, write};
+use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
@@ -112,6 +113,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let mut emission = emit::emit(&request)
         .map_err(|error| Stop::usage(error.to_string(), "mend or move that file, and run again"))?;
     mark(args.markers, &read, &images, &flux, &mut emission)?;
+    if args.out.is_some() || args.move_existing || args.markers {
+        remove_stale_temp_files(&read.repository, read.inventory.directories.iter().chain(&directory));
+    }
     protect(&args.protect, &read.repository, &mut emission, directory.as_ref())?;
     for line in &emission.notes {
         note(line);

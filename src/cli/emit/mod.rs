@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::protect::remove_stale_temp_files;
 use super::repository::ReadRepository;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::Config;
@@ -140,6 +141,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop>
         return Ok(outcome(&read, true));
     };
     let directory = out_directory(&read.repository, directory)?;
+    remove_stale_temp_files(&read.repository, [&directory]);
     let present =
         |name: &&str| directory.join(name).is_some_and(|path| read.repository.absolute(&path).is_file());
     let name = emit::KUSTOMIZATION_NAMES.into_iter().find(present).unwrap_or("kustomization.yaml");

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::DesiredArgs;
 use crate::aws::Desired;
 use crate::aws::export::{self, File};
+use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::{Outcome, ProtectArgs, Stop, note};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
@@ -256,6 +257,9 @@ impl Writing {
                 format!("{} exists, and pullthru did not write it", foreign.join(", ")),
                 "look at the difference with `--check`; move it, or replace it with `--force`",
             ));
+        }
+        if let Ok(place) = Repository::at(directory) {
+            remove_stale_temp_files(&place, [&RepoPath::root()]);
         }
         if changes.is_empty() {
             writeln!(out, "{} up to date", count(total, "file"))?;

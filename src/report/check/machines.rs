@@ -121,13 +121,13 @@ pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     let CheckSummary { errors, warnings, fixable, fixed, not_written, images, references, .. } =
         report.summary;
     for (name, number) in [
-        ("findings", errors + warnings),
+        ("findings", errors.saturating_add(warnings)),
         ("errors", errors),
         ("warnings", warnings),
         ("fixable", fixable),
         ("fixed", fixed),
         ("not_written", not_written),
-        ("images", images.through + images.bypassing + images.left),
+        ("images", images.through.saturating_add(images.bypassing).saturating_add(images.left)),
         ("images_bypassing", images.bypassing),
         ("references_bypassing", references.bypassing),
         ("migrated_share", images.percent),
