@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let (cached, not_cached) = split(pulls.pulls, &config);
     refuse_own_region(&cached, &args.replicate)?;
-    let client = args.registries.client()?;
+    let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let bar = bar(cached.len(), "cost");
     let mut measured: Vec<Measured> = Vec::new();

@@ -125,6 +125,7 @@ mod with_aws {
             registries: args.registries.settings(),
         };
         let (repository, config, _) = args.repository.open()?;
+        question.registries.named = [config.upstream_hosts(), config.cache_hosts()].concat();
         let target = target(&config, args.target.as_deref())?;
         let configured = target.routes.as_ref();
         let Some(text) = &args.image else {

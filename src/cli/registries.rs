@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::repository::RepositoryArgs;
 use super::{Stop, note};
-use crate::registry::{Client, Credentials, Settings};
+use crate::registry::{Client, Credentials, Settings, SetupError};
 
 #[derive(Debug, Args)]
 pub(super) struct RegistryArgs {
@@ -75,10 +76,17 @@ impl RegistryArgs {
         }
     }
 
-    /// A client with the logins of this process.
-    pub(super) fn client(&self) -> Result<Client, Stop> {
-        Client::new(self.settings(), Credentials::of_process())
-            .map_err(|error| Stop::usage(error.to_string(), "mend the flag that names it"))
+    /// A client with the logins of this process, which knows the registries that the configuration names.
+    pub(super) fn client(&self, repository: &RepositoryArgs) -> Result<Client, Stop> {
+        let (_, config, _) = repository.open()?;
+        let named = [config.upstream_hosts(), config.cache_hosts()].concat();
+        Client::new(Settings { named, ..self.settings() }, Credentials::of_process()).map_err(|error| {
+            let help = match error {
+                SetupError::Variable(_) => "rename the variable, or unset it",
+                _ => "correct the flag that names it",
+            };
+            Stop::usage(error.to_string(), help)
+        })
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let (pulls, unread) = pulls(&args.repository, args.list.as_deref())?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
-    let client = args.registries.client()?;
+    let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let (at, known) = runtime.block_on(at(args, &client, &pulls.pulls))?;
     let options = Options {

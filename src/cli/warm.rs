@@ -96,7 +96,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         patience: args.patience,
         storage: args.storage_host.clone(),
     };
-    let client = args.registries.client()?;
+    let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let (pulls, left, unread) = if args.flux {
         let (policies, mut left) = policies(args)?;

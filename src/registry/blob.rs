@@ -5,6 +5,7 @@ use reqwest::Method;
 use super::client::{Call, Client};
 use super::digest::{Algorithm, digest_of};
 use super::failure::{Broken, Detail, Failure};
+use super::login::HOST_MAX;
 use super::settings::authority;
 use super::wire::Reading;
 use crate::image::{Digest, Name};
@@ -34,7 +35,7 @@ impl Client {
             return Err(broken(name, Broken::Protocol, "no blob"));
         };
         same(name, &actual, digest)?;
-        Ok(BlobRead { size, from: authority(&answer.url) })
+        Ok(BlobRead { size, from: self.inner.scrub.quote(&authority(&answer.url), HOST_MAX) })
     }
 
     /// A blob that is small enough to be kept.

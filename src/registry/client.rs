@@ -11,18 +11,20 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode, Url};
 use tokio::time::Instant;
 
-use super::auth::{Credentials, Found, variable_for};
+use super::auth::{Credentials, Found};
 use super::challenge::challenge;
 use super::ecr::Access;
 use super::failure::{Broken, Detail, Failure};
 use super::flight::Flights;
-use super::known::{Known, Registry, Scheme};
+use super::known::{Known, Registry};
 use super::limit::Gate;
-use super::login::{Authorization, Token, Want, no_login};
+use super::login::{Authorization, HOST_MAX, Kind, Offer, Token, Want, no_login, stale};
 use super::note::{Note, Notes};
 use super::retry;
+use super::scrub::Scrub;
 use super::settings::{Settings, SetupError, authority};
-use super::wire::{Answer, Reading, Shot, Trouble, Wire};
+use super::trial::Turn;
+use super::wire::{Answer, Reading, Shot, Wire};
 use crate::image::{Name, is_repository};
 
 /// A client for all registries of a run. Cheap to clone; clones share everything.
@@ -42,6 +44,7 @@ pub(super) struct Inner {
     pub(super) credentials: Credentials,
     pub(super) access: Access,
     pub(super) notes: Notes,
+    pub(super) scrub: Scrub,
     pub(super) logins: Flights<Option<Found>>,
     pub(super) tokens: Flights<Token>,
     wire: Wire,
@@ -68,12 +71,18 @@ impl Client {
     /// A client with these settings and logins. The deadline, when there is one, starts now.
     ///
     /// # Errors
-    /// [`SetupError`] when a host or the file of certificates cannot be used.
+    /// [`SetupError`] when a host or the file of certificates cannot be used, or a variable looks like one with a
+    /// login and is that of no host.
     pub fn new(settings: Settings, credentials: Credentials) -> Result<Self, SetupError> {
         for registry in settings.hosts.keys() {
             settings.base(registry)?;
         }
+        if let Some(misnamed) = credentials.misnamed(settings.named()) {
+            return Err(SetupError::Variable(misnamed.to_string()));
+        }
         let wire = Wire::new(&settings)?;
+        let scrub = Scrub::default();
+        credentials.aws_secrets().for_each(|secret| scrub.learn(&secret));
         let deadline = settings.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let access = Access::new(settings.ca_file.clone());
         Ok(Self {
@@ -82,6 +91,7 @@ impl Client {
                 credentials,
                 access,
                 notes: Notes::default(),
+                scrub,
                 logins: Flights::new(),
                 tokens: Flights::new(),
                 wire,
@@ -157,7 +167,7 @@ impl Inner {
         let mut want = Want::default();
         let mut renewed = false;
         let mut last: Option<Answer> = None;
-        let mut stale = None;
+        let mut refused_token = None;
         for _ in 0..ROUNDS {
             let first = registry.known().is_none();
             let probing = if first { Some(registry.probe.lock().await) } else { None };
@@ -165,10 +175,14 @@ impl Inner {
             let known = registry.known().clone();
             let mut probing = probing.filter(|_| known.is_none());
             let known = known.unwrap_or_else(Known::open);
-            let used = self.authorization(&registry, repository, &known, want).await?;
+            let offer = self.authorization(&registry, repository, &known, want).await?;
+            let (mut used, refused) = match offer {
+                Offer::Login(used) => (Some(used), None),
+                Offer::Nothing { refused } => (None, refused),
+            };
             if let (None, Some(answer)) = (&used, &last) {
                 // Nothing to show for the challenge: asking again would give the same.
-                return Err(self.judge(&registry, detail.clone(), answer, None, want));
+                return Err(self.judge(&registry, detail.clone(), answer, None, refused.as_deref()));
             }
             let shot = Shot {
                 method: call.method.clone(),
@@ -176,7 +190,6 @@ impl Inner {
                 base: &registry.base,
                 accept: call.accept,
                 authorization: used.as_ref().map(|used| used.header.clone()),
-                secrets: used.as_ref().map_or(&[], |used| &used.secrets),
                 form: None,
                 reading: call.reading,
             };
@@ -193,13 +206,15 @@ impl Inner {
                 registry.known().get_or_insert_with(Known::open);
             }
             let answer = result?;
+            let turn = used.as_mut().and_then(Authorization::take_turn);
             if answer.status.is_success() {
-                if let Some(note) = stale {
-                    self.notes.add(note);
-                }
+                turn.into_iter().for_each(Turn::accepted);
+                self.notes.add_all(refused_token);
                 return Ok(answer);
             }
-            let judge = |answer| Err(self.judge(&registry, detail.clone(), answer, used.as_ref(), want));
+            let judge = |answer: &Answer, used: Option<&Authorization>| {
+                self.judge(&registry, detail.clone(), answer, used, refused.as_deref())
+            };
             let is_from_elsewhere = answer.url.origin() != registry.base.origin();
             let is_too_old = used.is_some() && is_expired(&answer);
             match challenge(&answer.headers) {
@@ -210,7 +225,17 @@ impl Inner {
                 _ => {
                     registry.known().get_or_insert_with(Known::open);
                     if is_from_elsewhere || !is_too_old {
-                        return judge(&answer);
+                        // A 401 without a challenge: the login is not taken, and nothing else is asked for.
+                        let is_refusal = answer.status == StatusCode::UNAUTHORIZED && !is_from_elsewhere;
+                        let failure = judge(&answer, used.as_ref());
+                        match (turn, used.as_ref().and_then(|used| used.source.as_deref())) {
+                            (Some(turn), Some(source)) if is_refusal => {
+                                turn.refused(None);
+                                self.notes.add(stale(&registry, source, failure.detail()));
+                            }
+                            (turn, _) => turn.into_iter().for_each(Turn::accepted),
+                        }
+                        return Err(failure);
                     }
                 }
             }
@@ -219,48 +244,68 @@ impl Inner {
                 registry.known().as_ref().is_some_and(|now| !now.asks_the_same(&known, repository));
             match &used {
                 None => {}
+                // The answer is to the form of what was sent, not to the login.
                 Some(_) if is_other => {}
+                Some(Authorization {
+                    kind: Kind::Login { renewable, .. },
+                    source,
+                    generation,
+                    fresh,
+                    ..
+                }) => {
+                    turn.into_iter().for_each(|turn| turn.refused(None));
+                    if renewed || *fresh || !renewable {
+                        let failure = judge(&answer, used.as_ref());
+                        let source = source.as_deref().unwrap_or("the caller");
+                        self.notes.add(stale(&registry, source, failure.detail()));
+                        return Err(failure);
+                    }
+                    renewed = true;
+                    want.refused = Some(*generation);
+                }
                 Some(old) if !renewed && !old.fresh => {
                     renewed = true;
                     want.refused = Some(old.generation);
                 }
-                Some(Authorization { source: Some(source), .. })
-                    if !want.anonymous && matches!(known.scheme, Scheme::Bearer { .. }) =>
-                {
-                    stale = Some(Note::StaleLogin {
+                Some(Authorization {
+                    source: Some(source),
+                    kind: Kind::Token { of: Some((login, scope)) },
+                    ..
+                }) if !want.anonymous => {
+                    registry.trials.refuse(login, scope);
+                    refused_token = Some(Note::StaleLogin {
                         registry: registry.name.clone(),
                         source_name: source.clone(),
                         answer: "401 for its token".to_owned(),
                     });
                     want = Want { refused: None, anonymous: true };
                 }
-                Some(_) => return judge(&answer),
+                Some(_) => return Err(judge(&answer, used.as_ref())),
             }
             last = Some(answer);
         }
         Err(odd("the registry keeps asking for another login"))
     }
 
-    /// What an answer that is no success means, with what is known about the login.
+    /// What an answer that is no success means, with what is known about the login: that `used` was sent, or that the
+    /// one from `refused` was not, since it was refused before.
     fn judge(
         &self,
         registry: &Registry,
         detail: Detail,
         answer: &Answer,
         used: Option<&Authorization>,
-        want: Want,
+        refused: Option<&str>,
     ) -> Failure {
-        let secrets = used.map_or(&[][..], |used| &used.secrets);
-        let mut failure = Failure::of_answer(detail, answer.status.as_u16(), &answer.body, secrets);
+        let mut failure = Failure::of_answer(detail, answer.status.as_u16(), &answer.body, &self.scrub);
         failure.detail_mut().retry_after = retry::retry_after(&answer.headers);
-        let hint = match (&failure, used.and_then(|used| used.source.as_ref())) {
+        let refused = refused.or(used.and_then(|used| used.refused.as_deref().or(used.source.as_deref())));
+        let hint = match (&failure, refused) {
             _ if answer.url.origin() != registry.base.origin() => {
-                Some(format!("answered by `{}`, where the registry redirects to", authority(&answer.url)))
+                let host = self.scrub.quote(&authority(&answer.url), HOST_MAX);
+                Some(format!("answered by `{host}`, where the registry redirects to"))
             }
             (Failure::Unauthorized(_), Some(source)) => Some(format!("the login from {source} was refused")),
-            (Failure::Unauthorized(_), None) if want.anonymous => {
-                Some(format!("its login was refused; `{}` sets another", variable_for(&registry.name)))
-            }
             (Failure::Unauthorized(_), None) => Some(no_login(&registry.name)),
             _ => None,
         };
@@ -288,7 +333,7 @@ impl Inner {
                 Ok(answer) if retry::is_passing(answer.status) => {
                     let pause = retry::retry_after(&answer.headers);
                     let status = answer.status.as_u16();
-                    let mut failure = Failure::of_answer(detail.clone(), status, &answer.body, shot.secrets);
+                    let mut failure = Failure::of_answer(detail.clone(), status, &answer.body, &self.scrub);
                     failure.detail_mut().retry_after = pause;
                     if status == 429 {
                         throttled += 1;
@@ -302,8 +347,8 @@ impl Inner {
                     permit.answered();
                     return Ok(answer);
                 }
-                Err(trouble) if trouble.is_passing() => (of_trouble(&trouble, detail), None),
-                Err(trouble) => return Err(of_trouble(&trouble, detail)),
+                Err(trouble) if trouble.is_passing() => (trouble.failure(detail.clone(), &self.scrub), None),
+                Err(trouble) => return Err(trouble.failure(detail.clone(), &self.scrub)),
             };
             drop(permit);
             attempt += 1;
@@ -318,10 +363,6 @@ impl Inner {
             tokio::time::sleep(pause.map_or(wait, |pause| pause + wait.min(Duration::from_secs(1)))).await;
         }
     }
-}
-
-fn of_trouble(trouble: &Trouble, detail: &Detail) -> Failure {
-    trouble.failure(detail.clone())
 }
 
 /// ECR answers 403, not 401, to a token that is too old.

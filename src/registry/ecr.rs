@@ -47,6 +47,7 @@ impl Client {
         let work = async {
             let permit = gate.enter().await;
             let result = self.inner.access.cached(&host, at, detail).await;
+            let result = result.map_err(|failure| failure.quoted(&self.inner.scrub));
             match &result {
                 Err(Failure::TooManyRequests(_)) => permit.throttled(None),
                 _ => permit.answered(),
@@ -72,7 +73,8 @@ impl Client {
         let Ok(host) = name.host.parse::<EcrHost>() else {
             return Err(Failure::Broken(detail.saying("not an ECR registry"), Broken::Protocol));
         };
-        self.inner.in_time(name, self.inner.access.rules(&host, detail)).await
+        let rules = self.inner.in_time(name, self.inner.access.rules(&host, detail)).await;
+        rules.map_err(|failure| failure.quoted(&self.inner.scrub))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::auth::Secret;
+use super::scrub::Scrub;
 
 /// The longest message kept from a registry, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -143,16 +143,14 @@ impl Detail {
 }
 
 impl Failure {
-    /// What an answer that is no success means. `secrets` are what was sent with the request: a server that
-    /// repeats them is not quoted.
-    pub(crate) fn of_answer(mut detail: Detail, status: u16, body: &[u8], secrets: &[Secret]) -> Self {
-        let (code, message) = said_in(body);
-        let scrubbed = |text: String| secrets.iter().fold(text, |text, secret| secret.scrub(&text));
+    /// What an answer that is no success means.
+    pub(crate) fn of_answer(mut detail: Detail, status: u16, body: &[u8], scrub: &Scrub) -> Self {
+        let Said { code, known, message } = said_in(body, scrub);
         detail.status = Some(status);
-        detail.code = code.map(|code| printable(&scrubbed(code), CODE_MAX)).filter(|code| !code.is_empty());
-        detail.message = printable(&scrubbed(message), MESSAGE_MAX);
+        detail.code = code.filter(|code| !code.is_empty());
+        detail.message = message;
         let detail = Box::new(detail);
-        match (status, detail.code.as_deref()) {
+        match (status, known.as_deref()) {
             (429, _) | (_, Some("TOOMANYREQUESTS")) => Self::TooManyRequests(detail),
             (401, _) => Self::Unauthorized(detail),
             (403, _) => Self::Denied(detail),
@@ -163,6 +161,14 @@ impl Failure {
             (400..=499, Some("UNAUTHORIZED")) => Self::Unauthorized(detail),
             _ => Self::Broken(detail, Broken::Protocol),
         }
+    }
+
+    /// The same with what AWS said made safe to print, which is read by its SDK.
+    pub(super) fn quoted(mut self, scrub: &Scrub) -> Self {
+        let detail = self.detail_mut();
+        detail.code = detail.code.take().map(|code| scrub.quote(&code, CODE_MAX));
+        detail.message = scrub.quote(&detail.message, MESSAGE_MAX);
+        self
     }
 
     /// Where, and what was said.
@@ -237,29 +243,42 @@ struct Entry {
     message: Option<String>,
 }
 
-/// Code and message of an error body, raw.
-fn said_in(body: &[u8]) -> (Option<String>, String) {
+/// What an error body says.
+#[derive(Default)]
+struct Said {
+    /// To be printed.
+    code: Option<String>,
+    /// To be compared.
+    known: Option<String>,
+    /// To be printed.
+    message: String,
+}
+
+fn said_in(body: &[u8], scrub: &Scrub) -> Said {
+    let message = |text: String| scrub.quote(&text, MESSAGE_MAX);
     if let Ok(envelope) = serde_json::from_slice::<Envelope>(body) {
         if let Some(entry) = envelope.errors.into_iter().next() {
             let code = match entry.code {
-                Some(serde_json::Value::String(code)) => Some(code.to_ascii_uppercase()),
+                Some(serde_json::Value::String(code)) => Some(code),
                 Some(serde_json::Value::Number(code)) => Some(code.to_string()),
                 _ => None,
             };
-            return (code, entry.message.unwrap_or_default());
+            return Said {
+                code: code.as_ref().map(|code| scrub.quote(code, CODE_MAX).to_ascii_uppercase()),
+                known: code.map(|code| code.to_ascii_uppercase()),
+                message: message(entry.message.unwrap_or_default()),
+            };
         }
-        let message = [envelope.error_description, envelope.details, envelope.message]
-            .into_iter()
-            .flatten()
-            .next()
-            .unwrap_or_default();
-        return (envelope.error, message);
+        let text =
+            [envelope.error_description, envelope.details, envelope.message].into_iter().flatten().next();
+        let code = envelope.error.as_ref().map(|code| scrub.quote(code, CODE_MAX));
+        return Said { code, known: envelope.error, message: message(text.unwrap_or_default()) };
     }
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
     // A page of a proxy or of a web server says nothing that fits in a line.
     let is_page = text.starts_with('<') || text.starts_with('{') || text.starts_with('[');
-    (None, if is_page { String::new() } else { text.to_owned() })
+    Said { message: if is_page { String::new() } else { message(text.to_owned()) }, ..Said::default() }
 }
 
 /// `text` in one line of at most `max` characters, without control characters and without those that reorder
@@ -293,10 +312,11 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod tests {
+    use super::super::auth::Secret;
     use super::*;
 
     fn of(status: u16, body: &str) -> Failure {
-        Failure::of_answer(Detail::of("ghcr.io", "a/b"), status, body.as_bytes(), &[])
+        Failure::of_answer(Detail::of("ghcr.io", "a/b"), status, body.as_bytes(), &Scrub::default())
     }
 
     #[test]
@@ -372,13 +392,21 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_not_quoted() {
-        let body = r#"{"errors":[{"code":"DENIED","message":"bad token tok-123456"}]}"#;
-        let failure = Failure::of_answer(
-            Detail::of("ghcr.io", "a/b"),
-            403,
-            body.as_bytes(),
-            &[Secret::new("tok-123456")],
+        let scrub = Scrub::default();
+        scrub.learn(&Secret::new("tok-123456"));
+        for body in [
+            r#"{"errors":[{"code":"tok-123456","message":"bad token tok-123456"}]}"#,
+            r#"{"errors":[{"code":"Tok-123456","message":"bad token \u0074ok-123456"}]}"#,
+        ] {
+            let failure = Failure::of_answer(Detail::of("ghcr.io", "a/b"), 403, body.as_bytes(), &scrub);
+            assert_eq!(failure.detail().code.as_deref(), Some("***"));
+            assert_eq!(failure.detail().message, "bad token ***");
+        }
+        let body = r#"{"error":"%74ok-123456","error_description":"dG9rLTEyMzQ1Ng=="}"#;
+        let failure = Failure::of_answer(Detail::of("ghcr.io", "a/b"), 400, body.as_bytes(), &scrub);
+        assert_eq!(
+            (failure.detail().code.as_deref(), failure.detail().message.as_str()),
+            (Some("***"), "***")
         );
-        assert_eq!(failure.detail().message, "bad token ***");
     }
 }

@@ -30,6 +30,9 @@ struct Own {
 /// Longest answer that is read: a user of GitHub is some 2 kB.
 const LIMIT: usize = 256 * 1024;
 
+/// The longest name of a scope that is kept.
+const WORD_MAX: usize = 64;
+
 /// The host of the API and the path that tells, for a registry.
 fn api(registry: &str) -> Option<(&'static str, &'static str)> {
     match registry {
@@ -64,39 +67,35 @@ impl Client {
         let mut header = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
             .map_err(|_| odd("the token holds what no header can"))?;
         header.set_sensitive(true);
-        let secrets = [token.clone()];
+        self.inner.scrub.learn(token);
         let shot = Shot {
             method: Method::GET,
             url,
             base: &base,
             accept: "application/json",
             authorization: Some(header),
-            secrets: &secrets,
             form: None,
             reading: Reading::Keep(LIMIT),
         };
         let gate = self.inner.gate(&base);
         let answer = self.inner.persist(&gate, &detail, &shot, || {}).await?;
         if !answer.status.is_success() {
-            return Err(Failure::of_answer(detail, answer.status.as_u16(), &answer.body, &secrets));
+            return Err(Failure::of_answer(detail, answer.status.as_u16(), &answer.body, &self.inner.scrub));
         }
+        let quote = |text: &str| self.inner.scrub.quote(text, WORD_MAX);
         if host == "gitlab.com" {
             let own: Own =
                 serde_json::from_slice(&answer.body).map_err(|_| odd("an answer that cannot be read"))?;
-            return Ok(Grant { scopes: own.scopes, ends: own.expires_at });
+            let scopes = own.scopes.iter().map(|scope| quote(scope)).collect();
+            return Ok(Grant { scopes, ends: own.expires_at.as_deref().map(quote) });
         }
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let scopes =
             header("x-oauth-scopes").ok_or_else(|| odd("GitHub says no scopes: this is no classic token"))?;
         let ends = header("github-authentication-token-expiration");
         Ok(Grant {
-            scopes: scopes
-                .split(',')
-                .map(str::trim)
-                .filter(|scope| !scope.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            ends: ends.and_then(|text| text.split(' ').next()).map(str::to_owned),
+            scopes: scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(quote).collect(),
+            ends: ends.and_then(|text| text.split(' ').next()).map(quote),
         })
     }
 }

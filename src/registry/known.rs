@@ -1,13 +1,13 @@
 //! [`Registry`]: what has been learned about a registry, and shared by all requests to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
 
 use super::challenge::{Challenge, pull_scope};
 use super::limit::Gate;
+use super::trial::Trials;
 use crate::image::is_repository;
 
 /// What is known about one registry.
@@ -20,7 +20,8 @@ pub(super) struct Registry {
     known: Mutex<Option<Known>>,
     /// Held by the first request.
     pub(super) probe: tokio::sync::Mutex<()>,
-    bad_login: AtomicBool,
+    /// What it has said to logins.
+    pub(super) trials: Trials,
 }
 
 /// What a registry asks for.
@@ -72,7 +73,7 @@ impl Registry {
             gate,
             known: Mutex::default(),
             probe: tokio::sync::Mutex::default(),
-            bad_login: AtomicBool::new(false),
+            trials: Trials::default(),
         }
     }
 
@@ -102,15 +103,6 @@ impl Registry {
                 }
             }
         }
-    }
-
-    pub(super) fn is_login_bad(&self) -> bool {
-        self.bad_login.load(Ordering::Relaxed)
-    }
-
-    /// A password that was refused as such is not tried on every repository: accounts get locked that way.
-    pub(super) fn login_is_bad(&self) {
-        self.bad_login.store(true, Ordering::Relaxed);
     }
 }
 

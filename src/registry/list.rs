@@ -36,7 +36,9 @@ impl Client {
         let mut found = Vec::new();
         self.pages(name, "tags/list?n=1000".to_owned(), "application/json", |answer| {
             let page: Tags = serde_json::from_slice(&answer.body).ok()?;
-            found.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| is_tag(tag)));
+            // A tag is used as it is, so one that shows a credential is none.
+            let is_one = |tag: &String| is_tag(tag) && !self.inner.scrub.is_in(tag);
+            found.extend(page.tags.unwrap_or_default().into_iter().filter(is_one));
             Some(())
         })
         .await?;

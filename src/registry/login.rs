@@ -20,29 +20,64 @@ use super::flight::Landed;
 use super::known::{Known, Registry, Scheme};
 use super::note::Note;
 use super::settings::authority;
+use super::trial::Turn;
 use super::wire::{Answer, Reading, Shot};
 
 /// The longest answer of a token server.
 const TOKEN_MAX: usize = 256 * 1024;
 
+/// The longest name of a host (RFC 1035, section 2.3.4), and a port.
+pub(super) const HOST_MAX: usize = 260;
+
+/// What the registry's challenge is answered with.
+#[derive(Debug)]
+pub(super) enum Offer {
+    Login(Authorization),
+    /// It asks for nothing, there is no login, or the login from `refused` was refused before.
+    Nothing {
+        refused: Option<String>,
+    },
+}
+
 /// What goes with a request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
-    /// What the server must not be quoted with.
-    pub(super) secrets: Vec<Secret>,
     pub(super) generation: u64,
     /// Made for this request, not taken from the cache.
     pub(super) fresh: bool,
     /// Where the login came from; `None` for an anonymous token.
     pub(super) source: Option<String>,
+    /// Where a login came from that was refused before, so that the token is anonymous.
+    pub(super) refused: Option<String>,
+    pub(super) kind: Kind,
+}
+
+/// What the header holds.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// The login itself; `turn` until it is known what became of it. `renewable`: asking its source again may give
+    /// another one.
+    Login { turn: Option<Turn>, renewable: bool },
+    /// A token, and the login and scope that it was got with.
+    Token { of: Option<(Credential, String)> },
+}
+
+impl Authorization {
+    /// The turn of a login that is sent as it is.
+    pub(super) fn take_turn(&mut self) -> Option<Turn> {
+        match &mut self.kind {
+            Kind::Login { turn, .. } => turn.take(),
+            Kind::Token { .. } => None,
+        }
+    }
 }
 
 /// A token, and the login that it was got with.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     token: Secret,
-    source: Option<String>,
+    login: Option<Found>,
 }
 
 /// Which authorization is wanted.
@@ -55,68 +90,71 @@ pub(super) struct Want {
 }
 
 impl Inner {
-    /// The header that the registry's challenge asks for; `None` when it asks for none, or there is no login.
+    /// The header that the registry's challenge asks for.
     pub(super) async fn authorization(
         &self,
         registry: &Registry,
         repository: &str,
         known: &Known,
         want: Want,
-    ) -> Result<Option<Authorization>, Failure> {
+    ) -> Result<Offer, Failure> {
+        let nothing = Offer::Nothing { refused: None };
         match &known.scheme {
-            Scheme::Open => Ok(None),
+            Scheme::Open => Ok(nothing),
             Scheme::Basic => {
                 if want.anonymous {
-                    return Ok(None);
+                    return Ok(nothing);
                 }
                 let login = self.login(registry, repository, want.refused).await?;
-                let Some(found) = &login.value else { return Ok(None) };
-                let header = plain_header(&found.credential);
-                Ok(header.map(|header| Authorization {
-                    header,
-                    secrets: secrets_of(&found.credential),
-                    generation: login.generation,
-                    fresh: login.fresh,
-                    source: Some(found.source.clone()),
-                }))
+                let Landed { value: Some(found), generation, fresh } = login else { return Ok(nothing) };
+                let Some(header) = plain_header(&found.credential) else { return Ok(nothing) };
+                Ok(sent_as_it_is(registry, repository, header, found, (generation, fresh)).await)
             }
             Scheme::Bearer { realm, service } => {
-                let login = if want.anonymous || registry.is_login_bad() {
-                    None
-                } else {
-                    self.login(registry, repository, None).await?.value
-                };
-                if let Some(Found { credential: Credential::Bearer(token), source, .. }) = &login {
-                    return Ok(bearer_header(token).map(|header| Authorization {
-                        header,
-                        secrets: vec![token.clone()],
-                        generation: 0,
-                        fresh: true,
-                        source: Some(source.clone()),
-                    }));
-                }
+                let login =
+                    if want.anonymous { None } else { self.login(registry, repository, None).await?.value };
                 let scope = known.scope(repository);
+                if let Some(found) = &login
+                    && let Credential::Bearer(token) = &found.credential
+                    && let Some(header) = bearer_header(token)
+                {
+                    return Ok(sent_as_it_is(registry, repository, header, found.clone(), (0, true)).await);
+                }
+                let is_refused = |found: &Found| registry.trials.is_refused(&found.credential, &scope);
+                let (login, before) = match login {
+                    Some(found) if is_refused(&found) => (None, Some(found)),
+                    login => (login, None),
+                };
                 let who = if login.is_some() { "login" } else { "anonymous" };
                 let key = format!("{} {scope} {who}", registry.name);
                 let asked = (realm.as_str(), service.as_deref(), scope.as_str());
                 let landed = self
                     .tokens
                     .get(&key, want.refused, || self.fetch(registry, repository, asked, login))
-                    .await?;
-                let token = &landed.value.token;
-                let header = bearer_header(token).ok_or_else(|| {
+                    .await
+                    .map_err(|failure| match &before {
+                        Some(found) => registry
+                            .trials
+                            .refusal(&found.credential, &scope)
+                            .filter(|_| is_answer(&failure))
+                            .unwrap_or_else(|| was_refused(failure, &found.source)),
+                        None => failure,
+                    })?;
+                let Token { token, login } = landed.value;
+                let header = bearer_header(&token).ok_or_else(|| {
                     let detail = Detail::of(&registry.name, repository);
                     Failure::Broken(
                         detail.saying("the token server's token cannot be sent"),
                         Broken::Protocol,
                     )
                 })?;
-                Ok(Some(Authorization {
+                Ok(Offer::Login(Authorization {
                     header,
-                    secrets: vec![token.clone()],
                     generation: landed.generation,
                     fresh: landed.fresh,
-                    source: landed.value.source.clone(),
+                    source: login.as_ref().map(|found| found.source.clone()),
+                    refused: before.map(|found| found.source),
+                    kind: Kind::Token { of: login.map(|found| (found.credential, scope)) },
                 }))
             }
         }
@@ -135,7 +173,13 @@ impl Inner {
             None => credentials.key(&registry.name, repository),
         };
         let fetch = || async {
-            let found = credentials.find(&registry.name, repository, &self.access, &self.notes).await?;
+            let named = self.settings.named().any(|host| host == registry.name);
+            let asked = (registry.name.as_str(), repository);
+            let found = credentials.find(asked, named, &self.access, &self.notes).await;
+            let found = found.map_err(|failure| failure.quoted(&self.scrub))?;
+            if let Some(found) = &found {
+                self.scrub.learn_login(&found.credential);
+            }
             let lasts = found.as_ref().and_then(|found| found.lasts);
             Ok((found, lasts.and_then(|lasts| Instant::now().checked_add(lasts))))
         };
@@ -162,55 +206,73 @@ impl Inner {
                 )
             })?;
         if let Err(why) = self.settings.may_go(&registry.base, &realm) {
-            let text = format!("its token server `{}`: {why}", authority(&realm));
+            let text =
+                format!("its token server `{}`: {why}", self.scrub.quote(&authority(&realm), HOST_MAX));
             return Err(Failure::Network(detail().saying(&text), Network::Refused));
         }
         if login.is_some() && !self.settings.may_know_password(&registry.name, &registry.base, &realm) {
-            self.notes.add(Note::ForeignRealm { registry: registry.name.clone(), realm: authority(&realm) });
+            let realm = self.scrub.quote(&authority(&realm), HOST_MAX);
+            self.notes.add(Note::ForeignRealm { registry: registry.name.clone(), realm });
             login = None;
         }
-        let mut of_login = None;
-        if let Some(found) = &login {
+        let mut refused = None;
+        let turn = match &login {
+            Some(found) => registry.trials.enter(&found.credential, scope).await,
+            None => None,
+        };
+        let refused_before = login.as_ref().filter(|_| turn.is_none()).map(|found| found.source.clone());
+        // The turn is kept until it is said what became of the login: the next one must not try it in between.
+        if let (Some(found), Some(turn)) = (&login, turn) {
             let answer = self.ask_realm(registry, repository, &realm, (service, scope), Some(found)).await?;
             if answer.status.is_success() {
-                return token_of(&answer, Some(found.source.clone()), detail());
+                turn.accepted();
+                return self.token_of(&answer, login, detail());
             }
-            let secrets = secrets_of(&found.credential);
-            let mut failure = Failure::of_answer(detail(), answer.status.as_u16(), &answer.body, &secrets);
-            failure.detail_mut().hint = Some(format!("the login from {} was refused", found.source));
-            if !matches!(answer.status.as_u16(), 400 | 401 | 403) {
-                return Err(failure);
+            let status = answer.status.as_u16();
+            let failure = Failure::of_answer(detail(), status, &answer.body, &self.scrub);
+            let failure = was_refused(failure, &found.source);
+            let is_identity = matches!(found.credential, Credential::Identity(_));
+            match status {
+                401 => refused = Some((failure, Refusal::OfAll, turn)),
+                // RFC 6749, section 5.2: `invalid_grant`.
+                400 if is_identity => refused = Some((failure, Refusal::OfAll, turn)),
+                // ghcr.io answers 403 for a bad login and for one that may not read this repository alike.
+                400 | 403 => refused = Some((failure, Refusal::OfThis, turn)),
+                _ => return Err(failure),
             }
-            // ghcr.io answers 403 for a bad login and for one that may not read this repository alike.
-            if answer.status.as_u16() == 401 {
-                registry.login_is_bad();
-            }
-            let said = match &failure.detail().code {
-                Some(code) => format!("{} {code}", answer.status.as_u16()),
-                None => answer.status.as_u16().to_string(),
-            };
-            let note = Note::StaleLogin {
-                registry: registry.name.clone(),
-                source_name: found.source.clone(),
-                answer: said,
-            };
-            of_login = Some((failure, note));
         }
-        let answer = self.ask_realm(registry, repository, &realm, (service, scope), None).await?;
-        if answer.status.is_success() {
-            // Only now: a login that may not read what nobody may read is not a stale one.
-            if let Some((_, note)) = of_login {
-                self.notes.add(note);
+        let anonymous = self.ask_realm(registry, repository, &realm, (service, scope), None).await;
+        let is_had = anonymous.as_ref().is_ok_and(|answer| answer.status.is_success());
+        let failure = match (refused, &login) {
+            (Some((failure, refusal, turn)), Some(found)) => {
+                // A login that may not read what nobody may read is not a stale one.
+                if matches!(refusal, Refusal::OfAll) || is_had {
+                    turn.refused(Some(&failure));
+                    self.notes.add(stale(registry, &found.source, failure.detail()));
+                } else {
+                    turn.refused_here(&failure);
+                }
+                Some(failure)
             }
-            return token_of(&answer, None, detail());
-        }
-        Err(of_login.map(|(failure, _)| failure).unwrap_or_else(|| {
-            let mut failure = Failure::of_answer(detail(), answer.status.as_u16(), &answer.body, &[]);
-            if matches!(failure, Failure::Unauthorized(_) | Failure::Denied(_)) {
-                failure.detail_mut().hint = Some(no_login(&registry.name));
+            _ => None,
+        };
+        let answer = match (anonymous, failure) {
+            (Ok(answer), _) if is_had => answer,
+            (_, Some(failure)) => return Err(failure),
+            (Err(failure), None) => return Err(failure),
+            (Ok(answer), None) => {
+                let mut failure =
+                    Failure::of_answer(detail(), answer.status.as_u16(), &answer.body, &self.scrub);
+                if matches!(failure, Failure::Unauthorized(_) | Failure::Denied(_)) {
+                    failure.detail_mut().hint = Some(no_login(&registry.name));
+                }
+                return Err(match &refused_before {
+                    Some(source) => was_refused(failure, source),
+                    None => failure,
+                });
             }
-            failure
-        }))
+        };
+        self.token_of(&answer, None, detail())
     }
 
     async fn ask_realm(
@@ -224,7 +286,6 @@ impl Inner {
         let mut url = realm.clone();
         let mut form = None;
         let mut authorization = None;
-        let secrets = login.map(|found| secrets_of(&found.credential)).unwrap_or_default();
         {
             // A form is a query without its question mark.
             let mut fields = Url::clone(realm);
@@ -258,7 +319,6 @@ impl Inner {
             base: &registry.base,
             accept: "application/json",
             authorization,
-            secrets: &secrets,
             form,
             reading: Reading::Keep(TOKEN_MAX),
         };
@@ -266,10 +326,88 @@ impl Inner {
         self.persist(&self.gate(realm), &detail, &shot, || {}).await.map_err(|mut failure| {
             let detail = failure.detail_mut();
             if detail.hint.is_none() {
-                detail.hint = Some(format!("its token server is `{}`", authority(realm)));
+                let host = self.scrub.quote(&authority(realm), HOST_MAX);
+                detail.hint = Some(format!("its token server is `{host}`"));
             }
             failure
         })
+    }
+
+    /// The token, and until when it is used. Counted from now on this machine's steady clock: `issued_at` and a
+    /// wall clock that is off play no part.
+    fn token_of(
+        &self,
+        answer: &Answer,
+        login: Option<Found>,
+        detail: Detail,
+    ) -> Result<(Token, Option<Instant>), Failure> {
+        let parsed: Option<TokenAnswer> = serde_json::from_slice(&answer.body).ok();
+        let (token, expires_in) = parsed
+            .map(|parsed| (parsed.token.filter(|t| !t.is_empty()).or(parsed.access_token), parsed.expires_in))
+            .unwrap_or_default();
+        let Some(token) = token.filter(|token| !token.is_empty()) else {
+            let text = "the token server's answer holds no token";
+            return Err(Failure::Broken(detail.saying(text), Broken::Json));
+        };
+        let token = Secret::new(token);
+        self.scrub.learn(&token);
+        let seconds = expires_in.and_then(|value| value.as_f64()).unwrap_or(60.0).clamp(0.0, 86_400.0);
+        // Used up to a little before the end: the request that carries it takes time too.
+        let lasts = Duration::from_secs_f64(seconds - (seconds / 10.0).min(10.0));
+        Ok((Token { token, login }, Instant::now().checked_add(lasts)))
+    }
+}
+
+/// How far a refusal of a token server goes.
+enum Refusal {
+    /// The login is not good.
+    OfAll,
+    /// The login is not good, or not for this.
+    OfThis,
+}
+
+/// A login that goes to the registry as it is, unless it was refused there.
+async fn sent_as_it_is(
+    registry: &Registry,
+    repository: &str,
+    header: HeaderValue,
+    found: Found,
+    (generation, fresh): (u64, bool),
+) -> Offer {
+    match registry.trials.enter(&found.credential, repository).await {
+        None => Offer::Nothing { refused: Some(found.source) },
+        Some(turn) => Offer::Login(Authorization {
+            header,
+            generation,
+            fresh,
+            source: Some(found.source),
+            refused: None,
+            kind: Kind::Login { turn: Some(turn), renewable: found.lasts.is_some() },
+        }),
+    }
+}
+
+/// A failure with the login that was refused.
+fn was_refused(mut failure: Failure, source: &str) -> Failure {
+    if is_answer(&failure) {
+        failure.detail_mut().hint = Some(format!("the login from {source} was refused"));
+    }
+    failure
+}
+
+/// Did the server say no, and will it again?
+fn is_answer(failure: &Failure) -> bool {
+    !failure.is_transient() && !matches!(failure, Failure::Network(..))
+}
+
+/// The note on a login that was refused.
+pub(super) fn stale(registry: &Registry, source: &str, said: &Detail) -> Note {
+    let status = said.status.map(|status| status.to_string());
+    let said: Vec<&str> = [status.as_deref(), said.code.as_deref()].into_iter().flatten().collect();
+    Note::StaleLogin {
+        registry: registry.name.clone(),
+        source_name: source.to_owned(),
+        answer: said.join(" "),
     }
 }
 
@@ -288,35 +426,6 @@ struct TokenAnswer {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<serde_json::Value>,
-}
-
-/// The token, and until when it is used. Counted from now on this machine's steady clock: `issued_at` and a
-/// wall clock that is off play no part.
-fn token_of(
-    answer: &Answer,
-    source: Option<String>,
-    detail: Detail,
-) -> Result<(Token, Option<Instant>), Failure> {
-    let parsed: Option<TokenAnswer> = serde_json::from_slice(&answer.body).ok();
-    let (token, expires_in) = parsed
-        .map(|parsed| (parsed.token.filter(|t| !t.is_empty()).or(parsed.access_token), parsed.expires_in))
-        .unwrap_or_default();
-    let Some(token) = token.filter(|token| !token.is_empty()) else {
-        return Err(Failure::Broken(detail.saying("the token server's answer holds no token"), Broken::Json));
-    };
-    let seconds = expires_in.and_then(|value| value.as_f64()).unwrap_or(60.0).clamp(0.0, 86_400.0);
-    // Used up to a little before the end: the request that carries it takes time too.
-    let lasts = Duration::from_secs_f64(seconds - (seconds / 10.0).min(10.0));
-    Ok((Token { token: Secret::new(token), source }, Instant::now().checked_add(lasts)))
-}
-
-/// What a server that repeats what it was sent would give away: the password, and its form on the wire.
-fn secrets_of(credential: &Credential) -> Vec<Secret> {
-    let mut secrets = vec![credential.secret().clone()];
-    if let Credential::Password { user, password } = credential {
-        secrets.push(Secret::new(STANDARD.encode(format!("{user}:{}", password.reveal()))));
-    }
-    secrets
 }
 
 /// `Basic`, for a login that has a password.

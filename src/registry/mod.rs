@@ -6,8 +6,9 @@
 //! the registry. Knows references and routes, and neither Git nor YAML.
 //!
 //! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions; `client` holds the conversation and
-//! the retries; `login` answers challenges, with `flight` for one token at a time; `limit` keeps to a number of
-//! requests; `wire` is one HTTP exchange.
+//! the retries; `login` answers challenges, with `flight` for one token at a time and `trial` for one try of a login;
+//! `scrub` is what a server's text goes through before it is printed; `limit` keeps to a number of requests; `wire` is
+//! one HTTP exchange.
 
 pub mod auth;
 
@@ -30,7 +31,9 @@ mod many;
 mod note;
 mod resolve;
 mod retry;
+mod scrub;
 mod settings;
+mod trial;
 mod wire;
 
 pub use auth::{Credentials, Secret, Variables};
@@ -45,4 +48,6 @@ pub use manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
 pub use many::{Step, in_order};
 pub use note::Note;
 pub use resolve::{Blob, Blobs, Head, Platform, Resolved};
+#[cfg(feature = "aws")]
+pub(crate) use scrub::Scrub;
 pub use settings::{Retries, Settings, SetupError, Timeouts};

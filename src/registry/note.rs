@@ -37,6 +37,10 @@ impl Notes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(note);
     }
 
+    pub(super) fn add_all(&self, notes: impl IntoIterator<Item = Note>) {
+        notes.into_iter().for_each(|note| self.add(note));
+    }
+
     pub(super) fn all(&self) -> Vec<Note> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }

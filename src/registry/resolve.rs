@@ -10,6 +10,7 @@ use super::digest::{Algorithm, digest_of};
 use super::failure::{Broken, Detail, Failure};
 use super::location::Location;
 use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest, is_attestation};
+use super::scrub::Scrub;
 use super::wire::Reading;
 use crate::image::Digest;
 
@@ -88,6 +89,12 @@ impl Platform {
     }
 }
 
+/// The longest name of an operating system, an architecture and the like that is kept.
+const WORD_MAX: usize = 64;
+
+/// The longest media type that is kept (RFC 6838, section 4.2: two names of 127 characters).
+const TYPE_MAX: usize = 255;
+
 /// The most images that an index is followed to.
 const CHILDREN_MAX: usize = 256;
 
@@ -100,12 +107,13 @@ impl Client {
         let answer = self.inner.ask(&call(at, Method::HEAD)).await?;
         let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let head = Head {
-            digest: said_digest(&answer.headers),
-            media_type: text(CONTENT_TYPE).map(str::to_owned),
+            digest: said_digest(&answer.headers, &self.inner.scrub),
+            media_type: text(CONTENT_TYPE).map(|text| self.inner.scrub.quote(text, TYPE_MAX)),
             size: text(CONTENT_LENGTH).and_then(|size| size.parse().ok()),
         };
         match (&head.digest, at.digest()) {
             (Some(said), Some(pinned)) if said.algorithm() == pinned.algorithm() && said != pinned => {
+                let said = self.inner.scrub.quote(&said.to_string(), TYPE_MAX);
                 Err(broken(at, Broken::Digest, &format!("`{said}` is said to be there")))
             }
             _ => Ok(head),
@@ -131,12 +139,12 @@ impl Client {
     /// [`Failure`]; [`Failure::Broken`] for a body that is not what it should be.
     pub async fn manifest(&self, at: &Location) -> Result<Manifest, Failure> {
         let answer = self.inner.ask(&call(at, Method::GET)).await?;
-        let said = said_digest(&answer.headers);
+        let said = said_digest(&answer.headers, &self.inner.scrub);
         let mut digest = None;
         for expected in [at.digest(), said.as_ref()].into_iter().flatten() {
             let Some(algorithm) = Algorithm::of(expected) else {
-                let text = format!("`{}` cannot be checked", expected.algorithm());
-                return Err(broken(at, Broken::Digest, &text));
+                let algorithm = self.inner.scrub.quote(expected.algorithm(), WORD_MAX);
+                return Err(broken(at, Broken::Digest, &format!("`{algorithm}` cannot be checked")));
             };
             let actual = digest_of(algorithm, &answer.body);
             if actual != *expected {
@@ -147,7 +155,8 @@ impl Client {
         }
         let digest = digest.unwrap_or_else(|| digest_of(Algorithm::Sha256, &answer.body));
         let header = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Manifest::read(answer.body, digest, header).map_err(|(kind, text)| broken(at, kind, &text))
+        Manifest::read(answer.body, digest, header)
+            .map_err(|(kind, text)| broken(at, kind, &self.inner.scrub.quote(&text, usize::MAX)))
     }
 
     /// What a reference points to, from its own manifest alone: one request for an index, two for an image.
@@ -156,13 +165,14 @@ impl Client {
     /// [`Failure`].
     pub async fn inspect(&self, at: &Location) -> Result<Resolved, Failure> {
         let manifest = self.manifest(at).await?;
+        let scrub = &self.inner.scrub;
         let size = manifest.bytes.len() as u64;
         let (digest, media_type) = (manifest.digest, manifest.media_type);
         match manifest.content {
             Content::Image(image) => {
-                let kind = Kind::of(&image);
+                let kind = quoted(Kind::of(&image), scrub);
                 let content =
-                    blobs(&image).ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
+                    blobs(&image, scrub).ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
                 let mut platform = Platform {
                     os: String::new(),
                     architecture: String::new(),
@@ -194,17 +204,17 @@ impl Client {
                     return Err(broken(at, Broken::TooLarge, &text));
                 }
                 for descriptor in index.manifests() {
-                    let Ok(digest) = Digest::parse(descriptor.digest().as_ref()) else {
+                    let Some(digest) = parsed_digest(descriptor.digest().as_ref(), scrub) else {
                         return Err(broken(at, Broken::Json, "a digest that is none"));
                     };
                     if is_attestation(descriptor) {
                         attestations.push(digest);
                     } else {
-                        platforms.push(of_descriptor(descriptor, digest));
+                        platforms.push(of_descriptor(descriptor, digest, scrub));
                     }
                 }
                 let artifact = index.artifact_type().as_ref().map(ToString::to_string);
-                let kind = artifact.map_or(Kind::Image, Kind::Other);
+                let kind = quoted(artifact.map_or(Kind::Image, Kind::Other), scrub);
                 Ok(Resolved { digest, media_type, size, kind, is_index: true, platforms, attestations })
             }
         }
@@ -231,8 +241,9 @@ impl Client {
             };
             // An index within an index has no sizes of its own; nothing that nodes pull is built like that.
             let Content::Image(image) = manifest?.content else { continue };
-            kinds.push((place, Kind::of(&image)));
-            let content = blobs(&image).ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
+            kinds.push((place, quoted(Kind::of(&image), &self.inner.scrub)));
+            let content = blobs(&image, &self.inner.scrub)
+                .ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
             if let Some(platform) = resolved.platforms.get_mut(place) {
                 platform.content = Some(content);
             }
@@ -266,9 +277,9 @@ impl Client {
         let bytes = self.small_blob(at.name(), &config.digest).await?;
         let config: Config = serde_json::from_slice(&bytes)
             .map_err(|_| broken(at, Broken::Json, "the image's configuration is not valid"))?;
-        let safe = |text: String| super::failure::printable(&text, 64);
-        platform.os = safe(config.os);
-        platform.architecture = safe(config.architecture);
+        let safe = |text: String| self.inner.scrub.quote(&text, WORD_MAX);
+        platform.os = os(&Os::from(config.os.as_str()), &self.inner.scrub);
+        platform.architecture = architecture(&Arch::from(config.architecture.as_str()), &self.inner.scrub);
         platform.variant = config.variant.map(safe).filter(|variant| !variant.is_empty());
         platform.os_version = config.os_version.map(safe).filter(|version| !version.is_empty());
         Ok(())
@@ -289,17 +300,23 @@ pub(super) fn broken(at: &Location, kind: Broken, text: &str) -> Failure {
     Failure::Broken(Detail::of(at.registry(), at.repository()).saying(text), kind)
 }
 
-fn said_digest(headers: &HeaderMap) -> Option<Digest> {
-    Digest::parse(headers.get("docker-content-digest")?.to_str().ok()?.trim()).ok()
+fn said_digest(headers: &HeaderMap, scrub: &Scrub) -> Option<Digest> {
+    parsed_digest(headers.get("docker-content-digest")?.to_str().ok()?.trim(), scrub)
 }
 
-fn of_descriptor(descriptor: &Descriptor, digest: Digest) -> Platform {
+/// A digest of the registry's. One of an algorithm that is not known here is any text.
+fn parsed_digest(text: &str, scrub: &Scrub) -> Option<Digest> {
+    let digest = Digest::parse(text).ok()?;
+    (Algorithm::of(&digest).is_some() || !scrub.is_in(text)).then_some(digest)
+}
+
+fn of_descriptor(descriptor: &Descriptor, digest: Digest, scrub: &Scrub) -> Platform {
     let platform = descriptor.platform().as_ref();
-    let safe = |text: String| super::failure::printable(&text, 64);
+    let safe = |text: String| scrub.quote(&text, WORD_MAX);
     Platform {
-        os: platform.map(|platform| safe(Os::to_string(platform.os()))).unwrap_or_default(),
+        os: platform.map(|platform| os(platform.os(), scrub)).unwrap_or_default(),
         architecture: platform
-            .map(|platform| safe(Arch::to_string(platform.architecture())))
+            .map(|platform| architecture(platform.architecture(), scrub))
             .unwrap_or_default(),
         variant: platform.and_then(|platform| platform.variant().clone()).map(safe),
         os_version: platform.and_then(|platform| platform.os_version().clone()).map(safe),
@@ -309,12 +326,35 @@ fn of_descriptor(descriptor: &Descriptor, digest: Digest) -> Platform {
     }
 }
 
-fn blobs(image: &oci_spec::image::ImageManifest) -> Option<Blobs> {
+/// The names that everybody uses give nothing away, whatever the password is.
+fn os(os: &Os, scrub: &Scrub) -> String {
+    match os {
+        Os::Other(text) => scrub.quote(text, WORD_MAX),
+        os => os.to_string(),
+    }
+}
+
+fn architecture(architecture: &Arch, scrub: &Scrub) -> String {
+    match architecture {
+        Arch::Other(text) => scrub.quote(text, WORD_MAX),
+        architecture => architecture.to_string(),
+    }
+}
+
+/// A kind whose name the registry chose, safe to print.
+fn quoted(kind: Kind, scrub: &Scrub) -> Kind {
+    match kind {
+        Kind::Other(name) => Kind::Other(scrub.quote(&name, TYPE_MAX)),
+        kind => kind,
+    }
+}
+
+fn blobs(image: &oci_spec::image::ImageManifest, scrub: &Scrub) -> Option<Blobs> {
     let blob = |descriptor: &Descriptor| {
         Some(Blob {
-            digest: Digest::parse(descriptor.digest().as_ref()).ok()?,
+            digest: parsed_digest(descriptor.digest().as_ref(), scrub)?,
             size: descriptor.size(),
-            media_type: super::failure::printable(descriptor.media_type().as_ref(), 128),
+            media_type: scrub.quote(descriptor.media_type().as_ref(), TYPE_MAX),
         })
     };
     Some(Blobs {

@@ -27,6 +27,9 @@ pub struct Settings {
     pub retries: Retries,
     /// Registries served elsewhere: the host as references name it → `host:port`, or `https://host:port`.
     pub hosts: BTreeMap<String, String>,
+    /// Registries that the configuration names, besides those of `hosts` and `insecure`: a credential store that
+    /// serves all hosts (`credsStore`) may be asked for their logins.
+    pub named: Vec<String>,
     /// Hosts of token servers that may get a registry's password, besides the registry's own and those
     /// that are known: the registry's host → hosts.
     pub realms: BTreeMap<String, Vec<String>>,
@@ -97,6 +100,9 @@ pub enum SetupError {
     /// Not a host.
     #[error("`{text}` is not a host: write a domain name or an address, and a port if needed")]
     Host { text: String },
+    /// A variable that looks like a login's and is that of no host.
+    #[error("{0}")]
+    Variable(String),
     /// The TLS or connection settings do not fit.
     #[error("no HTTP client can be made: {reason}")]
     Http { reason: String },
@@ -128,6 +134,11 @@ impl Settings {
         let folded = fold_host(host);
         self.insecure.iter().any(|allowed| fold_host(allowed) == folded)
             || Url::parse(&format!("http://{host}/")).is_ok_and(|url| is_loopback(&url))
+    }
+
+    /// The registries that the user has named.
+    pub(super) fn named(&self) -> impl Iterator<Item = String> {
+        self.hosts.keys().chain(&self.insecure).chain(&self.named).map(|host| fold_host(host))
     }
 
     /// May a request that `from` led to go to `to`? `from` is the registry's own address.

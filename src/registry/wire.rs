@@ -10,9 +10,9 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::auth::Secret;
 use super::digest::{Algorithm, Hasher};
 use super::failure::{Broken, Detail, Failure, Network};
+use super::scrub::Scrub;
 use super::settings::{Settings, SetupError, is_loopback};
 use crate::image::Digest;
 
@@ -36,8 +36,6 @@ pub(super) struct Shot<'a> {
     pub(super) base: &'a Url,
     pub(super) accept: &'a str,
     pub(super) authorization: Option<HeaderValue>,
-    /// What is in the header or the form and must not be quoted back.
-    pub(super) secrets: &'a [Secret],
     /// A form to be sent.
     pub(super) form: Option<String>,
     pub(super) reading: Reading,
@@ -80,10 +78,12 @@ impl Trouble {
         matches!(self, Self::Network(Network::Dns | Network::Connect | Network::Timeout | Network::Reset, _))
     }
 
-    pub(super) fn failure(&self, detail: Detail) -> Failure {
+    /// The texts hold names of hosts and of certificates, which are the server's.
+    pub(super) fn failure(&self, detail: Detail, scrub: &Scrub) -> Failure {
+        let saying = |text: &str| detail.saying(&scrub.quote(text, usize::MAX));
         match self {
-            Self::Network(kind, text) => Failure::Network(detail.saying(text), *kind),
-            Self::Broken(kind, text) => Failure::Broken(detail.saying(text), *kind),
+            Self::Network(kind, text) => Failure::Network(saying(text), *kind),
+            Self::Broken(kind, text) => Failure::Broken(saying(text), *kind),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::settle::settled;
 use super::token::{Token, wrong_kind};
 use crate::aws::resource::{self, Id, Kind, Secret};
 use crate::config::{Arn, Tags};
+use crate::registry::Scrub;
 
 /// A secret that is there.
 #[derive(Clone, Debug)]
@@ -208,7 +209,11 @@ pub(super) async fn write(
     token: Option<&(String, Token)>,
 ) -> Result<Option<Arn>, AwsFailure> {
     put(session, change, secret, found, token).await.map_err(|failure| {
-        let message = token.map_or(failure.message.clone(), |(_, token)| token.scrub(&failure.message));
+        let scrub = Scrub::default();
+        if let Some((_, token)) = token {
+            scrub.learn(token);
+        }
+        let message = scrub.quote(&failure.message, usize::MAX);
         AwsFailure { message, ..failure }
     })
 }

@@ -109,7 +109,13 @@ impl File {
         (!name.is_empty()).then(|| Place::Helper { name, server: server_name(registry) })
     }
 
-    /// The store for all hosts.
+    /// Every host that the file names.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = String> {
+        self.auths.keys().chain(self.cred_helpers.keys()).map(|key| host_of(key))
+    }
+
+    /// The store for all hosts. It is a program that may have an answer for any of them, so it is asked for those
+    /// alone that the user has named.
     pub(super) fn store_for(&self, registry: &str) -> Option<Place<'_>> {
         (!self.creds_store.is_empty())
             .then(|| Place::Helper { name: &self.creds_store, server: server_name(registry) })
@@ -135,7 +141,9 @@ impl File {
             .iter()
             .filter(|(key, _)| {
                 let key = folded(key);
-                name.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                // A key without a host is for none.
+                !key.is_empty()
+                    && name.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
             .max_by_key(|(key, _)| folded(key).len())
             .map(|(key, entry)| (key.as_str(), entry))
@@ -169,7 +177,8 @@ impl Entry {
 fn folded(key: &str) -> String {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest).trim_end_matches('/');
     let (host, path) = key.split_once('/').unwrap_or((key, ""));
-    let host = fold_host(host);
+    // No host would be read as Docker Hub.
+    let host = if host.is_empty() { String::new() } else { fold_host(host) };
     match path {
         "" | "v1" | "v2" => host,
         path => format!("{host}/{path}"),

@@ -4,6 +4,9 @@
 //! the host, then the AWS credential chain; Docker's and podman's files, helpers before what is written in
 //! them; `GITHUB_TOKEN` for ghcr.io, last since CI sets it whether it can read the image or not. Anonymous
 //! otherwise. Nothing here sends anything to a registry: [`super::Client`] decides who may see a login.
+//!
+//! The list of images may be written by others, so a host that is only asked for gets no login: each is for a host
+//! that the user has named, character by character. AWS's are for ECR's own hosts, which AWS alone can serve.
 
 mod docker_config;
 mod environment;
@@ -14,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use environment::Misnamed;
 pub use environment::{Variables, variable_for};
 pub use secret::Secret;
 
@@ -127,6 +131,18 @@ impl Credentials {
         self
     }
 
+    /// The first variable that looks like a login's and is that of no host. `named` are hosts of the user's.
+    pub(super) fn misnamed(&self, named: impl Iterator<Item = String>) -> Option<Misnamed> {
+        let files = self.files.iter().flat_map(File::hosts);
+        environment::misnamed(&self.variables, &named.chain(files).collect::<Vec<_>>())
+    }
+
+    /// What is sent to AWS with the SDK's requests.
+    pub(super) fn aws_secrets(&self) -> impl Iterator<Item = Secret> {
+        let names = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+        names.into_iter().filter_map(|name| self.variables.text(name)).map(Secret::new)
+    }
+
     /// What of a name decides about its login: the registry, or a longer beginning that a file has a login for.
     pub(super) fn key(&self, registry: &str, repository: &str) -> String {
         self.files
@@ -144,14 +160,15 @@ impl Credentials {
         (self.aws && !is_told).then_some(host)
     }
 
-    /// The login for a repository.
+    /// The login for a repository. `named`: the user has named the registry, so that a store for all hosts may be
+    /// asked.
     ///
     /// # Errors
     /// AWS's answer, when the registry is ECR and no other source has a login.
     pub(super) async fn find(
         &self,
-        registry: &str,
-        repository: &str,
+        (registry, repository): (&str, &str),
+        named: bool,
         access: &Access,
         notes: &Notes,
     ) -> Result<Option<Found>, Failure> {
@@ -183,8 +200,12 @@ impl Credentials {
                 Err(failure) => of_aws = Some(failure),
             }
         }
+        let named = named
+            || registry.parse::<EcrHost>().is_ok()
+            || self.files.iter().flat_map(File::hosts).any(|host| host == registry);
         for file in self.files.iter() {
-            if let Some(found) = self.from(file.store_for(registry), file, registry, notes).await {
+            let store = if named { file.store_for(registry) } else { None };
+            if let Some(found) = self.from(store, file, registry, notes).await {
                 return Ok(Some(found));
             }
             match file.inline_for(registry, repository) {

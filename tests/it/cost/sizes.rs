@@ -246,7 +246,7 @@ fn an_upstream_that_wants_a_login_is_given_one() {
     let (code, report) = world.cost(&[]);
     assert_eq!((code, report.repositories()), (1, Vec::new()));
     let mut command = world.command(&["--format", "json"]);
-    let run = Run::from(command.env("PULLTHRU_AUTH_GHCR_IO", "me:s3cret-token").output().unwrap());
+    let run = Run::from(command.env("PULLTHRU_AUTH_GHCR_dot_IO", "me:s3cret-token").output().unwrap());
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(!format!("{}{}", run.out, run.err).contains("s3cret"));
     let value: serde_json::Value = serde_json::from_str(&run.out).unwrap();

@@ -225,5 +225,5 @@ async fn without_the_feature_ecr_is_explained() {
     let failure = client(Credentials::none()).cached(&at(registry, "ghcr/a/b:1")).await.unwrap_err();
     assert_eq!(failure.id(), "unauthorized");
     assert!(failure.to_string().contains("this build has no AWS support"), "{failure}");
-    assert!(failure.to_string().contains("PULLTHRU_AUTH_123456789012_DKR_ECR"), "{failure}");
+    assert!(failure.to_string().contains("PULLTHRU_AUTH_123456789012_dot_DKR_dot_ECR"), "{failure}");
 }

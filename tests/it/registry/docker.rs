@@ -12,7 +12,7 @@ use super::{at, client};
 use crate::scratch::Scratch;
 
 /// A configuration of Docker's in a directory of its own, and helpers beside it.
-fn docker(config: &str, helpers: &[(&str, &str)]) -> (Scratch, Variables) {
+pub(super) fn docker(config: &str, helpers: &[(&str, &str)]) -> (Scratch, Variables) {
     let scratch = Scratch::new(&[("docker/config.json", config.as_bytes())]);
     std::fs::create_dir_all(scratch.path().join("bin")).unwrap();
     for (name, text) in helpers {
@@ -58,7 +58,7 @@ async fn helper_programs_are_asked_once() {
     );
     for config in [
         format!(r#"{{"credHelpers":{{"{}":"fine"}}}}"#, registry.host()),
-        r#"{"auths":{},"credsStore":"fine"}"#.to_owned(),
+        format!(r#"{{"auths":{{"{}":{{}}}},"credsStore":"fine"}}"#, registry.host()),
     ] {
         let (scratch, variables) = docker(&config, &[("fine", &text)]);
         let client = client(Credentials::of(variables));

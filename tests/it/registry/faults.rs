@@ -257,7 +257,7 @@ fn httpdate(at: SystemTime) -> String {
 async fn a_loop_of_401s_ends() {
     let (found, requests) = failure(|_, _| super::script::basic()).await;
     assert_eq!((found.id(), requests), ("unauthorized", 1));
-    assert!(found.to_string().contains("PULLTHRU_AUTH_127_0_0_1"), "{found}");
+    assert!(found.to_string().contains("PULLTHRU_AUTH_127_dot_0_dot_0_dot_1"), "{found}");
 
     let script = Script::start(|_, _| super::script::basic());
     let credentials = Credentials::none().with(&script.host(), "AWS", "hunter2");

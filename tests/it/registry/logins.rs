@@ -316,10 +316,17 @@ async fn an_ecr_token_that_is_too_old_is_renewed() {
         ),
         _ => good(),
     });
-    let client = client(Credentials::none().with(&registry.host(), "me", PASSWORD));
+    // From a source that has another one when it is asked again.
+    let config = format!(r#"{{"credHelpers":{{"{}":"next"}}}}"#, registry.host());
+    let text = r#"cat > /dev/null; f="$(dirname "$0")/n"; echo x >> "$f"; echo "{\"Username\":\"AWS\",\"Secret\":\"token-$(wc -l < "$f" | tr -d ' ')\"}""#;
+    let (_scratch, variables) = super::docker::docker(&config, &[("next", text)]);
+    let client = client(Credentials::of(variables));
     client.manifest(&at(&registry.host(), "a/b:1")).await.unwrap();
     client.manifest(&at(&registry.host(), "a/b:2")).await.unwrap();
     assert_eq!(registry.log().len(), 4);
+    let sent: BTreeSet<String> =
+        registry.log()[1..].iter().map(super::script::Request::authorization).collect();
+    assert_eq!(sent.len(), 2, "{sent:?}");
 }
 
 #[tokio::test]

@@ -3,11 +3,14 @@
 mod asks;
 mod aws;
 mod beside;
+mod canary;
 mod docker;
 mod faults;
 mod logins;
+mod lookalike;
 mod proxies;
 mod real;
+mod refused;
 mod script;
 mod seed;
 

@@ -104,7 +104,7 @@ fn a_path_that_does_not_exist_upstream_looks_like_a_wrong_secret() {
     // … and does to somebody who is logged in.
     world.upstream.set_credentials(vec![("me".to_owned(), "token".to_owned())]);
     let mut command = world.command(&["--allow-import", "--format", "json"]);
-    command.env("PULLTHRU_AUTH_GHCR_IO", "me:token");
+    command.env("PULLTHRU_AUTH_GHCR_dot_IO", "me:token");
     let (code, report) = report(command);
     assert_eq!((code, report.only()["outcome"].as_str()), (1, Some("missing")), "{report:#?}");
 }
@@ -191,7 +191,7 @@ fn nothing_that_is_secret_is_printed() {
     world.upstream.set_private("o/app", true);
     for format in ["human", "json", "jsonl", "github", "markdown", "sarif"] {
         let mut command = world.command(&["--at", "both", "--format", format]);
-        command.env("PULLTHRU_AUTH_GHCR_IO", "me:hunter2").env("AWS_SECRET_ACCESS_KEY", "aws-hunter3");
+        command.env("PULLTHRU_AUTH_GHCR_dot_IO", "me:hunter2").env("AWS_SECRET_ACCESS_KEY", "aws-hunter3");
         let run = crate::scratch::Run::from(command.output().unwrap());
         assert_eq!(run.code, 1);
         for text in [run.out, run.err] {
