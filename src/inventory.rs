@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{self, Finder, Found, Kustomization, Link, LinkKind, Mention, Reason};
+use crate::find::{self, Finder, Found, Kustomization, Link, LinkKind, Mention, Obstacle, Reason};
 use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
 
@@ -120,11 +120,26 @@ pub fn take(
         bytes: walked.bytes,
     };
     search_large_files(repository, finder, &mut inventory);
+    know_substituted(&mut inventory);
     inventory.files.par_iter_mut().for_each(|file| follow_links(repository, file));
     let deep = deep_chains(&inventory.files);
     inventory.notes.extend(deep.into_iter().map(|path| (path.to_string(), Note::TooDeep)));
     inventory.notes.sort();
     Ok(inventory)
+}
+
+/// A registry in a ConfigMap that Flux substitutes is one that images are composed with.
+fn know_substituted(inventory: &mut Inventory) {
+    let named = inventory.files.iter().flat_map(|file| &file.found.substituted);
+    let named: BTreeSet<(String, Option<String>)> =
+        named.map(|object| (object.kind.clone(), object.name.clone())).collect();
+    let sites = inventory.files.iter_mut().flat_map(|file| &mut file.found.sites);
+    for site in sites.filter(|site| site.obstacle == Some(Obstacle::RegistryAlone)) {
+        let object = site.object.as_ref().map(|object| (object.kind.clone(), object.name.clone()));
+        if object.is_some_and(|object| named.contains(&object)) {
+            site.obstacle = None;
+        }
+    }
 }
 
 /// Looks whether what a kustomization names is there, and reads what decides how it transforms images.

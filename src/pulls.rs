@@ -188,7 +188,8 @@ impl<'c> Gathered<'c> {
         let why = match site.obstacle {
             Some(Obstacle::Renamed | Obstacle::Ignored | Obstacle::Pattern) => return,
             Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed"),
-            Some(Obstacle::RegistryUnknown) => Some("no registry is written: the chart adds its own"),
+            Some(Obstacle::RegistryUnknown) => Some("no registry is written: what reads it may add its own"),
+            Some(Obstacle::RegistryAlone) => Some("a registry alone: what is joined with it is not known"),
             Some(Obstacle::TwoRegistries) => Some("registry and repository both name a host"),
             _ if site.name.path.is_empty() => Some("a registry alone: what is joined with it is not known"),
             _ if site.tail.is_empty() && text.is_none() && !site.form.is_pulled_as_written() => {

@@ -371,7 +371,14 @@ fn is_stdin(path: &Path) -> bool {
 
 /// The finder for the configured upstreams and caches.
 pub(super) fn finder(config: &Config) -> Result<Finder, Stop> {
-    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts())
+    let mut upstreams = config.upstream_hosts();
+    // What people who cache the one still write is the other, and nothing moves it: said in every report.
+    if upstreams.iter().any(|host| host == route::KUBERNETES)
+        && !upstreams.iter().any(|host| host == route::KUBERNETES_FROZEN)
+    {
+        upstreams.push(route::KUBERNETES_FROZEN.to_owned());
+    }
+    let hosts = Hosts::new(&upstreams, &config.cache_hosts())
         .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
     Ok(Finder::new(hosts))
 }

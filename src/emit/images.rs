@@ -155,7 +155,7 @@ pub(super) fn names(
     config: &Config,
 ) -> Result<Option<(Name, Option<Name>)>, String> {
     match (&site.role, &site.shape) {
-        (Role::Image | Role::Matcher(_), Shape::Name(_) | Shape::Split { .. }) => {}
+        (Role::Image | Role::Matcher(_), Shape::Name(_) | Shape::Split { .. } | Shape::Below { .. }) => {}
         _ => return Ok(None),
     }
     match site.obstacle {

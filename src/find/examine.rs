@@ -1,10 +1,11 @@
 //! One scalar: what its text is, by value shape first and by its place second.
 
 use super::hosts::{Occurrence, Owner};
+use super::lines::{self, Value};
 use super::literal::{self, Literal};
 use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
-use super::{Explorer, kustomize, lexical, pods, sources, stay, values};
+use super::{Explorer, injectors, kustomize, lexical, pods, schema, short, sources, stay, values};
 use crate::image::Name;
 use crate::yaml::{Content, Span, SpanMap};
 
@@ -36,7 +37,9 @@ impl Explorer<'_> {
             if self.embedded(scalar, text) {
                 return;
             }
-            lexical::text(self, scalar, text, &found);
+            if !self.properties(scalar, text, &found) {
+                lexical::text(self, scalar, text, &found);
+            }
         }
         self.mention_all(scalar, &inside, Reason::OtherHost);
     }
@@ -49,10 +52,11 @@ impl Explorer<'_> {
             self.mention_all(scalar, found, reason);
         } else if kustomize::is_argo_image(scalar.place) {
             self.argo_images(scalar, text, found);
-        } else if let [only] = found {
-            return self.whole(scalar, text, only);
+        } else if let Some((start, _)) = schema::literal_in(scalar.place, text) {
+            self.marker_of_schema(scalar, text, found, start);
         } else {
-            return self.list(scalar, text, found);
+            let whole = matches!(found, [only] if self.whole(scalar, text, only));
+            return whole || self.list(scalar, text, found);
         }
         true
     }
@@ -76,6 +80,9 @@ impl Explorer<'_> {
                 return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
             }
             _ if before.ends_with(":docker://") => return self.mention(scalar, found, Reason::RunnerLabel),
+            _ if ends && is_flag(before) && is_registry(found, &literal) => {
+                return self.registry_alone(scalar, found, &literal, before.trim_end_matches('='));
+            }
             _ if ends && is_flag(before) && is_test(place) && !literal.is_bare_host() => {
                 return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
             }
@@ -133,8 +140,27 @@ impl Explorer<'_> {
             }
             return self.site(scalar, found, literal, form, role);
         }
+        if is_registry(found, &literal)
+            && values::name_of_setting(place).is_some_and(values::is_registry_setting)
+        {
+            return self.bare_host(scalar, found, &literal);
+        }
         if let Some(form) = pods::form(place) {
             return self.site(scalar, found, literal, form, Role::Image);
+        }
+        if injectors::is_image(place) {
+            if literal.tail.is_empty() {
+                literal.tail = injectors::tail(place);
+            }
+            return self.site(scalar, found, literal, Form::ImageField, Role::Image);
+        }
+        if schema::is_default(place) {
+            let image = schema::property(place)
+                .is_some_and(|name| short::is_image_key(name) || name.ends_with("epository"));
+            if literal.tail.is_empty() && !image {
+                return self.mention(scalar, found, Reason::Schema);
+            }
+            return self.site(scalar, found, literal, Form::ImageField, Role::Image);
         }
         if literal.tail.is_empty()
             && let Some(span) = scalar.map.outer(literal.span)
@@ -150,37 +176,93 @@ impl Explorer<'_> {
         let form = whole_form(place, &literal);
         if literal.tail.is_empty() {
             literal.tail = match form {
-                Form::ArgoParameter => values::parameter_tail(place, "repository"),
+                Form::ArgoParameter => values::parameter_tail(place),
                 _ => values::tail_beside(place),
             };
         }
         self.site(scalar, found, literal, form, Role::Image)
     }
 
-    /// A text that is nothing but references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, or with blanks between.
+    /// A text that is nothing but references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, or one on each line.
     fn list(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
-        let mut rest = text;
-        let mut literals = Vec::new();
-        for occurrence in found {
-            let literal = literal::read(text, occurrence);
-            let Some(before) = text.get(text.len() - rest.len()..literal.span.start) else { return false };
-            let name = before.trim_start_matches([',', ';', ' ']);
-            let named = name.is_empty()
-                || name.split('=').all(|part| is_flag(&format!("{part}=")) || part.is_empty());
-            if !occurrence.exact || literal.is_bare_host() || !named || name.contains(' ') {
-                return false;
-            }
-            rest = text.get(literal.end..).unwrap_or("");
-            literals.push(literal);
-        }
-        if !rest.trim().is_empty() {
+        let Some(values) = lines::list(text, self.hosts) else { return false };
+        if !found.iter().all(|occurrence| lines::value_at(&values, text, occurrence).is_some()) {
             return false;
         }
         let form = pods::form(scalar.place).unwrap_or(Form::WholeValue);
-        for (occurrence, literal) in found.iter().zip(literals) {
-            self.site(scalar, occurrence, literal, form, Role::Image);
+        for occurrence in found {
+            if let Some((_, literal)) = lines::value_at(&values, text, occurrence) {
+                self.site(scalar, occurrence, literal, form, Role::Image);
+            }
+        }
+        self.short_values(scalar, &values, form);
+        true
+    }
+
+    /// Lines of `NAME=value`: whole references are images, whatever they are called.
+    fn properties(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
+        let Some(values) = lines::properties(text) else { return false };
+        let form = pods::form(scalar.place).unwrap_or(Form::TextLiteral);
+        let first = self.found.sites.len();
+        for occurrence in found {
+            match lines::value_at(&values, text, occurrence) {
+                Some((value, literal)) if is_registry(occurrence, &literal) => {
+                    self.registry_alone(scalar, occurrence, &literal, value.name);
+                }
+                Some((_, literal)) => {
+                    self.site(scalar, occurrence, literal, form, Role::Image);
+                }
+                None => lexical::text(self, scalar, text, std::slice::from_ref(occurrence)),
+            }
+        }
+        for site in self.found.sites.iter_mut().skip(first) {
+            site.inside = Some(Embedding::Text);
         }
         true
+    }
+
+    /// Docker Hub's names among values of which others have a host.
+    fn short_values(&mut self, scalar: &Scalar<'_, '_, '_>, values: &[Value<'_>], form: Form) {
+        if self.hosts.short_names() && scalar.decoded {
+            for (start, name) in lines::short_names(values, self.hosts) {
+                self.short_site(scalar, start, &name, (form, Role::Image, None), Around::More);
+            }
+        }
+    }
+
+    /// The default in a field of a schema that is written as one text; the rest of the text describes it.
+    fn marker_of_schema(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        text: &str,
+        found: &[Occurrence],
+        start: usize,
+    ) {
+        for occurrence in found {
+            let literal = literal::read(text, occurrence);
+            let whole = literal.span.start == start && occurrence.exact && !literal.is_bare_host();
+            let ends =
+                text.get(literal.end..).is_none_or(|rest| rest.is_empty() || rest.starts_with(['"', ' ']));
+            if whole && ends {
+                self.site(scalar, occurrence, literal, Form::ImageField, Role::Image);
+            } else {
+                self.mention(scalar, occurrence, Reason::Schema);
+            }
+        }
+    }
+
+    /// A registry under a name that says so, in a place where nothing tells what becomes of it.
+    fn registry_alone(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        literal: &Literal,
+        name: &str,
+    ) -> bool {
+        let Some(span) = scalar.map.outer(literal.span).filter(|_| values::is_registry_setting(name)) else {
+            return self.mention(scalar, found, Reason::BareHost);
+        };
+        self.split(scalar, found, values::registry_alone(literal, span))
     }
 
     fn bare_host(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, literal: &Literal) -> bool {
@@ -190,7 +272,8 @@ impl Explorer<'_> {
         {
             return self.split(scalar, found, split);
         }
-        self.mention(scalar, found, Reason::BareHost)
+        let name = values::name_of_setting(scalar.place).unwrap_or("").to_owned();
+        self.registry_alone(scalar, found, literal, &name)
     }
 
     fn argo_images(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
@@ -206,10 +289,13 @@ impl Explorer<'_> {
                 }
             }
         }
+        if self.hosts.short_names() && scalar.decoded {
+            self.short_argo_image(scalar);
+        }
     }
 
     /// YAML or JSON inside the scalar is read like a file of its own.
-    fn embedded(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str) -> bool {
+    pub(super) fn embedded(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str) -> bool {
         let trimmed = text.trim_start();
         let json = trimmed.starts_with(['{', '[']) && !trimmed.starts_with("{{");
         if scalar.depth >= MAX_DEPTH || !(json || text.trim_end().contains('\n')) {
@@ -222,6 +308,10 @@ impl Explorer<'_> {
 
     fn split(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, split: values::Split) -> bool {
         let needle = scalar.map.outer(found.needle);
+        let registry = match &split.shape {
+            Shape::Registry { span, .. } if split.obstacle.is_none() => Some((split.name.clone(), *span)),
+            _ => None,
+        };
         let shape = match split.shape {
             // The repository's place is known within this stream; the file is another text when embedded.
             Shape::Split { registry, repository, repository_text } => {
@@ -237,7 +327,7 @@ impl Explorer<'_> {
                 form: split.form,
                 role: Role::Image,
                 inside: scalar.place.outer.inside,
-                object: scalar.place.object.clone(),
+                object: values::generated(scalar.place).or_else(|| scalar.place.object.clone()),
                 field: scalar.place.field(),
                 name: split.name,
                 spelling: None,
@@ -249,6 +339,9 @@ impl Explorer<'_> {
                 covers: needle.into_iter().collect(),
             },
         );
+        if let Some((name, span)) = registry {
+            self.below_global(scalar, &name, span);
+        }
         true
     }
 
@@ -331,10 +424,16 @@ impl Explorer<'_> {
     }
 }
 
+/// An upstream's host alone, or what stands in its place for a cache: the host with a prefix.
+fn is_registry(found: &Occurrence, literal: &Literal) -> bool {
+    let prefix = found.owner == Owner::Cache && !literal.path.contains('/') && literal.tail.is_empty();
+    literal.is_bare_host() || prefix
+}
+
 /// The form of a whole reference at a place that no family of forms claims.
 fn whole_form(place: &Place<'_, '_>, literal: &Literal) -> Form {
     let key = place.key();
-    if key == "value" && place.key_at(1) == "[]" && place.key_at(2) == "parameters" && place.under("helm") {
+    if values::is_parameter(place) {
         return Form::ArgoParameter;
     }
     if key == "value" && place.has_neighbour("op") {

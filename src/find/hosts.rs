@@ -5,6 +5,7 @@
 
 use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
+use crate::image::aliases;
 use crate::yaml::Span;
 
 /// Needle for ECR hosts of any account; the second is the dual-stack form.
@@ -47,6 +48,10 @@ impl Hosts {
     /// `upstreams` as [`crate::image::Name::host`] has them; `caches` are hosts of configured targets, also
     /// opaque ones such as `${ECR_REGISTRY}`.
     pub fn new(upstreams: &[String], caches: &[String]) -> Result<Hosts, BuildError> {
+        // Other hosts of the same registries are looked for, too, unless they hold the first one's name.
+        let aliases = upstreams.iter().flat_map(|host| aliases(host)).map(|&alias| alias.to_owned());
+        let aliases: Vec<String> = aliases.filter(|alias| !upstreams.contains(alias)).collect();
+        let upstreams = &[upstreams, &aliases].concat();
         let mut needles: Vec<&str> = upstreams.iter().map(String::as_str).collect();
         needles.extend(ECR);
         needles.extend(caches.iter().map(String::as_str));
@@ -56,13 +61,14 @@ impl Hosts {
             // The fields that may hold a name without a host: `image`, `Image`, `images`, `repository`.
             needles.extend(["mage", "repository"]);
         }
+        needles.push(super::SUBSTITUTE_FROM);
         let prefilter = Search::new(&needles)?;
         let upstream_search = AhoCorasick::new(upstreams)?;
         let (upstreams, caches) = (upstreams.to_vec(), caches.to_vec());
         Ok(Hosts { upstreams, caches, search, prefilter, upstream_search, short_names })
     }
 
-    /// As [`Hosts::new`] was given them.
+    /// As [`Hosts::new`] was given them, and their aliases.
     pub fn upstreams(&self) -> &[String] {
         &self.upstreams
     }

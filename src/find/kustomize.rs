@@ -25,7 +25,8 @@ pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
     let scope = match (place.kind(), place.group()) {
         ("Kustomization" | "Component", "kustomize.config.k8s.io") => Scope::Kustomization,
         ("Kustomization", "kustomize.toolkit.fluxcd.io") => Scope::Path(text_at(place, &["spec", "path"])),
-        ("HelmRelease", _) => Scope::Object,
+        // In the values of a release such a list is the chart's own.
+        ("HelmRelease", _) if place.under("postRenderers") => Scope::Object,
         // A kustomization needs neither apiVersion nor kind; its file name says what it is.
         ("", _) if is_kustomization(file) => Scope::Kustomization,
         ("", _) if entry => Scope::Anywhere,
@@ -66,15 +67,18 @@ pub(super) fn is_argo_image(place: &Place<'_, '_>) -> bool {
     place.key() == "[]" && place.key_at(1) == "images" && place.key_at(2) == "kustomize"
 }
 
+/// What an Argo CD `images:` string is compared with: the manifests below `source.path`.
+pub(super) fn argo_scope(place: &Place<'_, '_>) -> Scope {
+    // The mapping two levels out is the source itself: `source.kustomize.images[]`.
+    let source = place.stream.ancestors(place.scalar).nth(3);
+    let path = source.and_then(|source| place.stream.value(place.stream.get(source, "path")?));
+    path.map_or(Scope::Anywhere, |path| Scope::Path(path.to_owned()))
+}
+
 /// The references in an Argo CD `images:` string with their roles: a name alone is compared with the manifests
 /// below `source.path`; of `old=new` the left side is compared and the right side is pulled.
 pub(super) fn argo_image(place: &Place<'_, '_>, text: &str, hosts: &Hosts) -> Vec<(Literal, Role)> {
-    let path = ["path"].iter().find_map(|key| {
-        // The mapping two levels out is the source itself: `source.kustomize.images[]`.
-        let source = place.stream.ancestors(place.scalar).nth(3)?;
-        place.stream.value(place.stream.get(source, key)?).map(str::to_owned)
-    });
-    let scope = path.map_or(Scope::Anywhere, Scope::Path);
+    let scope = argo_scope(place);
     let equals = text.find('=');
     let mut found = Vec::new();
     for occurrence in hosts.find(text).iter().filter(|found| found.exact) {

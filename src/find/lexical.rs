@@ -6,7 +6,7 @@ use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::place::Outer;
 use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
-use super::{Explorer, values};
+use super::{Explorer, template, values};
 use crate::yaml::{Lines, Span, SpanMap};
 
 /// What an occurrence in a text is.
@@ -41,7 +41,7 @@ pub(super) fn text(
 }
 
 /// A region of a file (or of an embedded text) that is a template or does not parse.
-pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer: &SpanMap, outer: &Outer) {
+fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer: &SpanMap, outer: &Outer) {
     let mut reader = Reader::new(text, region, true);
     for occurrence in &explorer.hosts.find_in(text, region) {
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
@@ -81,6 +81,14 @@ pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, laye
                 });
             }
         }
+    }
+}
+
+/// A region, and the names without a host in it.
+pub(super) fn region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer: &SpanMap, outer: &Outer) {
+    hosts_of_region(explorer, text, region, layer, outer);
+    if explorer.hosts.short_names() {
+        template::short_names(explorer, text, region, layer, outer);
     }
 }
 

@@ -10,20 +10,25 @@
 mod builders;
 mod class;
 mod examine;
+mod globals;
 mod hosts;
 mod ignores;
+mod injectors;
 mod kustomize;
 mod lexical;
+mod lines;
 mod literal;
 mod outline;
 mod place;
 mod pods;
 mod policies;
 mod renovate;
+mod schema;
 mod short;
 mod site;
 mod sources;
 mod stay;
+mod template;
 mod values;
 
 pub(crate) use builders::argo_entry;
@@ -61,6 +66,8 @@ pub struct Found {
     pub policies: Vec<PolicyPattern>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
     pub ignores: Vec<IgnoreComment>,
+    /// ConfigMaps and Secrets whose values Flux puts into manifests (`substituteFrom`).
+    pub substituted: Vec<Object>,
     /// A program writes this file, and will write it again.
     pub generated: bool,
     /// Aliases in the file; the scalars they stand for are found once, at their anchors.
@@ -75,6 +82,7 @@ impl Found {
             && self.builders.is_empty()
             && self.policies.is_empty()
             && self.ignores.is_empty()
+            && self.substituted.is_empty()
     }
 }
 
@@ -212,6 +220,7 @@ impl Explorer<'_> {
             return;
         }
         self.explore(&stream, &layer, &Outer::default(), 0);
+        self.found.substituted = substituted(&stream);
         self.found.aliases = stream.aliases;
         self.read_kustomization(&stream);
         if self.builders {
@@ -230,6 +239,7 @@ impl Explorer<'_> {
         if !self.outlines
             || self.builders
             || self.hosts.short_names()
+            || text.contains(SUBSTITUTE_FROM)
             || kustomize::is_kustomization(self.path)
         {
             return false;
@@ -303,14 +313,26 @@ impl Explorer<'_> {
 
     fn short_names(&mut self, stream: &Stream<'_>, layer: &SpanMap, outer: &Outer, depth: usize) {
         for &id in stream.scalars() {
-            if short::may_be(stream, id) {
-                let host = stream.value(id).is_none_or(|value| !self.hosts.find(value).is_empty());
-                if !host {
-                    self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| {
-                        explorer.short_name(scalar)
-                    });
-                }
+            let Some(value) = stream.value(id) else { continue };
+            let nested = short::may_hold(value);
+            if !nested && !short::may_be(stream, id) || !self.hosts.find(value).is_empty() {
+                continue;
             }
+            self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| {
+                if nested {
+                    explorer.nested_short_names(scalar);
+                } else {
+                    explorer.short_name(scalar);
+                }
+            });
+        }
+    }
+
+    /// Names without a host in a text that holds no host at all.
+    fn nested_short_names(&mut self, scalar: &Scalar<'_, '_, '_>) {
+        let place = scalar.place;
+        if !place.is_key() && !short::is_other_text(place.key()) && stay::reason(place).is_none() {
+            self.embedded(scalar, &scalar.content.text);
         }
     }
 
@@ -337,8 +359,13 @@ impl Explorer<'_> {
     /// Reads a text inside a scalar; false when it is no YAML of its own.
     fn explore_inner(&mut self, text: &str, map: &SpanMap, outer: &Outer, depth: usize) -> bool {
         let stream = yaml::parse_without_comments(text);
+        let statements = text.contains("{{");
+        if !stream.errors.is_empty() && statements && self.explore_template(text, map, outer, depth) {
+            return true;
+        }
         let collection = |id: NodeId| stream.entries(id).len() + stream.items(id).len() > 0;
-        if !stream.documents.iter().any(|document| document.root.is_some_and(collection)) {
+        let collection = stream.documents.iter().any(|document| document.root.is_some_and(collection));
+        if !collection && !(statements && is_mostly_keys(text)) {
             return false;
         }
         if !stream.errors.is_empty() {
@@ -394,6 +421,43 @@ fn marker_in(comment: &str) -> Option<Marker> {
         Some("digest") => Some(Marker::Digest),
         Some(_) => Some(Marker::Tag),
     }
+}
+
+/// Where a Flux Kustomization names what it takes variables from.
+const SUBSTITUTE_FROM: &str = "substituteFrom";
+
+/// What the Flux Kustomizations of a stream take variables from.
+fn substituted(stream: &Stream<'_>) -> Vec<Object> {
+    if !stream.text.contains(SUBSTITUTE_FROM) {
+        return Vec::new();
+    }
+    let roots = stream.documents.iter().filter_map(|document| document.root);
+    let lists = roots.filter_map(|root| stream.get_path(root, &["spec", "postBuild", SUBSTITUTE_FROM]));
+    let object = |&item: &NodeId| {
+        let text = |key| stream.value(stream.get(item, key)?).map(str::to_owned);
+        Some(Object {
+            api_version: "v1".to_owned(),
+            kind: text("kind")?,
+            namespace: None,
+            name: Some(text("name")?),
+        })
+    };
+    lists.flat_map(|list| stream.items(list)).filter_map(object).collect()
+}
+
+/// Are most lines of a template keys of YAML, its statements left out?
+fn is_mostly_keys(text: &str) -> bool {
+    let (mut keys, mut others) = (0, 0);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '{'])) {
+        let key = line.trim_start_matches("- ").split_once(':');
+        match key.filter(|(key, value)| {
+            !key.contains([' ', '(', ';']) && (value.is_empty() || value.starts_with(' '))
+        }) {
+            Some(_) => keys += 1,
+            None => others += usize::from(!line.starts_with("- ")),
+        }
+    }
+    keys > others
 }
 
 /// A JSON Schema tells what values may be; it holds none.

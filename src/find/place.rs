@@ -120,7 +120,7 @@ impl<'s, 'a> Place<'s, 'a> {
     }
 
     /// The field that a JSON 6902 operation around the scalar changes: `/spec/template/spec/containers/0/image`.
-    fn operation_path(&self) -> Option<&'s str> {
+    pub(super) fn operation_path(&self) -> Option<&'s str> {
         let operation = self.stream.ancestors(self.scalar).skip(1).find(|&at| {
             let node = self.stream.node(at);
             node.is_some_and(|node| matches!(node.slot, Slot::Item(_)))
@@ -128,6 +128,17 @@ impl<'s, 'a> Place<'s, 'a> {
                 && self.stream.get(at, "path").is_some()
         })?;
         self.stream.value(self.stream.get(operation, "path")?)
+    }
+
+    /// The keys from the scalar outwards in the object that a JSON 6902 operation changes, where the scalar lies below
+    /// the operation's `value`.
+    pub(super) fn target_keys(&self) -> Option<Vec<&str>> {
+        let value = self.keys.iter().skip(1).position(|key| *key == "value")? + 1;
+        let pointer = self.operation_path()?;
+        let steps = pointer.split('/').rev().filter(|step| !step.is_empty());
+        let steps = steps
+            .map(|step| if step == "-" || step.bytes().all(|b| b.is_ascii_digit()) { "[]" } else { step });
+        Some(self.keys.get(..value)?.iter().copied().chain(steps).collect())
     }
 
     /// What an embedded text in this scalar inherits.

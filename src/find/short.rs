@@ -1,95 +1,334 @@
-//! Docker Hub names without a host (`nginx:1.27`). Nothing in the text says what they are, so only the fields
-//! that are known to hold an image count, and prose never does.
+//! Docker Hub names without a host (`nginx:1.27`). Nothing in the text says what they are, so only fields that hold
+//! an image count, and prose never does. Fields that a node reads as they are written move; where something else reads
+//! the field first and may put a registry of its own before it, the name is listed with what to write.
 
 use super::examine::{self, Scalar};
 use super::place::Place;
-use super::site::{Around, Form, Obstacle, Role, Shape, Site};
-use super::{Explorer, kustomize, pods, stay, values};
-use crate::image::Reference;
+use super::site::{Around, Form, Obstacle, Role, Scope, Shape, Site};
+use super::{Explorer, globals, injectors, kustomize, literal, pods, schema, sources, stay, values};
+use crate::image::{Name, Reference};
 use crate::yaml::{NodeId, Span, Stream};
+
+/// A name without a host, and the tag or digest behind it, placeholders included.
+pub(super) struct Short<'t> {
+    pub(super) name: Name,
+    pub(super) path: &'t str,
+    pub(super) tail: &'t str,
+}
+
+impl<'t> Short<'t> {
+    /// `None` unless the text is such a name as a whole.
+    pub(super) fn read(text: &'t str) -> Option<Short<'t>> {
+        let (path, tail) = text.split_at_checked(text.find([':', '@']).unwrap_or(text.len()))?;
+        let reference = Reference::parse(path).ok().filter(Reference::is_short)?;
+        let whole = literal::tail(tail).len() == tail.len();
+        (whole && !is_file(path)).then(|| Short { name: reference.name(), path, tail })
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.tail.is_empty()
+    }
+}
+
+/// Pictures and disks, the other things that are called images.
+const FILES: &[&str] = &[
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "iso", "img", "qcow2", "raw", "vmdk", "ova", "tar",
+    "gz", "xz", "zip", "bin", "wasm",
+];
+
+fn is_file(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, extension)| FILES.contains(&extension))
+}
 
 /// Could the scalar be such a name? Cheap: asked for every scalar of a parsed file.
 pub(super) fn may_be(stream: &Stream<'_>, id: NodeId) -> bool {
+    let up = |levels: usize| stream.ancestors(id).nth(levels).and_then(|at| stream.key_of(at));
     match stream.key_of(id) {
-        Some("image" | "reference" | "repository") => true,
+        Some("reference" | "value" | "default") => true,
         Some("name" | "newName") => {
-            stream.ancestors(id).nth(2).and_then(|list| stream.key_of(list)) == Some("images")
+            up(1).is_some_and(is_image_key)
+                || ["images", "imageTags"].iter().any(|list| up(2) == Some(list))
+                || up(1) == Some("imageTag")
         }
-        _ => false,
+        Some(key) => is_image_key(key) || is_repository_key(key) || injectors::holds_image(key),
+        None => up(1) == Some("images") && up(2) == Some("kustomize"),
     }
+}
+
+/// Could the text hold fields with such names?
+pub(super) fn may_hold(text: &str) -> bool {
+    let nested = text.trim_end().contains('\n') || text.trim_start().starts_with(['{', '[']);
+    nested && (text.contains("mage") || text.contains("repository"))
+}
+
+/// Texts under the name of a file that holds no YAML and no JSON.
+pub(super) fn is_other_text(key: &str) -> bool {
+    let extension = key.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["md", "txt", "sh", "bash", "py", "js", "ts", "lua", "conf", "cfg", "ini", "html", "sql"]
+        .contains(&extension)
+}
+
+/// `image`, `workerImage`, `WORKER_IMAGE`, `imageName`.
+pub(super) fn is_image_key(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase().replace(['_', '-'], "");
+    lower.ends_with("image") || lower.ends_with("imagename")
+}
+
+fn is_repository_key(key: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("repository")
 }
 
 impl Explorer<'_> {
     pub(super) fn short_name(&mut self, scalar: &Scalar<'_, '_, '_>) {
-        let (place, text) = (scalar.place, scalar.content.text.trim());
+        let (place, text) = (scalar.place, scalar.content.text.as_ref());
         if place.is_key() || !scalar.decoded || stay::reason(place).is_some() {
             return;
         }
-        let Ok(reference) = Reference::parse(text) else { return };
-        if !reference.is_short() {
-            return;
+        if kustomize::is_argo_image(place) {
+            return self.short_argo_image(scalar);
         }
-        let image = kustomize::form(place, self.path);
-        let alias = place.has_neighbour("newName").then_some(Obstacle::Renamed);
-        let Some((form, role, obstacle)) = image
-            .map(|(form, role)| (form, role.clone(), alias.filter(|_| role != Role::Image)))
-            .or_else(|| form(place, &reference).map(|(form, obstacle)| (form, Role::Image, obstacle)))
-        else {
-            return;
-        };
-        if form == Form::ImageCatalogue {
-            return;
+        let trimmed = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let defaulted = schema::literal_in(place, trimmed).or_else(|| default_expression(trimmed));
+        let (from, name) = defaulted.unwrap_or((0, trimmed));
+        let Some(short) = Short::read(name) else { return };
+        let Some((form, role, obstacle)) = form(place, &short, self.path) else { return };
+        let form = if text.contains("${") && from > 0 { Form::DefaultExpression } else { form };
+        let around = if name.len() == text.len() { Around::Nothing } else { Around::More };
+        self.short_site(scalar, start + from, &short, (form, role, obstacle), around);
+    }
+
+    /// `[old=]name[:tag][@digest]` of Argo CD, where one of the two has no host.
+    pub(super) fn short_argo_image(&mut self, scalar: &Scalar<'_, '_, '_>) {
+        let text: &str = &scalar.content.text;
+        let scope = kustomize::argo_scope(scalar.place);
+        let (left, right) =
+            text.split_at_checked(text.find('=').map_or(0, |at| at + 1)).unwrap_or(("", text));
+        let sides = [(0, left.trim_end_matches('='), true), (left.len(), right, left.is_empty())];
+        for (start, side, compared) in sides {
+            if let Some(short) = Short::read(side).filter(|_| self.hosts.find(side).is_empty()) {
+                let role = if compared { Role::Matcher(scope.clone()) } else { Role::Image };
+                let as_what = (Form::ArgoKustomizeImage, role, None);
+                self.short_site(scalar, start, &short, as_what, Around::More);
+            }
         }
-        let start = scalar.content.text.len() - scalar.content.text.trim_start().len();
-        let Some(span) = scalar.map.outer(Span::new(start, start + reference.repository().len())) else {
-            return;
+    }
+
+    /// Records the name that begins at `start` in the scalar's text.
+    pub(super) fn short_site(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        start: usize,
+        short: &Short<'_>,
+        (form, role, obstacle): (Form, Role, Option<Obstacle>),
+        around: Around,
+    ) {
+        let place = scalar.place;
+        let Some(span) = scalar.map.outer(Span::new(start, start + short.path.len())) else { return };
+        let beside = match form {
+            Form::Split | Form::KustomizeNewName => true,
+            Form::KustomizeName => !place.has_neighbour("newName"),
+            _ => false,
         };
-        let own = text.get(reference.repository().len()..).unwrap_or("").to_owned();
-        let tail = if own.is_empty()
-            && (matches!(form, Form::Split | Form::KustomizeNewName)
-                || form == Form::KustomizeName && !place.has_neighbour("newName"))
-        {
-            values::tail_beside(place)
-        } else {
-            own
-        };
+        let tail =
+            if short.tail.is_empty() && beside { values::tail_beside(place) } else { short.tail.to_owned() };
+        let ignored = self.ignored_at(place.stream, place.scalar);
         self.found.sites.push(Site {
             form,
             role,
             inside: place.outer.inside,
             object: place.object.clone(),
             field: place.field(),
-            around: Around::More,
-            spelling: examine::spelling(&reference.name(), reference.repository()),
-            name: reference.name(),
+            around,
+            spelling: examine::spelling(&short.name, short.path),
+            name: short.name.clone(),
             tail,
             shape: Shape::Name(span),
-            obstacle: if self.ignored_at(place.stream, place.scalar) {
-                Some(Obstacle::Ignored)
-            } else {
-                obstacle
-            },
+            obstacle: if ignored { Some(Obstacle::Ignored) } else { obstacle },
             marker: self.marker_at(place.stream, place.scalar),
             covers: Vec::new(),
         });
     }
 }
 
-fn form(place: &Place<'_, '_>, reference: &Reference) -> Option<(Form, Option<Obstacle>)> {
-    let values = values::is_values(place) && (place.outer.inside.is_none() || place.object_node.is_none());
+/// `${NAME:=nginx:1.27}`: where the default begins, and the default.
+fn default_expression(text: &str) -> Option<(usize, &str)> {
+    let inside = text.strip_prefix("${")?.strip_suffix('}')?;
+    let rest = inside.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let default = [":=", ":-", "=", "-"].iter().find_map(|sign| rest.strip_prefix(sign))?;
+    (rest.len() < inside.len()).then(|| (text.len() - 1 - default.len(), default))
+}
+
+/// What the field holds; `None` where it holds no image.
+fn form(place: &Place<'_, '_>, short: &Short<'_>, file: &str) -> Option<(Form, Role, Option<Obstacle>)> {
+    if let Some((form, role)) = kustomize::form(place, file) {
+        let alias = place.has_neighbour("newName") && role != Role::Image;
+        return (form != Form::ImageCatalogue).then_some((form, role, alias.then_some(Obstacle::Renamed)));
+    }
+    if let Some((form, role)) = sources::form(place, false, file) {
+        return (role == Role::TagScan).then_some((form, role, None));
+    }
+    let moves = |form| Some((form, Role::Image, None));
+    if let Some(target) = place.operation_path()
+        && place.key() == "value"
+        && place.has_neighbour("op")
+    {
+        return patched(place, short, target);
+    }
     if let Some(form) = pods::form(place).filter(|form| !matches!(form, Form::EnvValue | Form::Argument)) {
-        return Some((form, None));
+        return moves(form);
     }
-    if place.key() == "repository" || place.key() == "image" && values && values::has_tail_beside(place) {
-        // A chart may put its own default registry before it, so this is Docker Hub's only by convention.
-        let image = place.key_at(1).to_ascii_lowercase().ends_with("image") && values::has_tail_beside(place);
-        let joined = place.neighbour_text("registry").is_some();
-        return (image && !joined).then_some((Form::Split, Some(Obstacle::RegistryUnknown)));
+    if injectors::is_image(place) {
+        return short.is_complete().then_some((Form::ImageField, Role::Image, None));
     }
-    if place.key() == "image" && values && reference.tag().is_some() {
-        return Some((Form::WholeValue, Some(Obstacle::RegistryUnknown)));
+    if let Some(what) = variable(place, short) {
+        return Some(what);
     }
-    let complete = reference.tag().is_some() || reference.digest().is_some();
-    let custom = place.object.is_some() && !values && !["HelmRelease", "Application"].contains(&place.kind());
-    (place.key() == "image" && complete && custom).then_some((Form::ImageField, None))
+    if schema::is_default(place) {
+        let image = short.is_complete() && schema::property(place).is_some_and(is_image_key);
+        return if image { moves(Form::ImageField) } else { None };
+    }
+    if is_container(place) {
+        return moves(if place.object.is_some() { Form::CrdContainer } else { Form::WholeValue });
+    }
+    let (form, certain) =
+        if is_values(place) { (value(place, short)?, false) } else { custom(place, short)? };
+    Some((form, Role::Image, (!certain).then_some(Obstacle::RegistryUnknown)))
+}
+
+/// The `value` of a JSON 6902 operation on `target`.
+fn patched(place: &Place<'_, '_>, short: &Short<'_>, target: &str) -> Option<(Form, Role, Option<Obstacle>)> {
+    let key = target.rsplit('/').next().unwrap_or("");
+    let containers = target.split('/').any(|step| step.to_ascii_lowercase().ends_with("containers"));
+    if !is_image_key(key) || !containers && !short.is_complete() {
+        return None;
+    }
+    if place.neighbour_text("op") == Some("test") {
+        return Some((Form::PatchValue, Role::Matcher(Scope::Anywhere), None));
+    }
+    let obstacle = (target.contains("/values/")).then_some(Obstacle::RegistryUnknown);
+    Some((Form::PatchValue, Role::Image, obstacle))
+}
+
+/// The value of a variable, of a parameter of Argo CD or of `set:` of helmfile, by its name.
+fn variable(place: &Place<'_, '_>, short: &Short<'_>) -> Option<(Form, Role, Option<Obstacle>)> {
+    if place.key() != "value" || place.key_at(1) != "[]" {
+        return None;
+    }
+    let name = place.neighbour_text("name")?;
+    let form = match place.key_at(2) {
+        "env" => Form::EnvValue,
+        _ if values::is_parameter(place) => Form::ArgoParameter,
+        _ => return None,
+    };
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let around = name.rsplit('.').nth(1).unwrap_or("");
+    let whole = (is_image_key(name) || name.starts_with("RELATED_IMAGE")) && short.is_complete();
+    let split = form == Form::ArgoParameter
+        && is_repository_key(last)
+        && is_image_key(around)
+        && !values::has_registry_parameter(place);
+    (whole || split).then_some((form, Role::Image, Some(Obstacle::RegistryUnknown)))
+}
+
+/// A container under a name that a chart or a controller has given to the list or to the one.
+fn is_container(place: &Place<'_, '_>) -> bool {
+    if place.key() != "image" {
+        return false;
+    }
+    let parent = place.key_at(1);
+    if parent == "[]" {
+        let list = place.key_at(2).to_ascii_lowercase();
+        return (list.ends_with("containers") || list.ends_with("sidecars")) && place.has_neighbour("name");
+    }
+    let own = ["command", "args", "env", "resources", "source"];
+    ["container", "script"].contains(&parent) && own.iter().any(|key| place.has_neighbour(key))
+}
+
+/// Kinds whose fields are the values of a chart.
+const RELEASES: &[&str] =
+    &["HelmRelease", "Application", "ApplicationSet", "HelmChart", "HelmChartConfig", "HelmChartProxy"];
+
+fn is_values(place: &Place<'_, '_>) -> bool {
+    let values = values::is_values(place) && (place.outer.inside.is_none() || place.object_node.is_none());
+    values || RELEASES.contains(&place.kind())
+}
+
+/// A `repository` that names an image, by the mapping around it.
+pub(super) fn is_repository_of_image(place: &Place<'_, '_>) -> bool {
+    let around = place.key_at(1);
+    let pulled = ["pullPolicy", "imagePullPolicy"].iter().any(|key| place.has_neighbour(key));
+    let other = ["chart", "charts", "git", "source", "sourceRef", "dependencies", "[]"].contains(&around);
+    let tagged = place.has_neighbour("tag") || place.has_neighbour("digest");
+    let registry = place.neighbour_text("registry").is_some();
+    let own = place.key().to_ascii_lowercase().starts_with("image");
+    !registry && (is_image_key(around) || own || pulled || tagged && !other)
+}
+
+/// In the values of a chart: an image by the name of its field or of the mapping around it.
+fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
+    let (key, around) = (place.key(), place.key_at(1));
+    let joined = ["registry", "imageRegistry"].iter().any(|key| place.neighbour_text(key).is_some());
+    if joined || globals::registry_over(place).is_some() {
+        // The host beside it says whose it is.
+        return None;
+    }
+    let complete = short.is_complete() || short.path.contains('/') || values::has_tail_beside(place);
+    let in_image = is_image_key(around);
+    if is_repository_key(key) {
+        return is_repository_of_image(place).then_some(Form::Split);
+    }
+    if key == "name" {
+        return (in_image && complete).then_some(Form::Split);
+    }
+    if !is_image_key(key) || key != "image" && !complete {
+        return None;
+    }
+    let split = short.tail.is_empty() && values::has_tail_beside(place);
+    Some(if split { Form::Split } else { Form::WholeValue })
+}
+
+/// In an object of any other kind: an image that is written whole under `image` is taken as it is.
+fn custom(place: &Place<'_, '_>, short: &Short<'_>) -> Option<(Form, bool)> {
+    if !is_image_key(place.key()) || place.object.is_none() {
+        return None;
+    }
+    let plain = ["image", "imageName", "dockerImage", "containerImage"].contains(&place.key());
+    let named = short.is_complete() || plain && short.path.contains('/');
+    let form = if place.kind() == "ConfigMap" || place.kind() == "Secret" {
+        Form::ConfigMapValue
+    } else {
+        Form::ImageField
+    };
+    named.then_some((form, plain && short.is_complete() && form == Form::ImageField))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_host_is_read_whole_or_not_at_all() {
+        for (text, name, tail) in [
+            ("nginx", "docker.io/library/nginx", ""),
+            ("acme/web:${TAG}", "docker.io/acme/web", ":${TAG}"),
+            ("acme/web:{{ .Values.tag }}@sha256:0", "docker.io/acme/web", ":{{ .Values.tag }}@sha256:0"),
+        ] {
+            let short = Short::read(text).unwrap();
+            assert_eq!((short.name.to_string().as_str(), short.tail), (name, tail), "{text}");
+        }
+        for text in
+            ["", "${IMAGE}", "ghcr.io/o/n:1", "nginx: 1", "two words", "three.png", "a:b:c", "acme/${X}:1"]
+        {
+            assert!(Short::read(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_of_a_variable_is_found() {
+        assert_eq!(default_expression("${IMAGE:=nginx:1}"), Some((9, "nginx:1")));
+        assert_eq!(default_expression("${IMAGE-nginx}"), Some((8, "nginx")));
+        assert_eq!(default_expression("${IMAGE}"), None);
+    }
 }

@@ -53,7 +53,7 @@ impl Site {
         match &self.shape {
             Shape::Name(span) => span.start,
             Shape::Split { registry, .. } => registry.start,
-            Shape::Registry { span, .. } => span.start,
+            Shape::Registry { span, .. } | Shape::Below { span, .. } => span.start,
         }
     }
 }
@@ -82,6 +82,8 @@ pub enum Shape {
         repository: Span,
         repository_text: String,
     },
+    /// A repository below a registry that another site holds: it moves when that one does, and has no edit of its own.
+    Below { registry: Span, span: Span },
     /// A registry, maybe with a path, whose repositories stand elsewhere: `imageRegistry: ghcr.io/o`.
     Registry { span: Span, path: String },
 }
@@ -242,6 +244,8 @@ ids! {
         MultiLine = "multi-line",
         /// Nothing says which registry the chart puts before it.
         RegistryUnknown = "registry-unknown",
+        /// A registry alone, and nothing shows that images are composed with it.
+        RegistryAlone = "registry-alone",
         /// Registry and repository both name a host.
         TwoRegistries = "two-registries",
         /// Not a name that a registry accepts.

@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use super::site::Reason;
+use super::{injectors, schema};
 
 /// The reason why nothing in this scalar is a reference to move.
 pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
@@ -11,7 +12,7 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
     if place.object.is_some() && place.under("status") || own == "imageID" {
         return Some(Reason::Status);
     }
-    if place.keys.iter().any(|key| ends_with_any_case(key, "annotations")) {
+    if place.keys.iter().any(|key| ends_with_any_case(key, "annotations")) && !injectors::is_image(place) {
         return Some(Reason::Annotation);
     }
     if is_credential(place, own) {
@@ -20,7 +21,8 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
     if DESCRIPTIONS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
         return Some(Reason::Description);
     }
-    if place.kind() == "CustomResourceDefinition" || place.under("openAPIV3Schema") {
+    let schema = place.kind() == "CustomResourceDefinition" || place.under("openAPIV3Schema");
+    if schema && !schema::is_default(place) {
         return Some(Reason::Schema);
     }
     if is_discovery(place, own) {

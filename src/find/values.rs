@@ -2,7 +2,7 @@
 
 use super::literal::{self, Literal};
 use super::place::Place;
-use super::site::{Form, Obstacle, Shape};
+use super::site::{Form, Object, Obstacle, Shape};
 use crate::image::{Name, is_host};
 use crate::yaml::{NodeId, Span};
 
@@ -157,6 +157,53 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
     None
 }
 
+/// A registry whose use nothing here shows.
+pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
+    Split {
+        form: Form::LoneRegistry,
+        name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
+        tail: String::new(),
+        shape: Shape::Registry { span, path: literal.path.clone() },
+        obstacle: literal.obstacle.or(Some(Obstacle::RegistryAlone)),
+    }
+}
+
+/// Does a setting of this name hold a registry that a program composes images with, not one that it compares, pushes
+/// to or logs in to?
+pub(super) fn is_registry_setting(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let others = ["allow", "deny", "mirror", "insecure", "trusted", "push", "login", "target"];
+    is_registry_key(name) && !others.iter().any(|word| lower.contains(word))
+}
+
+/// The name of what a scalar sets in the data of a ConfigMap or a Secret, or in a container's environment.
+pub(super) fn name_of_setting<'p>(place: &'p Place<'_, '_>) -> Option<&'p str> {
+    let data =
+        ["ConfigMap", "Secret"].contains(&place.kind()) && ["data", "stringData"].contains(&place.key_at(1));
+    if data {
+        return Some(place.key());
+    }
+    let variable = place.key() == "value" && place.key_at(1) == "[]" && place.key_at(2) == "env";
+    place.neighbour_text("name").filter(|_| variable)
+}
+
+/// The ConfigMap or Secret that a generator of a kustomization makes of a literal.
+pub(super) fn generated(place: &Place<'_, '_>) -> Option<Object> {
+    let kind = match (place.key(), place.key_at(1), place.key_at(3)) {
+        ("[]", "literals", "configMapGenerator") => "ConfigMap",
+        ("[]", "literals", "secretGenerator") => "Secret",
+        _ => return None,
+    };
+    let generator = place.stream.ancestors(place.scalar).nth(2)?;
+    let text = |key| place.stream.value(place.stream.get(generator, key)?).map(str::to_owned);
+    Some(Object {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: text("namespace"),
+        name: text("name"),
+    })
+}
+
 /// What a registry and the repository beside it name together.
 pub(super) fn joined_name(registry: &Literal, repository: &str) -> Name {
     let path = if registry.path.is_empty() {
@@ -167,38 +214,74 @@ pub(super) fn joined_name(registry: &Literal, repository: &str) -> Name {
     Name::of(Some(&registry.name.host), &path)
 }
 
-/// Argo CD's `helm.parameters`: `image.registry` and `image.repository` are items of one list.
+/// Argo CD's `helm.parameters` and helmfile's `set`: `image.registry` and `image.repository` are items of one list.
 pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) -> Option<Split> {
-    let id = sibling_parameter(place, "registry", "repository")?;
-    let path = place.stream.value(id)?;
-    if !literal::is_path(path) {
+    if !is_parameter(place) || !is_registry_key(last_step(place.neighbour_text("name")?)) {
         return None;
+    }
+    let alone = |obstacle| Split { obstacle, ..registry_alone(literal, span) };
+    let Some(id) = REPOSITORIES.iter().find_map(|other| sibling_parameter(place, other)) else {
+        return Some(alone(literal.obstacle));
+    };
+    let text = place.stream.value(id)?;
+    let (path, own_tail) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
+    if path.contains('/') && is_host(path.split('/').next().unwrap_or("")) {
+        // One of the two is not used; which one, only the chart knows. The registry stays.
+        return Some(alone(Some(Obstacle::TwoRegistries)));
+    }
+    let computed = literal::has_placeholder(path);
+    if !literal::is_path(path) && !computed {
+        return Some(alone(literal.obstacle));
     }
     let repository = place.stream.content(id)?.map.outer(Span::new(0, path.len())).unwrap_or_default();
     Some(Split {
         form: Form::ArgoParameter,
         name: joined_name(literal, path),
-        tail: parameter_tail(place, "registry"),
+        tail: if own_tail.is_empty() { parameter_tail(place) } else { own_tail.to_owned() },
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
-        obstacle: literal.obstacle,
+        obstacle: literal.obstacle.or(computed.then_some(Obstacle::Computed)),
     })
 }
 
-/// The tag of the parameter beside the one that ends in `own`.
-pub(super) fn parameter_tail(place: &Place<'_, '_>, own: &str) -> String {
-    let tag = sibling_parameter(place, own, "tag").and_then(|id| place.stream.value(id));
-    tag.map(|tag| format!(":{tag}")).unwrap_or_default()
+/// What stands beside a registry, in the order of preference.
+const REPOSITORIES: &[&str] = &["repository", "image", "name"];
+
+/// The tag of the parameters beside this one.
+pub(super) fn parameter_tail(place: &Place<'_, '_>) -> String {
+    let text = |key| {
+        sibling_parameter(place, key).and_then(|id| place.stream.value(id)).filter(|text| !text.is_empty())
+    };
+    let tag = text("tag").map(|tag| format!(":{tag}")).unwrap_or_default();
+    let digest = text("digest").map(|digest| format!("@{digest}")).unwrap_or_default();
+    format!("{tag}{digest}")
 }
 
-/// The value of the parameter named like this one, but ending in `other` instead of `own`.
-fn sibling_parameter(place: &Place<'_, '_>, own: &str, other: &str) -> Option<NodeId> {
-    if place.key() != "value" || place.key_at(2) != "parameters" || !place.under("helm") {
+/// Is there a parameter for the registry beside this one?
+pub(super) fn has_registry_parameter(place: &Place<'_, '_>) -> bool {
+    sibling_parameter(place, "registry")
+        .is_some_and(|id| place.stream.value(id).is_some_and(|text| !text.is_empty()))
+}
+
+/// `{name: image.repository, value: …}` in a list of such.
+pub(super) fn is_parameter(place: &Place<'_, '_>) -> bool {
+    let list = place.key_at(2);
+    place.key() == "value"
+        && place.key_at(1) == "[]"
+        && (list == "parameters" && place.under("helm") || list == "set" && place.object.is_none())
+}
+
+fn last_step(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The value of the parameter that differs from this one in the last step of its name.
+fn sibling_parameter(place: &Place<'_, '_>, other: &str) -> Option<NodeId> {
+    if !is_parameter(place) {
         return None;
     }
-    let wanted = format!("{}{other}", place.neighbour_text("name")?.strip_suffix(own)?);
+    let name = place.neighbour_text("name")?;
+    let wanted = format!("{}{other}", name.strip_suffix(last_step(name))?);
     let list = place.stream.ancestors(place.scalar).nth(2)?;
-    let named = |item: &&NodeId| {
-        place.stream.get(**item, "name").and_then(|name| place.stream.value(name)) == Some(wanted.as_str())
-    };
-    place.stream.get(*place.stream.items(list).iter().find(named)?, "value")
+    let item = place.stream.item_named(list, &wanted)?;
+    place.stream.get(item, "value")
 }

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 pub use digest::{Digest, DigestError};
 pub use grammar::{REPOSITORY_MAX, is_host, is_repository, is_tag};
-pub use name::{DOCKER_HUB, Name, fold_host};
+pub use name::{DOCKER_HUB, Name, aliases, fold_host};
 
 /// A reference as written: nothing is filled in, and `parse` followed by `to_string` is the identity.
 ///

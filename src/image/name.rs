@@ -50,7 +50,20 @@ impl Name {
     }
 }
 
-/// One spelling per registry: Docker Hub's aliases become `docker.io`, letters lower case, and `:443` goes.
+/// Amazon ECR Public, and its dual-stack endpoint.
+const ECR_PUBLIC: &str = "public.ecr.aws";
+const ECR_PUBLIC_DUAL_STACK: &str = "ecr-public.aws.com";
+
+/// Other hosts of a registry, as far as their names do not hold its own.
+pub fn aliases(host: &str) -> &'static [&'static str] {
+    match host {
+        DOCKER_HUB => &["registry.hub.docker.com"],
+        ECR_PUBLIC => &[ECR_PUBLIC_DUAL_STACK],
+        _ => &[],
+    }
+}
+
+/// One spelling per registry: aliases of Docker Hub and of ECR Public are folded, letters lower case, and `:443` goes.
 ///
 /// A host that is recognised as one only by its upper case or its port (`MyOrg`, `registry:443`) keeps it:
 /// without, the printed name would be read as a path on Docker Hub.
@@ -66,6 +79,7 @@ pub fn fold_host(host: &str) -> String {
         "" | DOCKER_HUB | "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => {
             DOCKER_HUB.to_owned()
         }
+        ECR_PUBLIC_DUAL_STACK => ECR_PUBLIC.to_owned(),
         _ if grammar::is_host(folded) => folded.to_owned(),
         _ => host.to_owned(),
     }

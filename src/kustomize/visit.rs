@@ -83,7 +83,7 @@ const PODS: [&str; 2] = ["spec", "spec.template.spec"];
 
 /// The visits to a site of a manifest, of a patch or of a chart's values.
 pub fn visits(site: &Site) -> Visits {
-    if site.role != Role::Image || matches!(site.shape, Shape::Registry { .. }) {
+    if site.role != Role::Image || matches!(site.shape, Shape::Registry { .. } | Shape::Below { .. }) {
         return Visits::default();
     }
     if site.object.as_ref().is_some_and(|object| object.kind == "CustomResourceDefinition") {

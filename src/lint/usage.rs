@@ -51,9 +51,9 @@ pub(super) fn list(counted: &[Counted<'_>], model: &Model<'_>) -> Vec<Usage> {
         let name = image.clone().unwrap_or_else(|| reference.site.name.to_string());
         let (why, cached) = match &reference.standing {
             Standing::Through => (None, None),
-            Standing::Left(why) => (Some(why.explain()), None),
+            Standing::Left(why) => (Some(why.advice()), None),
             Standing::Bypasses(Bypass { cached, way }) => {
-                let why = if let Way::Held(why) = way { Some(why.explain()) } else { None };
+                let why = if let Way::Held(why) = way { Some(why.advice()) } else { None };
                 (why, cached.clone())
             }
         };

@@ -4,7 +4,7 @@ use super::{Because, Change, Direction, Why};
 use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
-use crate::route::{CacheHost, Routes};
+use crate::route::{CacheHost, Refusal, Routes, not_cacheable};
 use crate::tree::Position;
 use crate::yaml::Edit;
 
@@ -27,7 +27,14 @@ pub(super) fn decide(
         });
     }
     if let Some(obstacle) = site.obstacle {
-        return Err(Why::Obstacle(obstacle));
+        let by_hand = matches!(obstacle, Obstacle::RegistryUnknown | Obstacle::RegistryAlone)
+            && direction == Direction::ToCache
+            && config.wants_image(&site.name);
+        let written = routes.filter(|_| by_hand).and_then(|routes| forward(site, routes).ok());
+        return Err(match written {
+            Some(name) => Why::ByHand { obstacle, write: name.to_string().trim_end_matches('/').to_owned() },
+            None => Why::Obstacle(obstacle),
+        });
     }
     match site.role {
         Role::TagScan => return Err(Why::TagScan),
@@ -70,7 +77,11 @@ fn forward(site: &Site, routes: &Routes) -> Decision {
     }
     // Placeholders within the last component stand for themselves.
     let (name, held) = hold_placeholders(&site.name);
-    let mapped = routes.map(&name).map_err(|refusal| Why::Refused(refusal.to_string()))?;
+    let refused = |refusal: Refusal| match not_cacheable(&name.host) {
+        Some(known) => Why::Refused(known.to_owned()),
+        None => Why::Refused(refusal.to_string()),
+    };
+    let mapped = routes.map(&name).map_err(refused)?;
     Ok(release_placeholders(mapped, &held))
 }
 
@@ -92,7 +103,7 @@ fn back(site: &Site, routes: &Routes) -> Option<Name> {
     Some(release_placeholders(routes.unmap(&name)?, &held))
 }
 
-fn split_name(text: &str) -> Name {
+pub(super) fn split_name(text: &str) -> Name {
     let (host, path) = text.split_once('/').unwrap_or((text, ""));
     Name { host: host.to_owned(), path: path.to_owned() }
 }
@@ -128,6 +139,8 @@ pub(super) fn change(site: &Site, position: Position, to: &Name) -> Result<Chang
     let whole = to.to_string();
     let edits = match &site.shape {
         Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
+        // Its registry is edited.
+        Shape::Below { .. } => Vec::new(),
         Shape::Registry { span, .. } => {
             vec![Edit { span: *span, text: whole.trim_end_matches('/').to_owned() }]
         }

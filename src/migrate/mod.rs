@@ -6,6 +6,7 @@
 
 mod apply;
 
+mod follow;
 mod in_place;
 mod inline;
 mod overlay;
@@ -144,6 +145,8 @@ pub struct Left {
 pub enum Why {
     /// A fact about the place.
     Obstacle(Obstacle),
+    /// A fact about the place, which a person can look up: then this is to be written instead.
+    ByHand { obstacle: Obstacle, write: String },
     /// `include` or `exclude` of the configuration.
     Excluded,
     /// It names the cache already.
@@ -182,7 +185,7 @@ impl Why {
     /// The stable id, as outputs use it.
     pub fn id(&self) -> &'static str {
         match self {
-            Why::Obstacle(obstacle) => obstacle.id(),
+            Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. } => obstacle.id(),
             Why::Excluded => "excluded",
             Why::Cached => "cached",
             Why::OtherCache => "other-cache",
@@ -202,10 +205,28 @@ impl Why {
         }
     }
 
+    /// What a person can write instead, after a look at what the reason is about.
+    pub fn write(&self) -> Option<&str> {
+        match self {
+            Why::ByHand { write, .. } => Some(write),
+            _ => None,
+        }
+    }
+
+    /// [`Why::explain`] with what to write.
+    pub fn advice(&self) -> String {
+        match self.write() {
+            Some(write) => format!("{}: `{write}`", self.explain()),
+            None => self.explain(),
+        }
+    }
+
     /// One line for people: the reason, and what to do where there is something to do.
     pub fn explain(&self) -> String {
         let text = match self {
-            Why::Obstacle(obstacle) => return explain_obstacle(*obstacle).to_owned(),
+            Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. } => {
+                return explain_obstacle(*obstacle).to_owned();
+            }
             Why::Excluded => "`include`/`exclude` of the configuration leaves it out",
             Why::Cached => "names the cache already",
             Why::OtherCache => "names another ECR registry or prefix than the one configured for this path",
@@ -244,7 +265,12 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
         Obstacle::Sops => "the file is encrypted with SOPS: any edit breaks its MAC; edit it with `sops`",
         Obstacle::Computed => "a part of the name is computed: set the registry where it is computed",
         Obstacle::MultiLine => "the name runs over a line break or an escape: write it on one line",
-        Obstacle::RegistryUnknown => "no registry is written: a chart may put its own before it",
+        Obstacle::RegistryUnknown => {
+            "no registry is written: what reads this field may put its own before it; if nothing does, write the whole name"
+        }
+        Obstacle::RegistryAlone => {
+            "a registry alone, and nothing here composes images with it; if something does, write the cache's"
+        }
         Obstacle::TwoRegistries => "registry and repository both name a host: one of them is not used",
         Obstacle::InvalidName => "no registry accepts this name",
         Obstacle::Ignored => "`# pullthru: ignore`",

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
-    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, in_place, pair, strategy,
+    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, follow, in_place, pair,
+    strategy,
 };
 use crate::find::{Builder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
@@ -45,7 +46,9 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
         }
     }
     let mut plan = Plan::default();
+    follow::registries(inventory, &mut decisions);
     pair::settle(model, &mut decisions, &within, &mut plan.warnings);
+    follow::held(inventory, &mut decisions);
     let because = |at, site: &Site| match (direction, strategy) {
         (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),
         _ => Because::Asked,

@@ -92,6 +92,9 @@ pub struct LeftRow {
     pub stays: &'static str,
     /// The reason in words.
     pub because: String,
+    /// What to write instead by hand, where the reason allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
 }
 
 impl MigrationReport {
@@ -158,6 +161,7 @@ impl MigrationReport {
             reference: left.site.reference(),
             stays: left.why.id(),
             because: left.why.explain(),
+            write: left.why.write().map(str::to_owned),
         });
         MigrationReport {
             schema: "pullthru/migration/v1",
@@ -252,8 +256,11 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         reasons.entry(row.stays).or_default().push(row);
     }
     for (reason, rows) in reasons {
-        let places: Vec<String> =
-            rows.iter().map(|row| format!("{}:{}  {}", quoted(&row.path), row.line, row.reference)).collect();
+        let place = |row: &&LeftRow| {
+            let write = row.write.as_ref().map(|write| format!("  write {write}")).unwrap_or_default();
+            format!("{}:{}  {}{write}", quoted(&row.path), row.line, row.reference)
+        };
+        let places: Vec<String> = rows.iter().map(place).collect();
         let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
         group(out, paint, &format!("{} left: {reason}", rows.len()), &places, because)?;
     }

@@ -218,7 +218,7 @@ fn site_rows(plan: &Plan, filter: &Filter) -> Vec<(SiteRow, String)> {
                 reference: site.reference(),
                 cached,
                 stays: why.map(|why| why.id().to_owned()),
-                because: why.map(Why::explain),
+                because: why.map(Why::advice),
             };
             (row, site.name.host.clone())
         })

@@ -38,9 +38,6 @@ pub struct Upstream {
     pub note: &'static str,
 }
 
-/// ECR Public also answers at a dual-stack host; rules take `public.ecr.aws` only.
-const ECR_PUBLIC_DUAL_STACK: &str = "ecr-public.aws.com";
-
 const UPSTREAMS: &[Upstream] = &[
     Upstream {
         id: "docker-hub",
@@ -131,7 +128,7 @@ pub fn upstreams() -> &'static [Upstream] {
     UPSTREAMS
 }
 
-/// The kind of upstream a registry host is; Docker Hub's aliases and any letter case are understood.
+/// The kind of upstream a registry host is; aliases and any letter case are understood.
 pub fn upstream_for(host: &str) -> Option<&'static Upstream> {
     let host = fold_host(host);
     let by_id = |id: &str| UPSTREAMS.iter().find(|upstream| upstream.id == id);
@@ -140,9 +137,6 @@ pub fn upstream_for(host: &str) -> Option<&'static Upstream> {
     }
     if host.parse::<EcrHost>().is_ok() {
         return by_id("ecr");
-    }
-    if host == ECR_PUBLIC_DUAL_STACK {
-        return by_id("ecr-public");
     }
     UPSTREAMS.iter().find(|upstream| upstream.host == host && is_host(&host))
 }
@@ -178,9 +172,14 @@ fn azure_registry(host: &str) -> Option<&str> {
     host.strip_suffix(".azurecr.io").filter(|name| !name.contains('.') && is_host(host))
 }
 
+/// The Kubernetes project's registry, and the one that it has replaced (kubernetes.io/blog/2023/02/06): the old one got
+/// no image since April 2023.
+pub const KUBERNETES: &str = "registry.k8s.io";
+pub const KUBERNETES_FROZEN: &str = "k8s.gcr.io";
+
 /// Registries that are met in clusters and are not in the API's enumeration. `*.` stands for any subdomain.
 const NOT_CACHEABLE: &[(&str, &str)] = &[
-    ("k8s.gcr.io", "k8s.gcr.io is frozen and cannot be cached: use registry.k8s.io, which can"),
+    (KUBERNETES_FROZEN, "k8s.gcr.io is frozen and cannot be cached: use registry.k8s.io, which can"),
     ("gcr.io", "Google's registries are no upstream of ECR pull through cache (#1581)"),
     ("*.gcr.io", "Google's registries are no upstream of ECR pull through cache (#1581)"),
     ("*.pkg.dev", "Google's registries are no upstream of ECR pull through cache (#1581)"),

@@ -12,6 +12,8 @@ pub(super) const WORTH_IT: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyIndexes {
     by_mapping: HashMap<NodeId, KeyIndex>,
+    /// Items of large sequences by their `name`.
+    by_sequence: HashMap<NodeId, HashMap<String, NodeId>>,
 }
 
 impl KeyIndexes {
@@ -21,6 +23,22 @@ impl KeyIndexes {
             _ => mapping,
         };
         self.by_mapping.entry(target).or_insert_with(|| KeyIndex::new(stream, target))
+    }
+
+    pub(super) fn named(&mut self, stream: &Stream<'_>, sequence: NodeId, name: &str) -> Option<NodeId> {
+        let index = self.by_sequence.entry(sequence).or_insert_with(|| {
+            let mut index = HashMap::new();
+            for &item in stream.items(sequence) {
+                // By a walk: the indexes are lent out, and an item is small.
+                let entry =
+                    stream.entries(item).iter().rev().find(|(key, _)| stream.value(*key) == Some("name"));
+                if let Some(name) = entry.and_then(|(_, value)| stream.value(*value)) {
+                    index.entry(name.to_owned()).or_insert(item);
+                }
+            }
+            index
+        });
+        index.get(name).copied()
     }
 }
 

@@ -229,6 +229,19 @@ impl<'a> Stream<'a> {
         entries.iter().find(|(k, _)| same(*k)).map(|(_, value)| *value)
     }
 
+    /// The first item of a sequence whose `name` is this.
+    pub fn item_named(&self, sequence: NodeId, name: &str) -> Option<NodeId> {
+        let items = self.items(sequence);
+        if items.len() > keys::WORTH_IT {
+            return self.keys.borrow_mut().named(self, sequence, name);
+        }
+        items.iter().copied().find(|&item| self.name_of(item) == Some(name))
+    }
+
+    fn name_of(&self, item: NodeId) -> Option<&str> {
+        self.value(self.get(item, "name")?)
+    }
+
     /// [`Stream::get`] along several keys.
     pub fn get_path(&self, mapping: NodeId, keys: &[&str]) -> Option<NodeId> {
         keys.iter().try_fold(mapping, |at, key| self.get(at, key))

@@ -21,6 +21,9 @@ const HOSTS: &[&str] = &[
     "cgr.dev",
 ];
 
+/// Other hosts of the same registries, which do not hold their names.
+const ALIASES: &[&str] = &["registry.hub.docker.com", "ecr-public.aws.com"];
+
 fn files(directory: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -41,7 +44,7 @@ fn occurrences(root: &Path) -> BTreeMap<String, Vec<usize>> {
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut offsets: Vec<usize> =
-            HOSTS.iter().flat_map(|host| text.match_indices(host).map(|(at, _)| at)).collect();
+            HOSTS.iter().chain(ALIASES).flat_map(|host| text.match_indices(host).map(|(at, _)| at)).collect();
         offsets.sort_unstable();
         if !offsets.is_empty() {
             found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"), offsets);

@@ -14,7 +14,8 @@ use pullthru::tree::{Repository, WalkOptions};
 
 /// One line per site and mention, as `testdata/forms/README.md` describes them.
 fn listing(family: &Path) -> String {
-    let upstream = if family.ends_with("dockerhub") { "docker.io=docker-hub" } else { "ghcr.io=ghcr" };
+    let name = family.file_name().unwrap_or_default().to_string_lossy();
+    let upstream = if name.starts_with("dockerhub") { "docker.io=docker-hub" } else { "ghcr.io=ghcr" };
     let overrides = Overrides {
         account: Some("123456789012".to_owned()),
         region: Some("ca-central-1".to_owned()),

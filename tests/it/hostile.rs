@@ -46,7 +46,7 @@ fn accounted(text: &str, upstreams: &[&str], found: &Found) -> Result<(), String
     }
     for site in &found.sites {
         let spans = match &site.shape {
-            Shape::Name(span) | Shape::Registry { span, .. } => vec![*span],
+            Shape::Name(span) | Shape::Registry { span, .. } | Shape::Below { span, .. } => vec![*span],
             Shape::Split { registry, repository, .. } => vec![*registry, *repository],
         };
         if let Some(span) = spans.iter().find(|span| text.get(span.range()).is_none()) {

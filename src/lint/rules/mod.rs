@@ -100,7 +100,10 @@ fn severity(severity: Severity) -> &'static str {
 /// The scalar that is to be looked at.
 fn span(site: &Site) -> Span {
     match &site.shape {
-        Shape::Name(span) | Shape::Registry { span, .. } | Shape::Split { registry: span, .. } => *span,
+        Shape::Name(span)
+        | Shape::Registry { span, .. }
+        | Shape::Below { span, .. }
+        | Shape::Split { registry: span, .. } => *span,
     }
 }
 

@@ -30,10 +30,13 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
         let confidence = match why {
             // Said by its owner, or no image of an upstream for certain.
+            Why::ByHand { .. } => Confidence::Medium,
             Why::Obstacle(
                 Obstacle::Ignored | Obstacle::Renamed | Obstacle::Pattern | Obstacle::RegistryUnknown,
             ) => continue,
-            Why::Obstacle(Obstacle::Template | Obstacle::Computed) => Confidence::Medium,
+            Why::Obstacle(Obstacle::Template | Obstacle::Computed | Obstacle::RegistryAlone) => {
+                Confidence::Medium
+            }
             Why::Obstacle(_) | Why::TwoTargets | Why::RegistryAmbiguous => Confidence::High,
             Why::Held { .. } | Why::Pair { .. } | Why::OutOfReach => Confidence::High,
             _ => continue,
@@ -41,7 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let reference = surveyed.site.reference();
         let mut finding = about(&RULE, context, surveyed, format!("`{reference}` is not rewritten"));
         finding.confidence = confidence;
-        finding.next = why.explain();
+        finding.next = why.advice();
         findings.push(finding);
     }
     findings

@@ -1,0 +1,109 @@
+//! `global.imageRegistry` in the values of a chart: a registry that the charts below it put before repositories which
+//! name none (Bitnami's `common.images.image`, Kyverno, many of their kind). Such an image has its registry's host,
+//! and is edited nowhere but there.
+
+use super::Explorer;
+use super::examine::Scalar;
+use super::place::Place;
+use super::short::{self, Short};
+use super::site::{Around, Form, Role, Shape, Site};
+use super::values;
+use crate::image::Name;
+use crate::yaml::{NodeId, Slot, Span, Stream};
+
+/// The keys below `global` that hold the registry.
+const REGISTRIES: &[&[&str]] = &[&["imageRegistry"], &["image", "registry"], &["registry"]];
+
+/// The registry of the nearest `global` around a place, as written.
+pub(super) fn registry_over<'s>(place: &Place<'s, '_>) -> Option<&'s str> {
+    place.stream.ancestors(place.scalar).skip(1).find_map(|mapping| registry_of(place.stream, mapping))
+}
+
+fn registry_of<'s>(stream: &'s Stream<'_>, mapping: NodeId) -> Option<&'s str> {
+    let global = stream.get(mapping, "global")?;
+    let text = |path: &&[&str]| {
+        let id = stream.get_path(global, path)?;
+        let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
+        stream.value(id).filter(|text| written && !["", "~", "null"].contains(text))
+    };
+    REGISTRIES.iter().find_map(text)
+}
+
+/// The mapping that holds the `global` of this registry.
+fn holder(place: &Place<'_, '_>) -> Option<NodeId> {
+    let is_own = |path: &&&[&str]| {
+        let own = path.iter().rev().chain([&"global"]).enumerate();
+        own.into_iter().all(|(up, key)| place.key_at(up) == *key)
+    };
+    let path = REGISTRIES.iter().find(is_own)?;
+    place.stream.ancestors(place.scalar).nth(path.len() + 1)
+}
+
+/// Repositories without a host below a mapping, those under another `global` left out.
+fn repositories(stream: &Stream<'_>, holder: NodeId) -> Vec<NodeId> {
+    let mut found = Vec::new();
+    let mut open = vec![holder];
+    while let Some(at) = open.pop() {
+        if at != holder && registry_of(stream, at).is_some() {
+            continue;
+        }
+        for &(key, value) in stream.entries(at) {
+            // What an alias stands for is found at its anchor.
+            let own = stream
+                .node(value)
+                .is_some_and(|node| matches!(node.slot, Slot::Value(_)) && node.parent == Some(at));
+            match stream.value(key) {
+                Some("global") => {}
+                Some(key) if own && key.to_ascii_lowercase().ends_with("repository") => found.push(value),
+                _ if own => open.push(value),
+                _ => {}
+            }
+        }
+        open.extend(stream.items(at));
+    }
+    found
+}
+
+impl Explorer<'_> {
+    /// The images that a registry under `global` is put before.
+    pub(super) fn below_global(&mut self, scalar: &Scalar<'_, '_, '_>, registry: &Name, span: Span) {
+        let (stream, outer) = (scalar.place.stream, scalar.place.outer);
+        let Some(holder) = holder(scalar.place) else { return };
+        for id in repositories(stream, holder) {
+            self.with_scalar(stream, id, scalar.layer, outer, scalar.depth, |explorer, inner| {
+                explorer.image_below(inner, registry, span);
+            });
+        }
+    }
+
+    fn image_below(&mut self, scalar: &Scalar<'_, '_, '_>, registry: &Name, span: Span) {
+        let place = scalar.place;
+        let Some(short) = Short::read(scalar.content.text.trim()).filter(|_| scalar.decoded) else { return };
+        if !self.hosts.find(short.path).is_empty() || !short::is_repository_of_image(place) {
+            return;
+        }
+        let start = scalar.content.text.len() - scalar.content.text.trim_start().len();
+        let Some(own) = scalar.map.outer(Span::new(start, start + short.path.len())) else { return };
+        let path = if registry.path.is_empty() {
+            short.path.to_owned()
+        } else {
+            format!("{}/{}", registry.path, short.path)
+        };
+        let tail = if short.tail.is_empty() { values::tail_beside(place) } else { short.tail.to_owned() };
+        self.found.sites.push(Site {
+            form: Form::RegistrySplit,
+            role: Role::Image,
+            inside: place.outer.inside,
+            object: place.object.clone(),
+            field: place.field(),
+            name: Name::of(Some(&registry.host), &path),
+            spelling: None,
+            around: Around::More,
+            tail,
+            shape: Shape::Below { registry: span, span: own },
+            obstacle: None,
+            marker: self.marker_at(place.stream, place.scalar),
+            covers: Vec::new(),
+        });
+    }
+}

@@ -1,0 +1,235 @@
+//! Templates of YAML inside a scalar (`valuesTemplate: |`, a ConfigMap's `values.yaml: |`), read as the YAML that is
+//! left without the lines that are statements; and Docker Hub's names without a host in templates of any kind.
+
+use std::collections::HashSet;
+
+use super::place::Outer;
+use super::short::Short;
+use super::site::{Around, Form, Obstacle, Role, Shape, Site};
+use super::{Explorer, examine, ignores};
+use crate::yaml::{self, Kind, Span, SpanMap, Stream};
+
+/// A template as YAML: every byte that is left stands where it stood.
+pub(super) struct Blanked {
+    pub(super) text: String,
+    /// What stands in for a statement within a line, and the statement.
+    stand_ins: Vec<(String, String)>,
+}
+
+/// The text with statements on lines of their own blanked out, and those within a line as `$(…)`. `None` where
+/// that is no YAML, where a branch repeats a key of another, or where a statement holds a host.
+pub(super) fn blanked(text: &str, holds_host: impl Fn(&str) -> bool) -> Option<Blanked> {
+    let mut blanked = Blanked { text: String::with_capacity(text.len()), stand_ins: Vec::new() };
+    let mut at = 0;
+    while let Some(open) = text.get(at..)?.find("{{").map(|found| at + found) {
+        let end = text.get(open..)?.find("}}").map(|found| open + found + 2)?;
+        let action = text.get(open..end)?;
+        if holds_host(action) {
+            return None;
+        }
+        blanked.text.push_str(text.get(at..open)?);
+        let before = text.get(..open)?.rsplit('\n').next()?;
+        let after = text.get(end..)?.split('\n').next()?;
+        let alone = |part: &str| {
+            part.trim().is_empty() || part.trim_end().ends_with("}}") && part.trim_start().starts_with("{{")
+        };
+        if alone(before) && alone(after) || action.contains('\n') {
+            blanked.text.extend(action.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        } else {
+            let number = blanked.stand_ins.len().to_string();
+            let rest = action.len().checked_sub(3 + number.len())?;
+            let stand_in = format!("$({number}{})", "x".repeat(rest));
+            blanked.text.push_str(&stand_in);
+            blanked.stand_ins.push((stand_in, action.to_owned()));
+        }
+        at = end;
+    }
+    blanked.text.push_str(text.get(at..)?);
+    (at > 0).then_some(blanked)
+}
+
+/// Does a mapping have a key twice? Two branches of a template are then read as one.
+pub(super) fn has_repeated_keys(stream: &Stream<'_>) -> bool {
+    stream.nodes().any(|(_, node)| {
+        let Kind::Mapping { entries, .. } = &node.kind else { return false };
+        let mut known = HashSet::new();
+        !entries.iter().filter_map(|(key, _)| stream.value(*key)).all(|key| known.insert(key))
+    })
+}
+
+impl Explorer<'_> {
+    /// Reads a template inside a scalar; false when it is not YAML without its statements.
+    pub(super) fn explore_template(
+        &mut self,
+        text: &str,
+        map: &SpanMap,
+        outer: &Outer,
+        depth: usize,
+    ) -> bool {
+        let hosts = self.hosts;
+        let Some(blanked) = blanked(text, |action| !hosts.find(action).is_empty()) else { return false };
+        let stream = yaml::parse_without_comments(&blanked.text);
+        let collection = stream.documents.iter().filter_map(|document| document.root);
+        let collection = collection.map(|id| stream.entries(id).len() + stream.items(id).len());
+        if !stream.errors.is_empty() || collection.sum::<usize>() == 0 || has_repeated_keys(&stream) {
+            return false;
+        }
+        let first = self.found.sites.len();
+        self.explore(&stream, map, outer, depth);
+        for site in self.found.sites.iter_mut().skip(first) {
+            blanked.restore(site);
+        }
+        true
+    }
+}
+
+impl Blanked {
+    /// Puts the statements back where a stand-in was read.
+    fn restore(&self, site: &mut Site) {
+        let restored = |text: &str| {
+            let mut new = text.to_owned();
+            while let Some((stand_in, action)) = self.first_in(&new) {
+                new = new.replacen(stand_in, action, 1);
+            }
+            new
+        };
+        if self.first_in(&site.name.path).is_some() {
+            site.name.path = restored(&site.name.path);
+            site.obstacle.get_or_insert(Obstacle::Computed);
+        }
+        site.tail = restored(&site.tail);
+    }
+
+    fn first_in(&self, text: &str) -> Option<(&str, &str)> {
+        text.match_indices("$(").find_map(|(at, open)| {
+            let rest = text.get(at..)?;
+            let number = rest.get(open.len()..)?.split(|c: char| !c.is_ascii_digit()).next()?;
+            let (stand_in, action) = self.stand_ins.get(number.parse::<usize>().ok()?)?;
+            rest.starts_with(stand_in.as_str()).then_some((stand_in.as_str(), action.as_str()))
+        })
+    }
+}
+
+/// Docker Hub's names without a host under the key `image` in a text that is searched line by line.
+pub(super) fn short_names(
+    explorer: &mut Explorer<'_>,
+    text: &str,
+    region: Span,
+    layer: &SpanMap,
+    outer: &Outer,
+) {
+    let mut lists: Vec<(usize, &str)> = Vec::new();
+    let (mut at, mut comment, mut ignored) = (region.start, false, false);
+    for line in region.slice(text).split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let begins = line.contains("{{/*") || line.contains("{{- /*");
+        let within = comment || begins;
+        comment = (comment || begins) && !line.contains("*/");
+        let body = line.trim();
+        if within || body.is_empty() || body.starts_with('#') || body.starts_with("{{") {
+            ignored = body.starts_with('#') && ignores::holds_back(body);
+            continue;
+        }
+        let item = line.trim_start().trim_start_matches("- ").trim_start();
+        let (indent, inner) = (line.len() - line.trim_start().len(), line.len() - item.len());
+        // An item may stand as far in as the key of its list.
+        let is_item = inner > indent;
+        lists.retain(|(column, _)| *column < indent || is_item && *column == indent);
+        let Some((key, value)) = item.split_once(':') else { continue };
+        let key = key.trim_matches(['"', '\'']);
+        let held = std::mem::take(&mut ignored) || ignores::holds_back(line);
+        if value.trim().is_empty() {
+            lists.push((inner, key));
+            continue;
+        }
+        if key != "image" || !value.starts_with(' ') {
+            continue;
+        }
+        let list = lists.iter().rev().find(|(column, _)| *column < inner).map_or("", |(_, key)| *key);
+        let Some((offset, short)) = literal(value) else { continue };
+        let container = list.to_ascii_lowercase().ends_with("containers");
+        if !container && short.tail.is_empty() {
+            continue;
+        }
+        let from = start + line.len() - value.len() + offset;
+        let Some(span) = layer.outer(Span::new(from, from + short.path.len())) else { continue };
+        let unknown = (!container).then_some(Obstacle::RegistryUnknown);
+        explorer.found.sites.push(Site {
+            form: Form::TemplateText,
+            role: Role::Image,
+            inside: outer.inside,
+            object: outer.object.clone(),
+            field: "image".to_owned(),
+            around: Around::More,
+            spelling: examine::spelling(&short.name, short.path),
+            name: short.name.clone(),
+            tail: short.tail.to_owned(),
+            shape: Shape::Name(span),
+            obstacle: if held && explorer.heeds_ignores { Some(Obstacle::Ignored) } else { unknown },
+            marker: line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?)),
+            covers: Vec::new(),
+        });
+    }
+}
+
+/// The name in the rest of a line behind `image:`: the whole of it, or the default of its one statement.
+fn literal(value: &str) -> Option<(usize, Short<'_>)> {
+    let body = value.find(" #").and_then(|comment| value.get(..comment)).unwrap_or(value).trim_end();
+    let text = body.trim_start();
+    let quoted = ['"', '\''].iter().find_map(|&quote| text.strip_prefix(quote)?.strip_suffix(quote));
+    let text = quoted.unwrap_or(text);
+    let offset = body.len() - text.len() - usize::from(quoted.is_some());
+    if let Some(short) = Short::read(text) {
+        return Some((offset, short));
+    }
+    let action = text.strip_prefix("{{")?.strip_suffix("}}").filter(|inside| !inside.contains("{{"))?;
+    let (before, default) = action
+        .trim_end()
+        .strip_suffix(['-', ' '])
+        .unwrap_or(action)
+        .trim_end()
+        .strip_suffix('"')?
+        .rsplit_once('"')?;
+    let short = Short::read(default).filter(|short| !short.tail.is_empty())?;
+    let last = before.trim_end().rsplit([' ', '(', '|']).next()?;
+    (last == "default").then(|| (offset + 2 + before.len() + 1, short))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_leave_every_byte_where_it_was() {
+        let text = "image:\n  tag: {{ .v }}\n{{- if .x }}\nextra: \"a{{ .n }}\"\n{{- end }}\n";
+        let blanked = blanked(text, |_| false).unwrap();
+        assert_eq!(blanked.text.len(), text.len());
+        assert_eq!(blanked.text, "image:\n  tag: $(0xxxx)\n            \nextra: \"a$(1xxxx)\"\n          \n");
+        assert!(super::blanked("a: {{ x }}", |_| true).is_none());
+        assert!(super::blanked("a: b", |_| true).is_none());
+    }
+
+    #[test]
+    fn names_in_lines_are_found_where_they_are_whole() {
+        for (value, place, name) in [
+            (" golang:1.19-alpine\n", 1, "golang"),
+            (" \"acme/web:{{ .Values.tag }}\" # why\n", 2, "acme/web"),
+            (" {{ .Values.img | default \"busybox:1.30\" }}\n", 28, "busybox"),
+            (" \"{{- default \"busybox:1.30\" .x -}}\"\n", 0, ""),
+        ] {
+            match literal(value) {
+                Some((at, short)) => {
+                    assert_eq!((at, short.path), (place, name), "{value}");
+                    assert!(value.get(at..).unwrap().starts_with(name), "{value}");
+                }
+                None => assert_eq!(name, "", "{value}"),
+            }
+        }
+        for value in [" {{ .r }}/{{ .i | default \"busybox:1\" }}\n", " acme{{ .x }}:1\n", " {{ .image }}\n"]
+        {
+            assert!(literal(value).is_none(), "{value}");
+        }
+    }
+}
