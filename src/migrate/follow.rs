@@ -26,7 +26,7 @@ pub(super) fn registries(inventory: &Inventory, decisions: &mut [Vec<Decision>])
 pub(super) fn held(inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
     let mut any = false;
     each(inventory, decisions, |_, registry, own, decisions| {
-        if let Some(Err(why @ Why::Pair { .. })) = decisions.get(own).cloned()
+        if let Some(Err(why @ (Why::Pair { .. } | Why::Caught { .. }))) = decisions.get(own).cloned()
             && let Some(decision) = decisions.get_mut(registry.1).filter(|decision| decision.is_ok())
         {
             *decision = Err(why);

@@ -65,7 +65,7 @@ impl Movable {
         if config.targets().len() > 1 {
             strategy::by_roots(model, &mut decisions);
         }
-        let groups = pair::settle(model, &mut decisions, within, &mut Vec::new());
+        let groups = pair::settle(model, &mut decisions, within, Direction::ToCache, &mut Vec::new());
         let members =
             groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |at| (*at, group)));
         let group_of = members.collect();

@@ -6,6 +6,7 @@
 
 mod apply;
 
+mod collide;
 mod follow;
 mod in_place;
 mod inline;
@@ -177,6 +178,8 @@ pub enum Why {
     OutOfReach,
     /// Several clusters build it, and their targets differ.
     TwoTargets,
+    /// An entry of `images:` would begin to match it, or it what is called so already.
+    Caught { by: String },
     /// Its partner stays, and one without the other would lose a tag.
     Pair { because: String },
 }
@@ -201,7 +204,7 @@ impl Why {
             Why::Held { .. } => "held",
             Why::OutOfReach => "out-of-reach",
             Why::TwoTargets => "two-targets",
-            Why::Pair { .. } => "pair",
+            Why::Pair { .. } | Why::Caught { .. } => "pair",
         }
     }
 
@@ -251,6 +254,12 @@ impl Why {
             }
             Why::TwoTargets => {
                 "clusters with different registries build this file: `--strategy auto` renames what `images:` reaches"
+            }
+            Why::Caught { by } => {
+                return format!(
+                    "kustomize compares names letter by letter, and in the cache all spellings are one: {by}, too; spell \
+                     them alike first"
+                );
             }
             Why::Pair { because } => {
                 return format!("its kustomize partner stays ({because}), and they move together");

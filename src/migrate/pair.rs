@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
-use super::{Warning, Why};
+use super::{Direction, Warning, Why};
 use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
 use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory};
@@ -25,6 +26,7 @@ pub(super) fn settle(
     model: &Model<'_>,
     decisions: &mut [Vec<Decision>],
     within: &impl Fn(&RepoPath) -> bool,
+    direction: Direction,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Vec<At>> {
     let Model { inventory, graph, .. } = model;
@@ -32,12 +34,16 @@ pub(super) fn settle(
     hold_back_cut_names(inventory, graph, decisions);
     let images = Images::new(inventory);
     let mut groups = Groups::default();
+    let mut entries: Vec<Entry> = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
         let done = done(file);
         for (s, site) in file.found.sites.iter().enumerate() {
             let Role::Matcher(scope) = &site.role else { continue };
             let layers = layers(graph, file, scope);
             let partners = images.partners(model, (f, s), scope, &layers);
+            if matches!(scope, Scope::Kustomization | Scope::Path(_)) {
+                entries.push(Entry { at: (f, s), layers: layers.clone() });
+            }
             if partners.is_empty() {
                 // An entry with a cached name is as a migration leaves it.
                 if done.contains(&entry_of(site)) {
@@ -72,6 +78,21 @@ pub(super) fn settle(
     for members in &groups {
         settle_group(inventory, decisions, members, within);
     }
+    let of: BTreeMap<At, &Vec<At>> =
+        groups.iter().flat_map(|members| members.iter().map(move |&at| (at, members))).collect();
+    let group = |at: At| of.get(&at).map_or_else(|| vec![at], |members| (*members).clone());
+    let seen = |at: At| {
+        let file = inventory.files.get(at.0);
+        file.and_then(|file| Some((file, file.found.sites.get(at.1)?)))
+            .is_some_and(|(file, site)| is_seen(site, file) || model.is_configured(site))
+    };
+    if direction == Direction::ToUpstream {
+        // Entries of ours go, and name the upstream until then.
+        entries.retain(|entry| {
+            decisions.get(entry.at.0).and_then(|file| file.get(entry.at.1)).is_some_and(Result::is_ok)
+        });
+    }
+    collide::settle(inventory, decisions, &entries, group, seen);
     groups
 }
 

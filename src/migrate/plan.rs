@@ -47,7 +47,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
     }
     let mut plan = Plan::default();
     follow::registries(inventory, &mut decisions);
-    pair::settle(model, &mut decisions, &within, &mut plan.warnings);
+    pair::settle(model, &mut decisions, &within, direction, &mut plan.warnings);
     follow::held(inventory, &mut decisions);
     let because = |at, site: &Site| match (direction, strategy) {
         (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),

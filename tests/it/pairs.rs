@@ -183,3 +183,107 @@ fn cycles_and_missing_layers_end_the_way_down() {
         ["a/kustomization.yaml → ECR/ghcr/o/app:v1", "a/pod.yaml → ECR/ghcr/o/app:dummy"]
     );
 }
+
+const HUB: &str =
+    "registry: { account: \"123456789012\", region: ca-central-1 }\nupstreams: { docker.io: docker-hub }\n";
+
+/// A pod with containers `c0`, `c1`, … of these images.
+fn pod(images: &[&str]) -> String {
+    let items: Vec<String> = images
+        .iter()
+        .enumerate()
+        .map(|(at, image)| format!("    - {{name: c{at}, image: \"{image}\"}}\n"))
+        .collect();
+    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n{}", items.concat())
+}
+
+/// An overlay of the base with an entry `name: tag` for each of these.
+fn overlay(entries: &[(&str, &str)], more: &str) -> String {
+    let entry = |(name, tag): &(&str, &str)| format!("  - {{name: {name}, newTag: \"{tag}\"}}\n");
+    format!("resources: [../base]\n{more}images:\n{}", entries.iter().map(entry).collect::<String>())
+}
+
+/// What is planned for a base of these images under an overlay.
+fn planned(images: &[&str], overlay: &str) -> Vec<String> {
+    let pod = pod(images);
+    let files = [
+        ("base/pod.yaml", pod.as_str()),
+        ("base/kustomization.yaml", BASE),
+        ("prod/kustomization.yaml", overlay),
+    ];
+    told(&plan(&files, HUB, |_| true))
+}
+
+/// Kustomize compares names letter by letter; in the cache there is one name for all spellings.
+#[test]
+fn an_entry_never_begins_to_match_another_spelling() {
+    let images =
+        ["redis:6", "docker.io/library/redis:5", "docker.io/redis:4", "index.docker.io/library/redis:3"];
+    assert_eq!(
+        planned(&images, &overlay(&[("redis", "7")], "")),
+        [
+            "base/pod.yaml stays: pair",
+            "base/pod.yaml stays: pair",
+            "base/pod.yaml stays: pair",
+            "base/pod.yaml → ECR/docker-hub/library/redis:6",
+            "prod/kustomization.yaml → ECR/docker-hub/library/redis:7",
+        ]
+    );
+    // Two entries, of which each has its own spelling: one of them can move.
+    assert_eq!(
+        planned(&images[..2], &overlay(&[("redis", "7"), ("docker.io/library/redis", "8")], "")),
+        [
+            "base/pod.yaml stays: pair",
+            "base/pod.yaml → ECR/docker-hub/library/redis:6",
+            "prod/kustomization.yaml stays: pair",
+            "prod/kustomization.yaml → ECR/docker-hub/library/redis:7",
+        ]
+    );
+    // Without an entry, all spellings move.
+    assert_eq!(
+        planned(&images[..2], "resources: [../base]\n"),
+        ["base/pod.yaml → ECR/docker-hub/library/redis:5", "base/pod.yaml → ECR/docker-hub/library/redis:6"]
+    );
+    // An entry of another spelling than any image has nothing to move with, and must not begin to match.
+    assert_eq!(
+        planned(&["docker.io/redis:4"], &overlay(&[("redis", "7")], "")),
+        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml stays: no-base"]
+    );
+}
+
+/// What is in the cache already may be what an entry would be called.
+#[test]
+fn an_entry_never_begins_to_match_what_has_moved_before() {
+    let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/docker-hub/library/redis";
+    assert_eq!(
+        planned(&["redis:6", &format!("{cached}:5")], &overlay(&[("redis", "7")], "")),
+        ["base/pod.yaml stays: cached", "base/pod.yaml stays: pair", "prod/kustomization.yaml stays: pair"]
+    );
+    assert_eq!(
+        planned(&["redis:6"], &overlay(&[(cached, "7")], "")),
+        ["base/pod.yaml stays: pair", "prod/kustomization.yaml stays: cached"]
+    );
+}
+
+#[test]
+fn an_image_in_a_patch_moves_with_its_entry_whether_it_has_a_host_or_not() {
+    let patch = "patches:\n  - patch: |-\n      apiVersion: v1\n      kind: Pod\n      metadata: {name: p}\n      spec:\n        \
+                 initContainers:\n          - {name: i, image: \"redis:1\"}\n";
+    assert_eq!(
+        planned(&["redis:6"], &overlay(&[("redis", "7")], patch)),
+        [
+            "base/pod.yaml → ECR/docker-hub/library/redis:6",
+            "prod/kustomization.yaml → ECR/docker-hub/library/redis:1",
+            "prod/kustomization.yaml → ECR/docker-hub/library/redis:7",
+        ]
+    );
+    let ignored = patch.replace("          - {", "          # pullthru: ignore\n          - {");
+    assert_eq!(
+        planned(&["redis:6"], &overlay(&[("redis", "7")], &ignored)),
+        [
+            "base/pod.yaml stays: pair",
+            "prod/kustomization.yaml stays: ignored",
+            "prod/kustomization.yaml stays: pair"
+        ]
+    );
+}

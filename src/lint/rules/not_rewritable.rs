@@ -38,7 +38,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 Confidence::Medium
             }
             Why::Obstacle(_) | Why::TwoTargets | Why::RegistryAmbiguous => Confidence::High,
-            Why::Held { .. } | Why::Pair { .. } | Why::OutOfReach => Confidence::High,
+            Why::Held { .. } | Why::Pair { .. } | Why::Caught { .. } | Why::OutOfReach => Confidence::High,
             _ => continue,
         };
         let reference = surveyed.site.reference();

@@ -357,3 +357,59 @@ fn kustomize_builds_any_list_of_images_with_its_tags() {
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
+
+/// Docker Hub's names have many spellings and stand in patches without a host: inline, the tags that kustomize builds
+/// are those of before.
+#[test]
+#[ignore = "needs target/peers/bin/kustomize"]
+fn kustomize_builds_docker_hubs_names_with_their_tags() {
+    let kustomize = Kustomize::named("kustomize");
+    let spellings = [
+        "redis",
+        "library/redis",
+        "docker.io/redis",
+        "docker.io/library/redis",
+        "index.docker.io/library/redis",
+    ];
+    let container = |(at, image): (usize, &&str)| format!("    - {{name: c{at}, image: \"{image}:{at}\"}}\n");
+    let containers: String = spellings.iter().enumerate().map(container).collect();
+    let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n{containers}");
+    let patch = "patches:\n  - patch: |-\n      apiVersion: v1\n      kind: Pod\n      metadata: {name: p}\n      spec:\n        \
+                 initContainers:\n          - {name: i, image: \"SPELLING:9\"}\n";
+    let mut moved = 0;
+    for number in 0..spellings.len() * spellings.len() {
+        let (first, second) = (spellings[number % spellings.len()], spellings[number / spellings.len()]);
+        let tree = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            fs::write(tree.path().join(path), text).unwrap();
+        };
+        write(
+            "pullthru.yaml",
+            "registry: {account: \"123456789012\", region: ca-central-1}\nupstreams: {docker.io: docker-hub}\n",
+        );
+        write("base/pod.yaml", &pod);
+        write("base/kustomization.yaml", "resources: [pod.yaml]\n");
+        let entries = format!(
+            "images:\n  - {{name: {first}, newTag: \"71\"}}\n  - {{name: {second}, newTag: \"72\"}}\n"
+        );
+        write(
+            "root/kustomization.yaml",
+            &format!("resources: [../base]\n{}{entries}", patch.replace("SPELLING", second)),
+        );
+        let proof = Proof::new(tree.path());
+        let root = proof.copy.path().join("root");
+        let before = kustomize.build(&root).unwrap();
+        let report = proof.migrate("inline", &[]);
+        assert_eq!(report["errors"], serde_json::json!([]), "{first} {second}");
+        moved += report["changes"].as_array().unwrap().len();
+        let after = kustomize.build(&root).unwrap();
+        let tags = |built: &str| -> Vec<String> {
+            let images = built.lines().filter_map(|line| line.split_once("image: "));
+            images.map(|(_, image)| image.rsplit(':').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(tags(&before).len(), spellings.len() + 1);
+        assert_eq!(tags(&before), tags(&after), "{first} {second}\n{report}");
+    }
+    assert!(moved > 50, "only {moved} references moved");
+}
