@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
         if mend::mendable(&self.checked, safety) == 0 {
             return Ok((false, BTreeMap::new()));
         }
-        let inventory = mend::held_back(self.read.whole(), &self.checked, safety);
+        let inventory = mend::held_back(self.read.whole().into_owned(), &self.checked, safety);
         let strategy: migrate::Strategy = self.args.strategy.into();
         let mode = Mode { direction: Direction::ToCache, strategy, component: None };
         let within = |path: &RepoPath| self.read.is_named(path);

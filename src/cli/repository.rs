@@ -1,5 +1,6 @@
 //! Arguments that every command over a repository takes, and the inventory that they lead to.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::num::NonZero;
@@ -107,10 +108,13 @@ pub(super) struct ReadRepository {
 
 impl ReadRepository {
     /// What was asked for, with the rest of the repository where that decides about it.
-    pub(super) fn whole(&self) -> Inventory {
+    pub(super) fn whole(&self) -> Cow<'_, Inventory> {
+        if self.context.files.is_empty() {
+            return Cow::Borrowed(&self.inventory);
+        }
         let mut whole = self.context.clone();
         whole.add(self.inventory.clone());
-        whole
+        Cow::Owned(whole)
     }
 
     /// Was this file asked for?

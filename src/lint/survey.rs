@@ -28,9 +28,11 @@ impl Plans {
             let mode = Mode { direction: Direction::ToCache, strategy, component: None };
             migrate::plan(model, &mode, |_| true)
         };
-        let inline = plan(Strategy::Inline);
-        let asked = if strategy == Strategy::Inline { inline.clone() } else { plan(strategy) };
-        Plans { asked, inline }
+        let asked = || (strategy != Strategy::Inline).then(|| plan(strategy));
+        // What is built is asked for afterwards, and needs neither.
+        let built = || model.built_images();
+        let (inline, (asked, _)) = rayon::join(|| plan(Strategy::Inline), || rayon::join(asked, built));
+        Plans { asked: asked.unwrap_or_else(|| inline.clone()), inline }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use regex::Regex;
 
 use super::collide::{self, Entry};
@@ -33,15 +34,34 @@ pub(super) fn settle(
     hold_back_patterns(inventory, graph, decisions);
     hold_back_cut_names(inventory, graph, decisions);
     let images = Images::new(inventory);
+    let answers: Vec<Vec<Answer>> = inventory
+        .files
+        .par_iter()
+        .enumerate()
+        .map(|(f, file)| {
+            let sites = file.found.sites.iter().enumerate();
+            let matchers = sites.filter_map(|(s, site)| match &site.role {
+                Role::Matcher(scope) => Some((s, scope)),
+                _ => None,
+            });
+            let answer = |(s, scope)| {
+                let layers = layers(graph, file, scope);
+                let partners = images.partners(model, (f, s), scope, &layers);
+                Answer { matcher: s, layers, partners }
+            };
+            matchers.map(answer).collect()
+        })
+        .collect();
     let mut groups = Groups::default();
     let mut entries: Vec<Entry> = Vec::new();
-    for (f, file) in inventory.files.iter().enumerate() {
+    for (f, (file, answers)) in inventory.files.iter().zip(answers).enumerate() {
+        if answers.is_empty() {
+            continue;
+        }
         let done = done(file);
-        for (s, site) in file.found.sites.iter().enumerate() {
-            let Role::Matcher(scope) = &site.role else { continue };
-            let layers = layers(graph, file, scope);
-            let partners = images.partners(model, (f, s), scope, &layers);
-            if matches!(scope, Scope::Kustomization | Scope::Path(_)) {
+        for Answer { matcher: s, layers, partners } in answers {
+            let Some(site) = file.found.sites.get(s) else { continue };
+            if matches!(site.role, Role::Matcher(Scope::Kustomization | Scope::Path(_))) {
                 entries.push(Entry { at: (f, s), layers: layers.clone() });
             }
             if partners.is_empty() {
@@ -94,6 +114,14 @@ pub(super) fn settle(
     }
     collide::settle(inventory, decisions, &entries, group, seen);
     groups
+}
+
+/// What answers to a matcher.
+struct Answer {
+    matcher: usize,
+    /// Where it looks.
+    layers: Arc<Layers>,
+    partners: Vec<At>,
 }
 
 /// All move to one name, or all stay because of the first that does not.
