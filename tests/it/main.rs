@@ -37,6 +37,7 @@ mod fleet;
 mod flux_rules;
 mod forms;
 mod golden;
+mod growth;
 mod hostile;
 mod html;
 mod kubeconform;
@@ -63,6 +64,8 @@ mod scratch;
 mod temporary;
 mod tree_walk;
 mod tree_write;
+#[path = "../../benches/trees/mod.rs"]
+mod trees;
 mod verify;
 mod warm;
 mod yaml;
