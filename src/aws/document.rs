@@ -38,6 +38,26 @@ const PUSH: [&str; 4] =
 /// Statements of this module have a `Sid` that begins like this; ECR and IAM take letters and digits.
 pub const SID: &str = "Pullthru";
 
+/// The `Sid` of a statement of a stack. It ends in letters and digits that no other stack's end in.
+pub fn own_sid(sid: &str, stack: &str) -> String {
+    format!("{sid}{}", sid_end(stack))
+}
+
+/// The `Sid` without the stack's end; `None` when it is not of this stack.
+pub fn configured_sid<'a>(sid: &'a str, stack: &str) -> Option<&'a str> {
+    sid.strip_suffix(&sid_end(stack))
+}
+
+/// Is a statement of this stack?
+pub fn is_own_sid(sid: &str, stack: &str) -> bool {
+    sid.ends_with(&sid_end(stack))
+}
+
+fn sid_end(stack: &str) -> String {
+    let names = super::export::names::Names::pascal(std::iter::once(stack));
+    format!("{}{:08x}", names.of(stack), super::export::names::hash(stack))
+}
+
 impl Scope {
     /// ARNs of everything below the prefixes, in each Region.
     fn cached(&self) -> Vec<String> {

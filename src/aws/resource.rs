@@ -13,9 +13,29 @@ use crate::config::{Arn, Tags, TokenSource};
 /// Tag of everything that pullthru makes.
 pub const MARKER: (&str, &str) = ("managed-by", "pullthru");
 
-/// Do a resource's tags say that pullthru made it?
-pub fn is_ours(tags: &Tags) -> bool {
-    tags.get(MARKER.0).is_some_and(|value| value == MARKER.1)
+/// Tag with the name of the stack that made a resource.
+pub const STACK: &str = "pullthru/stack";
+
+/// The stack that made a resource, as its tags say.
+pub fn stack_of(tags: &Tags) -> Option<&str> {
+    tags.get(STACK).map(String::as_str)
+}
+
+/// Who made what another stack or nobody known made.
+pub fn maker(stack: Option<&str>) -> String {
+    stack.map_or_else(|| "something else made it".to_owned(), |stack| format!("the stack `{stack}` made it"))
+}
+
+/// What the description of a template ends with: templates have no tags of their own, and their rule has none at all.
+const STACK_MARK: (&str, &str) = (" [pullthru/stack: ", "]");
+
+/// A template's description as people wrote it, and its stack.
+pub fn read_description(text: &str) -> (String, Option<String>) {
+    let marked = text.strip_suffix(STACK_MARK.1).and_then(|rest| rest.rsplit_once(STACK_MARK.0));
+    match marked {
+        Some((description, stack)) => (description.to_owned(), Some(stack.to_owned())),
+        None => (text.to_owned(), None),
+    }
 }
 
 /// Kinds that `apply` makes or changes, in that order: each needs only those before it.
@@ -151,7 +171,10 @@ pub enum Cipher {
 pub struct Template {
     /// Without a closing `/`; `ROOT` for whatever no other covers.
     pub prefix: String,
+    /// Without the stack's mark.
     pub description: String,
+    /// The stack that made it, and the rule of the same prefix.
+    pub stack: Option<String>,
     /// Values of `appliedFor`, sorted.
     pub applied_for: Vec<String>,
     pub mutability: Mutability,
@@ -160,6 +183,16 @@ pub struct Template {
     pub policy: Option<Value>,
     pub tags: Tags,
     pub custom_role: Option<Arn>,
+}
+
+impl Template {
+    /// The description as AWS keeps it.
+    pub fn marked_description(&self) -> String {
+        match &self.stack {
+            Some(stack) => format!("{}{}{stack}{}", self.description, STACK_MARK.0, STACK_MARK.1),
+            None => self.description.clone(),
+        }
+    }
 }
 
 /// How repositories of the registry are scanned.

@@ -23,7 +23,8 @@ pub use provision::{
     Access, AppliedFor, Credential, Destination, Encryption, Extent, GithubActions, GithubRepository, Iam,
     KeyAlias, Lifecycle, OrganizationId, OwnRepositories, OwnRule, PolicyKind, PolicyUse, Provision,
     RegistryPolicy, RegistrySettings, Replication, RoleName, SECRET_PREFIX, ScanFilter, ScanFrequency,
-    ScanRule, ScanType, Scanning, SecretName, TagMutability, TagPattern, Tags, Template, TokenSource,
+    ScanRule, ScanType, Scanning, SecretName, StackName, TagMutability, TagPattern, Tags, Template,
+    TokenSource,
 };
 
 use crate::image::Name;

@@ -91,14 +91,16 @@ pub async fn apply(
         let template = run.desired.templates.iter().find(|template| &template.prefix == prefix);
         let result = match template.and_then(|template| template.lifecycle.as_ref()) {
             _ if run.stopped => Err(NotDone::NotTried),
-            Some(policy) => backfill::write(session, &change.id.name, policy).await.map_err(NotDone::Failed),
+            Some(policy) => backfill::write(session, &run.desired.stack, &change.id.name, policy)
+                .await
+                .map_err(NotDone::Failed),
             None => Ok(()),
         };
         applied.done.push(run.record(change, result));
         applied.done.last().into_iter().for_each(&mut say);
     }
     if !run.stopped {
-        applied.validations = run.validate().await;
+        applied.validations = run.validate(plan).await;
     }
     applied
 }
@@ -143,13 +145,14 @@ impl Run<'_> {
                     .await
             }
             Kind::RegistryPolicy => {
-                let Some(wanted) = desired.statements.iter().find(|wanted| wanted.sid == name) else {
+                let Some(wanted) = desired.own_statements().into_iter().find(|wanted| wanted.sid == name)
+                else {
                     return Ok(());
                 };
-                registry_policy::write(session, wanted).await.map(|()| None)
+                registry_policy::write(session, &wanted).await.map(|()| None)
             }
             Kind::Template => {
-                let Some(wanted) = desired.templates.iter().find(|wanted| wanted.prefix == name) else {
+                let Some(wanted) = desired.all_templates().find(|wanted| wanted.prefix == name) else {
                     return Ok(());
                 };
                 template::write(session, change, wanted).await.map(|()| None)
@@ -158,6 +161,11 @@ impl Run<'_> {
                 let Some(wanted) = desired.rules.iter().find(|rule| rule.prefix == name) else {
                     return Ok(());
                 };
+                // The template says whose the rule is.
+                let template = Id::new(Kind::Template, name);
+                if self.failed.contains(&template) {
+                    return Err(NotDone::Needs(template));
+                }
                 let secret = self.secret(wanted.credential.as_ref())?;
                 let fresh = self.is_fresh(Kind::Secret, wanted.credential.as_ref());
                 rule::write(session, change, wanted, secret, fresh).await.map(|()| None)
@@ -178,12 +186,16 @@ impl Run<'_> {
         match change.id.kind {
             Kind::Rule => rule::delete(self.session, &change.id.name).await,
             Kind::Template => template::delete(self.session, &change.id.name).await,
+            Kind::RegistryPolicy => registry_policy::delete(self.session, &change.id.name).await,
             _ => Ok(()),
         }
     }
 
     fn is_fresh(&self, kind: Kind, named: Option<&Ref>) -> bool {
-        matches!(named, Some(Ref::Made(name)) if self.fresh.contains(&Id::new(kind, name)))
+        let Some(Ref::Made(name)) = named else { return false };
+        // Made by this run, or by one that was stopped a moment ago.
+        let recent = self.current.secret(name).is_some_and(|found| found.recent);
+        recent || self.fresh.contains(&Id::new(kind, name))
     }
 
     fn secret(&self, secret: Option<&Ref>) -> Result<Option<Arn>, NotDone> {
@@ -200,12 +212,13 @@ impl Run<'_> {
 
     /// Asks ECR to try every rule with a login: the answer is documented for those (user guide, "Validating pull through
     /// cache rules").
-    async fn validate(&self) -> Vec<Validation> {
+    async fn validate(&self, plan: &Plan) -> Vec<Validation> {
         let mut validations = Vec::new();
         for rule in
             self.desired.rules.iter().filter(|rule| rule.credential.is_some() || rule.custom_role.is_some())
         {
-            if self.failed.contains(&Id::new(Kind::Rule, &rule.prefix)) {
+            let id = Id::new(Kind::Rule, &rule.prefix);
+            if self.failed.contains(&id) || plan.not_done().any(|change| change.id == id) {
                 continue;
             }
             let result = rule::validate(self.session, &rule.prefix).await;

@@ -3,7 +3,7 @@
 //!
 //! ECR does not say which repositories it made for a rule. Taken for one is what lies below a rule that is there and has
 //! no tags but a template's. What is set there already is replaced only where the account's template has the same, or
-//! where the repository carries our tag, which it gets when it is changed here: anything else somebody set by hand.
+//! where the repository carries the stack's tag, which it gets when it is changed here: anything else somebody set.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::failure::{self, AwsFailure};
 use super::plan::Plan;
 use super::repository;
 use super::session::Session;
-use crate::aws::resource::{self, Id, Kind, MARKER, Rule, Template};
+use crate::aws::resource::{self, Id, Kind, Rule, STACK, Template};
 use crate::aws::{Desired, document};
 use crate::config::Tags;
 
@@ -34,7 +34,7 @@ pub async fn plan(session: &Session, desired: &Desired, current: &Current, plan:
         if own || !is_below_rule(desired, current, name) {
             continue;
         }
-        match compare(session, current, &template.prefix, lifecycle, name).await {
+        match compare(session, desired, current, (&template.prefix, lifecycle), name).await {
             Ok(change) => plan.backfill.push((template.prefix.clone(), change)),
             Err(failure) => plan.unseen.push(failure),
         }
@@ -49,7 +49,7 @@ fn is_below_rule(desired: &Desired, current: &Current, name: &str) -> bool {
         let same = |found: &Rule| {
             (&found.upstream_url, &found.upstream_prefix) == (&wanted.upstream_url, &wanted.upstream_prefix)
         };
-        rules.get(&wanted.prefix).is_some_and(same)
+        current.owns(&wanted.prefix, &desired.stack) && rules.get(&wanted.prefix).is_some_and(same)
     };
     let below = |rule: &&Rule| name.strip_prefix(&rule.prefix).is_some_and(|rest| rest.starts_with('/'));
     desired.rules.iter().filter(below).any(is_there)
@@ -79,9 +79,9 @@ fn template_of<'a>(name: &str, templates: impl IntoIterator<Item = &'a Template>
 
 async fn compare(
     session: &Session,
+    desired: &Desired,
     current: &Current,
-    prefix: &str,
-    wanted: &Value,
+    (prefix, wanted): (&str, &Value),
     name: &str,
 ) -> Seen<Change> {
     let found = repository::lifecycle(session, name).await?;
@@ -97,12 +97,12 @@ async fn compare(
     };
     let tags = repository::tags(session, name).await?;
     let replaceable = found.as_ref().is_none_or(from_template) && is_filled(&tags, given);
-    if !resource::is_ours(&tags) && !replaceable {
+    if resource::stack_of(&tags) != Some(&desired.stack) && !replaceable {
         let arn = session.registry.repository(name);
         return Ok(fields.into_change(id, what, Action::Blocked).note(format!(
             "what it has is not of a template, so it is not changed: `aws ecr tag-resource --resource-arn {arn} --tags \
-             Key={},Value={}` allows `--backfill` to replace it",
-            MARKER.0, MARKER.1
+             Key={STACK},Value={}` allows `--backfill` to replace it",
+            desired.stack
         )));
     }
     let change = fields.into_change(id, what, Action::Update);
@@ -138,9 +138,14 @@ async fn preview(session: &Session, name: &str, policy: &Value) -> Seen<Option<i
     Ok(None)
 }
 
-pub(super) async fn write(session: &Session, name: &str, lifecycle: &Value) -> Result<(), AwsFailure> {
+pub(super) async fn write(
+    session: &Session,
+    stack: &str,
+    name: &str,
+    lifecycle: &Value,
+) -> Result<(), AwsFailure> {
     // First, so that a run that is stopped half way can go on.
-    repository::mark(session, name).await?;
+    repository::mark(session, name, stack).await?;
     repository::put_lifecycle(session, name, lifecycle).await
 }
 
@@ -153,6 +158,7 @@ mod tests {
         let template = |prefix: &str| Template {
             prefix: prefix.to_owned(),
             description: String::new(),
+            stack: None,
             applied_for: Vec::new(),
             mutability: Default::default(),
             cipher: Default::default(),

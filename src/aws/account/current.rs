@@ -22,8 +22,8 @@ pub struct Current {
     pub templates: Seen<BTreeMap<String, Template>>,
     /// By name where the configuration makes one, by ARN where it names one.
     pub secrets: Secrets,
-    /// `None` for the settings that the configuration says nothing of: they are not read.
-    pub statements: Option<Seen<Vec<Value>>>,
+    pub statements: Seen<Vec<Value>>,
+    /// `None` where the configuration says nothing of it: it is not read.
     pub scanning: Option<Seen<Scanning>>,
     /// All repositories, for `--backfill`.
     pub repositories: Option<Seen<BTreeMap<String, Repository>>>,
@@ -34,15 +34,27 @@ impl Current {
     pub async fn read(session: &Session, desired: &Desired, all_repositories: bool) -> Current {
         let repositories =
             async { if all_repositories { Some(repository::list(session).await) } else { None } };
-        let statements = async {
-            if desired.statements.is_empty() { None } else { Some(registry_policy::read(session).await) }
-        };
         let scanning =
             async { if desired.scanning.is_none() { None } else { Some(scanning::read(session).await) } };
-        let (rules, templates, statements, scanning, repositories) =
-            tokio::join!(rule::read(session), template::read(session), statements, scanning, repositories);
+        let (rules, templates, statements, scanning, repositories) = tokio::join!(
+            rule::read(session),
+            template::read(session),
+            registry_policy::read(session),
+            scanning,
+            repositories
+        );
         let secrets = secrets(session, desired).await;
         Current { rules, templates, secrets, statements, scanning, repositories }
+    }
+
+    /// The stack that made the template of a prefix, and with it the rule.
+    pub(super) fn stack_of(&self, prefix: &str) -> Option<&str> {
+        self.templates.as_ref().ok()?.get(prefix)?.stack.as_deref()
+    }
+
+    /// Is a rule, and the template of its prefix, of this stack?
+    pub(super) fn owns(&self, prefix: &str, stack: &str) -> bool {
+        self.stack_of(prefix) == Some(stack)
     }
 
     /// A secret by name or ARN.

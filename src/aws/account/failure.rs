@@ -74,6 +74,12 @@ impl AwsFailure {
         AwsFailure { action, kind, code: Some(code), message }
     }
 
+    /// Something that is named is not there.
+    pub(super) fn absent(id: &crate::aws::resource::Id) -> AwsFailure {
+        let message = format!("there is no {id}");
+        AwsFailure { action: "import", kind: FailureKind::Refused, code: None, message }
+    }
+
     /// A fault of this program's view of AWS: a member that an answer always has is not there.
     pub(in crate::aws) fn incomplete(action: &'static str) -> AwsFailure {
         let message = "the answer lacks what it always has".to_owned();

@@ -8,7 +8,8 @@ use super::failure::AwsFailure;
 use super::secret::FoundSecret;
 use super::session::Session;
 use super::{registry_policy, rule, scanning, secret, template};
-use crate::aws::resource::{Cipher, MARKER, MutabilitySetting, Ref, Rule, Template};
+use crate::aws::document;
+use crate::aws::resource::{self, Cipher, MARKER, MutabilitySetting, Ref, Rule, STACK, Template};
 use crate::config::{SECRET_PREFIX, Tags};
 use crate::image::DOCKER_HUB;
 
@@ -31,8 +32,15 @@ pub async fn import(session: &Session) -> Imported {
     let mut provision = Map::from_iter([("upstreams".to_owned(), json!("configured"))]);
     import.rules(&rules, &mut file, &mut provision).await;
     let templates = import.seen(template::read(session).await).unwrap_or_default();
+    let stacks: BTreeSet<&str> =
+        templates.values().filter_map(|template| template.stack.as_deref()).collect();
+    // With one stack, the configuration is that stack's.
+    let stack = stacks.first().filter(|_| stacks.len() == 1).map(|stack| stack.to_string());
+    if let Some(stack) = &stack {
+        provision.insert("name".to_owned(), json!(stack));
+    }
     put(&mut provision, "templates", templates.values().map(template_value).collect());
-    import.registry(&mut provision).await;
+    import.registry(stack.as_deref(), &mut provision).await;
     file.insert("provision".to_owned(), Value::Object(provision));
     let mut text =
         format!("# What account {} has in {}.\n", session.registry.account, session.registry.region);
@@ -117,7 +125,7 @@ impl Import<'_> {
         let full = rule.credential.as_ref().map(super::plan::name_of).unwrap_or_default();
         let name = full.strip_prefix(SECRET_PREFIX).unwrap_or(&full).replace('/', "-");
         let entry = match found {
-            Some(found) if found.is_ours() => {
+            Some(found) if resource::stack_of(&found.tags).is_some() => {
                 let mut entry = Map::from_iter([("secret".to_owned(), json!(full))]);
                 if let Ok(Some(contents)) = &found.contents
                     && let Some(username) = &contents.username
@@ -133,7 +141,7 @@ impl Import<'_> {
         name
     }
 
-    async fn registry(&mut self, provision: &mut Map<String, Value>) {
+    async fn registry(&mut self, stack: Option<&str>, provision: &mut Map<String, Value>) {
         let mut registry = Map::new();
         let found = scanning::read(self.session).await;
         if let Some(found) = self.seen(found).filter(|found| !found.rules.is_empty()) {
@@ -151,6 +159,7 @@ impl Import<'_> {
                 "statements of the registry's policy have no `Sid` and are left out; they stay as they are";
             self.comments.push(format!("{} {text}", unnamed.len()));
         }
+        let named: Vec<Value> = named.into_iter().map(|statement| without_stack(statement, stack)).collect();
         if !named.is_empty() {
             registry.insert("policy".to_owned(), json!({ "statements": named }));
         }
@@ -160,6 +169,18 @@ impl Import<'_> {
     }
 }
 
+/// A statement of the stack as the configuration has it: its `Sid` gets the stack's end when it is written.
+fn without_stack(mut statement: Value, stack: Option<&str>) -> Value {
+    let own = stack.and_then(|stack| {
+        let sid = statement.get("Sid")?.as_str()?;
+        document::configured_sid(sid, stack).map(str::to_owned)
+    });
+    if let (Some(sid), Some(members)) = (own, statement.as_object_mut()) {
+        members.insert("Sid".to_owned(), sid.into());
+    }
+    statement
+}
+
 fn kebab(id: &str) -> String {
     id.to_lowercase().replace('_', "-")
 }
@@ -167,7 +188,7 @@ fn kebab(id: &str) -> String {
 fn add_tags(entry: &mut Map<String, Value>, tags: &Tags) {
     let own: Tags = tags
         .iter()
-        .filter(|(key, _)| key.as_str() != MARKER.0)
+        .filter(|(key, _)| ![MARKER.0, STACK].contains(&key.as_str()))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
     if !own.is_empty() {

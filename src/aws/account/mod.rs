@@ -4,6 +4,7 @@
 //! compares, [`apply`](apply::apply) and [`destroy`](destroy::destroy) carry a plan out in the order of
 //! [`Kind`](super::resource::Kind). A read that is denied costs what it would have shown, and is said.
 
+pub mod adopt;
 pub mod apply;
 pub mod backfill;
 mod change;

@@ -6,15 +6,15 @@ use super::change::{Action, Change};
 use super::current::{Current, Seen};
 use super::failure::AwsFailure;
 use super::{registry_policy, rule, scanning, secret, template};
-use crate::aws::resource::{Id, Kind, MARKER, Ref, Secret};
-use crate::aws::{Desired, Registry};
+use crate::aws::resource::{Id, Kind, Ref, Rule, Secret, Template, maker};
+use crate::aws::{Desired, Registry, document};
 
 /// What was asked of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Names of credentials whose tokens are replaced.
     pub rotate: BTreeSet<String>,
-    /// Rules and templates that the configuration does not have go.
+    /// What this stack made and the configuration does not have goes.
     pub prune: bool,
 }
 
@@ -47,26 +47,38 @@ impl Plan {
             left: Vec::new(),
             notes: desired.notes.iter().cloned().chain(desired.elsewhere()).collect(),
         };
-        for wanted in &desired.secrets {
+        let rules: Vec<Change> =
+            desired.rules.iter().map(|wanted| rule_change(wanted, desired, current)).collect();
+        for wanted in desired.secrets.iter().filter(|wanted| is_used(wanted, desired, current)) {
             let rotate = options.rotate.contains(&wanted.credential);
             plan.seen(current.secrets.get(&wanted.name), Id::new(Kind::Secret, &wanted.name), |found| {
                 secret::compare(wanted, found.as_ref(), rotate)
             });
         }
-        for wanted in &desired.statements {
-            plan.seen(current.statements.as_ref(), Id::new(Kind::RegistryPolicy, &wanted.sid), |found| {
+        for wanted in &desired.own_statements() {
+            plan.seen(Some(&current.statements), Id::new(Kind::RegistryPolicy, &wanted.sid), |found| {
                 registry_policy::compare(wanted, found)
             });
         }
         for wanted in &desired.templates {
             plan.seen(Some(&current.templates), Id::new(Kind::Template, &wanted.prefix), |found| {
-                template::compare(wanted, found.get(&wanted.prefix))
+                template_change(wanted, found.get(&wanted.prefix), desired, current)
             });
         }
-        for wanted in &desired.rules {
-            plan.seen(Some(&current.rules), Id::new(Kind::Rule, &wanted.prefix), |found| {
-                rule::compare(wanted, found.get(&wanted.prefix))
+        for wanted in &desired.rule_templates {
+            plan.seen(Some(&current.templates), Id::new(Kind::Template, &wanted.prefix), |found| {
+                template_change(wanted, found.get(&wanted.prefix), desired, current)
             });
+            // Only for the sake of its rule: where it cannot be made, the rule says why.
+            plan.changes.pop_if(|change| change.action == Action::Blocked);
+        }
+        for (wanted, change) in desired.rules.iter().zip(rules) {
+            for failure in
+                [current.rules.as_ref().err(), current.templates.as_ref().err()].into_iter().flatten()
+            {
+                plan.unseen(failure);
+            }
+            plan.changes.push(change);
             plan.given_secret(wanted.credential.as_ref(), current);
         }
         let filters = desired.filters();
@@ -85,12 +97,7 @@ impl Plan {
             Some(Ok(found)) => self.changes.push(compare(found)),
             Some(Err(failure)) => {
                 self.unseen(failure);
-                let note = format!(
-                    "not known: `{}` {}",
-                    failure.action,
-                    failure.code.as_deref().unwrap_or("failed")
-                );
-                self.changes.push(Change::new(Action::Unseen, id, "").note(note));
+                self.changes.push(not_known(id, failure));
             }
             None => {}
         }
@@ -125,30 +132,40 @@ impl Plan {
         }
     }
 
-    /// Rules and templates that the configuration does not have.
+    /// What the account has and the configuration does not: of this stack, `prune` takes it away.
     fn others(&mut self, desired: &Desired, current: &Current, prune: bool) {
-        for rule in current.rules.iter().flat_map(|rules| rules.values()) {
-            if desired.rules.iter().any(|wanted| wanted.prefix == rule.prefix) {
-                continue;
-            }
-            let what = format!("→ {}", rule.upstream_url);
-            if prune {
-                let change = Change::new(Action::Delete, Id::new(Kind::Rule, &rule.prefix), what);
-                self.changes.push(change.note("it is not in the configuration; what it has cached stays"));
-            } else {
-                self.left.push(format!("rule {} {what}", rule.prefix));
+        let stack = desired.stack.as_str();
+        for template in current.templates.iter().flat_map(|templates| templates.values()) {
+            if !desired.all_templates().any(|wanted| wanted.prefix == template.prefix) {
+                let id = Id::new(Kind::Template, &template.prefix);
+                self.other(id, String::new(), template.stack.as_deref(), stack, prune);
             }
         }
-        for template in current.templates.iter().flat_map(|templates| templates.values()) {
-            if desired.templates.iter().any(|wanted| wanted.prefix == template.prefix) {
-                continue;
+        for rule in current.rules.iter().flat_map(|rules| rules.values()) {
+            if !desired.rules.iter().any(|wanted| wanted.prefix == rule.prefix) {
+                let what = format!("→ {}", rule.upstream_url);
+                let id = Id::new(Kind::Rule, &rule.prefix);
+                self.other(id, what, current.stack_of(&rule.prefix), stack, prune);
             }
-            if prune {
-                let change = Change::new(Action::Delete, Id::new(Kind::Template, &template.prefix), "");
-                self.changes.push(change.note("it is not in the configuration"));
-            } else {
-                self.left.push(format!("template {}", template.prefix));
+        }
+        let own = desired.own_statements();
+        let sids = current.statements.iter().flatten().filter_map(|statement| statement.get("Sid")?.as_str());
+        for sid in
+            sids.filter(|sid| document::is_own_sid(sid, stack) && !own.iter().any(|known| known.sid == *sid))
+        {
+            self.other(Id::new(Kind::RegistryPolicy, sid), String::new(), Some(stack), stack, prune);
+        }
+    }
+
+    fn other(&mut self, id: Id, what: String, made_by: Option<&str>, stack: &str, prune: bool) {
+        let line = format!("{id} {what}");
+        match made_by == Some(stack) {
+            true if prune => {
+                let change = Change::new(Action::Delete, id, what);
+                self.changes.push(change.note("it is not in the configuration; what is cached stays"));
             }
+            true => self.left.push(format!("{}, of this stack: `--prune` deletes it", line.trim_end())),
+            false => self.left.push(format!("{}, {}", line.trim_end(), maker(made_by))),
         }
     }
 
@@ -225,9 +242,83 @@ pub(super) fn name_of(named: &Ref) -> String {
     }
 }
 
-/// Does the description of a template say that pullthru made it? Templates take no tags of their own.
-pub(super) fn says_ours(description: &str) -> bool {
-    description.contains(&format!("made by {}", MARKER.1))
+/// A rule belongs to who made the template of its prefix; what belongs to others is used as it is or not at all.
+fn rule_change(wanted: &Rule, desired: &Desired, current: &Current) -> Change {
+    let id = Id::new(Kind::Rule, &wanted.prefix);
+    let (rules, templates) = match (&current.rules, &current.templates) {
+        (Ok(rules), Ok(templates)) => (rules, templates),
+        (Err(failure), _) | (_, Err(failure)) => return not_known(id, failure),
+    };
+    let stack = current.stack_of(&wanted.prefix);
+    let adopt = format!("`pullthru provision import --adopt rule/{}` makes it this stack's", wanted.prefix);
+    match rules.get(&wanted.prefix) {
+        None if templates.contains_key(&wanted.prefix) && stack != Some(&desired.stack) => {
+            let change = Change { action: Action::Blocked, ..rule::compare(wanted, None) };
+            change.note(format!("of the template `{}`, {}: {adopt}", wanted.prefix, maker(stack)))
+        }
+        None => rule::compare(wanted, None),
+        Some(found) if stack == Some(&desired.stack) => rule::compare(wanted, Some(found)),
+        Some(found) => {
+            let change = rule::compare(wanted, Some(found));
+            let same = (&found.upstream_url, &found.upstream_prefix)
+                == (&wanted.upstream_url, &wanted.upstream_prefix);
+            let made = maker(stack);
+            let what = rule::describe(found);
+            match same {
+                true => Change::new(Action::Keep, id, what).note(format!("{made}: it is used as it is")),
+                false => Change { action: Action::Blocked, notes: Vec::new(), ..change }
+                    .note(format!("{made}: it is not changed; {adopt}")),
+            }
+        }
+    }
+}
+
+fn template_change(
+    wanted: &Template,
+    found: Option<&Template>,
+    desired: &Desired,
+    current: &Current,
+) -> Change {
+    let change = template::compare(wanted, found);
+    let has_rule = current.rules.as_ref().is_ok_and(|rules| rules.contains_key(&wanted.prefix));
+    match found {
+        // It would make the rule of its prefix this stack's.
+        None if has_rule => Change { action: Action::Blocked, ..change }.note(format!(
+            "the rule `{0}` is nobody's: `pullthru provision import --adopt rule/{0}` makes it this stack's",
+            wanted.prefix
+        )),
+        Some(found) if found.stack != wanted.stack => {
+            let made = maker(found.stack.as_deref());
+            Change { action: Action::Blocked, ..change }.note(format!(
+                "{made}: it is not changed; `pullthru provision import --adopt template/{}` makes it this stack's",
+                wanted.prefix
+            ))
+        }
+        _ if current.rules.is_err()
+            && desired.rules.iter().any(|rule| rule.prefix == wanted.prefix)
+            && found.is_none() =>
+        {
+            Change { action: Action::Unseen, ..change }.note("not known: the rules could not be read")
+        }
+        _ => change,
+    }
+}
+
+/// Does a rule that this stack makes, or has made, need the secret?
+fn is_used(secret: &Secret, desired: &Desired, current: &Current) -> bool {
+    let uses = |rule: &&Rule| rule.credential == Some(Ref::Made(secret.name.clone()));
+    let is_ours = |rule: &Rule| {
+        let there = current.rules.as_ref().is_ok_and(|rules| rules.contains_key(&rule.prefix));
+        let template = current.templates.as_ref().is_ok_and(|templates| templates.contains_key(&rule.prefix));
+        !(there || template) || current.owns(&rule.prefix, &desired.stack)
+    };
+    let made_before = current.secret(&secret.name).is_some_and(|found| found.is_of(&desired.stack));
+    made_before || desired.rules.iter().filter(uses).any(is_ours)
+}
+
+fn not_known(id: Id, failure: &AwsFailure) -> Change {
+    let code = failure.code.as_deref().unwrap_or("failed");
+    Change::new(Action::Unseen, id, "").note(format!("not known: `{}` {code}", failure.action))
 }
 
 #[cfg(test)]

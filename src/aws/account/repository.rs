@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::session::Session;
-use crate::aws::resource::{Cipher, MARKER, Mutability, MutabilitySetting, Ref, Repository};
+use crate::aws::resource::{Cipher, Mutability, MutabilitySetting, Ref, Repository, STACK};
 use crate::config::{Arn, Tags};
 
 /// The setting and the patterns of an answer.
@@ -99,9 +99,9 @@ pub(super) async fn tags(session: &Session, name: &str) -> Result<Tags, AwsFailu
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-/// Tags a repository as ours.
-pub(super) async fn mark(session: &Session, name: &str) -> Result<(), AwsFailure> {
-    let tag = Tag::builder().key(MARKER.0).value(MARKER.1).build();
+/// Tags a repository as the stack's.
+pub(super) async fn mark(session: &Session, name: &str, stack: &str) -> Result<(), AwsFailure> {
+    let tag = Tag::builder().key(STACK).value(stack).build();
     let tag = tag.map_err(|_| AwsFailure::incomplete("ecr:TagResource"))?;
     let arn = session.registry.repository(name).to_string();
     let sent = session.ecr.tag_resource().resource_arn(arn).tags(tag).send().await;

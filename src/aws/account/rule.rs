@@ -36,7 +36,7 @@ fn from_api(rule: PullThroughCacheRule) -> Option<Rule> {
 }
 
 /// What a rule is, after its prefix.
-fn describe(rule: &Rule) -> String {
+pub(super) fn describe(rule: &Rule) -> String {
     let below = match rule.upstream_prefix.as_str() {
         "ROOT" => String::new(),
         prefix => format!("/{prefix}"),

@@ -26,6 +26,8 @@ pub struct FoundSecret {
     pub tags: Tags,
     /// `None` where it has never been given a value.
     pub contents: Seen<Option<Contents>>,
+    /// It was made or changed a moment ago: ECR may not see it yet.
+    pub recent: bool,
 }
 
 /// What can be told of a secret's value without telling it.
@@ -114,11 +116,14 @@ impl FoundSecret {
         problems
     }
 
-    /// Did pullthru make it?
-    pub fn is_ours(&self) -> bool {
-        resource::is_ours(&self.tags)
+    /// Did this stack make it?
+    pub fn is_of(&self, stack: &str) -> bool {
+        resource::stack_of(&self.tags) == Some(stack)
     }
 }
+
+/// Seconds in which a new secret may not be seen everywhere.
+const SETTLING: i64 = 300;
 
 /// One secret by name or ARN; `None` where there is none.
 pub(crate) async fn read(session: &Session, id: &str, upstream: &str) -> Seen<Option<FoundSecret>> {
@@ -131,9 +136,12 @@ pub(crate) async fn read(session: &Session, id: &str, upstream: &str) -> Seen<Op
     let arn = arn.ok_or(AwsFailure::incomplete("secretsmanager:DescribeSecret"))?;
     let pending_deletion = described.deleted_date.is_some();
     let contents = if pending_deletion { Ok(None) } else { contents(session, id, upstream).await };
+    let changed = described.last_changed_date.or(described.created_date).map(|date| date.secs());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let tags = described.tags.unwrap_or_default();
     Ok(Some(FoundSecret {
         arn,
+        recent: changed.is_some_and(|at| i64::try_from(now.as_secs()).is_ok_and(|now| now - at < SETTLING)),
         key: described.kms_key_id.filter(|key| !key.ends_with("alias/aws/secretsmanager")),
         pending_deletion,
         tags: tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
@@ -163,9 +171,10 @@ pub(super) fn compare(desired: &Secret, current: Option<&FoundSecret>, rotate: b
     let id = Id::new(Kind::Secret, &desired.name);
     let what = format!("the login at {}", desired.upstream);
     let Some(current) = current else { return Change::new(Action::Create, id, what) };
-    if !current.is_ours() {
-        let mut change =
-            Change::new(Action::Keep, id, what).note("something else made it: it is used as it is");
+    let stack = resource::stack_of(&current.tags);
+    if stack != resource::stack_of(&desired.tags) {
+        let mut change = Change::new(Action::Keep, id, what)
+            .note(format!("{}: it is used as it is", resource::maker(stack)));
         change.notes.extend(current.problems().iter().map(|problem| format!("ECR cannot use it: {problem}")));
         if rotate {
             change = change.note("its token is not replaced: replace it where the secret is made");

@@ -13,7 +13,7 @@ use super::current::Seen;
 use super::failure::{self, AwsFailure};
 use super::repository::{filters, mutability_of};
 use super::session::Session;
-use crate::aws::resource::{Cipher, Id, Kind, Ref, Template};
+use crate::aws::resource::{Cipher, Id, Kind, Ref, Template, read_description};
 use crate::config::Arn;
 
 pub(in crate::aws) async fn read(session: &Session) -> Seen<BTreeMap<String, Template>> {
@@ -39,6 +39,7 @@ fn from_api(template: RepositoryCreationTemplate) -> Option<Template> {
     let mut applied_for: Vec<String> =
         template.applied_for().iter().map(|use_| use_.as_str().to_owned()).collect();
     applied_for.sort();
+    let (description, stack) = read_description(template.description.as_deref().unwrap_or_default());
     let tags = template.resource_tags().iter().map(|tag| (tag.key.clone(), tag.value.clone()));
     Some(Template {
         tags: tags.collect(),
@@ -47,7 +48,8 @@ fn from_api(template: RepositoryCreationTemplate) -> Option<Template> {
             template.image_tag_mutability_exclusion_filters(),
         ),
         prefix: template.prefix?.trim_end_matches('/').to_owned(),
-        description: template.description.unwrap_or_default(),
+        description,
+        stack,
         applied_for,
         cipher,
         lifecycle: document(template.lifecycle_policy),
@@ -62,6 +64,7 @@ pub(super) fn compare(desired: &Template, current: Option<&Template>) -> Change 
     let Some(current) = current else { return Change::new(Action::Create, id, what) };
     let mut fields = Fields::default();
     fields.value("description", &current.description, &desired.description);
+    fields.value("stack", &current.stack, &desired.stack);
     fields.value("applied for", &current.applied_for, &desired.applied_for);
     fields.value("tag mutability", current.mutability.to_string(), desired.mutability.to_string());
     fields.value("encryption", current.cipher.to_string(), desired.cipher.to_string());
@@ -100,7 +103,7 @@ pub(super) async fn write(session: &Session, change: &Change, template: &Templat
             .ecr
             .update_repository_creation_template()
             .prefix(&template.prefix)
-            .description(&template.description)
+            .description(template.marked_description())
             .encryption_configuration(encryption)
             .image_tag_mutability(mutability)
             .set_image_tag_mutability_exclusion_filters(filters)
@@ -119,7 +122,7 @@ pub(super) async fn write(session: &Session, change: &Change, template: &Templat
         .ecr
         .create_repository_creation_template()
         .prefix(&template.prefix)
-        .description(&template.description)
+        .description(template.marked_description())
         .encryption_configuration(encryption)
         .image_tag_mutability(mutability)
         .set_image_tag_mutability_exclusion_filters(filters)

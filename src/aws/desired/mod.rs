@@ -12,8 +12,8 @@ pub use iam::purpose;
 use super::Registry;
 use super::document::Scope;
 use super::resource::{
-    Filters, Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, Scanning, Secret, Statement,
-    Template,
+    Filters, Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, STACK, Scanning, Secret,
+    Statement, Template,
 };
 use crate::config::{Arn, Provision, Tags};
 use crate::route::{Region, Routes};
@@ -22,12 +22,16 @@ use crate::route::{Region, Routes};
 #[derive(Clone, Debug)]
 pub struct Desired {
     pub registry: Registry,
+    /// Name of what this configuration makes; its resources carry it.
+    pub stack: String,
     pub keys: Vec<Key>,
     pub secrets: Vec<Secret>,
     pub roles: Vec<Role>,
     pub policies: Vec<Policy>,
     pub statements: Vec<Statement>,
     pub templates: Vec<Template>,
+    /// Templates of rules whose prefix has none: without one, nothing would say whose the rule is.
+    pub rule_templates: Vec<Template>,
     pub rules: Vec<Rule>,
     /// `None`: not ours to say.
     pub scanning: Option<Scanning>,
@@ -60,6 +64,8 @@ pub enum DesiredError {
     TemplateRole { prefix: String, what: &'static str },
     #[error("the template `{prefix}` has a `new-kms-key`: name a key that is there with `kms-key`")]
     TemplateKey { prefix: String },
+    #[error("no rule uses the credential `{name}`{}", near.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+    UnusedCredential { name: String, near: Option<String> },
     #[error("{0}")]
     NoCache(String),
 }
@@ -67,6 +73,8 @@ pub enum DesiredError {
 /// What a registry is provisioned from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
+    /// Name of the stack.
+    pub stack: &'a str,
     pub provision: &'a Provision,
     pub routes: &'a Routes,
     /// Names of credentials by prefix, where `upstreams:` has them.
@@ -105,12 +113,14 @@ impl Desired {
             sources,
             desired: Desired {
                 registry,
+                stack: sources.stack.to_owned(),
                 keys: Vec::new(),
                 secrets: Vec::new(),
                 roles: Vec::new(),
                 policies: Vec::new(),
                 statements: Vec::new(),
                 templates: Vec::new(),
+                rule_templates: Vec::new(),
                 rules: Vec::new(),
                 scanning: None,
                 replication: Vec::new(),
@@ -123,6 +133,8 @@ impl Desired {
         build.rules();
         build.repositories();
         build.templates();
+        build.rule_templates();
+        build.unused_credentials();
         if region == &home.region {
             build.registry_settings();
             build.iam();
@@ -131,6 +143,24 @@ impl Desired {
             build.desired.keys.clear();
         }
         if build.errors.is_empty() { Ok(build.desired) } else { Err(build.errors) }
+    }
+
+    /// All templates that `apply` makes.
+    pub fn all_templates(&self) -> impl Iterator<Item = &Template> {
+        self.templates.iter().chain(&self.rule_templates)
+    }
+
+    /// The statements as `apply` writes them: their `Sid` says whose they are.
+    pub fn own_statements(&self) -> Vec<Statement> {
+        let own = |known: &Statement| {
+            let sid = super::document::own_sid(&known.sid, &self.stack);
+            let mut statement = known.statement.clone();
+            if let Some(members) = statement.as_object_mut() {
+                members.insert("Sid".to_owned(), sid.clone().into());
+            }
+            Statement { sid, statement }
+        };
+        self.statements.iter().map(own).collect()
     }
 
     /// The filters of scanning that lie below the prefix of a rule: those that `apply` looks after.
@@ -197,6 +227,7 @@ impl Build<'_> {
         let mut tags = self.sources.provision.tags.clone();
         tags.extend(own.clone());
         tags.insert(MARKER.0.to_owned(), MARKER.1.to_owned());
+        tags.insert(STACK.to_owned(), self.desired.stack.clone());
         tags
     }
 }

@@ -1,9 +1,11 @@
 //! Rules for the upstreams in use, and the secrets of their logins.
 
+use std::collections::BTreeSet;
+
 use super::Build;
 use super::DesiredError;
 use crate::aws::resource::{Ref, Rule, Secret};
-use crate::config::{Arn, Credential, Extent, SECRET_PREFIX};
+use crate::config::{Arn, Credential, Extent, SECRET_PREFIX, nearest};
 use crate::route::{Credential as Needs, EcrHost, Route, api_url, upstream_for};
 
 impl Build<'_> {
@@ -71,6 +73,26 @@ impl Build<'_> {
         if let Some(arn) = role.filter(|arn| arn.account != self.desired.registry.account.as_str()) {
             let account = self.desired.registry.account.to_string();
             self.errors.push(DesiredError::RoleElsewhere { arn: arn.clone(), account });
+        }
+    }
+
+    /// A credential that no rule of the configuration could use is most likely misspelled.
+    pub(super) fn unused_credentials(&mut self) {
+        let routes = self.sources.routes.iter().map(|route| {
+            let prefix = route.prefix.to_string();
+            (self.sources.credentials.get(&prefix).cloned(), prefix)
+        });
+        let own =
+            self.sources.provision.rules.iter().map(|rule| {
+                (rule.credential.as_ref().map(|name| name.value.clone()), rule.prefix.value.clone())
+            });
+        let used: BTreeSet<String> = routes
+            .chain(own)
+            .map(|(name, prefix)| name.unwrap_or_else(|| prefix.replace('/', "-")))
+            .collect();
+        for name in self.sources.provision.credentials.keys().filter(|name| !used.contains(&name.value)) {
+            let near = nearest(&name.value, used.iter().map(String::as_str)).map(str::to_owned);
+            self.errors.push(DesiredError::UnusedCredential { name: name.value.clone(), near });
         }
     }
 

@@ -68,6 +68,7 @@ impl Build<'_> {
         applied_for.dedup();
         self.desired.templates.push(Template {
             prefix: prefix.to_owned(),
+            stack: Some(self.desired.stack.clone()),
             description: file.description.clone().unwrap_or_else(|| "made by pullthru".to_owned()),
             applied_for,
             mutability: mutability(&file.tag_mutability),
@@ -77,6 +78,42 @@ impl Build<'_> {
             tags,
             custom_role: file.custom_role.clone(),
         });
+    }
+
+    /// A rule whose prefix has no template gets one like the template that covers it, else with ECR's defaults.
+    pub(super) fn rule_templates(&mut self) {
+        let covers = |template: &&Template, prefix: &str| {
+            template.prefix == "ROOT"
+                || prefix
+                    .strip_prefix(&template.prefix)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let depth = |template: &&Template| if template.prefix == "ROOT" { 0 } else { template.prefix.len() };
+        let mut made = Vec::new();
+        for rule in &self.desired.rules {
+            if self.desired.templates.iter().any(|template| template.prefix == rule.prefix) {
+                continue;
+            }
+            let for_cache = |template: &&Template| template.applied_for.iter().any(|use_| use_ == FOR_CACHE);
+            let covering = self.desired.templates.iter().filter(for_cache);
+            let covering = covering.filter(|template| covers(template, &rule.prefix)).max_by_key(depth);
+            made.push(match covering {
+                Some(template) => Template { prefix: rule.prefix.clone(), ..template.clone() },
+                None => Template {
+                    prefix: rule.prefix.clone(),
+                    description: "made by pullthru".to_owned(),
+                    stack: Some(self.desired.stack.clone()),
+                    applied_for: vec![FOR_CACHE.to_owned()],
+                    mutability: Mutability::default(),
+                    cipher: Cipher::Aes256,
+                    lifecycle: None,
+                    policy: None,
+                    tags: Tags::new(),
+                    custom_role: None,
+                },
+            });
+        }
+        self.desired.rule_templates = made;
     }
 
     pub(super) fn cipher(&mut self, encryption: &Encryption) -> Cipher {
@@ -139,9 +176,12 @@ fn mutability(file: &TagMutability) -> Mutability {
     Mutability { setting, except }
 }
 
+/// What a template for pull through cache is applied for.
+const FOR_CACHE: &str = "PULL_THROUGH_CACHE";
+
 fn applied_id(use_: AppliedFor) -> &'static str {
     match use_ {
-        AppliedFor::PullThroughCache => "PULL_THROUGH_CACHE",
+        AppliedFor::PullThroughCache => FOR_CACHE,
         AppliedFor::Replication => "REPLICATION",
         AppliedFor::CreateOnPush => "CREATE_ON_PUSH",
     }

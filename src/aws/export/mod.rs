@@ -5,13 +5,13 @@ mod cloudformation;
 mod credentials;
 mod hcl;
 mod iam;
-mod names;
+pub(in crate::aws) mod names;
 mod terraform;
 
 use serde_json::{Value, json};
 
 use super::Desired;
-use super::resource::{MARKER, Rule};
+use super::resource::{MARKER, Rule, STACK};
 use crate::config::Tags;
 
 pub use cloudformation::cloudformation;
@@ -35,7 +35,7 @@ fn tags(tags: &Tags, tool: &str) -> Tags {
         let is_marker = (name.as_str(), value.as_str()) == MARKER;
         (name.clone(), if is_marker { tool.to_owned() } else { value.clone() })
     };
-    tags.iter().map(marked).collect()
+    tags.iter().filter(|(name, _)| *name != STACK).map(marked).collect()
 }
 
 /// The registry's policy as a document, where there is one.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Identifiers by name.
-pub(super) struct Names(BTreeMap<String, String>);
+pub(in crate::aws) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// `ghcr.io/my-org` becomes `ghcr_io_my_org`.
@@ -16,7 +16,7 @@ impl Names {
     }
 
     /// `ghcr.io/my-org` becomes `GhcrIoMyOrg`.
-    pub(super) fn pascal<'a>(names: impl Iterator<Item = &'a str>) -> Names {
+    pub(in crate::aws) fn pascal<'a>(names: impl Iterator<Item = &'a str>) -> Names {
         Names::unique(names, |words| {
             let capital = |word: &String| {
                 let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
@@ -26,7 +26,7 @@ impl Names {
         })
     }
 
-    pub(super) fn of(&self, name: &str) -> String {
+    pub(in crate::aws) fn of(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
     }
 
@@ -58,7 +58,7 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// FNV-1a, 32 bits.
-fn hash(text: &str) -> u32 {
+pub(in crate::aws) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

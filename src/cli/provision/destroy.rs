@@ -15,7 +15,7 @@ use crate::cli::{Outcome, Stop, note, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 
-/// Remove what apply made: what carries its tag, or is exactly as the configuration says.
+/// Remove what apply made: what carries the name of the configuration's stack.
 ///
 /// Everything else stays, and is listed with the reason. Repositories that rules have filled stay, and are billed.
 #[derive(Debug, Parser)]
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             let session = args.aws.session(desired.registry.clone(), None).await?;
             let current = Current::read(&session, &desired, false).await;
             let plan = destroy::plan(&desired, &current);
-            planned.push((desired, session, plan));
+            planned.push((desired, session, current, plan));
         }
         Ok::<_, Stop>(planned)
     })?;
@@ -78,9 +78,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let results = runtime.block_on(async {
         let mut results = Vec::new();
-        for (desired, session, plan) in &planned {
+        for (desired, session, current, plan) in &planned {
             let say = |done: &_| note(&report::done(done, Paint::never()));
-            results.push(destroy::destroy(session, desired, plan, say).await);
+            results.push(destroy::destroy(session, desired, current, plan, say).await);
         }
         results
     });

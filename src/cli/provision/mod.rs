@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use super::{Outcome, RepositoryArgs, Stop};
 use crate::aws::desired::Sources;
 use crate::aws::{Desired, Registry};
+use crate::config::{Config, Target};
 use crate::kustomize::Model;
 use crate::pulls::Pulls;
 use crate::route::{CacheHost, Region};
@@ -85,12 +86,52 @@ pub(super) struct DesiredArgs {
     #[command(flatten)]
     pub(super) repository: RepositoryArgs,
 
-    /// Provision the registry of this target of pullthru.yaml. Default: that of the whole repository
+    /// Provision the registry of this target of pullthru.yaml; with several registries one has to be named
     #[arg(long, value_name = "NAME", help_heading = "Configuration")]
     target: Option<String>,
 }
 
+/// The name of what is made: from the configuration, else of the remote `origin`, else of the repository's directory; a
+/// target adds its own.
+fn stack(read: &super::repository::ReadRepository, target: &str) -> String {
+    let root = &read.repository.root;
+    let named = read.config.provision().name.as_ref().map(ToString::to_string);
+    let remote = || {
+        let mut git = std::process::Command::new("git");
+        let output = git.arg("-C").arg(root).args(["config", "--get", "remote.origin.url"]).output().ok()?;
+        let url = String::from_utf8(output.stdout).ok()?;
+        let url = url.trim().trim_end_matches('/').trim_end_matches(".git");
+        Some(url.rsplit(['/', ':']).next()?.to_owned()).filter(|name| !name.is_empty())
+    };
+    let directory = || {
+        let root = std::fs::canonicalize(root).ok()?;
+        Some(root.file_name()?.to_string_lossy().into_owned())
+    };
+    let name = named.or_else(remote).or_else(directory).unwrap_or_else(|| "pullthru".to_owned());
+    let whole = if target.is_empty() { name } else { format!("{name}-{target}") };
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    whole.chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+}
+
 impl DesiredArgs {
+    /// The target that is named; one of several has to be.
+    fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, Stop> {
+        let with_registry: Vec<&Target> =
+            config.targets().iter().filter(|target| target.routes.is_some()).collect();
+        if self.target.is_none() && with_registry.len() > 1 {
+            let name = |target: &&Target| match target.name.as_str() {
+                "" => "'' (the whole repository's)".to_owned(),
+                name => name.to_owned(),
+            };
+            let names: Vec<String> = with_registry.iter().map(name).collect();
+            return Err(Stop::usage(
+                "pullthru.yaml has several registries, and this is about one",
+                format!("name one with `--target`: {}", names.join(", ")),
+            ));
+        }
+        super::aws::target(config, self.target.as_deref())
+    }
+
     /// What each Region is to have: the registry's own first, then those of `provision.regions`.
     pub(super) fn desired(&self) -> Result<Vec<Desired>, Stop> {
         Ok(self.read()?.0)
@@ -99,7 +140,7 @@ impl DesiredArgs {
     /// The same, and the directory that paths in the configuration are relative to.
     pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), Stop> {
         let read = self.repository.read()?;
-        let target = super::aws::target(&read.config, self.target.as_deref())?;
+        let target = self.target(&read.config)?;
         let Some((routes, CacheHost::Ecr(host))) =
             target.routes.as_ref().map(|routes| (routes, routes.cache()))
         else {
@@ -111,7 +152,9 @@ impl DesiredArgs {
         let home = Registry { account: host.account.clone(), region: host.region.clone() };
         let used = Pulls::of(&Model::new(&read.whole(), &read.config), true).prefixes(routes);
         let provision = read.config.provision();
-        let sources = Sources { provision, routes, credentials: &target.credentials, used: &used };
+        let stack = stack(&read, &target.name);
+        let sources =
+            Sources { stack: &stack, provision, routes, credentials: &target.credentials, used: &used };
         let mut regions: Vec<&Region> = vec![&home.region];
         regions.extend(provision.regions.iter().filter(|region| **region != home.region));
         let each = regions.into_iter().map(|region| Desired::new(sources, &home, region));

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use text::{
-    GithubRepository, KeyAlias, OrganizationId, RoleName, SECRET_PREFIX, ScanFilter, SecretName, TagPattern,
+    GithubRepository, KeyAlias, OrganizationId, RoleName, SECRET_PREFIX, ScanFilter, SecretName, StackName,
+    TagPattern,
 };
 pub use token::TokenSource;
 pub(super) use token::{NO_LITERAL, looks_like_token};
@@ -34,6 +35,12 @@ pub type Tags = BTreeMap<String, String>;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Provision {
+    /// Name of what this configuration makes: secrets, templates and statements carry it, so that two repositories, or two
+    /// targets, of one account leave each other alone. Default: the name of the Git remote `origin`, else of the
+    /// repository's directory. A target adds its own name.
+    #[serde(deserialize_with = "parsed_some")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub name: Option<StackName>,
     /// Tags of everything that AWS can tag, besides `managed-by: pullthru`.
     #[serde(deserialize_with = "tags")]
     pub tags: Tags,

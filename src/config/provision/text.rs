@@ -68,6 +68,12 @@ checked_text!(
         && text.len() <= 512
 );
 checked_text!(
+    /// The name of a stack: it goes into tags, descriptions and, in part, into a `Sid`.
+    StackName,
+    "a name of a stack: 1 to 40 lower-case letters, digits and `-`",
+    |text| (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+);
+checked_text!(
     /// The name of a role (IAM API reference, `roleNameType`).
     RoleName,
     "the name of a role: 1 to 64 letters, digits and `+=,.@_-`",

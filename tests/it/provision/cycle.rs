@@ -117,7 +117,11 @@ fn statements_and_rules_of_others_stay() {
         )
         .unwrap();
     world.ok(&["apply", "--yes"]);
-    assert!(world.ok(&["plan"]).contains("rule theirs → public.ecr.aws (not in the configuration: left)"));
+    assert!(
+        world.ok(&["plan"]).contains(
+            "rule theirs → public.ecr.aws, something else made it (not in the configuration: left)"
+        )
+    );
     let policy = world.aws.call("ecr:GetRegistryPolicy", json!({})).unwrap().to_string();
     assert!(policy.contains("Theirs") && policy.contains("PullthruImport"), "{policy}");
     world.ok(&["destroy", "--confirm", "123456789012"]);
@@ -131,13 +135,11 @@ fn statements_and_rules_of_others_stay() {
 #[test]
 fn what_ecr_cannot_change_of_a_rule_is_replaced_and_said() {
     let world = World::new("");
-    world
-        .aws
-        .call(
-            "ecr:CreatePullThroughCacheRule",
-            json!({ "ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "public.ecr.aws" }),
-        )
-        .unwrap();
+    world.ok(&["apply", "--yes"]);
+    let aws = &world.aws;
+    aws.call("ecr:DeletePullThroughCacheRule", json!({ "ecrRepositoryPrefix": "quay" })).unwrap();
+    let other = json!({ "ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "public.ecr.aws" });
+    aws.call("ecr:CreatePullThroughCacheRule", other).unwrap();
     let plan = world.ok(&["plan"]);
     assert!(plan.contains("± rule quay"), "{plan}");
     assert!(plan.contains("ECR cannot change this of a rule"), "{plan}");

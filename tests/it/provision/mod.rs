@@ -10,6 +10,7 @@ mod others;
 pub(crate) mod peers;
 mod permissions;
 mod secrets;
+mod stacks;
 
 use aws_sim::{AwsSim, Settings};
 use serde_json::Value;
@@ -38,6 +39,7 @@ upstreams:
   quay.io: quay
   registry.k8s.io: kubernetes
 provision:
+  name: fleet
   credentials:
     ghcr: { username: octocat }
     hub: { username: whale, token: { env: HUB_PASSWORD }, recovery-window-days: 0 }

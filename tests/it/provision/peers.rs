@@ -15,6 +15,7 @@ use crate::scratch::{Run, Scratch};
 const FILE: &str = "registry: { account: \"000000000000\", region: eu-central-1 }
 upstreams: { ghcr.io: ghcr }
 provision:
+  name: fleet
   tags: { team: platform }
   credentials: { ghcr: { username: octocat, recovery-window-days: 0 } }
   repositories: [{ names: [team/app], lifecycle: { keep: 30 } }]
@@ -46,7 +47,7 @@ fn work(scratch: &Scratch, peer: &Peer, keys: (&str, &str)) -> Vec<String> {
             c["name"].as_str().unwrap()
         )
     };
-    changes.iter().map(line).filter(|line| !line.starts_with("keep") && line != "unseen rule ghcr").collect()
+    changes.iter().map(line).filter(|line| !line.starts_with("keep") && !line.starts_with("unseen")).collect()
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_token_in_the_configuration_is_refused_and_not_shown() {
         world.scratch.write("pullthru.yaml", file.as_bytes());
         let run = world.run(&["plan"]);
         assert_eq!(run.code, 2, "{credential}: {}", run.err);
-        assert!(run.err.contains("line 9"), "{credential}: {}", run.err);
+        assert!(run.err.contains("line 10"), "{credential}: {}", run.err);
     }
 }
 

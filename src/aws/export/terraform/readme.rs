@@ -161,7 +161,7 @@ fn borders(module: &Module<'_>) -> String {
         ));
     }
     lines.push(
-        "- What this module makes is tagged `managed-by = \"terraform\"`, so that `pullthru provision destroy` leaves it\n  alone. Rules, templates and the registry's settings have no tags in AWS, and it would remove those that are as\n  `pullthru.yaml` says: let one of the two look after a registry."
+        "- What this module makes carries no name of a stack of pullthru: `pullthru provision apply` and `destroy` leave it\n  alone."
             .to_owned(),
     );
     format!("## What it leaves\n\n{}", lines.join("\n"))
