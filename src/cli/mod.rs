@@ -21,7 +21,7 @@ mod stream;
 mod verify;
 mod warm;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +30,8 @@ use protect::ProtectArgs;
 use repository::RepositoryArgs;
 use stream::Stream;
 
+use crate::report::Paint;
+use crate::report::escaped::{Escaped, escaped};
 use crate::tree::TreeError;
 
 /// Move a GitOps repository's container images behind Amazon ECR pull through cache.
@@ -145,6 +147,29 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    // Other commands print objects, diffs and code, which programs take byte for byte; a terminal is shown no such thing.
+    let is_report = matches!(
+        command,
+        Command::Scan(_)
+            | Command::Check(_)
+            | Command::Verify(_)
+            | Command::Warm(_)
+            | Command::Cost(_)
+            | Command::Doctor(_)
+            | Command::Report(_)
+    );
+    if !is_report && !io::stdout().is_terminal() {
+        return dispatch(command, out);
+    }
+    let mut out = Escaped::new(out, Paint::for_stdout().enabled);
+    let outcome = dispatch(command, &mut out);
+    let finished = out.finish();
+    let outcome = outcome?;
+    finished?;
+    Ok(outcome)
+}
+
+fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
     match command {
         Command::Scan(args) => scan::run(&args, out),
         Command::Check(args) => check::run(&args, out),
@@ -170,7 +195,7 @@ fn note(text: &str) {
 
 fn say(text: &str) {
     // A reader that has closed it is no failure.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, io::stderr().is_terminal()));
 }
 
 /// Names of files may hold anything: what a terminal would act on is written as an escape.

@@ -281,13 +281,16 @@ fn said_in(body: &[u8], scrub: &Scrub) -> Said {
     Said { message: if is_page { String::new() } else { message(text.to_owned()) }, ..Said::default() }
 }
 
+/// Does a character reorder, hide or break what stands around it, and is not seen itself (bidirectional and zero-width
+/// formatting, separators, tags)?
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// `text` in one line of at most `max` characters, without control characters and without those that reorder
 /// or hide what stands around them (bidirectional and zero-width formatting).
 pub(crate) fn printable(text: &str, max: usize) -> String {
-    let hides = |c: char| {
-        matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
     let mut out = String::new();
     let mut count = 0;
     // Bounded before it is looked at: a body may be all blanks.
@@ -297,7 +300,7 @@ pub(crate) fn printable(text: &str, max: usize) -> String {
             out.push(' ');
             count += 1;
         }
-        for c in word.chars().filter(|c| !hides(*c)) {
+        for c in word.chars().filter(|c| !is_invisible(*c)) {
             if count >= max {
                 out.push('…');
                 break 'words;

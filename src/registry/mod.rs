@@ -40,6 +40,7 @@ pub use auth::{Credentials, Secret, Variables};
 pub use blob::BlobRead;
 pub use client::Client;
 pub use ecr::Cached;
+pub(crate) use failure::is_invisible;
 pub use failure::{Broken, Detail, Failure, Network};
 #[cfg(feature = "aws")]
 pub use grant::Grant;

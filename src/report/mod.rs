@@ -6,6 +6,7 @@ pub mod check;
 pub mod cost;
 #[cfg(feature = "aws")]
 pub mod doctor;
+pub(crate) mod escaped;
 mod excerpt;
 pub mod finding;
 pub mod html;

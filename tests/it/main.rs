@@ -31,6 +31,7 @@ mod emit_lists;
 mod emit_markers;
 mod emit_merge;
 mod emit_renovate;
+mod escaped;
 mod explained;
 mod export;
 mod fleet;

@@ -11,7 +11,7 @@ mod lookalike;
 mod proxies;
 mod real;
 mod refused;
-mod script;
+pub(crate) mod script;
 mod seed;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a connection is given.
-pub(super) enum Act {
+pub(crate) enum Act {
     /// These bytes; the connection stays open.
     Bytes(Vec<u8>),
     /// These bytes, and the connection is closed.
@@ -20,41 +20,41 @@ pub(super) enum Act {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) raw: String,
-    pub(super) at: Instant,
+pub(crate) struct Request {
+    pub(crate) raw: String,
+    pub(crate) at: Instant,
 }
 
 impl Request {
     /// `GET /v2/…`
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let line = self.raw.lines().next().unwrap_or_default();
         line.trim_end_matches(" HTTP/1.1").to_owned()
     }
 
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.line().split(' ').nth(1).unwrap_or_default().to_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.raw.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     }
 
-    pub(super) fn authorization(&self) -> String {
+    pub(crate) fn authorization(&self) -> String {
         self.header("authorization").unwrap_or_default()
     }
 
-    pub(super) fn body(&self) -> &str {
+    pub(crate) fn body(&self) -> &str {
         self.raw.split_once("\r\n\r\n").map_or("", |(_, body)| body)
     }
 }
 
 type Play = dyn Fn(&Request, usize) -> Act + Send + Sync;
 
-pub(super) struct Script {
+pub(crate) struct Script {
     port: u16,
     log: Arc<Mutex<Vec<Request>>>,
     stop: Arc<std::sync::atomic::AtomicBool>,
@@ -62,7 +62,7 @@ pub(super) struct Script {
 
 impl Script {
     /// `play` gets each request and how many came before it.
-    pub(super) fn start(play: impl Fn(&Request, usize) -> Act + Send + Sync + 'static) -> Script {
+    pub(crate) fn start(play: impl Fn(&Request, usize) -> Act + Send + Sync + 'static) -> Script {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -81,20 +81,20 @@ impl Script {
         Script { port, log, stop }
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn log(&self) -> Vec<Request> {
+    pub(crate) fn log(&self) -> Vec<Request> {
         self.log.lock().unwrap().clone()
     }
 
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.log().iter().map(Request::line).collect()
     }
 
     /// Every byte that was received.
-    pub(super) fn wire(&self) -> String {
+    pub(crate) fn wire(&self) -> String {
         self.log().iter().map(|request| request.raw.as_str()).collect()
     }
 }
@@ -166,11 +166,11 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// A whole answer with its length.
-pub(super) fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Act {
+pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Act {
     Act::Bytes(bytes(status, headers, body))
 }
 
-pub(super) fn bytes(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut out = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         out.push_str(&format!("{name}: {value}\r\n"));
@@ -182,7 +182,7 @@ pub(super) fn bytes(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<
 }
 
 /// The answer to a HEAD: the length of a body that does not come.
-pub(super) fn head(status: &str, headers: &[(&str, &str)], length: usize) -> Act {
+pub(crate) fn head(status: &str, headers: &[(&str, &str)], length: usize) -> Act {
     let mut out = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
     for (name, value) in headers {
         out.push_str(&format!("{name}: {value}\r\n"));
@@ -191,18 +191,18 @@ pub(super) fn head(status: &str, headers: &[(&str, &str)], length: usize) -> Act
 }
 
 /// The OCI error envelope.
-pub(super) fn error(status: &str, code: &str, message: &str) -> Act {
+pub(crate) fn error(status: &str, code: &str, message: &str) -> Act {
     let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{message}"}}]}}"#);
     answer(status, &[("Content-Type", "application/json")], body.as_bytes())
 }
 
-pub(super) fn basic() -> Act {
+pub(crate) fn basic() -> Act {
     let realm =
         r#"Basic realm="https://123456789012.dkr.ecr.us-east-1.amazonaws.com/",service="ecr.amazonaws.com""#;
     answer("401 Unauthorized", &[("WWW-Authenticate", realm)], b"Not Authorized\n")
 }
 
-pub(super) fn bearer(realm: &str) -> Act {
+pub(crate) fn bearer(realm: &str) -> Act {
     let value = format!(r#"Bearer realm="{realm}",service="s.example",scope="repository:user/image:pull""#);
     let body = br#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
     answer("401 Unauthorized", &[("WWW-Authenticate", &value)], body)
