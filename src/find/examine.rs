@@ -204,6 +204,7 @@ impl Explorer<'_> {
         let Some(values) = lines::properties(text) else { return false };
         let form = pods::form(scalar.place).unwrap_or(Form::TextLiteral);
         let first = self.found.sites.len();
+        let mut rest = Vec::new();
         for occurrence in found {
             match lines::value_at(&values, text, occurrence) {
                 Some((value, literal)) if is_registry(occurrence, &literal) => {
@@ -212,9 +213,10 @@ impl Explorer<'_> {
                 Some((_, literal)) => {
                     self.site(scalar, occurrence, literal, form, Role::Image);
                 }
-                None => lexical::text(self, scalar, text, std::slice::from_ref(occurrence)),
+                None => rest.push(*occurrence),
             }
         }
+        lexical::text(self, scalar, text, &rest);
         for site in self.found.sites.iter_mut().skip(first) {
             site.inside = Some(Embedding::Text);
         }

@@ -22,7 +22,8 @@ impl<'t> Short<'t> {
         let (path, tail) = text.split_at_checked(text.find([':', '@']).unwrap_or(text.len()))?;
         let reference = Reference::parse(path).ok().filter(Reference::is_short)?;
         let whole = literal::tail(tail).len() == tail.len();
-        (whole && !is_file(path)).then(|| Short { name: reference.name(), path, tail })
+        // Istio's injector puts its own image in place of `auto`.
+        (whole && !is_file(path) && path != "auto").then(|| Short { name: reference.name(), path, tail })
     }
 
     fn is_complete(&self) -> bool {
@@ -279,9 +280,11 @@ fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
         return is_repository_of_image(place).then_some(Form::Split);
     }
     if key == "name" {
-        return (in_image && complete).then_some(Form::Split);
+        // One word is mostly a part of what a chart puts together.
+        return (in_image && (short.path.contains('/') || short.is_complete())).then_some(Form::Split);
     }
-    if !is_image_key(key) || key != "image" && !complete {
+    // One word in a list of things to build is a name of theirs.
+    if !is_image_key(key) || !complete && (key != "image" || around == "[]") {
         return None;
     }
     let split = short.tail.is_empty() && values::has_tail_beside(place);
@@ -294,7 +297,9 @@ fn custom(place: &Place<'_, '_>, short: &Short<'_>) -> Option<(Form, bool)> {
         return None;
     }
     let plain = ["image", "imageName", "dockerImage", "containerImage"].contains(&place.key());
-    let named = short.is_complete() || plain && short.path.contains('/');
+    // kops and Cluster API boot machines from images of a cloud.
+    let machine = ["Machine", "Instance", "Node"].iter().any(|word| place.kind().contains(word));
+    let named = short.is_complete() || plain && short.path.contains('/') && !machine;
     let form = if place.kind() == "ConfigMap" || place.kind() == "Secret" {
         Form::ConfigMapValue
     } else {

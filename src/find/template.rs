@@ -20,7 +20,7 @@ pub(super) struct Blanked {
 /// that is no YAML, where a branch repeats a key of another, or where a statement holds a host.
 pub(super) fn blanked(text: &str, holds_host: impl Fn(&str) -> bool) -> Option<Blanked> {
     let mut blanked = Blanked { text: String::with_capacity(text.len()), stand_ins: Vec::new() };
-    let mut at = 0;
+    let (mut at, mut line) = (0, Span::default());
     while let Some(open) = text.get(at..)?.find("{{").map(|found| at + found) {
         let end = text.get(open..)?.find("}}").map(|found| open + found + 2)?;
         let action = text.get(open..end)?;
@@ -28,8 +28,13 @@ pub(super) fn blanked(text: &str, holds_host: impl Fn(&str) -> bool) -> Option<B
             return None;
         }
         blanked.text.push_str(text.get(at..open)?);
-        let before = text.get(..open)?.rsplit('\n').next()?;
-        let after = text.get(end..)?.split('\n').next()?;
+        // A line may be the whole text: its ends are looked for once.
+        if open >= line.end {
+            let start = text.get(line.end..open)?.rfind('\n').map_or(line.end, |found| line.end + found + 1);
+            let length = text.get(open..)?.find('\n').unwrap_or(text.len() - open);
+            line = Span::new(start, open + length);
+        }
+        let (before, after) = (text.get(line.start..open)?, text.get(end..line.end.max(end))?);
         let alone = |part: &str| {
             part.trim().is_empty() || part.trim_end().ends_with("}}") && part.trim_start().starts_with("{{")
         };
@@ -216,7 +221,7 @@ mod tests {
         for (value, place, name) in [
             (" golang:1.19-alpine\n", 1, "golang"),
             (" \"acme/web:{{ .Values.tag }}\" # why\n", 2, "acme/web"),
-            (" {{ .Values.img | default \"busybox:1.30\" }}\n", 28, "busybox"),
+            (" {{ .Values.img | default \"busybox:1.30\" }}\n", 27, "busybox"),
             (" \"{{- default \"busybox:1.30\" .x -}}\"\n", 0, ""),
         ] {
             match literal(value) {
