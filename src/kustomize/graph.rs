@@ -5,6 +5,7 @@
 //! these do not see each other's. Missing directories and cycles are no errors here: the walk ends there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +23,8 @@ pub struct Graph<'i> {
     layers: Mutex<HashMap<RepoPath, Arc<Layers>>>,
     /// [`Graph::below`] by directory, likewise.
     below: Mutex<HashMap<RepoPath, Arc<Layers>>>,
+    /// What those who list a component draw from together: components of one root have that in common.
+    of_users: Mutex<HashMap<Vec<RepoPath>, Arc<Layers>>>,
 }
 
 /// Deeper than anybody nests kustomizations.
@@ -51,7 +54,14 @@ impl<'i> Graph<'i> {
                 }
             }
         }
-        Graph { by_directory, drawn_by, inventory, layers: Mutex::default(), below: Mutex::default() }
+        Graph {
+            by_directory,
+            drawn_by,
+            inventory,
+            layers: Mutex::default(),
+            below: Mutex::default(),
+            of_users: Mutex::default(),
+        }
     }
 
     /// The directories of all kustomizations.
@@ -186,16 +196,23 @@ impl<'i> Graph<'i> {
         known(&self.layers, path, || self.layers_of(path))
     }
 
-    fn layers_of(&self, path: &RepoPath) -> Layers {
+    fn layers_of(&self, path: &RepoPath) -> Arc<Layers> {
         let own = path.parent().filter(|directory| self.at(directory).is_some_and(|(own, _)| own == path));
         let component = own
             .filter(|directory| self.at(directory).is_some_and(|(_, kustomization)| kustomization.component));
-        let Some(component) = component else { return self.drawn(vec![path.clone()]) };
-        let users = self.users_of(&component);
-        let listed = !users.is_empty();
-        let mut layers = self.drawn(users.into_iter().chain([path.clone()]).collect());
-        layers.remote |= !listed;
-        layers
+        let Some(component) = component else {
+            return Arc::new(self.drawn(vec![path.clone()]));
+        };
+        let mut users = self.users_of(&component);
+        users.sort();
+        if users.is_empty() {
+            return Arc::new(Layers { remote: true, ..self.drawn(vec![path.clone()]) });
+        }
+        let of_users = known(&self.of_users, &users, || Arc::new(self.drawn(users.clone())));
+        if of_users.files.contains(path) {
+            return of_users;
+        }
+        Arc::new(self.drawn(users.into_iter().chain([path.clone()]).collect()))
     }
 
     /// The files that these kustomizations draw from, themselves included.
@@ -280,7 +297,7 @@ impl<'i> Graph<'i> {
     /// manifest below it.
     pub fn below(&self, directory: &str) -> Arc<Layers> {
         match RepoPath::root().join(directory) {
-            Some(directory) => known(&self.below, &directory, || self.below_of(&directory)),
+            Some(directory) => known(&self.below, &directory, || Arc::new(self.below_of(&directory))),
             None => Arc::new(Layers { remote: true, ..Layers::default() }),
         }
     }
@@ -299,17 +316,17 @@ impl<'i> Graph<'i> {
     }
 }
 
-/// What is known of a path, worked out the first time.
-fn known(
-    all: &Mutex<HashMap<RepoPath, Arc<Layers>>>,
-    path: &RepoPath,
-    work_out: impl FnOnce() -> Layers,
+/// What is known, worked out the first time.
+fn known<K: Clone + Eq + Hash>(
+    all: &Mutex<HashMap<K, Arc<Layers>>>,
+    of: &K,
+    work_out: impl FnOnce() -> Arc<Layers>,
 ) -> Arc<Layers> {
     let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(layers) = lock().get(path) {
+    if let Some(layers) = lock().get(of) {
         return layers.clone();
     }
-    let layers = Arc::new(work_out());
-    lock().insert(path.clone(), layers.clone());
+    let layers = work_out();
+    lock().insert(of.clone(), layers.clone());
     layers
 }
