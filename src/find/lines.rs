@@ -73,7 +73,7 @@ pub(super) fn short_names<'t>(values: &[Value<'t>], hosts: &Hosts) -> Vec<(usize
 /// What separators leave, with its place.
 fn tokens(text: &str, separates: impl Fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
-    text.split_inclusive(move |c| separates(c)).filter_map(move |piece| {
+    text.split_inclusive(separates).filter_map(move |piece| {
         let start = at;
         at += piece.len();
         let end = piece.char_indices().next_back().map_or(0, |(last, _)| last);

@@ -365,7 +365,7 @@ impl Explorer<'_> {
         }
         let collection = |id: NodeId| stream.entries(id).len() + stream.items(id).len() > 0;
         let collection = stream.documents.iter().any(|document| document.root.is_some_and(collection));
-        if !collection && !(statements && is_mostly_keys(text)) {
+        if !(collection || statements && is_mostly_keys(text)) {
             return false;
         }
         if !stream.errors.is_empty() {

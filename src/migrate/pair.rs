@@ -208,9 +208,9 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
         let layers = graph.layers(path);
         for pattern in patterns {
             let too_large = is_too_large(pattern);
-            // Kustomize anchors the name on both sides (`api/internal/image/image.go`).
-            let regex = if too_large { Regex::new("") } else { Regex::new(&format!("^(?:{pattern})$")) };
-            let Ok(regex) = regex else { continue };
+            let Ok(regex) = (if too_large { anchored("(?s).*") } else { anchored(pattern) }) else {
+                continue;
+            };
             for (f, file) in files_of(inventory, &layers) {
                 for (s, site) in file.found.sites.iter().enumerate() {
                     if is_matcher_or_unseen(site, file) || !regex.is_match(&site.name.to_string()) {
@@ -229,6 +229,11 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
             }
         }
     }
+}
+
+/// Kustomize anchors a name on both sides (`api/internal/image/image.go`).
+fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 /// An image whose name a replacement takes apart keeps it: the parts would be others.

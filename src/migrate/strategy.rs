@@ -32,10 +32,10 @@ pub(super) fn settle(
     overlays: &Overlays<'_>,
     decisions: &mut [Vec<Decision>],
 ) {
-    let renames = Renames::new(overlays);
+    let settling = Settling { config, strategy, overlays, renames: Renames::new(overlays) };
     for (f, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
         for (s, (site, decision)) in file.found.sites.iter().zip(decisions).enumerate() {
-            if let Some(new) = one(config, strategy, overlays, &renames, (f, s), &file.path, site, decision) {
+            if let Some(new) = settling.one((f, s), &file.path, site, decision) {
                 *decision = new;
             }
         }
@@ -52,49 +52,52 @@ pub(super) fn by_roots(model: &Model<'_>, decisions: &mut [Vec<Decision>]) {
     }
 }
 
-fn one(
-    config: &Config,
+/// What decides about every site alike.
+struct Settling<'a> {
+    config: &'a Config,
     strategy: Strategy,
-    overlays: &Overlays<'_>,
-    renames: &Renames<'_>,
-    at: At,
-    path: &RepoPath,
-    site: &Site,
-    decision: &Decision,
-) -> Option<Decision> {
-    let routes = overlays.routes.get(path).map(Vec::as_slice).unwrap_or_default();
-    if let Some(name) = overlays.in_place.get(&at) {
-        return Some(Ok(name.clone()));
-    }
-    match overlays.sites.get(&at) {
-        Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
-        Some(Reach::Unseen) if is_entry(site) => {
-            let by = renames.of(path, site);
-            let why = match site.role {
-                // What it matches decides.
-                Role::Matcher(_) if by.is_empty() => return None,
-                _ if by.is_empty() => Why::NoBase,
-                _ => Why::Reached { by },
-            };
-            return decision.is_ok().then_some(Err(why));
+    overlays: &'a Overlays<'a>,
+    renames: Renames<'a>,
+}
+
+impl Settling<'_> {
+    /// The decision in place of `decision`; `None` keeps it.
+    fn one(&self, at: At, path: &RepoPath, site: &Site, decision: &Decision) -> Option<Decision> {
+        let Settling { config, strategy, overlays, ref renames } = *self;
+        let routes = overlays.routes.get(path).map(Vec::as_slice).unwrap_or_default();
+        if let Some(name) = overlays.in_place.get(&at) {
+            return Some(Ok(name.clone()));
         }
-        Some(Reach::Held(Hold::Because(because) | Hold::Outside(because))) => {
-            let because = because.clone();
-            return inline(config, site, routes).is_ok().then_some(Err(Why::Held { because }));
+        match overlays.sites.get(&at) {
+            Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
+            Some(Reach::Unseen) if is_entry(site) => {
+                let by = renames.of(path, site);
+                let why = match site.role {
+                    // What it matches decides.
+                    Role::Matcher(_) if by.is_empty() => return None,
+                    _ if by.is_empty() => Why::NoBase,
+                    _ => Why::Reached { by },
+                };
+                return decision.is_ok().then_some(Err(why));
+            }
+            Some(Reach::Held(Hold::Because(because) | Hold::Outside(because))) => {
+                let because = because.clone();
+                return inline(config, site, routes).is_ok().then_some(Err(Why::Held { because }));
+            }
+            Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
         }
-        Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
+        if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
+            // What compares images with this list is not known, and so not how it is told of the overlays either.
+            return decision.is_ok().then_some(Err(Why::NoBase));
+        }
+        let leaves = strategy == Strategy::Overlay && !is_value(site);
+        if routes.is_empty() {
+            return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));
+        }
+        // What several clusters build from one file goes where all of them want it, or stays.
+        let inline = inline(config, site, routes);
+        Some(if leaves && inline.is_ok() { Err(Why::OutOfReach) } else { inline })
     }
-    if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
-        // What compares images with this list is not known, and so not how it is told of the overlays either.
-        return decision.is_ok().then_some(Err(Why::NoBase));
-    }
-    let leaves = strategy == Strategy::Overlay && !is_value(site);
-    if routes.is_empty() {
-        return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));
-    }
-    // What several clusters build from one file goes where all of them want it, or stays.
-    let inline = inline(config, site, routes);
-    Some(if leaves && inline.is_ok() { Err(Why::OutOfReach) } else { inline })
 }
 
 /// The inline decision with the routes of the roots that build the file.
