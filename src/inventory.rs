@@ -251,9 +251,12 @@ pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
     Inventory { files, read: 1, bytes: text.len() as u64, ..Inventory::default() }
 }
 
+/// Files that decide about images without naming any.
 fn could_be_kustomization(path: &std::path::Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().to_ascii_lowercase().starts_with(b"kustomization"))
+    path.file_name().is_some_and(|name| {
+        let name = name.as_encoded_bytes().to_ascii_lowercase();
+        name.starts_with(b"kustomization") || name.starts_with(b".argocd-source")
+    })
 }
 
 fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {

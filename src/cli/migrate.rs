@@ -167,7 +167,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 
 /// Writes the files of a plan; what fails is said.
 pub(super) fn write(repository: &Repository, proved: &Proved) -> Written {
-    let written = Written::of(&proved.files, repository);
+    let written = Written::of(proved, repository);
     for error in written.failed.values() {
         note(&format!("error: {error}"));
     }

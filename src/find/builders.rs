@@ -1,6 +1,7 @@
 //! Objects that have a directory built, and lay images of their own over what comes out: Flux Kustomizations,
 //! Argo CD sources, and the post-renderers of HelmReleases.
 
+use super::generators::{Generators, TemplatedPath};
 use super::kustomize::{ImageEntry, images, split};
 use super::place;
 use super::site::Object;
@@ -25,8 +26,8 @@ pub struct Builder {
     pub object: Object,
     /// The directory, as written; empty where it is not in the repository, as always for [`Tool::Helm`].
     pub path: String,
-    /// Directories whose names a template in `path` stands for (ApplicationSet, git generator): glob patterns.
-    pub directories: Vec<String>,
+    /// The directories that a template in `path` stands for (ApplicationSet).
+    pub templated: Option<TemplatedPath>,
     /// Flux's `spec.components`, relative to the directory.
     pub components: Vec<String>,
     /// Its own `images`.
@@ -93,10 +94,11 @@ pub(super) fn read(stream: &Stream<'_>) -> Vec<Builder> {
         match (group.as_str(), reader.object.kind.as_str()) {
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => reader.flux(),
             ("helm.toolkit.fluxcd.io", "HelmRelease") => reader.helm(),
-            ("argoproj.io", "Application") => reader.argo(&["spec"], &[]),
+            ("argoproj.io", "Application") => reader.argo(&["spec"], &Generators::default()),
             ("argoproj.io", "ApplicationSet") => {
-                let directories = reader.generated_directories();
-                reader.argo(&["spec", "template", "spec"], &directories);
+                let list = reader.at(&["spec", "generators"]);
+                let generators = list.map(|list| Generators::read(stream, list)).unwrap_or_default();
+                reader.argo(&["spec", "template", "spec"], &generators);
             }
             _ => {}
         }
@@ -138,7 +140,7 @@ impl Reader<'_, '_, '_> {
             tool,
             object: self.object.clone(),
             path,
-            directories: Vec::new(),
+            templated: None,
             components: Vec::new(),
             images,
             holder: Holder::new(self.document, holder),
@@ -174,37 +176,71 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn argo(&mut self, spec: &[&str], directories: &[String]) {
+    fn argo(&mut self, spec: &[&str], generators: &Generators) {
         let one: Vec<&str> = spec.iter().copied().chain(["source"]).collect();
-        self.argo_source(&one, directories);
+        self.argo_source(&one, generators);
         let many: Vec<&str> = spec.iter().copied().chain(["sources"]).collect();
         for index in 0..self.count(&many) {
             let index = index.to_string();
             let source: Vec<&str> = many.iter().copied().chain([index.as_str()]).collect();
-            self.argo_source(&source, directories);
+            self.argo_source(&source, generators);
         }
     }
 
-    fn argo_source(&mut self, source: &[&str], directories: &[String]) {
+    fn argo_source(&mut self, source: &[&str], generators: &Generators) {
         let field = |name| -> Vec<&str> { source.iter().copied().chain([name]).collect() };
         let Some(path) = self.text(&field("path")) else { return };
         let holder = field("kustomize");
-        let list = self.at(&holder).and_then(|kustomize| self.stream.get(kustomize, "images"));
-        let items = list.map(|list| self.stream.items(list)).unwrap_or_default();
-        let entries = items.iter().filter_map(|&item| self.stream.value(item)).map(argo_entry).collect();
+        let kustomize = self.at(&holder);
+        let entries = kustomize.map(|kustomize| argo_entries(self.stream, kustomize)).unwrap_or_default();
+        let templated = generators.path(&path);
         if let Some(builder) = self.push(Tool::ArgoCd, path, &holder, entries) {
-            builder.directories = directories.to_vec();
+            builder.templated = templated;
         }
     }
+}
 
-    fn generated_directories(&self) -> Vec<String> {
-        let generators =
-            self.at(&["spec", "generators"]).map(|list| self.stream.items(list)).unwrap_or_default();
-        let lists = generators.iter().filter_map(|&one| self.stream.get_path(one, &["git", "directories"]));
-        let entries = lists.flat_map(|list| self.stream.items(list));
-        let paths = entries.filter_map(|&entry| self.stream.value(self.stream.get(entry, "path")?));
-        paths.map(str::to_owned).collect()
+/// `kustomize.images`: one string an entry.
+fn argo_entries(stream: &Stream<'_>, kustomize: NodeId) -> Vec<ImageEntry> {
+    let list = stream.get(kustomize, "images").map(|list| stream.items(list)).unwrap_or_default();
+    list.iter().filter_map(|&item| stream.value(item)).map(argo_entry).collect()
+}
+
+/// What Argo CD merges over the source of an Application before it builds its path
+/// (`mergeSourceParameters` of argo-cd, `reposerver/repository/repository.go`): the first file for all Applications
+/// of the directory, then the one of the Application. Lists replace lists.
+pub(crate) fn overridden_application(path: &str) -> Option<Overrides<'_>> {
+    let name = path.rsplit('/').next()?.strip_prefix(".argocd-source")?.strip_suffix(".yaml")?;
+    match name.strip_prefix('-') {
+        Some(application) => Some(Overrides::One(application)),
+        None => name.is_empty().then_some(Overrides::All),
     }
+}
+
+/// Whose sources a `.argocd-source….yaml` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overrides<'p> {
+    All,
+    One(&'p str),
+}
+
+/// The list of images in such a file.
+pub(super) fn read_overrides(stream: &Stream<'_>, path: &str) -> Vec<Builder> {
+    let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
+    let holder = Holder::new(0, &["kustomize"]);
+    let Some(kustomize) = holder.find(stream).filter(|&id| stream.get(id, "images").is_some()) else {
+        return Vec::new();
+    };
+    vec![Builder {
+        tool: Tool::ArgoCd,
+        object: Object::default(),
+        path: directory.to_owned(),
+        templated: None,
+        components: Vec::new(),
+        images: argo_entries(stream, kustomize),
+        span: stream.node(kustomize).map(|node| node.span).unwrap_or_default(),
+        holder,
+    }]
 }
 
 /// `[old=]name[:tag][@digest]`, as `kustomize edit set image` reads it.

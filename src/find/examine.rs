@@ -279,7 +279,8 @@ impl Explorer<'_> {
     }
 
     fn argo_images(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
-        let mut images = kustomize::argo_image(scalar.place, text, self.hosts).into_iter().peekable();
+        let mut images =
+            kustomize::argo_image(scalar.place, text, self.hosts, self.path).into_iter().peekable();
         for occurrence in found {
             while images.next_if(|(literal, _)| literal.span.start < occurrence.host.start).is_some() {}
             match images.next_if(|(literal, _)| literal.span.start == occurrence.host.start) {

@@ -1,6 +1,8 @@
 //! Kustomize's `images:`, wherever it is written: kustomizations and components, Flux Kustomizations,
 //! post-renderers of HelmReleases, Argo CD sources, and bare lists that an operator reads.
 
+use super::builders::overridden_application;
+use super::generators::Generators;
 use super::hosts::{Hosts, Owner};
 use super::literal::{self, Literal};
 use super::place::Place;
@@ -67,18 +69,15 @@ pub(super) fn is_argo_image(place: &Place<'_, '_>) -> bool {
     place.key() == "[]" && place.key_at(1) == "images" && place.key_at(2) == "kustomize"
 }
 
-/// What an Argo CD `images:` string is compared with: the manifests below `source.path`.
-pub(super) fn argo_scope(place: &Place<'_, '_>) -> Scope {
-    // The mapping two levels out is the source itself: `source.kustomize.images[]`.
-    let source = place.stream.ancestors(place.scalar).nth(3);
-    let path = source.and_then(|source| place.stream.value(place.stream.get(source, "path")?));
-    path.map_or(Scope::Anywhere, |path| Scope::Path(path.to_owned()))
-}
-
 /// The references in an Argo CD `images:` string with their roles: a name alone is compared with the manifests
 /// below `source.path`; of `old=new` the left side is compared and the right side is pulled.
-pub(super) fn argo_image(place: &Place<'_, '_>, text: &str, hosts: &Hosts) -> Vec<(Literal, Role)> {
-    let scope = argo_scope(place);
+pub(super) fn argo_image(
+    place: &Place<'_, '_>,
+    text: &str,
+    hosts: &Hosts,
+    file: &str,
+) -> Vec<(Literal, Role)> {
+    let scope = argo_scope(place, file);
     let equals = text.find('=');
     let mut found = Vec::new();
     for occurrence in hosts.find(text).iter().filter(|found| found.exact) {
@@ -90,6 +89,26 @@ pub(super) fn argo_image(place: &Place<'_, '_>, text: &str, hosts: &Hosts) -> Ve
         found.push((literal, if right { Role::Image } else { Role::Matcher(scope.clone()) }));
     }
     found
+}
+
+/// What the images of an Argo CD source are compared with: the manifests of its path, or of the directory in which
+/// they override it.
+pub(super) fn argo_scope(place: &Place<'_, '_>, file: &str) -> Scope {
+    if overridden_application(file).is_some() {
+        let directory = file.rsplit_once('/').map_or(".", |(directory, _)| directory);
+        return Scope::Path(directory.to_owned());
+    }
+    // The mapping two levels out is the source itself: `source.kustomize.images[]`.
+    let source = place.stream.ancestors(place.scalar).nth(3);
+    let path = source.and_then(|source| place.stream.value(place.stream.get(source, "path")?));
+    let Some(path) = path else { return Scope::Anywhere };
+    let generators = place.object_node.and_then(|root| {
+        Some(Generators::read(place.stream, place.stream.get_path(root, &["spec", "generators"])?))
+    });
+    match generators.and_then(|generators| generators.path(path)) {
+        Some(templated) => Scope::Templated(templated),
+        None => Scope::Path(path.to_owned()),
+    }
 }
 
 /// What a kustomization draws from and what it does to images, as written in it; see

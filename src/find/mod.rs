@@ -10,6 +10,7 @@
 mod builders;
 mod class;
 mod examine;
+mod generators;
 mod globals;
 mod hosts;
 mod ignores;
@@ -31,10 +32,11 @@ mod stay;
 mod template;
 mod values;
 
-pub(crate) use builders::argo_entry;
 pub use builders::{Builder, Holder, Step, Tool};
+pub(crate) use builders::{Overrides, argo_entry, overridden_application};
 use class::FileClass;
 use examine::Scalar;
+pub use generators::TemplatedPath;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
@@ -120,6 +122,7 @@ impl Finder {
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
         kustomize::is_kustomization(path)
+            || builders::overridden_application(path).is_some()
             || self.hosts.occur_in(bytes)
             || self.may_build(bytes)
             || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
@@ -226,6 +229,9 @@ impl Explorer<'_> {
         if self.builders {
             self.found.builders = builders::read(&stream);
         }
+        if builders::overridden_application(self.path).is_some() {
+            self.found.builders = builders::read_overrides(&stream, self.path);
+        }
         if is_sops(&stream) {
             for site in &mut self.found.sites {
                 site.obstacle.get_or_insert(Obstacle::Sops);
@@ -241,6 +247,7 @@ impl Explorer<'_> {
             || self.hosts.short_names()
             || text.contains(SUBSTITUTE_FROM)
             || kustomize::is_kustomization(self.path)
+            || builders::overridden_application(self.path).is_some()
         {
             return false;
         }

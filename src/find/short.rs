@@ -102,7 +102,7 @@ impl Explorer<'_> {
     /// `[old=]name[:tag][@digest]` of Argo CD, where one of the two has no host.
     pub(super) fn short_argo_image(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let text: &str = &scalar.content.text;
-        let scope = kustomize::argo_scope(scalar.place);
+        let scope = kustomize::argo_scope(scalar.place, self.path);
         let (left, right) =
             text.split_at_checked(text.find('=').map_or(0, |at| at + 1)).unwrap_or(("", text));
         let sides = [(0, left.trim_end_matches('='), true), (left.len(), right, left.is_empty())];

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::generators::TemplatedPath;
 use crate::image::Name;
 use crate::yaml::Span;
 
@@ -227,6 +228,8 @@ pub enum Scope {
     Kustomization,
     /// The manifests below a directory, as `spec.path` writes it.
     Path(String),
+    /// Those below the directories of an ApplicationSet.
+    Templated(TemplatedPath),
     /// What the object that holds it renders (a HelmRelease's chart).
     Object,
     /// Not known: a catalogue that an operator reads.

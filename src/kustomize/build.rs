@@ -281,7 +281,9 @@ pub struct Builds<'i> {
     configured: bool,
     /// Entries that replace those of the kustomization in a directory.
     planned: BTreeMap<RepoPath, Vec<ImageEntry>>,
-    /// Images that are edited in place, and the entries of kustomizations in which something is.
+    /// Edits in place that count as if they were made already.
+    finished: InPlace,
+    /// All edits in place.
     in_place: InPlace,
     /// Fields that the transformer of a kustomization is to visit besides.
     fields: BTreeMap<RepoPath, Vec<FieldSpec>>,
@@ -299,6 +301,7 @@ impl<'i> Builds<'i> {
             graph,
             configured: graph.kustomizations().any(|(_, kustomization)| !kustomization.fields.is_empty()),
             planned: BTreeMap::new(),
+            finished: InPlace::default(),
             in_place: InPlace::default(),
             fields: BTreeMap::new(),
             components: BTreeMap::new(),
@@ -306,9 +309,15 @@ impl<'i> Builds<'i> {
         }
     }
 
-    /// With edits in the files themselves.
-    pub fn with_in_place(self, in_place: InPlace) -> Builds<'i> {
-        Builds { in_place, ..self }
+    /// With edits in the files themselves; those that are `finished` count today.
+    pub fn with_in_place(self, finished: InPlace, in_place: InPlace) -> Builds<'i> {
+        Builds { finished, in_place, ..self }
+    }
+
+    /// The entries of the kustomization in a directory as they count today.
+    pub fn written(&self, directory: &RepoPath) -> &[ImageEntry] {
+        let written = || self.kustomization(directory).map(|kustomization| kustomization.images.as_slice());
+        self.finished.entries.get(directory).map(Vec::as_slice).or_else(written).unwrap_or_default()
     }
 
     /// Is the image edited in its file?
@@ -456,8 +465,8 @@ impl<'i> Builds<'i> {
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
         match over {
-            Some(over) => pipeline.lay(over, directory, fields, &kustomization.images, planned),
-            None => pipeline.transform(directory, fields, &kustomization.images, planned),
+            Some(over) => pipeline.lay(over, directory, fields, self.written(directory), planned),
+            None => pipeline.transform(directory, fields, self.written(directory), planned),
         }
         open.remove(directory);
     }
@@ -477,9 +486,10 @@ impl<'i> Builds<'i> {
                 return None;
             }
             let image = found.as_written();
-            let edited = self.in_place.images.get(&(index, site)).cloned();
-            let planned = edited.unwrap_or_else(|| image.clone());
-            Some(Flow { place, ..Flow::new(origin, image, planned, visits) })
+            let edited = |edits: &InPlace| edits.images.get(&(index, site)).cloned();
+            let planned = edited(&self.in_place).unwrap_or_else(|| image.clone());
+            let written = edited(&self.finished).unwrap_or(image);
+            Some(Flow { place, ..Flow::new(origin, written, planned, visits) })
         };
         file.found.sites.iter().enumerate().filter_map(flow).collect()
     }

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::find::{Kustomization, LinkKind};
+use crate::find::{Kustomization, LinkKind, TemplatedPath};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -291,6 +291,23 @@ impl<'i> Graph<'i> {
                 }
             }
         }
+    }
+
+    /// What the Applications of an ApplicationSet build, as far as it is seen from the file alone: rather too much than
+    /// too little.
+    pub fn below_templated(&self, path: &TemplatedPath) -> Layers {
+        let matches = path.matcher();
+        let built = self.by_directory.iter().filter(|(directory, _)| matches(directory.as_str()));
+        let built: Vec<RepoPath> = built.map(|(_, (path, _))| (*path).clone()).collect();
+        let known = !built.is_empty();
+        let mut layers = self.drawn(built);
+        layers.remote |= !known;
+        layers
+    }
+
+    /// Does some kustomization draw from a directory?
+    pub fn is_referred(&self, directory: &RepoPath) -> bool {
+        self.drawn_by.contains_key(directory)
     }
 
     /// What a Flux Kustomization or an Argo CD source builds from a directory: its kustomization, or every

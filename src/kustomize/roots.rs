@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Build, Builds, Flow, Graph, Model, Over};
-use crate::find::{Builder, Form};
+use crate::find::{Builder, Form, Overrides, Tool, overridden_application};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
@@ -20,25 +20,48 @@ pub(super) fn deployers<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Depl
             }
         }
     }
+    deployers.values_mut().for_each(override_sources);
     deployers
 }
 
 /// The directories that a builder names: several for a template over directories.
 pub fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
-    if !builder.path.contains("{{") {
+    let Some(templated) = &builder.templated else {
         return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
+    };
+    let matches = templated.matcher();
+    let all = graph.directories().filter(|directory| matches(directory.as_str()));
+    // Where values are missing, what others draw from is taken for theirs.
+    let own = all.filter(|directory| !templated.open || !graph.is_referred(directory));
+    own.cloned().collect()
+}
+
+/// Argo CD's overrides take the place of the lists that they replace.
+fn override_sources(deployers: &mut Vec<(&RepoPath, &Builder)>) {
+    let overrides = |(path, builder): &(&RepoPath, &Builder)| match builder.tool {
+        Tool::ArgoCd => overridden_application(path.as_str()).map(|whose| match whose {
+            Overrides::All => None,
+            Overrides::One(application) => Some(application.to_owned()),
+        }),
+        _ => None,
+    };
+    let whose: BTreeSet<Option<String>> = deployers.iter().filter_map(overrides).collect();
+    if whose.is_empty() {
+        return;
     }
-    let mut directories: BTreeSet<RepoPath> = BTreeSet::new();
-    for pattern in &builder.directories {
-        let Ok(glob) = globset::GlobBuilder::new(pattern).literal_separator(true).build() else { continue };
-        let glob = glob.compile_matcher();
-        let plain = pattern.split('/').take_while(|step| !step.contains(['*', '?', '[', '{', '\\']));
-        let above = plain.collect::<Vec<_>>().join("/");
-        let above = RepoPath::root().join(&above).unwrap_or_else(RepoPath::root);
-        let below = graph.within(&above).map(|(directory, _)| directory);
-        directories.extend(below.filter(|directory| glob.is_match(directory.as_str())).cloned());
-    }
-    directories.into_iter().collect()
+    let one_for = |builder: &Builder| {
+        // The names of an ApplicationSet's Applications are not known.
+        let templated = builder.templated.is_some() && whose.iter().any(Option::is_some);
+        templated || builder.object.name.as_ref().is_some_and(|name| whose.contains(&Some(name.clone())))
+    };
+    let application = |one: &(&RepoPath, &Builder)| one.1.tool == Tool::ArgoCd && overrides(one).is_none();
+    let mut applications = deployers.iter().filter(|one| application(one)).peekable();
+    let all_is_used = applications.peek().is_none() || applications.any(|(_, builder)| !one_for(builder));
+    deployers.retain(|one| match overrides(one) {
+        Some(None) => all_is_used,
+        Some(Some(_)) => true,
+        None => !application(one) || !whose.contains(&None) && !one_for(one.1),
+    });
 }
 
 impl Over {

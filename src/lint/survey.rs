@@ -71,6 +71,8 @@ pub enum Way<'a> {
 /// Every reference of an inventory that is pulled, scanned for tags, or rendered: matchers of kustomize are none.
 pub struct Survey<'a> {
     pub references: Vec<Surveyed<'a>>,
+    /// What a migration would edit in place.
+    changes: HashMap<Place<'a>, &'a Change>,
 }
 
 /// A place of a plan.
@@ -122,7 +124,12 @@ impl<'a> Survey<'a> {
                 references.push(Surveyed { file, site, position, standing, built });
             }
         }
-        Survey { references }
+        Survey { references, changes: asked }
+    }
+
+    /// The edit of a reference or matcher that a migration would make.
+    pub(super) fn change(&self, path: &RepoPath, start: usize) -> Option<&'a Change> {
+        self.changes.get(&(path, start)).copied()
     }
 
     /// References that are pulled, whatever they are called, with where each stands.

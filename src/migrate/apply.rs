@@ -28,11 +28,37 @@ pub struct Prepared {
 impl Prepared {
     /// Replaces, makes or removes the file, if it still is what was read.
     pub fn write(&self, repository: &Repository) -> Result<(), WriteError> {
+        let _writing = tree::writing();
+        self.commit(repository)
+    }
+
+    fn commit(&self, repository: &Repository) -> Result<(), WriteError> {
+        self.stage(repository)?.map_or(Ok(()), tree::Staged::commit)
+    }
+
+    /// Gets ready to replace, make or remove the file, if it still is what was read; `None` where nothing is to be done.
+    fn stage(&self, repository: &Repository) -> Result<Option<tree::Staged<'_>>, WriteError> {
+        let path = &self.path;
+        Ok(Some(match (&self.old, &self.new) {
+            (Some(old), Some(new)) => tree::stage_replace(repository, path, old.as_bytes(), new.as_bytes())?,
+            (None, Some(new)) => tree::stage_create(repository, path, new.as_bytes())?,
+            (Some(old), None) => tree::stage_remove(repository, path, old.as_bytes())?,
+            (None, None) => return Ok(None),
+        }))
+    }
+
+    /// As it was before [`Prepared::stage`] was committed.
+    fn undo(&self, repository: &Repository) -> Result<(), WriteError> {
+        let undone = Prepared { path: self.path.clone(), old: self.new.clone(), new: self.old.clone() };
+        undone.commit(repository)
+    }
+
+    /// New files come before those that name them, and what goes comes last.
+    fn order(&self) -> usize {
         match (&self.old, &self.new) {
-            (Some(old), Some(new)) => tree::replace(repository, &self.path, old.as_bytes(), new.as_bytes()),
-            (None, Some(new)) => tree::create(repository, &self.path, new.as_bytes(), false),
-            (Some(old), None) => tree::remove(repository, &self.path, old.as_bytes()),
-            (None, None) => Ok(()),
+            (None, _) => 0,
+            (Some(_), Some(_)) => 1,
+            (Some(_), None) => 2,
         }
     }
 }
@@ -48,20 +74,53 @@ pub struct Written {
 }
 
 impl Written {
-    /// Writes each file. One that fails keeps no other from being written.
-    pub fn of(files: &[Prepared], repository: &Repository) -> Written {
+    /// Writes the files, those that belong together as one: all of them are tried before the first one changes. What
+    /// fails keeps no others from being written.
+    pub fn of(proved: &Proved, repository: &Repository) -> Written {
         let mut written = Written::default();
-        for file in files {
-            match file.write(repository) {
-                Ok(()) => _ = written.done.insert(file.path.clone()),
-                Err(warning @ WriteError::NotFlushed { .. }) => {
-                    written.done.insert(file.path.clone());
-                    written.warnings.push(warning);
-                }
-                Err(error) => _ = written.failed.insert(file.path.clone(), error),
-            }
+        for mut group in proved.groups() {
+            group.sort_by_key(|file| (file.order(), !proved.plan.matches_in(&file.path), &file.path));
+            written.group(&group, repository);
         }
         written
+    }
+
+    fn group(&mut self, files: &[&Prepared], repository: &Repository) {
+        let _writing = tree::writing();
+        let mut staged = Vec::new();
+        for file in files {
+            match file.stage(repository) {
+                Ok(ready) => staged.push((*file, ready)),
+                Err(error) => return self.fail(files, file, error),
+            }
+        }
+        let mut done: Vec<&Prepared> = Vec::new();
+        for (file, ready) in staged {
+            match ready.map_or(Ok(()), tree::Staged::commit) {
+                Ok(()) => {}
+                Err(warning @ WriteError::NotFlushed { .. }) => self.warnings.push(warning),
+                Err(error) => {
+                    self.fail(files, file, error);
+                    for file in done.into_iter().rev() {
+                        if let Err(error) = file.undo(repository) {
+                            self.failed.insert(file.path.clone(), error);
+                        }
+                    }
+                    return;
+                }
+            }
+            done.push(file);
+        }
+        self.done.extend(done.into_iter().map(|file| file.path.clone()));
+    }
+
+    /// One file of a group fails, and all of it with it.
+    fn fail(&mut self, files: &[&Prepared], which: &Prepared, error: WriteError) {
+        for file in files.iter().filter(|file| file.path != which.path) {
+            let (path, with) = (file.path.clone(), which.path.clone());
+            self.failed.insert(path.clone(), WriteError::Together { path, with });
+        }
+        self.failed.insert(which.path.clone(), error);
     }
 
     pub fn is_complete(&self) -> bool {
@@ -112,6 +171,25 @@ pub struct Proved {
     pub plan: Plan,
     pub files: Vec<Prepared>,
     pub errors: Vec<PrepareError>,
+}
+
+impl Proved {
+    /// The files by what belongs together, in the order of their first paths.
+    fn groups(&self) -> Vec<Vec<&Prepared>> {
+        let mut group_of: BTreeMap<&RepoPath, usize> = BTreeMap::new();
+        for (number, paths) in self.plan.together.iter().enumerate() {
+            group_of.extend(paths.iter().map(|path| (path, number)));
+        }
+        let mut groups: BTreeMap<usize, Vec<&Prepared>> = BTreeMap::new();
+        let first_alone = self.plan.together.len();
+        for (number, file) in self.files.iter().enumerate() {
+            let group = group_of.get(&file.path).copied().unwrap_or(first_alone + number);
+            groups.entry(group).or_default().push(file);
+        }
+        let mut groups: Vec<Vec<&Prepared>> = groups.into_values().collect();
+        groups.sort_by_key(|files| files.first().map(|file| &file.path));
+        groups
+    }
 }
 
 /// Plans and proves. A file that cannot be changed is taken out and the plan made again without it, so that

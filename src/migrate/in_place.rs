@@ -1,5 +1,5 @@
-//! What `auto` edits in place although a kustomization builds it: images that no overlay can rename in all that is
-//! built, each together with the matchers that compare it.
+//! What is edited in place although a kustomization builds it: pairs that an earlier run left half done, and with `auto`
+//! images that no overlay can rename in all that is built, each together with the matchers that compare it.
 //!
 //! The roots are planned once more with these edits, and an edit that would cost one of them a tag is taken back.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{self, At, InPlace, Overlays};
-use super::{Direction, Strategy, pair, strategy};
+use super::{Direction, Strategy, Why, pair, strategy};
 use crate::inventory::FileInventory;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
@@ -22,28 +22,55 @@ pub(super) fn plan<'c>(
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> Overlays<'c> {
-    let overlays = |in_place| overlay::plan(model, strategy, component, within, in_place);
-    let first = overlays(InPlace::new());
-    if strategy != Strategy::Auto || first.blocked().next().is_none() {
-        return first;
+    let overlays = |in_place: &InPlace, finished: &InPlace| {
+        overlay::plan(model, strategy, component, within, in_place.clone(), finished)
+    };
+    let own = own_decisions(model, within);
+    let mut finished = pair::unfinished(model, &own);
+    let mut in_place = finished.clone();
+    let mut planned = overlays(&in_place, &finished);
+    if in_place.is_empty() && (strategy != Strategy::Auto || planned.blocked().next().is_none()) {
+        return planned;
     }
-    let movable = Movable::new(model, within);
-    let (mut planned, mut in_place, mut refused) = (first, InPlace::new(), BTreeSet::new());
+    let movable = Movable::new(model, own, within);
+    let mut refused = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
         let lost: Vec<At> = planned.lost.iter().copied().collect();
         for at in lost.iter().flat_map(|at| movable.group(*at)) {
             in_place.remove(&at);
+            finished.remove(&at);
             refused.insert(at);
         }
-        let blocked = planned.blocked().filter(|at| lost.is_empty() && !refused.contains(at));
+        let more = strategy == Strategy::Auto && lost.is_empty();
+        let blocked = planned.blocked().filter(|at| more && !refused.contains(at));
         let more: InPlace = blocked.flat_map(|at| movable.names(at)).collect();
         if lost.is_empty() && more.is_empty() {
             return planned;
         }
         in_place.extend(more);
-        planned = overlays(in_place.clone());
+        planned = overlays(&in_place, &finished);
     }
-    overlays(InPlace::new())
+    overlays(&InPlace::new(), &InPlace::new())
+}
+
+/// What each site asks for by itself, for the roots that build it.
+fn own_decisions(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Vec<Vec<Decision>> {
+    let Model { inventory, config, .. } = model;
+    let decide_file = |file: &FileInventory| {
+        let routes = config.routes(file.path.as_str());
+        let decide = |site| decide(site, routes, config, Direction::ToCache);
+        file.found.sites.iter().map(decide).collect()
+    };
+    let mut decisions: Vec<Vec<Decision>> = inventory.files.iter().map(decide_file).collect();
+    if config.targets().len() > 1 {
+        strategy::by_roots(model, &mut decisions);
+    }
+    for (_, decisions) in inventory.files.iter().zip(&mut decisions).filter(|(file, _)| !within(&file.path)) {
+        for decision in decisions.iter_mut().filter(|decision| decision.is_ok()) {
+            *decision = Err(Why::Excluded);
+        }
+    }
+    decisions
 }
 
 /// What `--strategy inline` would do.
@@ -54,17 +81,11 @@ struct Movable {
 }
 
 impl Movable {
-    fn new(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Movable {
-        let Model { inventory, config, .. } = model;
-        let decide_file = |file: &FileInventory| {
-            let routes = config.routes(file.path.as_str());
-            let decide = |site| decide(site, routes, config, Direction::ToCache);
-            file.found.sites.iter().map(decide).collect()
-        };
-        let mut decisions: Vec<Vec<Decision>> = inventory.files.iter().map(decide_file).collect();
-        if config.targets().len() > 1 {
-            strategy::by_roots(model, &mut decisions);
-        }
+    fn new(
+        model: &Model<'_>,
+        mut decisions: Vec<Vec<Decision>>,
+        within: &impl Fn(&RepoPath) -> bool,
+    ) -> Movable {
         let groups = pair::settle(model, &mut decisions, within, Direction::ToCache, &mut Vec::new());
         let members =
             groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |at| (*at, group)));

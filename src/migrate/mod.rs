@@ -14,6 +14,7 @@ mod overlay;
 mod pair;
 mod plan;
 mod strategy;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ pub use overlay::Overlay;
 pub use plan::plan;
 pub use strategy::Strategy;
 
-use crate::find::{Obstacle, Site};
+use crate::find::{Obstacle, Role, Site};
 use crate::tree::{Position, RepoPath};
 use crate::yaml::Edit;
 
@@ -65,9 +66,19 @@ pub struct Plan {
     pub reached: Vec<Reached>,
     pub left: Vec<Left>,
     pub warnings: Vec<Warning>,
+    /// Files that must change together: matchers and what they match, new files and those that name them. Each file is in
+    /// one of the sets at most.
+    pub(crate) together: Vec<BTreeSet<RepoPath>>,
 }
 
 impl Plan {
+    /// Does a matcher in this file change?
+    fn matches_in(&self, path: &RepoPath) -> bool {
+        let file = self.files.binary_search_by(|file| file.path.cmp(path)).ok();
+        let mut changes = file.and_then(|at| self.files.get(at)).into_iter().flat_map(|file| &file.changes);
+        changes.any(|change| matches!(change.site.role, Role::Matcher(_)))
+    }
+
     pub fn changes(&self) -> impl Iterator<Item = (&FilePlan, &Change)> {
         self.files.iter().flat_map(|file| file.changes.iter().map(move |change| (file, change)))
     }

@@ -12,6 +12,7 @@ use regex::Regex;
 
 use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
+use super::overlay::entry_index;
 use super::{Direction, Warning, Why};
 use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
 use crate::image::Name;
@@ -41,12 +42,12 @@ pub(super) fn settle(
         .map(|(f, file)| {
             let sites = file.found.sites.iter().enumerate();
             let matchers = sites.filter_map(|(s, site)| match &site.role {
-                Role::Matcher(scope) => Some((s, scope)),
+                Role::Matcher(scope) => Some((s, site, scope)),
                 _ => None,
             });
-            let answer = |(s, scope)| {
+            let answer = |(s, site, scope): (usize, &Site, &Scope)| {
                 let layers = layers(graph, file, scope);
-                let partners = images.partners(model, (f, s), scope, &layers);
+                let partners = images.partners(model, (f, s), scope, &layers, &site.name);
                 Answer { matcher: s, layers, partners }
             };
             matchers.map(answer).collect()
@@ -54,6 +55,8 @@ pub(super) fn settle(
         .collect();
     let mut groups = Groups::default();
     let mut entries: Vec<Entry> = Vec::new();
+    // These are to match what they do not match today.
+    let half_done: BTreeSet<At> = half_done(model, decisions).into_iter().flatten().collect();
     for (f, (file, answers)) in inventory.files.iter().zip(answers).enumerate() {
         if answers.is_empty() {
             continue;
@@ -61,10 +64,15 @@ pub(super) fn settle(
         let done = done(file);
         for Answer { matcher: s, layers, partners } in answers {
             let Some(site) = file.found.sites.get(s) else { continue };
-            if matches!(site.role, Role::Matcher(Scope::Kustomization | Scope::Path(_))) {
+            let Role::Matcher(scope) = &site.role else { continue };
+            let whole = matches!(scope, Scope::Kustomization | Scope::Path(_) | Scope::Templated(_));
+            if whole && !half_done.contains(&(f, s)) {
                 entries.push(Entry { at: (f, s), layers: layers.clone() });
             }
             if partners.is_empty() {
+                if is_to_finish(model, &images, decisions, (f, s), scope, &layers) {
+                    continue;
+                }
                 // An entry with a cached name is as a migration leaves it.
                 if done.contains(&entry_of(site)) {
                     let by = BTreeSet::from([file.path.clone()]);
@@ -122,6 +130,91 @@ struct Answer {
     /// Where it looks.
     layers: Arc<Layers>,
     partners: Vec<At>,
+}
+
+/// A matcher that an earlier run left behind: it matches nothing, and moves to the name that its image has already.
+fn is_to_finish(
+    model: &Model<'_>,
+    images: &Images<'_>,
+    decisions: &[Vec<Decision>],
+    at: At,
+    scope: &Scope,
+    layers: &Layers,
+) -> bool {
+    let decision = decisions.get(at.0).and_then(|decisions| decisions.get(at.1));
+    let Some(Ok(name)) = decision.filter(|_| is_whole(scope, layers)) else { return false };
+    sets_something(model.inventory, at) && !images.partners(model, at, scope, layers, name).is_empty()
+}
+
+/// Is all that a matcher is compared with known? What a test of a JSON 6902 patch or a layer elsewhere has is not.
+fn is_whole(scope: &Scope, layers: &Layers) -> bool {
+    !matches!(scope, Scope::Anywhere | Scope::Object) && !layers.remote
+}
+
+/// Does the entry of a matcher do anything but rename? One of a kustomization may not.
+fn sets_something(inventory: &Inventory, at: At) -> bool {
+    let Some(file) = inventory.files.get(at.0) else { return false };
+    let index = file.found.sites.get(at.1).and_then(|site| entry_index(site, ""));
+    let entry = file.found.kustomization.as_ref().zip(index);
+    let entry = entry.and_then(|(kustomization, index)| kustomization.images.get(index));
+    entry.is_none_or(|entry| {
+        let cached = |name: &String| Name::parse(name).is_ok_and(|name| is_cached(&name, None));
+        let renames = entry.new_name.as_ref().is_some_and(|name| !cached(name));
+        renames || entry.new_tag.is_some() || entry.digest.is_some() || entry.tag_suffix.is_some()
+    })
+}
+
+/// What an earlier run left undone: pairs in which a matcher and an image have names of different sides of the cache,
+/// with everything that moves together with them. `decisions` are those of each site by itself.
+pub(super) fn unfinished(model: &Model<'_>, decisions: &[Vec<Decision>]) -> BTreeMap<At, Name> {
+    let decision = |at: At| decisions.get(at.0)?.get(at.1)?.as_ref().ok().cloned();
+    let members = half_done(model, decisions).into_iter().flatten();
+    members.filter_map(|at| Some((at, decision(at)?))).collect()
+}
+
+/// The groups of [`unfinished`], whole.
+fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
+    let inventory = model.inventory;
+    let images = Images::new(inventory);
+    let decision = |at: At| decisions.get(at.0)?.get(at.1);
+    let (mut groups, mut split) = (Groups::default(), BTreeSet::new());
+    for (f, file) in inventory.files.iter().enumerate() {
+        let Some(routes) = model.config.routes(file.path.as_str()) else { continue };
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let (Role::Matcher(scope), at) = (&site.role, (f, s)) else { continue };
+            let upstream = routes.unmap(&site.name);
+            let cached = upstream.is_some();
+            let Some(other) = upstream.or_else(|| routes.map(&site.name).ok()) else { continue };
+            let layers = layers(&model.graph, file, scope);
+            if !is_whole(scope, &layers) {
+                continue;
+            }
+            let same = images.partners(model, at, scope, &layers, &site.name);
+            let others = images.partners(model, at, scope, &layers, &other);
+            // A lower layer makes such a name, be it that of the matcher or that of an image.
+            let made =
+                |at: &At| self::site(inventory, *at).is_some_and(|one| one.form == Form::KustomizeNewName);
+            let is_split = match (cached, same.is_empty()) {
+                (true, _) => !same.iter().any(made) && !others.is_empty(),
+                (false, true) => sets_something(inventory, at) && !others.is_empty(),
+                // Matchers are written before their images: this is no run of ours, and an entry never begins to match.
+                (false, false) => false,
+            };
+            if is_split {
+                split.insert(at);
+            }
+            for partner in same.into_iter().chain(others.into_iter().filter(|_| is_split)) {
+                groups.join(at, partner);
+            }
+        }
+    }
+    // All of a group is finished, or nothing of it.
+    let settled = |at: &At| {
+        matches!(decision(*at), Some(Ok(_) | Err(Why::Cached | Why::Upstream | Why::Reached { .. })))
+    };
+    let mut half_done = groups.members();
+    half_done.retain(|members| members.iter().any(|at| split.contains(at)) && members.iter().all(settled));
+    half_done
 }
 
 /// All move to one name, or all stay because of the first that does not.
@@ -268,6 +361,7 @@ fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers>
     match scope {
         Scope::Kustomization => graph.layers(&file.path),
         Scope::Path(path) => graph.below(path),
+        Scope::Templated(path) => Arc::new(graph.below_templated(path)),
         // What a chart renders is never in the repository whole.
         Scope::Object => Arc::new(Layers { files: [file.path.clone()].into(), remote: true }),
         Scope::Anywhere => Arc::default(),
@@ -292,11 +386,21 @@ impl<'i> Images<'i> {
         Images { by_name }
     }
 
-    /// The images that the matcher is compared with and that have its name, by place.
-    fn partners(&self, model: &Model<'_>, matcher: At, scope: &Scope, layers: &Layers) -> Vec<At> {
+    /// The images that the matcher is compared with and that have a name, its own or that on the other side of the
+    /// cache; by place.
+    fn partners(
+        &self,
+        model: &Model<'_>,
+        matcher: At,
+        scope: &Scope,
+        layers: &Layers,
+        name: &Name,
+    ) -> Vec<At> {
         let inventory = model.inventory;
-        let Some(own) = site(inventory, matcher) else { return Vec::new() };
-        let named = self.by_name.get(&own.name).map(Vec::as_slice).unwrap_or_default();
+        // What reads a list that is no kustomization's is not known.
+        let own = site(inventory, matcher).filter(|own| own.form != Form::ImageCatalogue);
+        let Some(own) = own else { return Vec::new() };
+        let named = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         let is_partner = |at: &At| {
             let (Some(file), Some(site)) = (inventory.files.get(at.0), site(inventory, *at)) else {
                 return false;
@@ -305,8 +409,10 @@ impl<'i> Images<'i> {
                 Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),
                 _ => is_seen(site, file) || model.is_configured(site),
             };
-            let own_entry = at.0 == matcher.0 && is_same_entry(own, site);
-            answers && !own_entry && is_matched(own, site)
+            // The list of the matcher makes no images that its layers have under another name.
+            let own_list = *name != own.name && site.form == Form::KustomizeNewName;
+            let own_entry = at.0 == matcher.0 && (own_list || is_same_entry(own, site));
+            answers && !own_entry && is_matched(own, site, name)
         };
         // Of a file, its sites are one run.
         let of_file = |f: usize| {
@@ -331,12 +437,12 @@ impl<'i> Images<'i> {
 }
 
 /// Names are compared letter by letter: `nginx` does not match `docker.io/library/nginx`.
-fn is_matched(matcher: &Site, image: &Site) -> bool {
+fn is_matched(matcher: &Site, image: &Site, name: &Name) -> bool {
     let joined = !matches!(image.shape, Shape::Name(_));
     // A JSON 6902 test compares the whole text.
     let test = matcher.form == Form::PatchValue;
-    image.name == matcher.name
-        && (joined || image.spelling == matcher.spelling && (test || is_matchable(&image.tail)))
+    let spelled = *name != matcher.name || image.spelling == matcher.spelling;
+    image.name == *name && (joined || spelled && (test || is_matchable(&image.tail)))
 }
 
 /// `name` and `newName` of one entry: the new name is written by it, not matched.

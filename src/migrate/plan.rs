@@ -9,7 +9,7 @@ use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
     Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, follow, in_place, pair,
-    strategy,
+    strategy, together,
 };
 use crate::find::{Builder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
@@ -47,7 +47,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
     }
     let mut plan = Plan::default();
     follow::registries(inventory, &mut decisions);
-    pair::settle(model, &mut decisions, &within, direction, &mut plan.warnings);
+    let groups = pair::settle(model, &mut decisions, &within, direction, &mut plan.warnings);
     follow::held(inventory, &mut decisions);
     let because = |at, site: &Site| match (direction, strategy) {
         (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),
@@ -90,6 +90,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
     }
     plan.overlays = overlays.files;
     plan.companions = overlays.companions;
+    plan.together = together::of(&plan, inventory, &groups);
     for path in overlays.detached {
         plan.warnings.push(Warning {
             rule: "override-detached",

@@ -90,7 +90,9 @@ impl Settling<'_> {
             // What compares images with this list is not known, and so not how it is told of the overlays either.
             return decision.is_ok().then_some(Err(Why::NoBase));
         }
-        let leaves = strategy == Strategy::Overlay && !is_value(site);
+        // What a matcher matches decides about it.
+        let matcher = matches!(site.role, Role::Matcher(_));
+        let leaves = strategy == Strategy::Overlay && !is_value(site) && !matcher;
         if routes.is_empty() {
             return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));
         }

@@ -9,7 +9,7 @@ use similar::TextDiff;
 use super::{Paint, count, quoted};
 use crate::find::Form;
 use crate::migrate::{Prepared, Proved, Warning, Written};
-use crate::tree::RepoPath;
+use crate::tree::{Position, RepoPath};
 
 /// `pullthru/migration/v1`: what changes, what stays, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
@@ -143,7 +143,12 @@ impl MigrationReport {
                 written: is_done(&overlay.path),
             }));
         }
-        let reached = proved.plan.reached.iter().map(|reached| ReachedRow {
+        // What one root renames and another cannot is listed with what is left.
+        let also_left: BTreeSet<(&RepoPath, Position)> =
+            proved.plan.left.iter().map(|left| (&left.path, left.position)).collect();
+        let reached = proved.plan.reached.iter();
+        let reached = reached.filter(|reached| !also_left.contains(&(&reached.path, reached.position)));
+        let reached = reached.map(|reached| ReachedRow {
             path: reached.path.to_string(),
             line: reached.position.line,
             column: reached.position.column,

@@ -28,7 +28,10 @@ pub use read::search_large;
 pub use shard::{Shard, ShardError};
 pub use sweep::sweep;
 pub use walk::{DEFAULT_MAX_SIZE, File, Note, WalkOptions, Walked, walk};
-pub use write::{WriteError, create, other_names, remove, replace, try_pause_writing};
+pub use write::{
+    Staged, WriteError, create, other_names, remove, replace, stage_create, stage_remove, stage_replace,
+    try_pause_writing, writing,
+};
 
 /// Names that the configuration may have; a directory that holds one is the root of a repository.
 pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];

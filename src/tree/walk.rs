@@ -354,6 +354,7 @@ impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
     fn is_hidden(&self, name: &std::ffi::OsStr) -> bool {
         !self.walk.options.hidden
             && name.as_encoded_bytes().starts_with(b".")
+            && !overrides_source(name)
             && !CONFIG_NAMES.iter().any(|config| name == *config)
     }
 
@@ -416,6 +417,12 @@ fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
         || path.file_name().is_some_and(|name| name == "Kustomization")
+}
+
+/// `.argocd-source….yaml`: Argo CD merges it over the source of an Application, so it decides what is pulled.
+fn overrides_source(name: &std::ffi::OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".argocd-source") && name.ends_with(b".yaml")
 }
 
 /// The path that an error of the walk is about.

@@ -1,5 +1,6 @@
 //! Writing: [`replace`] for a file that was read, [`create`] for a new one, [`remove`] for one that goes. Nothing else in the program writes into
-//! a repository.
+//! a repository. Each has two halves, so that files which belong together are all tried before the first one changes
+//! ([`Staged`]).
 //!
 //! Both write a temporary file in the same directory, flush it to the disk and rename it, so that at every moment,
 //! killed or without power, the file is wholly old or wholly new. What a killed run leaves is for
@@ -18,7 +19,8 @@ use super::{RepoPath, Repository};
 /// Held while a temporary file of this process exists.
 static WRITING: Mutex<()> = Mutex::new(());
 
-fn writing() -> MutexGuard<'static, ()> {
+/// To be held from the first [`Staged`] change to the last one's commit: a signal that can be caught waits for it.
+pub fn writing() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -68,6 +70,14 @@ pub enum WriteError {
         /// The path asked for.
         path: RepoPath,
     },
+    /// What belongs together with it cannot be written.
+    #[error("`{path}` is unchanged: it belongs together with `{with}`, which cannot be written")]
+    Together {
+        /// The path asked for.
+        path: RepoPath,
+        /// The file that cannot be written.
+        with: RepoPath,
+    },
     /// The system refused.
     #[error("cannot write `{path}`: {source}; check the directory's permissions and the free space")]
     Io {
@@ -86,6 +96,69 @@ pub enum WriteError {
     },
 }
 
+/// A change of one file that is ready: everything that can fail has been tried, but for the rename itself.
+pub struct Staged<'e> {
+    path: RepoPath,
+    target: PathBuf,
+    step: Step<'e>,
+}
+
+enum Step<'e> {
+    /// The file is as it should be.
+    Nothing,
+    Replace {
+        temporary: NamedTempFile,
+        expected: &'e [u8],
+    },
+    Create(NamedTempFile),
+    Remove {
+        expected: &'e [u8],
+    },
+}
+
+impl Staged<'_> {
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the file is then unchanged, but for [`WriteError::NotFlushed`].
+    pub fn commit(self) -> Result<(), WriteError> {
+        let Staged { path, target, step } = self;
+        let failed = |source| WriteError::Io { path: path.clone(), source };
+        match step {
+            Step::Nothing => return Ok(()),
+            Step::Replace { temporary, expected } => {
+                // As late as can be: what is left is the moment between this and the rename.
+                if !is(&target, expected).map_err(failed)? {
+                    return Err(WriteError::Changed { path });
+                }
+                temporary.persist(&target).map_err(|error| failed(error.error))?;
+            }
+            Step::Create(temporary) => {
+                temporary.persist_noclobber(&target).map_err(|error| match error.error.kind() {
+                    io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
+                    _ => failed(error.error),
+                })?;
+            }
+            Step::Remove { expected } => {
+                if !is(&target, expected).map_err(failed)? {
+                    return Err(WriteError::Changed { path });
+                }
+                fs::remove_file(&target).map_err(failed)?;
+                // Fails where other files are, which is meant.
+                if target.parent().is_some_and(|directory| fs::remove_dir(directory).is_ok()) {
+                    return Ok(());
+                }
+            }
+        }
+        flush_directory(&path, &target)
+    }
+}
+
+/// Does the file hold these bytes? Different lengths are told apart without reading a file that may have grown huge.
+fn is(target: &Path, expected: &[u8]) -> io::Result<bool> {
+    Ok(fs::metadata(target)?.len() == expected.len() as u64 && fs::read(target)? == expected)
+}
+
 /// Replaces the content of the file at `path`, which was read as `expected`, by `new`. Mode is kept, owner and group
 /// as far as the system allows; a link inside the repository stays a link, its target is replaced. When `new` is
 /// `expected`, nothing is written.
@@ -93,6 +166,20 @@ pub enum WriteError {
 /// # Errors
 /// [`WriteError`]; the file is then unchanged, but for [`WriteError::NotFlushed`].
 pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) -> Result<(), WriteError> {
+    let _writing = writing();
+    stage_replace(repo, path, expected, new)?.commit()
+}
+
+/// The first half of [`replace`].
+///
+/// # Errors
+/// [`WriteError`].
+pub fn stage_replace<'e>(
+    repo: &Repository,
+    path: &RepoPath,
+    expected: &'e [u8],
+    new: &[u8],
+) -> Result<Staged<'e>, WriteError> {
     let failed = |source| WriteError::Io { path: path.clone(), source };
     let target = fs::canonicalize(repo.absolute(path)).map_err(failed)?;
     check_inside(repo, path, &target)?;
@@ -104,22 +191,16 @@ pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) 
     if metadata.permissions().readonly() {
         return Err(WriteError::ReadOnly { path: path.clone() });
     }
-    // Different lengths are told apart without reading a file that may have grown huge.
-    let unchanged = || -> io::Result<bool> {
-        Ok(fs::metadata(&target)?.len() == expected.len() as u64 && fs::read(&target)? == expected)
+    if !is(&target, expected).map_err(failed)? {
+        return Err(WriteError::Changed { path: path.clone() });
+    }
+    let step = if new == expected {
+        Step::Nothing
+    } else {
+        let temporary = write_beside(&target, new, Some(&metadata)).map_err(failed)?;
+        Step::Replace { temporary, expected }
     };
-    let changed = || WriteError::Changed { path: path.clone() };
-    if new == expected {
-        return if unchanged().map_err(failed)? { Ok(()) } else { Err(changed()) };
-    }
-    let _writing = writing();
-    let temporary = write_beside(&target, new, Some(&metadata)).map_err(failed)?;
-    // As late as can be: what is left is the moment between this and the rename.
-    if !unchanged().map_err(failed)? {
-        return Err(changed());
-    }
-    temporary.persist(&target).map_err(|error| failed(error.error))?;
-    flush_directory(path, &target)
+    Ok(Staged { path: path.clone(), target, step })
 }
 
 /// Writes a new file at `path`, with its directories, and the permissions that the process gives new files. With
@@ -130,16 +211,27 @@ pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) 
 pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -> Result<(), WriteError> {
     let failed = |source| WriteError::Io { path: path.clone(), source };
     let absolute = repo.absolute(path);
-    if fs::symlink_metadata(&absolute).is_ok() {
-        if !overwrite {
-            return Err(WriteError::Exists { path: path.clone() });
-        }
+    if overwrite && fs::symlink_metadata(&absolute).is_ok() {
         let target = fs::canonicalize(&absolute).map_err(failed)?;
         check_inside(repo, path, &target)?;
         if !target.is_file() {
             return Err(WriteError::NotAFile { path: path.clone() });
         }
         return replace(repo, path, &fs::read(&target).map_err(failed)?, new);
+    }
+    let _writing = writing();
+    stage_create(repo, path, new)?.commit()
+}
+
+/// The first half of [`create`] without `overwrite`.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn stage_create(repo: &Repository, path: &RepoPath, new: &[u8]) -> Result<Staged<'static>, WriteError> {
+    let failed = |source| WriteError::Io { path: path.clone(), source };
+    let absolute = repo.absolute(path);
+    if fs::symlink_metadata(&absolute).is_ok() {
+        return Err(WriteError::Exists { path: path.clone() });
     }
     let (Some(directory), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         return Err(WriteError::NotAFile { path: path.clone() });
@@ -152,13 +244,8 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
     let target = real.join(rest).join(name);
     check_inside(repo, path, &target)?;
     fs::create_dir_all(real.join(rest)).map_err(failed)?;
-    let _writing = writing();
     let temporary = write_beside(&target, new, None).map_err(failed)?;
-    temporary.persist_noclobber(&target).map_err(|error| match error.error.kind() {
-        io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
-        _ => failed(error.error),
-    })?;
-    flush_directory(path, &target)
+    Ok(Staged { path: path.clone(), target, step: Step::Create(temporary) })
 }
 
 /// Removes the file at `path`, which was read as `expected`, and its directory when nothing else is in it. A link is
@@ -167,6 +254,19 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
 /// # Errors
 /// [`WriteError`]; the file is then still there, but for [`WriteError::NotFlushed`].
 pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(), WriteError> {
+    let _writing = writing();
+    stage_remove(repo, path, expected)?.commit()
+}
+
+/// The first half of [`remove`].
+///
+/// # Errors
+/// [`WriteError`].
+pub fn stage_remove<'e>(
+    repo: &Repository,
+    path: &RepoPath,
+    expected: &'e [u8],
+) -> Result<Staged<'e>, WriteError> {
     let failed = |source| WriteError::Io { path: path.clone(), source };
     let absolute = repo.absolute(path);
     let directory = absolute.parent().map(fs::canonicalize).transpose().map_err(failed)?;
@@ -181,10 +281,9 @@ pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(),
     if fs::read(&target).map_err(failed)? != expected {
         return Err(WriteError::Changed { path: path.clone() });
     }
-    fs::remove_file(&target).map_err(failed)?;
-    // Fails where other files are, which is meant.
-    let emptied = fs::remove_dir(&directory).is_ok();
-    if emptied { Ok(()) } else { flush_directory(path, &target) }
+    // Nobody may remove a file from a directory that is not writable.
+    write_beside(&target, b"", None).map_err(failed)?;
+    Ok(Staged { path: path.clone(), target, step: Step::Remove { expected } })
 }
 
 /// `target` is canonical, or has no link among what exists of it.

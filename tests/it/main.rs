@@ -62,6 +62,7 @@ mod registry;
 mod safety;
 mod schemas;
 mod scratch;
+mod stopped;
 mod temporary;
 mod tree_walk;
 mod tree_write;

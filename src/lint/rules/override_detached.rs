@@ -5,7 +5,7 @@ use crate::config::{RuleId, Severity};
 use crate::find::{Form, ImageEntry, Role, Scope, is_pattern, split};
 use crate::image::Name;
 use crate::kustomize::{Build, Builds, Flow, Origin, Transformer, is_matchable};
-use crate::lint::{Context, Finding, Related};
+use crate::lint::{Context, Finding, Fix, Related, Safety};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -13,7 +13,7 @@ pub(crate) const RULE: Rule = Rule {
     id: RuleId::OverrideDetached,
     summary: "An override of kustomize no longer matches its image, which was renamed below it.",
     severity: Severity::Error,
-    fix: "none: the message says which name the entry has to match.",
+    fix: "the entry gets the name that its image has now, where nothing else keeps it.",
     page: include_str!("override_detached.md"),
     find,
 };
@@ -106,6 +106,11 @@ fn finding(
     finding.image = Some(entry.name.clone());
     finding.subject = site.name.to_string();
     finding.next = format!("write `name: {seen}`");
+    if let Some(change) = context.survey.change(path, site.start()) {
+        let (title, edits) = (format!("name `{seen}`"), change.edits.clone());
+        finding.fix = Some(Fix { safety: Safety::Safe, title, edits, by: Vec::new() });
+        finding.next = format!("`pullthru check --fix {path}` writes `name: {seen}`");
+    }
     if let Origin::Site { file, site } = flow.origin
         && let Some(file) = context.inventory.files.get(file)
         && let Some(&position) = file.sites.get(site)

@@ -23,6 +23,7 @@ pub(super) use entries::{OverlayError, written};
 pub(super) use list::Item;
 pub(super) use plan::plan;
 pub(super) use reverse::reverse;
+pub(super) use roots::entry_index;
 
 use super::inline::Decision;
 use super::{Because, Strategy, Why};

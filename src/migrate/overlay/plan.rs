@@ -16,19 +16,21 @@ use crate::route::Routes;
 use crate::tree::RepoPath;
 
 /// Plans all roots. `within` says which files may change; with `component` what roots have in common is written there;
-/// what is `in_place` is edited in its file.
+/// what is `in_place` is edited in its file, and what of it is `finished` counts as if it were so already.
 pub(in crate::migrate) fn plan<'c>(
     model: &Model<'c>,
     strategy: Strategy,
     component: Option<&RepoPath>,
     within: &impl Fn(&RepoPath) -> bool,
     in_place: InPlace,
+    finished: &InPlace,
 ) -> Overlays<'c> {
     let &Model { inventory, config, ref graph, .. } = model;
-    let builders = roots::builders(model, within, &in_place);
+    let builders = roots::builders(model, within, &in_place, finished);
     let torn = roots::files_of_several_targets(model);
     let index = Index::new(inventory);
-    let mut builds = Builds::new(model).with_in_place(roots::in_place(inventory, &in_place));
+    let mut builds = Builds::new(model)
+        .with_in_place(roots::in_place(inventory, finished), roots::in_place(inventory, &in_place));
     let above = Above { inventory, config, graph, builders: &builders };
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
     let mut open: VecDeque<Root<'_>> = roots::roots(model, &builders, strategy).into();

@@ -31,6 +31,8 @@ pub(super) struct Root<'r> {
 pub(super) struct Named<'r> {
     pub(super) path: &'r RepoPath,
     pub(super) builder: &'r Builder,
+    /// Its list as it counts today.
+    pub(super) written: Vec<ImageEntry>,
     /// Its list, with what is edited in place.
     pub(super) images: Vec<ImageEntry>,
     pub(super) within: bool,
@@ -66,7 +68,8 @@ impl<'r> Root<'r> {
             .builders
             .iter()
             .map(|named| {
-                let over = Over { planned: named.images.clone(), ..Over::of(named.builder, directory) };
+                let (written, planned) = (named.written.clone(), named.images.clone());
+                let over = Over { written, planned, ..Over::of(named.builder, directory) };
                 Build { directory: directory.clone(), over: Some(over) }
             })
             .collect();
@@ -135,16 +138,15 @@ impl<'r> Root<'r> {
         }
         let own = builds.entries(self.directory).to_vec();
         let own = own.as_slice();
-        let written = kustomization.map(|kustomization| kustomization.images.as_slice()).unwrap_or_default();
+        let written = builds.written(self.directory).to_vec();
         let aim = Aim { config: above.config, routes, inventory: above.inventory };
         let over: Vec<Vec<(usize, String)>> = self
             .builders
             .iter()
             .map(|named| if named.within { aim.new_names(&named.images) } else { Vec::new() })
             .collect();
-        let lists =
-            self.builders.iter().map(|named| (named.builder.images.as_slice(), named.images.as_slice()));
-        let probes = probes(lists.chain([(written, own)]));
+        let lists = self.builders.iter().map(|named| (named.written.as_slice(), named.images.as_slice()));
+        let probes = probes(lists.chain([(written.as_slice(), own)]));
         let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
         // Entries that exist are changed where that does it; new ones behind them can always be added.
         let changeable = if self.file.is_some() { own } else { &[] };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::{Named, Root};
 use super::{At, InPlace, Reach, Strategy, patches};
-use crate::find::{Builder, Form, Holder, ImageEntry, Role, Site, Tool};
+use crate::find::{Builder, Form, Holder, ImageEntry, Object, Role, Site, Tool};
 use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::kustomize::{self, Graph, Model, Origin, directories};
@@ -61,10 +61,12 @@ pub(super) fn builders<'i>(
     model: &Model<'i>,
     within: &impl Fn(&RepoPath) -> bool,
     in_place: &InPlace,
+    finished: &InPlace,
 ) -> Builders<'i> {
     let named = |&(path, builder): &(&'i RepoPath, &'i Builder)| Named {
         path,
         builder,
+        written: images_in_place(model.inventory, finished, path, builder),
         images: images_in_place(model.inventory, in_place, path, builder),
         within: within(path),
     };
@@ -84,6 +86,7 @@ pub(super) fn over_unseen<'i>(model: &Model<'i>, within: &impl Fn(&RepoPath) -> 
     let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
         path,
         builder,
+        written: builder.images.clone(),
         images: builder.images.clone(),
         within: within(path),
     };
@@ -185,14 +188,18 @@ fn images_in_place(
     let Some(f) = inventory.position(path) else { return images };
     let sites = inventory.files.get(f).map(|file| file.found.sites.as_slice()).unwrap_or_default();
     for (&(_, s), name) in in_place.range((f, 0)..=(f, usize::MAX)) {
-        let Some(site) = sites.get(s).filter(|site| site.object.as_ref() == Some(&builder.object)) else {
-            continue;
-        };
+        let Some(site) = sites.get(s).filter(|site| is_of(site, builder)) else { continue };
         if let Some(index) = entry_index(site, &builder.holder.field()) {
             rename(&mut images, index, site, name);
         }
     }
     images
+}
+
+/// Is it a part of this object? A file that overrides a source is none.
+fn is_of(site: &Site, builder: &Builder) -> bool {
+    let none = builder.object == Object::default();
+    site.object.as_ref().map_or(none, |object| *object == builder.object)
 }
 
 fn rename(entries: &mut [ImageEntry], index: usize, site: &Site, name: &Name) {
@@ -225,7 +232,7 @@ pub(super) fn entry_sites(inventory: &Inventory, file: usize, holder: Option<&Ho
     for (number, site) in sites.iter().enumerate() {
         let form =
             matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
-        let same_object = object.is_none_or(|builder| site.object.as_ref() == Some(&builder.object));
+        let same_object = object.is_none_or(|builder| is_of(site, builder));
         if let Some(entry) = entry_index(site, &list).filter(|_| form && same_object) {
             entries.entry(entry).or_default().push((file, number));
         }

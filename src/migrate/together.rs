@@ -1,0 +1,72 @@
+//! Which files must be written together: one without the other would deploy another tag, or not build at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Plan;
+use super::overlay::At;
+use crate::inventory::Inventory;
+use crate::tree::RepoPath;
+
+/// The sets of files, by the groups of sites that move together and the new files that overlays name.
+pub(super) fn of(plan: &Plan, inventory: &Inventory, groups: &[Vec<At>]) -> Vec<BTreeSet<RepoPath>> {
+    let changed: BTreeSet<&RepoPath> = plan.files.iter().map(|file| &file.path).collect();
+    let mut sets = Sets::default();
+    for group in groups {
+        let files: BTreeSet<usize> = group.iter().map(|at| at.0).collect();
+        let paths = files.into_iter().filter_map(|file| Some(&inventory.files.get(file)?.path));
+        sets.join(paths.filter(|path| changed.contains(path)));
+    }
+    // A list of components names the file of another directory, every other list one beside it.
+    for companion in plan.companions.keys() {
+        let directory = companion.parent();
+        let named = plan.overlays.iter().filter(|overlay| {
+            let mut lists = overlay.lists.iter();
+            overlay.path.parent() == directory || lists.any(|list| list.key == "components")
+        });
+        sets.join(named.map(|overlay| &overlay.path).chain([companion]));
+    }
+    sets.all()
+}
+
+/// Sets of paths that are joined where they share one.
+#[derive(Default)]
+struct Sets<'p> {
+    parent: BTreeMap<&'p RepoPath, &'p RepoPath>,
+}
+
+impl<'p> Sets<'p> {
+    fn root(&mut self, path: &'p RepoPath) -> &'p RepoPath {
+        let mut at = path;
+        while let Some(&parent) = self.parent.get(at).filter(|parent| **parent != at) {
+            at = parent;
+        }
+        // The next one comes here in one step.
+        self.parent.insert(path, at);
+        at
+    }
+
+    fn join(&mut self, paths: impl Iterator<Item = &'p RepoPath>) {
+        let mut first: Option<&RepoPath> = None;
+        for path in paths {
+            let root = self.root(path);
+            match first {
+                None => first = Some(root),
+                Some(first) => {
+                    let first = self.root(first);
+                    self.parent.insert(root, first);
+                    self.parent.entry(first).or_insert(first);
+                }
+            }
+        }
+    }
+
+    fn all(mut self) -> Vec<BTreeSet<RepoPath>> {
+        let paths: Vec<&RepoPath> = self.parent.keys().copied().collect();
+        let mut sets: BTreeMap<&RepoPath, BTreeSet<RepoPath>> = BTreeMap::new();
+        for path in paths {
+            let root = self.root(path);
+            sets.entry(root).or_default().insert(path.clone());
+        }
+        sets.into_values().collect()
+    }
+}
