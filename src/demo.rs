@@ -118,6 +118,7 @@ fn pulls(root: &Path) -> Result<Vec<Pull>, DemoError> {
     let overrides = Overrides { upstreams: vec!["all".to_owned()], ..Overrides::default() };
     let config = Config::load(None, &overrides).map_err(|error| wrong(&error))?;
     let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).map_err(|error| wrong(&error))?;
+    let hosts = hosts.with_bases(config.cache_bases());
     let repository = Repository::at(root).map_err(|error| wrong(&error))?;
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;

@@ -191,7 +191,7 @@ impl<'c> Gathered<'c> {
             Some(Obstacle::RegistryUnknown) => Some("no registry is written: what reads it may add its own"),
             Some(Obstacle::RegistryAlone) => Some("a registry alone: what is joined with it is not known"),
             Some(Obstacle::TwoRegistries) => Some("registry and repository both name a host"),
-            _ if site.name.path.is_empty() => Some("a registry alone: what is joined with it is not known"),
+            _ if site.is_prefix() => Some("a registry alone: what is joined with it is not known"),
             _ if site.tail.is_empty() && text.is_none() && !site.form.is_pulled_as_written() => {
                 Some("no tag is written here: something else adds it")
             }

@@ -345,6 +345,7 @@ fn checking(config: &Config) -> Result<Finder, Stop> {
     let more: Vec<String> = route::not_cacheable_hosts().map(str::to_owned).collect();
     upstreams.extend(more.into_iter().filter(|host| !config.upstream_hosts().contains(host)));
     let hosts = Hosts::new(&upstreams, &config.cache_hosts())
+        .map(|hosts| hosts.with_bases(config.cache_bases()))
         .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
     Ok(Finder::new(hosts).for_check())
 }
@@ -383,6 +384,7 @@ pub(super) fn finder(config: &Config) -> Result<Finder, Stop> {
         upstreams.push(route::KUBERNETES_FROZEN.to_owned());
     }
     let hosts = Hosts::new(&upstreams, &config.cache_hosts())
+        .map(|hosts| hosts.with_bases(config.cache_bases()))
         .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
     Ok(Finder::new(hosts))
 }

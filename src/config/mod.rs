@@ -142,6 +142,15 @@ impl Config {
         hosts
     }
 
+    /// Where the routes of all targets lead, sorted: `<cache>/<prefix>`.
+    pub fn cache_bases(&self) -> Vec<String> {
+        let routes = self.targets.iter().filter_map(|target| target.routes.as_ref());
+        let mut bases: Vec<String> = routes.flat_map(Routes::bases).collect();
+        bases.sort();
+        bases.dedup();
+        bases
+    }
+
     /// `include` and `exclude`, over `host/path` without the tag: `*` stays within a component, `**` does not.
     pub fn wants_image(&self, name: &Name) -> bool {
         let text = name.to_string();

@@ -1,7 +1,9 @@
 //! What kind of file a path names: manifests are read as YAML, templates as text, and in everything else an
 //! occurrence of a host is accounted for by what the file is.
 
+use super::blank;
 use super::site::Reason;
+use crate::yaml;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileClass {
@@ -16,7 +18,18 @@ pub(super) enum FileClass {
 /// `path` is relative to the repository, `/`-separated.
 pub(super) fn classify(path: &str, text: &str) -> FileClass {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    if let Some(reason) = by_tool(path, &name) {
+    if let Some((inner, _)) = name.rsplit_once('.').filter(|(inner, extension)| is_template(inner, extension))
+    {
+        // What it becomes decides: `values.yaml.j2` is a template of values, `README.md.gotmpl` a document.
+        let inner = path.get(..path.len() - name.len() + inner.len()).unwrap_or(path);
+        return match classify(inner, text) {
+            FileClass::Manifest => FileClass::Template,
+            other => other,
+        };
+    }
+    if let Some(reason) = by_tool(path, &name)
+        && !(may_be_renamed(reason) && blank::holds_objects(text))
+    {
         return FileClass::Other(reason);
     }
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
@@ -27,6 +40,36 @@ pub(super) fn classify(path: &str, text: &str) -> FileClass {
         "" if name == "kustomization" || name == "-" => FileClass::Manifest,
         extension => FileClass::Other(by_extension(&name, extension)),
     }
+}
+
+/// A template of a file with an extension of its own.
+fn is_template(inner: &str, extension: &str) -> bool {
+    ["j2", "jinja", "jinja2", "tftpl", "tpl", "gotmpl", "tmpl"].contains(&extension)
+        && inner.rsplit_once('.').is_some_and(|(stem, inner)| !stem.is_empty() && !inner.is_empty())
+}
+
+/// Reasons that a name alone gives, where the content may be an object of Kubernetes all the same:
+/// `compose-bridge.yaml`, `skaffold-rbac.yaml`, `load_test.yaml`.
+fn may_be_renamed(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Compose
+            | Reason::Dockerfile
+            | Reason::Devcontainer
+            | Reason::BuildTool
+            | Reason::Test
+            | Reason::Script
+            | Reason::Workstation
+    )
+}
+
+/// Jinja and Terraform templates are mostly of machines: those that are no YAML with their statements blanked out, and
+/// hold no object of Kubernetes, are taken for such.
+pub(super) fn is_of_machines(path: &str, text: &str) -> bool {
+    let extension = path.rsplit('.').next().unwrap_or_default();
+    ["j2", "jinja", "jinja2", "tftpl"].contains(&extension)
+        && !blank::holds_objects(text)
+        && !yaml::parse_without_comments(&blank::blanked(text)).errors.is_empty()
 }
 
 /// A report or a baseline of this program, which names images and pulls none.
@@ -57,11 +100,20 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
         return Some(Reason::Renovate);
     }
     let workflows = below(".github") || below("workflows") && (below(".gitea") || below(".forgejo"));
-    let pipelines =
-        [".gitlab-ci", ".drone", ".travis", "azure-pipelines", "bitbucket-pipelines", ".woodpecker"];
+    let pipelines = [
+        ".gitlab-ci",
+        ".drone",
+        ".travis",
+        "azure-pipelines",
+        "bitbucket-pipelines",
+        ".woodpecker",
+        "cloudbuild",
+    ];
     if workflows
         || below(".circleci")
         || below(".woodpecker")
+        || below(".buildkite")
+        || below(".semaphore")
         || name == "jenkinsfile"
         || pipelines.iter().any(|prefix| name.starts_with(prefix) && yaml)
     {
@@ -79,9 +131,13 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
     if name.starts_with(".goreleaser")
         || name.starts_with(".ko.")
         || first == "skaffold"
+        || name.starts_with("docker-bake.")
         || name == "tiltfile"
     {
         return Some(Reason::BuildTool);
+    }
+    if yaml && [".gitpod", "devfile", ".devfile", "devspace"].iter().any(|prefix| name.starts_with(prefix)) {
+        return Some(Reason::Workstation);
     }
     if name.ends_with("_test.yaml") || name.ends_with("_test.yml") {
         // helm-unittest, and golden files beside it.
@@ -133,12 +189,21 @@ mod tests {
             ("pullthru.yaml", FileClass::Other(Reason::Configuration)),
             ("README.md", FileClass::Other(Reason::Documentation)),
             ("cmd/main.go", FileClass::Other(Reason::SourceCode)),
-            ("talos/machine.yaml.tftpl", FileClass::Other(Reason::MachineConfig)),
+            ("talos/machine.yaml.tftpl", FileClass::Template),
+            ("talos/machine.toml.j2", FileClass::Other(Reason::OtherFile)),
+            ("apps/helmrelease.yaml.j2", FileClass::Template),
+            ("charts/x/README.md.gotmpl", FileClass::Other(Reason::Documentation)),
         ];
         for (path, class) in cases {
             assert_eq!(classify(path, "{{ x }}"), class, "{path}");
         }
         assert_eq!(classify("charts/x/templates/plain.yaml", "a: b"), FileClass::Manifest);
+        let object = "apiVersion: v1\nkind: Pod\n";
+        for path in ["compose-bridge.yaml", "skaffold-rbac.yaml", "load_test.yaml"] {
+            assert_eq!(classify(path, object), FileClass::Manifest, "{path}");
+        }
+        assert!(is_of_machines("x.yaml.j2", "a: b\n c: {{ d }}\n"));
+        assert!(!is_of_machines("x.yaml.j2", "a: {{ d }}\n") && !is_of_machines("x.yaml.j2", object));
         let report = "{\n  \"schema\": \"pullthru/verification/v1\",";
         assert_eq!(classify("verify.json", report), FileClass::Other(Reason::Report));
         assert_eq!(classify("other.json", "{\"schema\": \"x/v1\"}"), FileClass::Manifest);

@@ -1,11 +1,14 @@
 //! One scalar: what its text is, by value shape first and by its place second.
 
+use super::charts::ChartPlace;
 use super::hosts::{Occurrence, Owner};
 use super::lines::{self, Value};
 use super::literal::{self, Literal};
 use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
-use super::{Explorer, injectors, kustomize, lexical, pods, schema, short, sources, stay, values};
+use super::{
+    Explorer, charts, deny, injectors, kustomize, lexical, pods, prefix, schema, short, sources, values,
+};
 use crate::image::Name;
 use crate::yaml::{Content, Span, SpanMap};
 
@@ -48,12 +51,17 @@ impl Explorer<'_> {
     fn by_place_or_value(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
         if scalar.place.is_key() {
             self.mention_all(scalar, found, key_reason(scalar.place));
-        } else if let Some(reason) = stay::reason(scalar.place) {
+        } else if let Some(reason) = deny::reason(scalar.place) {
             self.mention_all(scalar, found, reason);
         } else if kustomize::is_argo_image(scalar.place) {
             self.argo_images(scalar, text, found);
         } else if let Some((start, _)) = schema::literal_in(scalar.place, text) {
             self.marker_of_schema(scalar, text, found, start);
+        } else if let ([only], true) = (found, sources::is_updater_image(scalar.place)) {
+            // A version constraint may follow the name: `ghcr.io/o/n:~1.2`.
+            let mut literal = literal::read(text, only);
+            literal.tail.clear();
+            return self.site(scalar, only, literal, Form::ImageRepository, Role::TagScan);
         } else {
             let whole = matches!(found, [only] if self.whole(scalar, text, only));
             return whole || self.list(scalar, text, found);
@@ -70,12 +78,13 @@ impl Explorer<'_> {
         let literal = literal::read(text, found);
         let before = text.get(..literal.span.start).unwrap_or("").trim_start();
         let ends = text.get(literal.end..).is_some_and(|after| after.trim().is_empty());
-        let oci = before == "oci://";
+        // Kubewarden's `module: registry://…` is an OCI artifact.
+        let oci = ["oci://", "registry://"].contains(&before);
         match before {
             "" if ends && literal.is_bare_host() => return self.bare_host(scalar, found, &literal),
             "" if ends => {}
             "" if text.contains('*') => return self.mention(scalar, found, Reason::Pattern),
-            "oci://" | "docker://" if ends && !literal.is_bare_host() => {}
+            "oci://" | "registry://" | "docker://" if ends && !literal.is_bare_host() => {}
             "https://" | "http://" => {
                 return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
             }
@@ -88,6 +97,9 @@ impl Explorer<'_> {
             }
             _ if ends && is_flag(before) && !literal.is_bare_host() => {
                 let form = pods::form(place).unwrap_or(Form::Argument);
+                if self.prefix(scalar, found, text, &literal, form) {
+                    return true;
+                }
                 return self.site(scalar, found, literal, form, Role::Image);
             }
             _ if is_default_registry(before, text.get(literal.span.end..).unwrap_or("")) => {
@@ -134,6 +146,14 @@ impl Explorer<'_> {
             // JSON 6902 refuses the whole patch when the image is another one.
             return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
         }
+        if let Some(form) = sources::repository(place, &literal, oci, self.path)
+            && let Some(span) = scalar.map.outer(literal.span)
+        {
+            return self.split_of(scalar, found, prefix::split(&literal, span, form), Role::Artifact);
+        }
+        if charts::at(place, &literal, oci) == Some(ChartPlace::Chart) && !oci {
+            return self.site(scalar, found, literal, Form::Chart, Role::Artifact);
+        }
         if let Some((form, role)) = sources::form(place, oci, self.path) {
             if literal.tail.is_empty() {
                 literal.tail = sources::tail(place);
@@ -145,8 +165,10 @@ impl Explorer<'_> {
         {
             return self.bare_host(scalar, found, &literal);
         }
+        let text: &str = &scalar.content.text;
         if let Some(form) = pods::form(place) {
-            return self.site(scalar, found, literal, form, Role::Image);
+            return self.prefix(scalar, found, text, &literal, form)
+                || self.site(scalar, found, literal, form, Role::Image);
         }
         if injectors::is_image(place) {
             if literal.tail.is_empty() {
@@ -165,15 +187,19 @@ impl Explorer<'_> {
         if literal.tail.is_empty()
             && let Some(span) = scalar.map.outer(literal.span)
             && let Some(split) = values::parameter(place, &literal, span).or_else(|| {
-                // A cache's prefix stands where the upstream's bare host stood: `repository: ghcr.io`.
-                let prefix = found.owner == Owner::Cache && !literal.path.contains('/');
-                let registry = prefix || values::is_registry_key(place.key());
+                // The prefix of a cache that is not configured stands where the upstream's bare host stood:
+                // `repository: ghcr.io`.
+                let unknown = found.owner == Owner::Cache && !literal.path.contains('/');
+                let registry = unknown || prefix::is_name(place.key());
                 registry.then(|| values::registry(place, &literal, span)).flatten()
             })
         {
             return self.split(scalar, found, split);
         }
         let form = whole_form(place, &literal);
+        if self.prefix(scalar, found, text, &literal, form) {
+            return true;
+        }
         if literal.tail.is_empty() {
             literal.tail = match form {
                 Form::ArgoParameter => values::parameter_tail(place),
@@ -181,6 +207,27 @@ impl Explorer<'_> {
             };
         }
         self.site(scalar, found, literal, form, Role::Image)
+    }
+
+    /// What its name or a slash at its end tells to be the beginning of names; `form` is that of an image there.
+    fn prefix(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        text: &str,
+        literal: &Literal,
+        form: Form,
+    ) -> bool {
+        let before = text.get(..literal.span.start).unwrap_or("").trim_start();
+        let named = prefix::is_named_so(scalar.place, before) || literal.ends_in_slash(text);
+        let Some(span) = scalar.map.outer(literal.span).filter(|_| named && literal.tail.is_empty()) else {
+            return false;
+        };
+        let form = match form {
+            Form::EnvValue | Form::Argument => form,
+            _ => Form::RegistryPrefix,
+        };
+        self.split(scalar, found, prefix::split(literal, span, form))
     }
 
     /// A text that is nothing but references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, or one on each line.
@@ -268,6 +315,18 @@ impl Explorer<'_> {
     }
 
     fn bare_host(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, literal: &Literal) -> bool {
+        if charts::at(scalar.place, literal, false) == Some(ChartPlace::Repository) {
+            let chart = charts::chart_beside(scalar.place);
+            return match chart
+                .zip(scalar.map.outer(literal.span))
+                .and_then(|(chart, span)| values::joined_with(scalar.place, literal, span, chart))
+            {
+                Some(split) => {
+                    self.split_of(scalar, found, values::Split { form: Form::Chart, ..split }, Role::Artifact)
+                }
+                None => self.mention(scalar, found, Reason::BareHost),
+            };
+        }
         if let Some(span) = scalar.map.outer(literal.span)
             && let Some(split) = values::parameter(scalar.place, literal, span)
                 .or_else(|| values::registry(scalar.place, literal, span))
@@ -310,6 +369,16 @@ impl Explorer<'_> {
     }
 
     fn split(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, split: values::Split) -> bool {
+        self.split_of(scalar, found, split, Role::Image)
+    }
+
+    fn split_of(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        found: &Occurrence,
+        split: values::Split,
+        role: Role,
+    ) -> bool {
         let needle = scalar.map.outer(found.needle);
         let registry = match &split.shape {
             Shape::Registry { span, .. } if split.obstacle.is_none() => Some((split.name.clone(), *span)),
@@ -328,7 +397,7 @@ impl Explorer<'_> {
             found,
             Site {
                 form: split.form,
-                role: Role::Image,
+                role,
                 inside: scalar.place.outer.inside,
                 object: values::generated(scalar.place).or_else(|| scalar.place.object.clone()),
                 field: scalar.place.field(),
@@ -457,7 +526,7 @@ fn whole_form(place: &Place<'_, '_>, literal: &Literal) -> Form {
 }
 
 fn key_reason(place: &Place<'_, '_>) -> Reason {
-    stay::reason(place).unwrap_or(Reason::MapKey)
+    deny::reason(place).unwrap_or(Reason::MapKey)
 }
 
 /// The value that a JSON 6902 operation only compares.

@@ -2,12 +2,12 @@
 //! name none (Bitnami's `common.images.image`, Kyverno, many of their kind). Such an image has its registry's host,
 //! and is edited nowhere but there.
 
-use super::Explorer;
 use super::examine::Scalar;
 use super::place::Place;
 use super::short::{self, Short};
 use super::site::{Around, Form, Role, Shape, Site};
 use super::values;
+use super::{Explorer, Layer, deny};
 use crate::image::Name;
 use crate::yaml::{NodeId, Slot, Span, Stream};
 
@@ -69,8 +69,10 @@ impl Explorer<'_> {
     pub(super) fn below_global(&mut self, scalar: &Scalar<'_, '_, '_>, registry: &Name, span: Span) {
         let (stream, outer) = (scalar.place.stream, scalar.place.outer);
         let Some(holder) = holder(scalar.place) else { return };
+        let mut tools = deny::Tools::default();
         for id in repositories(stream, holder) {
-            self.with_scalar(stream, id, scalar.layer, outer, scalar.depth, |explorer, inner| {
+            let around = Layer { stream, layer: scalar.layer, outer, depth: scalar.depth };
+            self.with_scalar(&around, id, &mut tools, |explorer, inner| {
                 explorer.image_below(inner, registry, span);
             });
         }

@@ -30,6 +30,9 @@ pub struct Occurrence {
     pub owner: Owner,
     /// False when `host` is another host that only contains the needle.
     pub exact: bool,
+    /// Where the name at the upstream begins, when this is a configured cache with one of its prefixes behind it: at
+    /// the slash, or at the end of the text.
+    pub base_end: Option<usize>,
 }
 
 /// The set of hosts looked for in a run.
@@ -37,6 +40,8 @@ pub struct Occurrence {
 pub struct Hosts {
     upstreams: Vec<String>,
     caches: Vec<String>,
+    /// `<cache>/<prefix>`, the longest first.
+    bases: Vec<String>,
     search: Search,
     prefilter: Search,
     upstream_search: AhoCorasick,
@@ -65,7 +70,14 @@ impl Hosts {
         let prefilter = Search::new(&needles)?;
         let upstream_search = AhoCorasick::new(upstreams)?;
         let (upstreams, caches) = (upstreams.to_vec(), caches.to_vec());
-        Ok(Hosts { upstreams, caches, search, prefilter, upstream_search, short_names })
+        Ok(Hosts { upstreams, caches, bases: Vec::new(), search, prefilter, upstream_search, short_names })
+    }
+
+    /// Tells where the names at the upstreams begin in the caches: `bases` are `<cache>/<prefix>` of every route.
+    /// Without, the first component behind an ECR host is taken for the prefix.
+    pub fn with_bases(self, mut bases: Vec<String>) -> Hosts {
+        bases.sort_by_key(|base| std::cmp::Reverse(base.len()));
+        Hosts { bases, ..self }
     }
 
     /// As [`Hosts::new`] was given them, and their aliases.
@@ -128,16 +140,29 @@ impl Hosts {
             let exact =
                 !within_path && (host_text.len() == needle.len() || is_spelling_of(host_text, upstream));
             // A configured cache host may contain an upstream's (an ECR upstream): the longest match has won.
-            return Some(Occurrence { needle, host, owner: Owner::Upstream, exact });
+            let owner = Owner::Upstream;
+            return Some(Occurrence { needle, host, owner, exact, base_end: None });
         }
         if pattern < self.upstreams.len() + ECR.len() {
             let exact = host_text.parse::<crate::route::EcrHost>().is_ok();
-            return Some(Occurrence { needle, host, owner: Owner::Cache, exact });
+            return Some(self.cache(text, needle, host, exact));
         }
         let host =
             if host_text.len() > needle.len() && !needle.slice(text).contains('$') { host } else { needle };
         let exact = self.caches.iter().any(|cache| cache == host.slice(text));
-        Some(Occurrence { needle, host, owner: Owner::Cache, exact })
+        Some(self.cache(text, needle, host, exact))
+    }
+
+    fn cache(&self, text: &str, needle: Span, host: Span, exact: bool) -> Occurrence {
+        let rest = text.get(host.start..).unwrap_or("");
+        let base = self.bases.iter().find(|base| {
+            let after = rest.strip_prefix(base.as_str());
+            after.is_some_and(|after| {
+                !after.starts_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c))
+            })
+        });
+        let base_end = base.map(|base| host.start + base.len());
+        Occurrence { needle, host, owner: Owner::Cache, exact, base_end }
     }
 }
 

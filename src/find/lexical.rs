@@ -4,10 +4,10 @@
 use super::examine::{self, Scalar};
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
-use super::place::Outer;
+use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
-use super::{Explorer, template, values};
-use crate::yaml::{Lines, Span, SpanMap};
+use super::{Explorer, blank, deny, prefix, template};
+use crate::yaml::{self, Lines, Span, SpanMap, Stream};
 
 /// What an occurrence in a text is.
 enum Verdict {
@@ -42,10 +42,28 @@ pub(super) fn text(
 
 /// A region of a file (or of an embedded text) that is a template or does not parse.
 fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer: &SpanMap, outer: &Outer) {
+    let found = explorer.hosts.find_in(text, region);
+    if found.is_empty() {
+        return;
+    }
     let mut reader = Reader::new(text, region, true);
-    for occurrence in &explorer.hosts.find_in(text, region) {
+    let blanked = blank::blanked(region.slice(text));
+    let mut context = Context::new(&blanked, region, outer, explorer.are_values(outer));
+    for occurrence in &found {
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
-        match reader.judge(occurrence) {
+        let verdict = match reader.judge(occurrence) {
+            Verdict::Reference { literal, role, obstacle, form } => match context.reason(occurrence) {
+                Some(reason) => Verdict::Mention(reason),
+                None => Verdict::Reference { literal, role, obstacle, form },
+            },
+            // A pattern of a policy is told as one.
+            Verdict::Mention(Reason::Pattern) => {
+                let policy = context.reason(occurrence).filter(|reason| *reason == Reason::Policy);
+                Verdict::Mention(policy.unwrap_or(Reason::Pattern))
+            }
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Mention(reason) => {
                 if occurrence.owner == Owner::Upstream {
                     explorer.found.mentions.push(Mention { span: needle, reason });
@@ -54,12 +72,12 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
             Verdict::Reference { literal, role, obstacle, form } => {
                 let Some(span) = layer.outer(literal.span) else { continue };
                 let below = || reader.tag_below(literal.end).unwrap_or_default();
-                let tail = if literal.tail.is_empty() { below() } else { literal.tail };
-                let shape = if literal.path.is_empty() {
-                    Shape::Registry { span, path: String::new() }
+                let shape = if literal.is_bare_host() {
+                    Shape::Registry { span, path: literal.path.clone() }
                 } else {
                     Shape::Name(span)
                 };
+                let tail = if literal.tail.is_empty() { below() } else { literal.tail };
                 explorer.found.sites.push(Site {
                     form,
                     role,
@@ -81,6 +99,58 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                 });
             }
         }
+    }
+}
+
+/// Where a literal of a template stands: read from the YAML without its statements, by the deny list alone.
+struct Context<'t, 'o> {
+    text: &'t str,
+    stream: Stream<'t>,
+    start: usize,
+    outer: &'o Outer,
+    tools: deny::Tools,
+    values: bool,
+    /// The last document that does not parse even so, with the reason that its kind gives.
+    lost: Option<(Span, Option<Reason>)>,
+}
+
+impl<'t, 'o> Context<'t, 'o> {
+    fn new(text: &'t str, region: Span, outer: &'o Outer, values: bool) -> Context<'t, 'o> {
+        let stream = yaml::parse_without_comments(text);
+        let (start, tools) = (region.start, deny::Tools::default());
+        Context { text, stream, start, outer, tools, values, lost: None }
+    }
+
+    fn reason(&mut self, found: &Occurrence) -> Option<Reason> {
+        let at = found.host.start.checked_sub(self.start)?;
+        let lost = self.stream.errors.partition_point(|error| error.lost.start <= at);
+        let lost = lost.checked_sub(1).and_then(|index| self.stream.errors.get(index));
+        if lost.is_some_and(|error| at < error.lost.end) {
+            return self.of_kind(at);
+        }
+        let scalar = self.stream.scalar_at(at)?;
+        let mut place = Place::new(&self.stream, scalar, self.outer);
+        place.tool = self.tools.of(&self.stream, scalar, self.values);
+        deny::reason(&place)
+    }
+
+    /// What the kind of the object around a place says, by the lines that name it.
+    fn of_kind(&mut self, at: usize) -> Option<Reason> {
+        if let Some((_, reason)) = self.lost.filter(|(span, _)| span.start <= at && at < span.end) {
+            return reason;
+        }
+        let start = self.text.get(..at)?.rfind("\n---").map_or(0, |found| found + 1);
+        let end = self.text.get(at..)?.find("\n---").map_or(self.text.len(), |found| at + found + 1);
+        let lines = self.text.get(start..end)?.lines();
+        let heads = lines.filter(|line| line.starts_with("apiVersion:") || line.starts_with("kind:"));
+        let head: Vec<&str> = heads.take(2).collect();
+        let text = format!("{}\npullthru: x\n", head.join("\n"));
+        let stream = yaml::parse_without_comments(&text);
+        let outer = Outer::default();
+        let scalar = stream.scalar_at(text.len().saturating_sub(2));
+        let reason = scalar.and_then(|scalar| deny::reason(&Place::new(&stream, scalar, &outer)));
+        self.lost = Some((Span::new(start, end), reason));
+        reason
     }
 }
 
@@ -163,9 +233,12 @@ impl<'t> Reader<'t> {
         if key.is_some_and(|key| ["description", "message", "summary"].contains(&key)) {
             return Verdict::Mention(Reason::Description);
         }
+        if key.is_some_and(deny::is_node_key) {
+            return Verdict::Mention(Reason::NodeImage);
+        }
         let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
         if literal.is_bare_host() {
-            let registry = key.is_some_and(values::is_registry_key);
+            let registry = key.is_some_and(prefix::is_registry_name);
             if self.yaml && registry {
                 return reference(literal, Role::Image, Some(Obstacle::Template), Form::LoneRegistry);
             }
@@ -178,6 +251,9 @@ impl<'t> Reader<'t> {
             return reference(literal, Role::Artifact, obstacle, Form::Artifact);
         }
         let image_key = key.is_some_and(is_image_key);
+        if self.yaml && key.is_some_and(|key| deny::words(key).last().is_some_and(|word| word == "chart")) {
+            return reference(literal, Role::Artifact, obstacle, Form::Chart);
+        }
         if !self.yaml {
             return if image_key && whole {
                 reference(literal, Role::Image, None, Form::TextLiteral)

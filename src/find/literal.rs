@@ -22,13 +22,24 @@ pub(super) struct Literal {
     /// The byte after the tail, or after a trailing slash.
     pub(super) end: usize,
     pub(super) obstacle: Option<Obstacle>,
-    /// The host is a cache's: the path begins with its prefix.
-    pub(super) cached: bool,
+    /// How much of the path is a cache's own prefix, the slash behind it included; 0 at an upstream.
+    base: usize,
 }
 
 impl Literal {
+    /// Is this a registry alone: an upstream's host, or a cache with the prefix of a route?
     pub(super) fn is_bare_host(&self) -> bool {
-        self.path.is_empty()
+        self.upstream_path().is_empty()
+    }
+
+    /// The path at the upstream.
+    pub(super) fn upstream_path(&self) -> &str {
+        self.path.get(self.base..).unwrap_or("")
+    }
+
+    /// A slash ends the text: it is the beginning of names, and no name itself.
+    pub(super) fn ends_in_slash(&self, text: &str) -> bool {
+        text.get(self.span.end..).is_some_and(|rest| rest.trim_end() == "/")
     }
 }
 
@@ -71,15 +82,11 @@ pub(super) fn read(text: &str, found: &Occurrence) -> Literal {
         None if !path.is_empty() && !is_path(&path) => Some(Obstacle::InvalidName),
         None => None,
     };
-    Literal {
-        span: Span::new(start, name_end),
-        path,
-        name,
-        tail: tail.to_owned(),
-        end,
-        obstacle,
-        cached: found.owner == Owner::Cache,
-    }
+    let base = match found.base_end {
+        Some(end) => path.len().min((end + 1).saturating_sub(path_start)),
+        None => 0,
+    };
+    Literal { span: Span::new(start, name_end), path, name, tail: tail.to_owned(), end, obstacle, base }
 }
 
 /// Would a registry take this repository path? By the grammar, with any host before it.

@@ -3,12 +3,15 @@
 //!
 //! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`class`] says what kind of file it
 //! is, [`hosts`] where hosts stand, [`examine`] judges the scalar around each of them by its value
-//! ([`literal`]), its place ([`place`], [`stay`]) and its family of forms ([`pods`], [`values`], [`kustomize`],
+//! ([`literal`]), its place ([`place`], [`deny`]) and its family of forms ([`pods`], [`values`], [`kustomize`],
 //! [`sources`]); [`lexical`] does the same where there is no YAML to go by, [`short`] where there is no host.
 //! Nothing here decides what happens to a site.
 
+mod blank;
 mod builders;
+mod charts;
 mod class;
+mod deny;
 mod examine;
 mod generators;
 mod globals;
@@ -23,12 +26,12 @@ mod outline;
 mod place;
 mod pods;
 mod policies;
+mod prefix;
 mod renovate;
 mod schema;
 mod short;
 mod site;
 mod sources;
-mod stay;
 mod template;
 mod values;
 
@@ -159,6 +162,9 @@ impl Finder {
         };
         match class {
             FileClass::Other(reason) => return Found { policies, ..self.all_mentions(text, reason) },
+            FileClass::Template if class::is_of_machines(path, text) => {
+                return Found { policies, ..self.all_mentions(text, Reason::MachineConfig) };
+            }
             FileClass::Template => {
                 let whole = SpanMap::identity(0, text.len());
                 lexical::region(&mut explorer, text, Span::new(0, text.len()), &whole, &Outer::default());
@@ -185,6 +191,14 @@ impl Finder {
         });
         Found { mentions: mentions.collect(), ..Found::default() }
     }
+}
+
+/// A stream with what is around it.
+struct Layer<'e, 'a> {
+    stream: &'e Stream<'a>,
+    layer: &'e SpanMap,
+    outer: &'e Outer,
+    depth: usize,
 }
 
 /// One file under way.
@@ -290,6 +304,7 @@ impl Explorer<'_> {
             lexical::region(self, stream.text, error.lost, layer, outer);
         }
         let mut done: Option<NodeId> = None;
+        let mut tools = deny::Tools::default();
         for occurrence in self.hosts.find(stream.text) {
             let at = occurrence.needle.start;
             let lost = stream.errors.partition_point(|error| error.lost.start <= at);
@@ -311,21 +326,23 @@ impl Explorer<'_> {
             }
             let Some(id) = scalar.filter(|&id| done != Some(id)) else { continue };
             done = Some(id);
-            self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| explorer.examine(scalar));
+            let around = Layer { stream, layer, outer, depth };
+            self.with_scalar(&around, id, &mut tools, |explorer, scalar| explorer.examine(scalar));
         }
         if self.hosts.short_names() {
-            self.short_names(stream, layer, outer, depth);
+            self.short_names(&Layer { stream, layer, outer, depth }, &mut tools);
         }
     }
 
-    fn short_names(&mut self, stream: &Stream<'_>, layer: &SpanMap, outer: &Outer, depth: usize) {
+    fn short_names(&mut self, around: &Layer<'_, '_>, tools: &mut deny::Tools) {
+        let stream = around.stream;
         for &id in stream.scalars() {
             let Some(value) = stream.value(id) else { continue };
             let nested = short::may_hold(value);
             if !nested && !short::may_be(stream, id) || !self.hosts.find(value).is_empty() {
                 continue;
             }
-            self.with_scalar(stream, id, layer, outer, depth, |explorer, scalar| {
+            self.with_scalar(around, id, tools, |explorer, scalar| {
                 if nested {
                     explorer.nested_short_names(scalar);
                 } else {
@@ -338,29 +355,38 @@ impl Explorer<'_> {
     /// Names without a host in a text that holds no host at all.
     fn nested_short_names(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let place = scalar.place;
-        if !place.is_key() && !short::is_other_text(place.key()) && stay::reason(place).is_none() {
+        if !place.is_key() && !short::is_other_text(place.key()) && deny::reason(place).is_none() {
             self.embedded(scalar, &scalar.content.text);
         }
     }
 
     fn with_scalar(
         &mut self,
-        stream: &Stream<'_>,
+        around: &Layer<'_, '_>,
         id: NodeId,
-        layer: &SpanMap,
-        outer: &Outer,
-        depth: usize,
+        tools: &mut deny::Tools,
         judge: impl FnOnce(&mut Self, &Scalar<'_, '_, '_>),
     ) {
+        let &Layer { stream, layer, outer, depth } = around;
         let Some(node) = stream.node(id) else { return };
         let decoded = stream.content(id);
         let (content, decoded) = match decoded {
             Some(content) => (content, true),
             None => (examine::raw_content(stream.text, node.span), false),
         };
-        let place = Place::new(stream, id, outer);
+        let mut place = Place::new(stream, id, outer);
+        place.tool = tools.of(stream, id, self.are_values(outer));
         let map = content.map.within(layer);
         judge(self, &Scalar { place: &place, content, map, decoded, layer, depth });
+    }
+
+    /// Are these the values of a chart: a file called so, or the text under such a key?
+    fn are_values(&self, outer: &Outer) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        match outer.keys.first() {
+            Some(key) => key.contains("values"),
+            None => name.contains("values"),
+        }
     }
 
     /// Reads a text inside a scalar; false when it is no YAML of its own.

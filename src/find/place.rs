@@ -1,6 +1,6 @@
 //! Where a scalar stands: its key, the keys around it, its neighbours and the object it belongs to.
 
-use super::site::{Embedding, Object};
+use super::site::{Embedding, Object, Reason};
 use crate::yaml::{Kind, NodeId, Slot, Stream};
 
 /// What an embedded text inherits from the text around it.
@@ -25,6 +25,8 @@ pub(super) struct Place<'s, 'a> {
     /// The object's own mapping, when it stands in this stream.
     pub(super) object_node: Option<NodeId>,
     pub(super) outer: &'s Outer,
+    /// The file is a tool's, by the shape of its document.
+    pub(super) tool: Option<Reason>,
 }
 
 impl<'s, 'a> Place<'s, 'a> {
@@ -43,7 +45,7 @@ impl<'s, 'a> Place<'s, 'a> {
             Some((node, object)) => (Some(node), Some(object)),
             None => (None, outer.object.clone()),
         };
-        Place { stream, scalar, keys, object, object_node, outer }
+        Place { stream, scalar, keys, object, object_node, outer, tool: None }
     }
 
     pub(super) fn is_key(&self) -> bool {
@@ -63,6 +65,27 @@ impl<'s, 'a> Place<'s, 'a> {
     /// Is one of the keys around the scalar (not its own) this one?
     pub(super) fn under(&self, key: &str) -> bool {
         self.keys.iter().skip(1).any(|at| *at == key)
+    }
+
+    /// The keys from the root to the scalar, without the items of lists; of a JSON 6902 operation those of its path.
+    pub(super) fn way(&self) -> Vec<&str> {
+        let keys = self.keys.iter().rev().copied().filter(|key| *key != "[]");
+        keys.chain(self.pointer()).collect()
+    }
+
+    /// As [`Place::way`], from the root of an embedded text.
+    pub(super) fn own_way(&self) -> Vec<&str> {
+        let own = self.keys.len().saturating_sub(self.outer.keys.len());
+        let keys = self.keys.iter().take(own).rev().copied().filter(|key| *key != "[]");
+        keys.chain(self.pointer()).collect()
+    }
+
+    fn pointer(&self) -> impl Iterator<Item = &str> {
+        let path = if self.has_neighbour("op") { self.neighbour_text("path") } else { None };
+        let parts = path.into_iter().flat_map(|path| path.split('/'));
+        parts.filter(|part| {
+            !part.is_empty() && *part != "-" && !part.bytes().all(|byte| byte.is_ascii_digit())
+        })
     }
 
     pub(super) fn parent(&self) -> Option<NodeId> {

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::blank;
 use super::class::FileClass;
+use super::deny;
 use super::hosts::{Hosts, Owner};
 use super::place::{self, Outer, Place};
 use super::renovate;
 use super::site::{Object, Reason};
-use super::stay;
 use crate::image::fold_host;
 use crate::yaml::{self, NodeId, Slot, Span, Stream};
 
@@ -38,6 +39,10 @@ pub enum PolicyTool {
     SourceVerify,
     /// `spec.secretRef` of a Flux source or ImageRepository; the pattern's text is where it pulls.
     SourceSecret,
+    /// Connaisseur's `policy`: of the patterns that match, the most specific one decides.
+    Connaisseur,
+    /// Falco's rules, and others that judge what runs.
+    Runtime,
     /// An allow-list that is known by its key.
     Other,
 }
@@ -84,7 +89,13 @@ pub(super) fn needles(hosts: &Hosts) -> Vec<String> {
 const ESCAPES: [&str; 3] = ["\\.", "\\\\.", "[.]"];
 
 /// Files without any of these hold no policy.
-const SIGNS: [&str; 16] = [
+const SIGNS: [&str; 22] = [
+    "validator",
+    "- rule:",
+    "- macro:",
+    "- list:",
+    "neuvector.com",
+    "cloud.ibm.com",
     "kyverno.io",
     "gatekeeper.sh",
     "sigstore.dev",
@@ -110,6 +121,9 @@ pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPat
             renovate::read(text, hosts)
         }
         FileClass::Other(Reason::Renovate) => of_stream(text, hosts, dependabot),
+        FileClass::Template if SIGNS.iter().any(|sign| text.contains(sign)) => {
+            of_stream(&blank::blanked(text), hosts, policy)
+        }
         FileClass::Manifest if SIGNS.iter().any(|sign| text.contains(sign)) => {
             let mut patterns = of_stream(text, hosts, policy);
             patterns.extend(sources(&yaml::parse_without_comments(text)));
@@ -157,6 +171,11 @@ fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
         let Some((tool, matching)) = judge(&place, value) else { continue };
         let alternatives = match matching {
             Matching::Text => Arc::new(vec![value.to_owned()]),
+            // What takes everything is less specific than any pattern that names the cache.
+            _ if tool == PolicyTool::Connaisseur => {
+                let all = alternatives(&stream, id, &mut lists);
+                Arc::new(all.iter().filter(|other| !other.starts_with('*')).cloned().collect())
+            }
             _ => alternatives(&stream, id, &mut lists),
         };
         patterns.push(PolicyPattern {
@@ -221,7 +240,7 @@ fn alternatives<'s>(stream: &'s Stream<'_>, id: NodeId, lists: &mut Lists<'s>) -
 }
 
 fn policy(place: &Place<'_, '_>, text: &str) -> Option<(PolicyTool, Matching)> {
-    if place.is_key() || stay::reason(place) != Some(Reason::Policy) {
+    if place.is_key() || deny::reason(place) != Some(Reason::Policy) {
         return None;
     }
     let tool = match place.group() {
@@ -235,7 +254,10 @@ fn policy(place: &Place<'_, '_>, text: &str) -> Option<(PolicyTool, Matching)> {
         }
         // Ingresses and routes are about hosts of one's own.
         group if group.ends_with("networking.k8s.io") => return None,
+        "neuvector.com" => PolicyTool::Runtime,
         _ if place.kind() == "AppProject" => PolicyTool::AppProject,
+        _ if deny::is_connaisseur(place) => PolicyTool::Connaisseur,
+        _ if deny::is_runtime_rule(place) => PolicyTool::Runtime,
         _ => PolicyTool::Other,
     };
     let expression = ["(", "==", "{{", "\\", "^", " in "].iter().any(|sign| text.contains(sign));
@@ -244,7 +266,7 @@ fn policy(place: &Place<'_, '_>, text: &str) -> Option<(PolicyTool, Matching)> {
         PolicyTool::AdmissionPolicy => Matching::Text,
         _ if expression || text.trim_end().contains('\n') => Matching::Text,
         PolicyTool::Sigstore => Matching::Glob,
-        PolicyTool::Kyverno | PolicyTool::AppProject => Matching::Wildcard,
+        PolicyTool::Kyverno | PolicyTool::AppProject | PolicyTool::Connaisseur => Matching::Wildcard,
         _ if text.contains('*') => Matching::Wildcard,
         _ => Matching::Prefix,
     };

@@ -5,7 +5,7 @@
 use super::examine::{self, Scalar};
 use super::place::Place;
 use super::site::{Around, Form, Obstacle, Role, Scope, Shape, Site};
-use super::{Explorer, globals, injectors, kustomize, literal, pods, schema, sources, stay, values};
+use super::{Explorer, deny, globals, injectors, kustomize, literal, pods, schema, sources, values};
 use crate::image::{Name, Reference};
 use crate::yaml::{NodeId, Span, Stream};
 
@@ -82,7 +82,7 @@ fn is_repository_key(key: &str) -> bool {
 impl Explorer<'_> {
     pub(super) fn short_name(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let (place, text) = (scalar.place, scalar.content.text.as_ref());
-        if place.is_key() || !scalar.decoded || stay::reason(place).is_some() {
+        if place.is_key() || !scalar.decoded || deny::reason(place).is_some() {
             return;
         }
         if kustomize::is_argo_image(place) {

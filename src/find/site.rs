@@ -49,6 +49,11 @@ impl Site {
         }
     }
 
+    /// A registry or the beginning of names that stand elsewhere: no image.
+    pub fn is_prefix(&self) -> bool {
+        matches!(&self.shape, Shape::Registry { path, .. } if *path == self.name.path)
+    }
+
     /// Where the scalar with the host stands in the file.
     pub fn start(&self) -> usize {
         match &self.shape {
@@ -261,6 +266,8 @@ ids! {
         Template = "template",
         /// The part that would have to change is an alias.
         Alias = "alias",
+        /// After the edit the file would not read as planned.
+        Unproved = "unproved",
         /// A name that only stands for the `newName` beside it, and is never pulled.
         Renamed = "renamed",
     }
@@ -334,6 +341,16 @@ ids! {
         Url = "url",
         Credential = "credential",
         Mirror = "mirror",
+        /// Something is pushed there, and ECR takes no pushes below a pull through cache rule.
+        PushTarget = "push-target",
+        /// Configuration of a tool that copies images, and pulls them by itself.
+        Copy = "copy",
+        /// A name that something else is compared with: of a package, or of what an updater writes.
+        Identity = "identity",
+        /// A node pulls it before it has a login for ECR.
+        NodeImage = "node-image",
+        /// A file of a workstation: a local cluster, a development environment, a playbook.
+        Workstation = "workstation",
         BareHost = "bare-host",
         RunnerLabel = "runner-label",
         /// The host's text is part of another host's name.

@@ -1,5 +1,8 @@
 //! Charts and other OCI artifacts, and objects that only look tags up: what controllers read and no node pulls.
 
+use super::charts::{self, ChartPlace};
+use super::deny;
+use super::literal::Literal;
 use super::place::Place;
 use super::site::{Form, Role};
 
@@ -16,24 +19,49 @@ pub(super) fn tail(place: &Place<'_, '_>) -> String {
     }
 }
 
+/// Fields of OCI artifacts that a controller pulls with a login of its own.
+const ARTIFACTS: &[deny::Fields] = &[
+    // docs.crossplane.io: packages, and what names them; `prefix` is told apart in [`form`].
+    ("pkg.crossplane.io", &["Provider", "Configuration", "Function"], &["spec.package"]),
+    (
+        "pkg.crossplane.io",
+        &["ProviderRevision", "ConfigurationRevision", "FunctionRevision"],
+        &["spec.image"],
+    ),
+    ("meta.pkg.crossplane.io", &[], &["spec.dependsOn"]),
+    // carvel.dev/kapp-controller: App, Package, PackageRepository.
+    ("kappctrl.k14s.io", &[], &["fetch"]),
+    ("*.packaging.carvel.dev", &[], &["fetch"]),
+    // gateway.envoyproxy.io, istio.io, solo.io: Wasm extensions.
+    ("gateway.envoyproxy.io", &["EnvoyExtensionPolicy"], &["code.image"]),
+    ("extensions.istio.io", &["WasmPlugin"], &["spec.url"]),
+    ("gateway.solo.io", &[], &["wasm"]),
+    ("networking.gloo.solo.io", &[], &["wasm"]),
+    // docs.kubewarden.io: the policy itself.
+    ("policies.kubewarden.io", &[], &["module"]),
+    // falco.org, artifacts of the operator.
+    ("artifact.falcosecurity.dev", &[], &["ociArtifact"]),
+    // operator-framework.github.io/operator-controller: catalogd unpacks it.
+    ("olm.operatorframework.io", &["ClusterCatalog"], &["source.image"]),
+    // tekton.dev/docs/pipelines, bundles of v1beta1.
+    ("tekton.dev", &[], &["taskRef.bundle", "pipelineRef.bundle"]),
+    // getporter.org, Installation.
+    ("getporter.org", &["Installation"], &["spec.bundle"]),
+];
+
+/// The image whose tags Argo CD Image Updater lists (argocd-image-updater.readthedocs.io, ImageUpdater).
+pub(super) fn is_updater_image(place: &Place<'_, '_>) -> bool {
+    place.key() == "imageName" && place.group() == "argocd-image-updater.argoproj.io"
+}
+
 /// The form and role of `oci://…`, and of the references without a scheme that mean the same.
 pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(Form, Role)> {
     let key = place.key();
-    match place.kind() {
-        "ImageRepository" if key == "image" => return Some((Form::ImageRepository, Role::TagScan)),
-        // Crossplane's package manager unpacks these itself.
-        "Provider" | "Configuration" | "Function" if key == "package" => {
-            return Some((Form::Artifact, Role::Artifact));
-        }
-        _ => {}
+    if place.kind() == "ImageRepository" && place.group() != "appstudio.redhat.com" && key == "image" {
+        return Some((Form::ImageRepository, Role::TagScan));
     }
-    let argo_chart = key == "repoURL" && ["source", "[]", "sources", "template"].contains(&place.key_at(1));
-    if argo_chart || key == "repoURL" && place.has_neighbour("chart") {
-        return Some((Form::Chart, Role::Artifact));
-    }
-    // helmfile: `repositories: [{ url: ghcr.io/o/charts, oci: true }]`.
-    if key == "url" && place.neighbour_text("oci") == Some("true") {
-        return Some((Form::Chart, Role::Artifact));
+    if deny::is_one_of(ARTIFACTS, place, &place.way()) {
+        return Some((Form::Artifact, Role::Artifact));
     }
     if !scheme {
         return None;
@@ -47,4 +75,21 @@ pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(F
         _ => Form::Artifact,
     };
     Some((form, Role::Artifact))
+}
+
+/// The beginning of names of artifacts: a repository of charts, whose names stand elsewhere, and Crossplane's
+/// `matchImages`, which must spell the packages as they are called.
+pub(super) fn repository(place: &Place<'_, '_>, literal: &Literal, scheme: bool, file: &str) -> Option<Form> {
+    let key = place.key();
+    if place.group() == "pkg.crossplane.io" && place.kind() == "ImageConfig" && key == "prefix" {
+        return Some(Form::Artifact);
+    }
+    if place.kind() == "HelmRepository" && key == "url" && scheme {
+        return Some(Form::OciUrl);
+    }
+    let listed = key == "repo" && place.key_at(2) == "helmCharts"
+        || key == "repository" && (place.under("dependencies") || file.ends_with("Chart.yaml")) && scheme
+        || charts::at(place, literal, scheme) == Some(ChartPlace::Repository);
+    let argo = key == "repoURL" && ["source", "[]", "sources", "template"].contains(&place.key_at(1));
+    (listed || argo && !scheme).then_some(Form::Chart)
 }

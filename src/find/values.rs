@@ -2,8 +2,9 @@
 
 use super::literal::{self, Literal};
 use super::place::Place;
+use super::prefix;
 use super::site::{Form, Object, Obstacle, Shape};
-use crate::image::{Name, is_host};
+use crate::image::{Name, is_host, is_tag};
 use crate::yaml::{NodeId, Span};
 
 /// A split reference as far as the scalar with the host in it tells.
@@ -25,11 +26,15 @@ pub(super) fn is_values(place: &Place<'_, '_>) -> bool {
 /// The tag and digest that stand beside a name: `tag: v1`, `imageTag`, `digest: sha256:…`, `sha: …`.
 pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
     let stem = stem(place.key());
-    let first = |keys: &[String]| keys.iter().find_map(|key| place.neighbour_text(key).map(str::to_owned));
+    let other = |key: &str| !key.eq_ignore_ascii_case(place.key());
+    let first = |keys: &[String]| {
+        let mut keys = keys.iter().filter(|key| other(key));
+        keys.find_map(|key| place.neighbour_text(key).map(str::to_owned))
+    };
     let named = |word: &str| [format!("{stem}{word}"), word.to_owned(), format!("image{word}")];
     let mut tail = String::new();
     let tag = first(&named("tag")).or_else(|| first(&["newTag".into(), "version".into()]));
-    if let Some(tag) = tag {
+    if let Some(tag) = tag.filter(|tag| is_tail(tag)) {
         // Some charts take `tag: "@sha256:…"`.
         tail = if tag.starts_with('@') { tag } else { format!(":{tag}") };
     }
@@ -39,6 +44,20 @@ pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
         tail.push_str(&format!("@{algorithm}{digest}"));
     }
     tail
+}
+
+/// Is it a tag, or what a chart takes for one: `@sha256:…`, `v1@sha256:…`, a placeholder? A range of versions or a
+/// reference of its own (kpack's `tag:`) is none.
+fn is_tail(text: &str) -> bool {
+    let tag = text.split('@').next().unwrap_or_default();
+    tag.is_empty() || is_tag(tag) || literal::has_placeholder(text)
+}
+
+/// Does a key beside this one hold a tag or a digest that is one?
+pub(super) fn has_tag_beside(place: &Place<'_, '_>) -> bool {
+    let stem = stem(place.key());
+    let keys = ["tag", "digest", "sha", "imageTag", "newTag"].map(str::to_owned);
+    keys.into_iter().chain([format!("{stem}tag")]).any(|key| place.has_neighbour(&key))
 }
 
 /// Does a key beside this one hold the tag or the digest?
@@ -59,17 +78,15 @@ fn stem(key: &str) -> String {
         .to_owned()
 }
 
-/// Does a key of this name hold a registry that is joined with repositories?
-pub(super) fn is_registry_key(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase().replace(['-', '_'], "");
-    lower.ends_with("registry") || lower == "hub" || lower == "registryhost" || lower == "registryprefix"
-}
-
 /// What a bare host or a registry with a path means at its place; `None` when it is no part of a reference.
 pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> Option<Split> {
     let repository_key = place.key().to_ascii_lowercase().ends_with("repository");
-    let host_only = repository_key && !literal.path.contains('/');
-    if !is_registry_key(place.key()) && !host_only {
+    let host_only = repository_key && !literal.upstream_path().contains('/');
+    let named = match literal.is_bare_host() {
+        true => prefix::is_registry_name(place.key()),
+        false => prefix::is_name(place.key()),
+    };
+    if !named && !host_only {
         return None;
     }
     if let Some(split) = joined(place, literal, span, repository_key) {
@@ -79,14 +96,11 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         return None;
     }
     let distribution = place.kind() == "FluxInstance" || place.key_at(1) == "distribution";
-    if !distribution && !is_values(place) {
-        return None;
-    }
     let form = match (distribution, literal.is_bare_host()) {
         (true, _) => Form::DistributionRegistry,
+        (_, true) if !is_values(place) => return None,
         (_, true) => Form::LoneRegistry,
-        // `registry:` may hold the full repository: then the tag stands beside it.
-        (_, false) if has_tail_beside(place) && components(literal) > 1 => {
+        (_, false) if prefix::holds_repository(place, literal) => {
             return Some(Split {
                 form: Form::Split,
                 name: literal.name.clone(),
@@ -97,18 +111,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         }
         (_, false) => Form::RegistryPrefix,
     };
-    Some(Split {
-        form,
-        name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
-        tail: String::new(),
-        shape: Shape::Registry { span, path: literal.path.clone() },
-        obstacle: literal.obstacle,
-    })
-}
-
-/// How many components the upstream's path has: an organisation alone is no repository.
-fn components(literal: &Literal) -> usize {
-    literal.path.split('/').count() - usize::from(literal.cached)
+    Some(prefix::split(literal, span, form))
 }
 
 /// The registry with the repository that stands beside it.
@@ -116,7 +119,7 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
     let stem = stem(place.key());
     let mut keys =
         vec![format!("{stem}repository"), "repository".to_owned(), "image".to_owned(), format!("{stem}name")];
-    keys.extend(["name".to_owned(), "imageName".to_owned()]);
+    keys.extend(["repo", "name", "imageName"].map(str::to_owned));
     if repository_key {
         keys.retain(|key| !key.ends_with("repository"));
     }
@@ -173,7 +176,7 @@ pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
 pub(super) fn is_registry_setting(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let others = ["allow", "deny", "mirror", "insecure", "trusted", "push", "login", "target"];
-    is_registry_key(name) && !others.iter().any(|word| lower.contains(word))
+    prefix::is_registry_name(name) && !others.iter().any(|word| lower.contains(word))
 }
 
 /// The name of what a scalar sets in the data of a ConfigMap or a Secret, or in a container's environment.
@@ -204,6 +207,24 @@ pub(super) fn generated(place: &Place<'_, '_>) -> Option<Object> {
     })
 }
 
+/// The registry with the repository in another scalar, which is nothing but its path.
+pub(super) fn joined_with(
+    place: &Place<'_, '_>,
+    registry: &Literal,
+    span: Span,
+    other: NodeId,
+) -> Option<Split> {
+    let path = place.stream.value(other).filter(|path| path.contains('/') && literal::is_path(path))?;
+    let repository = place.stream.content(other)?.map.outer(Span::new(0, path.len())).unwrap_or_default();
+    Some(Split {
+        form: Form::RegistrySplit,
+        name: joined_name(registry, path),
+        tail: String::new(),
+        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+        obstacle: registry.obstacle,
+    })
+}
+
 /// What a registry and the repository beside it name together.
 pub(super) fn joined_name(registry: &Literal, repository: &str) -> Name {
     let path = if registry.path.is_empty() {
@@ -216,7 +237,7 @@ pub(super) fn joined_name(registry: &Literal, repository: &str) -> Name {
 
 /// Argo CD's `helm.parameters` and helmfile's `set`: `image.registry` and `image.repository` are items of one list.
 pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) -> Option<Split> {
-    if !is_parameter(place) || !is_registry_key(last_step(place.neighbour_text("name")?)) {
+    if !is_parameter(place) || !prefix::is_registry_name(last_step(place.neighbour_text("name")?)) {
         return None;
     }
     let alone = |obstacle| Split { obstacle, ..registry_alone(literal, span) };

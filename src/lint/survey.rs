@@ -259,8 +259,7 @@ pub(super) fn is_cached(text: &str, routes: Option<&Routes>) -> bool {
 
 /// A registry that is joined with repositories elsewhere: no image by itself.
 pub(super) fn is_registry(site: &Site) -> bool {
-    matches!(site.form, Form::RegistryPrefix | Form::LoneRegistry | Form::DistributionRegistry)
-        || site.name.path.is_empty()
+    site.is_prefix() || site.name.path.is_empty()
 }
 
 type Built = BTreeMap<(usize, usize), Vec<(String, RepoPath)>>;

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::overlay::{self, Overlay, OverlayError};
-use super::{FilePlan, Mode, Plan};
-use crate::find::{Finder, Found};
+use super::{Change, FilePlan, Mode, Plan};
+use crate::find::{Finder, Found, Obstacle};
+use crate::inventory::Inventory;
 use crate::kustomize::Model;
-use crate::tree::{self, RepoPath, Repository, WriteError};
+use crate::tree::{self, Position, RepoPath, Repository, WriteError};
 use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit::EditError};
 
 /// A file with its new content, proved.
@@ -149,6 +150,11 @@ pub enum PrepareError {
         "`{path}` is left as it is: after the edit `{expected}` would read as `{found}` (please report this)"
     )]
     Reads { path: RepoPath, expected: String, found: String },
+    #[error(
+        "`{path}:{}` is left as it is: after the edit it would not read as `{to}` (please report this)",
+        at.line
+    )]
+    Site { path: RepoPath, at: Position, to: String, start: usize },
 }
 
 impl PrepareError {
@@ -160,7 +166,8 @@ impl PrepareError {
             | PrepareError::Overlay { path, .. }
             | PrepareError::Foreign { path }
             | PrepareError::ReadOnly { path }
-            | PrepareError::Reads { path, .. } => path,
+            | PrepareError::Reads { path, .. }
+            | PrepareError::Site { path, .. } => path,
         }
     }
 }
@@ -192,7 +199,7 @@ impl Proved {
     }
 }
 
-/// Plans and proves. A file that cannot be changed is taken out and the plan made again without it, so that
+/// Plans and proves. A site or a file that cannot be changed is taken out and the plan made again without it, so that
 /// what pairs with it stays too.
 pub fn prove(
     model: &Model<'_>,
@@ -201,35 +208,57 @@ pub fn prove(
     repository: &Repository,
     finder: &Finder,
 ) -> Proved {
+    // The inventory without what was found out to be unprovable.
+    let mut blocked: Option<Inventory> = None;
     let mut errors: Vec<PrepareError> = Vec::new();
     let mut failed: BTreeSet<RepoPath> = BTreeSet::new();
     loop {
         let within = |path: &RepoPath| within(path) && !failed.contains(path);
-        let plan = super::plan(model, mode, within);
+        let plan = match &blocked {
+            Some(inventory) => super::plan(&Model::new(inventory, model.config), mode, within),
+            None => super::plan(model, mode, within),
+        };
         let (mut files, mut fresh) = (Vec::new(), Vec::new());
         for result in prepare(&plan, repository, finder) {
             match result {
                 Ok(prepared) => files.push(prepared),
-                Err(error) => fresh.push(error),
+                Err(more) => fresh.extend(more),
             }
         }
         if fresh.is_empty() {
             return Proved { plan, files, errors };
         }
-        let known = failed.len();
+        let mut news = false;
         for error in fresh {
+            if let PrepareError::Site { path, start, .. } = &error {
+                news |= block(blocked.get_or_insert_with(|| model.inventory.clone()), path, *start);
+                errors.push(error);
+                continue;
+            }
             if plan.companions.contains_key(error.path()) {
                 failed.extend(users(&plan, mode, error.path()).cloned());
             }
             if failed.insert(error.path().clone()) {
+                news = true;
                 errors.push(error);
             }
         }
         // A plan that asks for the same again would go on for ever.
-        if failed.len() == known {
+        if !news {
             return Proved { plan, files: Vec::new(), errors };
         }
     }
+}
+
+/// Takes a site out of every plan; false when it was out already.
+fn block(inventory: &mut Inventory, path: &RepoPath, start: usize) -> bool {
+    let file = inventory.position(path).and_then(|at| inventory.files.get_mut(at));
+    let sites = file.into_iter().flat_map(|file| &mut file.found.sites);
+    let mut news = false;
+    for site in sites.filter(|site| site.start() == start) {
+        news |= site.obstacle.replace(Obstacle::Unproved) != Some(Obstacle::Unproved);
+    }
+    news
 }
 
 /// The kustomizations that a generated file is for: those beside it, and with a component all of them.
@@ -241,8 +270,12 @@ fn users<'p>(plan: &'p Plan, mode: &Mode, generated: &RepoPath) -> impl Iterator
 }
 
 /// Makes and proves the new content of every planned file, by path.
-pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Result<Prepared, PrepareError>> {
-    let mut prepared: BTreeMap<RepoPath, Result<Prepared, PrepareError>> = plan
+pub fn prepare(
+    plan: &Plan,
+    repository: &Repository,
+    finder: &Finder,
+) -> Vec<Result<Prepared, Vec<PrepareError>>> {
+    let mut prepared: BTreeMap<RepoPath, Result<Prepared, Vec<PrepareError>>> = plan
         .files
         .par_iter()
         .map(|file| (file.path.clone(), prepare_file(file, repository, finder)))
@@ -250,14 +283,14 @@ pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Res
     for overlay in &plan.overlays {
         // A kustomization may also have references that are rewritten where they stand: they come first.
         let before = match prepared.remove(&overlay.path) {
-            None => read(&overlay.path, repository).map(|old| Prepared {
+            None => read(&overlay.path, repository).map_err(|error| vec![error]).map(|old| Prepared {
                 path: overlay.path.clone(),
                 new: Some(old.clone()),
                 old: Some(old),
             }),
             Some(before) => before,
         };
-        let after = before.and_then(|before| overlaid(before, overlay));
+        let after = before.and_then(|before| overlaid(before, overlay).map_err(|error| vec![error]));
         prepared.insert(overlay.path.clone(), after);
     }
     for (path, new) in &plan.companions {
@@ -265,12 +298,12 @@ pub fn prepare(plan: &Plan, repository: &Repository, finder: &Finder) -> Vec<Res
         let old = match old.transpose() {
             Ok(old) => old,
             Err(error) => {
-                prepared.insert(path.clone(), Err(error));
+                prepared.insert(path.clone(), Err(vec![error]));
                 continue;
             }
         };
         if old.as_deref().is_some_and(|old| !overlay::is_generated(old)) && old != *new {
-            prepared.insert(path.clone(), Err(PrepareError::Foreign { path: path.clone() }));
+            prepared.insert(path.clone(), Err(vec![PrepareError::Foreign { path: path.clone() }]));
         } else if old != *new {
             prepared.insert(path.clone(), Ok(Prepared { path: path.clone(), old, new: new.clone() }));
         }
@@ -284,10 +317,58 @@ fn overlaid(before: Prepared, overlay: &Overlay) -> Result<Prepared, PrepareErro
     Ok(Prepared { new: Some(new), ..before })
 }
 
-fn prepare_file(file: &FilePlan, repository: &Repository, finder: &Finder) -> Result<Prepared, PrepareError> {
-    let old = read(&file.path, repository)?;
-    let new = edited(file, &old, finder)?;
+fn prepare_file(
+    file: &FilePlan,
+    repository: &Repository,
+    finder: &Finder,
+) -> Result<Prepared, Vec<PrepareError>> {
+    let old = read(&file.path, repository).map_err(|error| vec![error])?;
+    let new = edited(file, &old, finder).map_err(|error| match error {
+        PrepareError::Reads { .. } => culprits(file, &old, finder).unwrap_or_else(|| vec![error]),
+        error => vec![error],
+    })?;
     Ok(Prepared { path: file.path.clone(), old: Some(old), new: Some(new) })
+}
+
+/// More sites of a file than these are not looked for one by one: it is left as a whole.
+const MAX_CULPRITS: usize = 20;
+
+/// The sites without which the rest of the file reads as planned; `None` where no such are found.
+fn culprits(file: &FilePlan, old: &str, finder: &Finder) -> Option<Vec<PrepareError>> {
+    let mut culprits: Vec<&Change> = Vec::new();
+    let mut parts: Vec<&[Change]> = vec![&file.changes];
+    while let Some(part) = parts.pop() {
+        match part {
+            part if edited(&only(file, part), old, finder).is_ok() => {}
+            [one] => culprits.push(one),
+            part => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+        }
+        if culprits.len() > MAX_CULPRITS {
+            return None;
+        }
+    }
+    let error = |change: &&Change| PrepareError::Site {
+        path: file.path.clone(),
+        at: change.position,
+        to: change.to.clone(),
+        start: change.site.start(),
+    };
+    (!culprits.is_empty()).then(|| culprits.iter().map(error).collect())
+}
+
+/// The plan with these of its changes alone, which follow each other.
+fn only(file: &FilePlan, part: &[Change]) -> FilePlan {
+    let mut expected = file.expected.clone();
+    let within = part.first().map_or(0, |one| one.index)..=part.last().map_or(0, |one| one.index);
+    for change in file.changes.iter().filter(|change| !within.contains(&change.index)) {
+        if let Some(expected) = expected.get_mut(change.index) {
+            *expected = change.site.reference();
+        }
+    }
+    FilePlan { path: file.path.clone(), changes: part.to_vec(), expected }
 }
 
 fn read(path: &RepoPath, repository: &Repository) -> Result<String, PrepareError> {
@@ -369,4 +450,57 @@ fn reads_as_planned(file: &FilePlan, old: &Found, new: &Found) -> Result<(), Pre
         return Err(wrong("the same mentions".to_owned(), "others".to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Overrides};
+    use crate::find::Hosts;
+    use crate::inventory;
+    use crate::migrate::{Direction, plan};
+
+    /// No text is known that reads otherwise than planned, so the plan is bent here.
+    #[test]
+    fn a_site_that_would_not_read_as_planned_costs_itself_alone() {
+        let overrides = Overrides {
+            account: Some("123456789012".to_owned()),
+            region: Some("ca-central-1".to_owned()),
+            ..Overrides::default()
+        };
+        let config = Config::load(None, &overrides).unwrap();
+        let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap();
+        let finder = Finder::new(hosts.with_bases(config.cache_bases()));
+        let names = ["a", "b", "c", "d", "e"].map(|name| format!("  - image: ghcr.io/o/{name}:1\n"));
+        let text = format!("list:\n{}", names.concat());
+        let found = inventory::of_text(text.as_bytes(), &finder);
+        let mode = Mode::inline(Direction::ToCache);
+        let mut bent = plan(&Model::new(&found, &config), &mode, |_| true).files.remove(0);
+        assert!(edited(&bent, &text, &finder).is_ok());
+        for index in [1, 4] {
+            let to = format!("{}-other", bent.expected[index]);
+            bent.changes[index].to.clone_from(&to);
+            bent.expected[index] = to;
+        }
+        assert!(matches!(edited(&bent, &text, &finder), Err(PrepareError::Reads { .. })));
+        let culprits = culprits(&bent, &text, &finder).unwrap();
+        let lines: Vec<usize> = culprits
+            .iter()
+            .map(|error| match error {
+                PrepareError::Site { at, .. } => at.line,
+                other => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(lines, [3, 6]);
+
+        let mut inventory = found.clone();
+        for error in &culprits {
+            let PrepareError::Site { path, start, .. } = error else { continue };
+            block(&mut inventory, path, *start);
+        }
+        let rest = plan(&Model::new(&inventory, &config), &mode, |_| true);
+        assert_eq!(rest.changes().count(), 3);
+        assert!(edited(&rest.files[0], &text, &finder).is_ok());
+    }
 }

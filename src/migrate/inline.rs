@@ -71,9 +71,8 @@ fn belongs(site: &Site, routes: &Routes) -> bool {
 
 fn forward(site: &Site, routes: &Routes) -> Decision {
     if let Shape::Registry { path, .. } = &site.shape {
-        let registry = routes.registry_for(&site.name.host).ok_or(Why::RegistryAmbiguous)?;
-        let text = if path.is_empty() { registry } else { format!("{registry}/{path}") };
-        return Ok(split_name(&text));
+        let prefix = routes.prefix_for(&site.name.host, path).ok_or(Why::RegistryAmbiguous)?;
+        return Ok(split_name(&prefix));
     }
     // Placeholders within the last component stand for themselves.
     let (name, held) = hold_placeholders(&site.name);
@@ -86,18 +85,9 @@ fn forward(site: &Site, routes: &Routes) -> Decision {
 }
 
 fn back(site: &Site, routes: &Routes) -> Option<Name> {
-    if let Shape::Registry { span: _, path } = &site.shape
-        && let Some(route) = routes.iter().find(|route| {
-            let registry = routes.registry_for(&route.host).map(|text| split_name(&text));
-            registry.is_some_and(|registry| {
-                site.name.host == registry.host
-                    && (*path == registry.path || path.starts_with(&format!("{}/", registry.path)))
-            })
-        })
-    {
-        let registry = split_name(&routes.registry_for(&route.host)?);
-        let rest = path.strip_prefix(&registry.path)?.trim_start_matches('/');
-        return Some(Name { host: route.host.clone(), path: rest.to_owned() });
+    if let Shape::Registry { path, .. } = &site.shape {
+        let text = Name { host: site.name.host.clone(), path: path.clone() }.to_string();
+        return routes.unmap_prefix(text.trim_end_matches('/'));
     }
     let (name, held) = hold_placeholders(&site.name);
     Some(release_placeholders(routes.unmap(&name)?, &held))
@@ -135,7 +125,7 @@ fn release_placeholders(name: Name, held: &[String]) -> Name {
 }
 
 /// The edits that give the site its new name: the least that keeps the chart's own joining right.
-pub(super) fn change(site: &Site, position: Position, to: &Name) -> Result<Change, Why> {
+pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -> Result<Change, Why> {
     let whole = to.to_string();
     let edits = match &site.shape {
         Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
@@ -164,5 +154,6 @@ pub(super) fn change(site: &Site, position: Position, to: &Name) -> Result<Chang
         _ => whole.trim_end_matches('/').to_owned(),
     };
     let tail = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.tail.as_str() };
-    Ok(Change { site: site.clone(), position, to: format!("{path}{tail}"), edits, because: Because::Asked })
+    let to = format!("{path}{tail}");
+    Ok(Change { site: site.clone(), position, index, to, edits, because: Because::Asked })
 }

@@ -102,6 +102,8 @@ pub struct FilePlan {
 pub struct Change {
     pub site: Site,
     pub position: Position,
+    /// Of the sites of its file, which one it is.
+    pub(crate) index: usize,
     /// The reference afterwards, composed as a node would pull it.
     pub to: String,
     pub edits: Vec<Edit>,
@@ -297,6 +299,7 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
         Obstacle::Pattern => "kustomize reads this name as a regular expression",
         Obstacle::Template => "stands in a text template: what it is joined with is not known",
         Obstacle::Alias => "the part that would change is an alias: edit its anchor",
+        Obstacle::Unproved => "the edited file would not read as planned: please report this",
         Obstacle::Renamed => "stands for the `newName` beside it and is never pulled",
     }
 }

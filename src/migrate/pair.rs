@@ -421,6 +421,8 @@ impl<'i> Images<'i> {
             named.get(from..to).unwrap_or_default()
         };
         match scope {
+            // A list that an operator reads, or nobody: what it is compared with is not known, and it holds nothing.
+            Scope::Anywhere if own.form == Form::ImageCatalogue => Vec::new(),
             Scope::Anywhere => named.iter().copied().filter(is_partner).collect(),
             // The shorter list is gone through, the other one is asked.
             _ if named.len() <= layers.files.len() => {

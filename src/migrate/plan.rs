@@ -58,7 +58,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
         let places = file.found.sites.iter().zip(&file.sites);
         for (number, ((site, &position), decision)) in places.zip(decisions).enumerate() {
             let decision = if within(&file.path) { decision } else { decision.and(Err(Why::Excluded)) };
-            match decision.and_then(|to| change(site, position, &to)) {
+            match decision.and_then(|to| change(site, number, position, &to)) {
                 Ok(mut change) => {
                     change.because = because((index, number), site);
                     planned.expected.push(change.to.clone());

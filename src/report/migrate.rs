@@ -26,6 +26,9 @@ pub struct MigrationReport {
     pub reached: Vec<ReachedRow>,
     pub left: Vec<LeftRow>,
     pub warnings: Vec<Warning>,
+    /// Directories of test data that change, each with a slash at its end; `ignore:` in `pullthru.yaml` leaves them out.
+    #[serde(rename = "testData")]
+    pub test_data: Vec<String>,
     /// Files that were to change and could not, with the reason.
     pub errors: Vec<String>,
 }
@@ -168,10 +171,12 @@ impl MigrationReport {
             because: left.why.explain(),
             write: left.why.write().map(str::to_owned),
         });
+        let test_data: BTreeSet<&str> = changes.iter().filter_map(|row| test_directory(&row.path)).collect();
         MigrationReport {
             schema: "pullthru/migration/v1",
             written: written.is_some_and(|written| written.failed.is_empty()),
             files: files.collect(),
+            test_data: test_data.into_iter().map(str::to_owned).collect(),
             changes,
             reached: reached.collect(),
             left: left.collect(),
@@ -179,6 +184,31 @@ impl MigrationReport {
             errors,
         }
     }
+}
+
+/// Names of directories that hold inputs of tests, by convention.
+const TEST_DIRECTORIES: &[&str] = &[
+    "testdata",
+    "test-data",
+    "test_data",
+    "test",
+    "tests",
+    "e2e",
+    "fixtures",
+    "__fixtures__",
+    "__snapshots__",
+];
+
+/// The outermost directory of test data that a path lies in, with the slash behind it.
+fn test_directory(path: &str) -> Option<&str> {
+    let mut end = 0;
+    for part in path.split('/') {
+        end += part.len() + 1;
+        if TEST_DIRECTORIES.contains(&part) && end < path.len() {
+            return path.get(..end);
+        }
+    }
+    None
 }
 
 /// A unified diff that `git apply` takes, byte for byte.
@@ -279,7 +309,20 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
     }
+    if !report.test_data.is_empty() {
+        let heading = format!("test data changes in {}", count_of(report.test_data.len()));
+        let anchored: Vec<String> =
+            report.test_data.iter().map(|directory| format!("/{directory}")).collect();
+        let line = format!("ignore: {}", serde_json::to_string(&anchored)?);
+        writeln!(out, "  {heading}")?;
+        writeln!(out, "    {}", paint.dim("a line in `pullthru.yaml` leaves it out:"))?;
+        writeln!(out, "    {line}")?;
+    }
     Ok(())
+}
+
+fn count_of(directories: usize) -> String {
+    if directories == 1 { "1 directory".to_owned() } else { format!("{directories} directories") }
 }
 
 /// A heading, the first places under it, and what it is about.
@@ -303,4 +346,17 @@ const SHOWN: usize = 5;
 pub fn json(report: &MigrationReport, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn test_data_is_known_by_its_directory() {
+        let directory = super::test_directory;
+        assert_eq!(directory("cmd/flux/testdata/create/a.yaml"), Some("cmd/flux/testdata/"));
+        assert_eq!(directory("tests/e2e/a.yaml"), Some("tests/"));
+        assert_eq!(directory("apps/tests.yaml"), None);
+        assert_eq!(directory("apps/testing/a.yaml"), None);
+        assert_eq!(directory("testdata"), None);
+    }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::{Paint, count, csv_field, quoted};
-use crate::find::{Embedding, Form, Mention, Object, Reason};
+use crate::find::{Embedding, Form, Mention, Object, Reason, Site};
 use crate::inventory::{FileInventory, Inventory};
 use crate::migrate::{Plan, Why};
 use crate::tree::Position;
@@ -196,13 +196,13 @@ impl ScanReport {
     }
 }
 
-/// Rows with the host that each is filtered by.
-fn site_rows(plan: &Plan, filter: &Filter) -> Vec<(SiteRow, String)> {
+/// Rows, each with its site.
+fn site_rows<'p>(plan: &'p Plan, filter: &Filter) -> Vec<(SiteRow, &'p Site)> {
     let moving = plan
         .changes()
         .map(|(file, change)| (&file.path, change.position, &change.site, Some(change.to.clone()), None));
     let staying = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
-    let mut rows: Vec<(SiteRow, String)> = moving
+    let mut rows: Vec<(SiteRow, &Site)> = moving
         .chain(staying)
         .map(|(path, position, site, cached, why)| {
             let row = SiteRow {
@@ -220,17 +220,19 @@ fn site_rows(plan: &Plan, filter: &Filter) -> Vec<(SiteRow, String)> {
                 stays: why.map(|why| why.id().to_owned()),
                 because: why.map(Why::advice),
             };
-            (row, site.name.host.clone())
+            (row, site)
         })
-        .filter(|(row, host)| filter.keeps(row, host))
+        .filter(|(row, site)| filter.keeps(row, &site.name.host))
         .collect();
     rows.sort_by(|(a, _), (b, _)| (&a.path, a.line, a.column).cmp(&(&b.path, b.line, b.column)));
     rows
 }
 
-fn image_rows(sites: &[(SiteRow, String)]) -> Vec<ImageRow> {
+/// The images among the sites: the beginning of names is none.
+fn image_rows(sites: &[(SiteRow, &Site)]) -> Vec<ImageRow> {
     let mut images: BTreeMap<(&str, &str), (ImageRow, BTreeSet<&str>)> = BTreeMap::new();
-    for (site, host) in sites {
+    for (site, found) in sites.iter().filter(|(_, found)| !found.is_prefix()) {
+        let host = &found.name.host;
         let (row, files) = images.entry((host, &site.reference)).or_insert_with(|| {
             let row = ImageRow {
                 reference: site.reference.clone(),

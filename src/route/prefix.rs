@@ -51,6 +51,14 @@ impl Prefix {
         }
     }
 
+    /// `<cache>/<prefix>`, or the cache alone under ROOT.
+    pub fn join_to(&self, cache: &str) -> String {
+        match &self.0 {
+            Some(prefix) => format!("{cache}/{prefix}"),
+            None => cache.to_owned(),
+        }
+    }
+
     /// What [`Prefix::join`] was given to make `path`; `None` when `path` is not below this prefix. Whole
     /// segments count, and at least one must be left.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {

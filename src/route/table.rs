@@ -11,6 +11,9 @@ use crate::image::{
     split_tag_and_digest, write_suffix,
 };
 
+/// Stands for any repository below a prefix.
+const PROBE: &str = "pullthru-any";
+
 /// One pull through cache rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
@@ -206,11 +209,43 @@ impl Routes {
         if of_host.next().is_some() || !route.upstream_prefix.is_root() || shadowed || host == DOCKER_HUB {
             return None;
         }
-        Some(if route.prefix.is_root() {
-            self.base.clone()
-        } else {
-            format!("{}/{}", self.base, route.prefix)
-        })
+        Some(route.prefix.join_to(&self.base))
+    }
+
+    /// What stands in place of `<host>/<path>` where that is only the beginning of names (`hub: docker.io/istio`):
+    /// the path says which rule answers, and that Docker Hub's `library/` is not meant.
+    ///
+    /// `None` where not every repository below it is mapped by that: see [`Routes::registry_for`], which answers for
+    /// a host alone.
+    pub fn prefix_for(&self, host: &str, path: &str) -> Option<String> {
+        if path.is_empty() {
+            return self.registry_for(host);
+        }
+        let below = |inner: &str| inner.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        let host = fold_host(host);
+        let name = Name { host: host.clone(), path: format!("{path}/{PROBE}") };
+        let route = self.route_for(&name)?;
+        let mut others = self.routes.iter().filter(|other| *other != route);
+        let parted = others.any(|other| {
+            other.host == host && below(&other.upstream_prefix.to_string())
+                || route.prefix.is_root() && below(&other.prefix.to_string())
+        });
+        if parted {
+            return None;
+        }
+        self.map(&name).ok()?.to_string().strip_suffix(&format!("/{PROBE}")).map(str::to_owned)
+    }
+
+    /// The inverse of [`Routes::prefix_for`], of a text that need not be a valid name in front of the prefix.
+    pub fn unmap_prefix(&self, text: &str) -> Option<Name> {
+        let name = self.unmap_text(&format!("{text}/{PROBE}"))?;
+        let path = name.path.strip_suffix(PROBE)?.trim_end_matches('/').to_owned();
+        Some(Name { host: name.host, path })
+    }
+
+    /// Where each route leads: `<cache>/<prefix>`, or `<cache>` under ROOT.
+    pub fn bases(&self) -> impl Iterator<Item = String> {
+        self.routes.iter().map(|route| route.prefix.join_to(&self.base))
     }
 
     /// The path in the cache of `<cache>/<path>`.

@@ -32,7 +32,9 @@ fn entries(images: &[&str], upstreams: &[&str]) -> Vec<(String, String)> {
         ..Overrides::default()
     };
     let config = Config::load(None, &overrides).unwrap();
-    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let finder = Finder::new(
+        Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
+    );
     let inventory = inventory::of_text(pod(images).as_bytes(), &finder);
     let entries = kustomize::entries(&Images::of(&Model::new(&inventory, &config))).unwrap();
     entries.into_iter().map(|entry| (entry.name, entry.new_name)).collect()

@@ -137,6 +137,15 @@ fn nearly_yaml() -> impl proptest::strategy::Strategy<Value = String> {
         "registry: ghcr.io\n",
         "repository: o/n\n",
         "tag: v1\n",
+        "tag: ",
+        "hub: ",
+        "ghcr.io/o",
+        "name: k8s\n",
+        "chart: c\n",
+        "version: 1\n",
+        "newName: ",
+        "images:\n",
+        "- name: ",
         "{{ x }}",
         "${V}",
         "é",
@@ -197,7 +206,7 @@ proptest::proptest! {
             ..Default::default()
         };
         let config = pullthru::config::Config::load(None, &overrides).unwrap();
-        let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+        let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()));
         let plan = |text: &str| {
             let inventory = inventory::of_text(text.as_bytes(), &finder);
             migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(migrate::Direction::ToCache), |_| true)

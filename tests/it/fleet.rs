@@ -35,7 +35,11 @@ impl Migration {
             ..Overrides::default()
         };
         let config = Config::load(None, &overrides).unwrap();
-        let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+        let finder = Finder::new(
+            Hosts::new(&config.upstream_hosts(), &config.cache_hosts())
+                .unwrap()
+                .with_bases(config.cache_bases()),
+        );
         Migration { repository: Repository::at(root).unwrap(), config, finder }
     }
 

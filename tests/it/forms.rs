@@ -24,7 +24,8 @@ fn listing(family: &Path) -> String {
     };
     let config = Config::load(None, &overrides).unwrap();
     let host = upstream.split('=').next().unwrap().to_owned();
-    let finder = Finder::new(Hosts::new(&[host], &config.cache_hosts()).unwrap());
+    let finder =
+        Finder::new(Hosts::new(&[host], &config.cache_hosts()).unwrap().with_bases(config.cache_bases()));
     let repository = Repository::at(family).unwrap();
     let options =
         WalkOptions { hidden: true, ignore: vec!["expected.txt".to_owned()], ..WalkOptions::default() };

@@ -23,7 +23,9 @@ fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool
         fs::write(path, text).unwrap();
     }
     let config = Config::load(Some(("pullthru.yaml".into(), config.into())), &Overrides::default()).unwrap();
-    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let finder = Finder::new(
+        Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
+    );
     let repository = Repository::at(directory.path()).unwrap();
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
     migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(Direction::ToCache), within)

@@ -21,7 +21,9 @@ fn pulls(root: &std::path::Path, artifacts: bool) -> Pulls {
         overrides.region = Some("ca-central-1".to_owned());
     }
     let config = Config::load(file.map(|text| ("pullthru.yaml".to_owned(), text)), &overrides).unwrap();
-    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let finder = Finder::new(
+        Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
+    );
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
     Pulls::of(&Model::new(&inventory, &config), artifacts)
 }

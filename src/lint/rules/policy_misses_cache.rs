@@ -225,10 +225,7 @@ fn source(
 
 /// Where a route leads: `<cache>/<prefix>`.
 fn base(routes: &Routes, route: &Route) -> String {
-    if route.prefix.is_root() {
-        return routes.cache().to_string();
-    }
-    format!("{}/{}", routes.cache(), route.prefix)
+    route.prefix.join_to(&routes.cache().to_string())
 }
 
 /// The pattern that is missing.

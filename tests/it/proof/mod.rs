@@ -90,7 +90,9 @@ impl Proof {
     fn roots(&self) -> BTreeSet<PathBuf> {
         let repository = Repository::at(self.copy.path()).unwrap();
         let options = WalkOptions { hidden: true, gitignore: false, ..WalkOptions::default() };
-        let hosts = Hosts::new(&self.config.upstream_hosts(), &self.config.cache_hosts()).unwrap();
+        let hosts = Hosts::new(&self.config.upstream_hosts(), &self.config.cache_hosts())
+            .unwrap()
+            .with_bases(self.config.cache_bases());
         let inventory = inventory::take(&repository, &[], &options, &Finder::new(hosts)).unwrap();
         let roots = Model::new(&inventory, &self.config).graph.roots(&BTreeSet::new());
         roots.iter().map(|root| repository.absolute(root)).collect()

@@ -1,0 +1,107 @@
+//! Registries and the beginnings of names: `hub: docker.io/istio`, `IMAGE_PREFIX=ghcr.io/acme`. A program joins them
+//! with repositories of its own, so that none of them is an image, whatever stands beside it.
+
+use super::deny::words;
+use super::literal::Literal;
+use super::place::Place;
+use super::site::{Form, Shape};
+use super::values::{self, Split};
+use crate::image::Name;
+use crate::yaml::Span;
+
+/// The last word of names for a registry.
+const REGISTRY: &[&str] = &["registry", "hub"];
+
+/// The last word of names for the beginning of a name, behind another word: `IMAGE_PREFIX`, `imageOrg`.
+const BEGINNING: &[&str] = &["prefix", "namespace", "org", "organization", "organisation"];
+
+/// The last word behind one of [`ABOUT`]: `registryHost`, `REGISTRY_URL`.
+const OF_REGISTRY: &[&str] =
+    &["host", "hostname", "url", "server", "address", "domain", "base", "root", "path", "endpoint", "prefix"];
+
+const ABOUT: &[&str] = &["registry", "hub", "registries"];
+
+/// Is it the name (of a key, a variable, a flag or a parameter) of a registry or of the beginning of names?
+pub(super) fn is_name(name: &str) -> bool {
+    let words = words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    is_registry_word(last)
+        || last.ends_with("prefix") && last != "prefix"
+        || BEGINNING.contains(&last.as_str()) && !before.is_empty()
+        || OF_REGISTRY.contains(&last.as_str()) && is_about_registry(before)
+}
+
+/// Is it the name of a registry, which may be a host alone?
+pub(super) fn is_registry_name(name: &str) -> bool {
+    let words = words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    is_registry_word(last) || OF_REGISTRY.contains(&last.as_str()) && is_about_registry(before)
+}
+
+/// `registry`, or one word: `jnlpregistry`, `registryhost`.
+fn is_registry_word(word: &str) -> bool {
+    REGISTRY.contains(&word)
+        || word.ends_with("registry")
+        || ["registryhost", "registryprefix"].contains(&word)
+}
+
+fn is_about_registry(before: &[String]) -> bool {
+    before.iter().any(|word| ABOUT.contains(&word.as_str()))
+}
+
+/// `image: {registry: ghcr.io/o/n, tag: v1}`: a full repository under the key of a registry. The mapping of one image
+/// says so; elsewhere the tag belongs to what the registry is joined with (Istio's `hub` and `tag`).
+pub(super) fn holds_repository(place: &Place<'_, '_>, literal: &Literal) -> bool {
+    let image = words(place.key_at(1)).last().is_some_and(|word| word == "image");
+    let registry = words(place.key()).last().is_some_and(|word| word == "registry");
+    image && registry && literal.upstream_path().contains('/') && values::has_tail_beside(place)
+}
+
+/// Is it named so by the flag before it, or by the `name` beside a `value`?
+pub(super) fn is_named_so(place: &Place<'_, '_>, before: &str) -> bool {
+    match before.strip_suffix('=') {
+        Some(flag) => is_name(flag),
+        None => place.key() == "value" && place.neighbour_text("name").is_some_and(is_name),
+    }
+}
+
+/// The registry as a part of references that stand elsewhere.
+pub(super) fn split(literal: &Literal, span: Span, form: Form) -> Split {
+    Split {
+        form,
+        name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
+        tail: String::new(),
+        shape: Shape::Registry { span, path: literal.path.clone() },
+        obstacle: literal.obstacle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_registries_are_known_by_their_words() {
+        let registries = [
+            "hub",
+            "registry",
+            "imageRegistry",
+            "jnlpregistry",
+            "global.imageRegistry",
+            "IMAGE_PREFIX",
+            "--image-registry",
+            "registryHost",
+            "CONTAINER_REGISTRY_URL",
+            "dockerHub",
+            "imageNamespace",
+            "registryhost",
+        ];
+        for name in registries {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["image", "repository", "githubToken", "chub", "host", "url", "path", "name", "organizer"]
+        {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

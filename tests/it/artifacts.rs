@@ -1,0 +1,56 @@
+//! Charts and other OCI artifacts, moved on request.
+
+use std::fmt::Write as _;
+
+use pullthru::config::{Config, Overrides};
+use pullthru::find::{Finder, Hosts};
+use pullthru::inventory;
+use pullthru::kustomize::Model;
+use pullthru::migrate::{self, Direction, Mode};
+use pullthru::tree::{Repository, WalkOptions};
+
+use crate::golden::copy_of;
+
+const ECR: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
+
+/// A namespace of charts gets no `library/`, and what names a package moves with it.
+#[test]
+fn artifacts_move_together_and_as_what_they_are() {
+    let copy = copy_of("testdata/artifacts");
+    let overrides = Overrides {
+        account: Some("123456789012".to_owned()),
+        region: Some("ca-central-1".to_owned()),
+        upstreams: vec!["docker.io=docker-hub".to_owned(), "ghcr.io=ghcr".to_owned()],
+        artifacts: Some(true),
+        ..Overrides::default()
+    };
+    let config = Config::load(None, &overrides).unwrap();
+    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap();
+    let finder = Finder::new(hosts.with_bases(config.cache_bases()));
+    let repository = Repository::at(copy.path()).unwrap();
+    let take = || inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+    let prove = |direction| {
+        let inventory = take();
+        let model = Model::new(&inventory, &config);
+        let proved = migrate::prove(&model, &Mode::inline(direction), |_| true, &repository, &finder);
+        assert!(proved.errors.is_empty(), "{:?}", proved.errors);
+        for file in &proved.files {
+            file.write(&repository).unwrap();
+        }
+        proved.plan
+    };
+    let before = std::fs::read_to_string(copy.path().join("charts.yaml")).unwrap();
+    let mut moved = String::new();
+    for (file, change) in prove(Direction::ToCache).changes() {
+        let to = change.to.replace(ECR, "E");
+        writeln!(moved, "{}:{}  {} → {to}", file.path, change.position.line, change.site.reference())
+            .unwrap();
+    }
+    let expected = std::fs::read_to_string("testdata/artifacts/expected.txt").unwrap();
+    assert_eq!(moved, expected);
+    assert!(prove(Direction::ToCache).is_empty(), "a second run");
+    prove(Direction::ToUpstream);
+    // The cache's name does not say which of Docker Hub's spellings it came from.
+    let before = before.replace("index.docker.io", "docker.io").replace("registry-1.docker.io", "docker.io");
+    assert_eq!(std::fs::read_to_string(copy.path().join("charts.yaml")).unwrap(), before);
+}
