@@ -173,13 +173,12 @@ impl Tools {
             self.all = reason.filter(|reason| *reason == Reason::BuildTool && !in_values);
         }
         let all = self.all;
-        let found = *self.known.entry(root).or_insert_with(|| match of_root(stream, root) {
+        *self.known.entry(root).or_insert_with(|| match of_root(stream, root) {
             // Values may have any keys.
             Some(_) if in_values => None,
             Some(reason) => Some(reason),
             None => all.filter(|_| !is_object(stream, root)),
-        });
-        found
+        })
     }
 }
 
