@@ -485,13 +485,11 @@ mod tests {
         }
         assert!(matches!(edited(&bent, &text, &finder), Err(PrepareError::Reads { .. })));
         let culprits = culprits(&bent, &text, &finder).unwrap();
-        let lines: Vec<usize> = culprits
-            .iter()
-            .map(|error| match error {
-                PrepareError::Site { at, .. } => at.line,
-                other => panic!("{other}"),
-            })
-            .collect();
+        let line = |error: &PrepareError| match error {
+            PrepareError::Site { at, .. } => at.line,
+            _ => 0,
+        };
+        let lines: Vec<usize> = culprits.iter().map(line).collect();
         assert_eq!(lines, [3, 6]);
 
         let mut inventory = found.clone();
