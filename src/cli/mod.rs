@@ -103,7 +103,7 @@ enum Stop {
     #[diagnostic(help("{help}"))]
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS fails like this"))]
     Aws { message: String, help: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Tree(#[from] TreeError),
     #[error("{0}")]
     Output(#[from] io::Error),

@@ -453,7 +453,7 @@ fn reads_as_planned(file: &FilePlan, old: &Found, new: &Found) -> Result<(), Pre
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
     use crate::config::{Config, Overrides};
