@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{DOCKER_HUB, Digest, Name, Reference};
 use crate::kustomize::{Model, Origin};
-use crate::route::{EcrHost, Routes};
+use crate::route::{EcrHost, Routes, not_cacheable, upstream_for};
 use crate::tree::{Position, RepoPath};
 
 /// One image, chart or artifact with its tag, its digest or both.
@@ -165,13 +165,17 @@ type Key = (Option<Name>, Option<Name>, Option<String>, Option<String>, bool);
 
 struct Gathered<'c> {
     config: &'c Config,
+    /// Of the upstreams that are configured.
+    hosts: Vec<String>,
+    caches: Vec<String>,
     pulls: BTreeMap<Key, BTreeSet<Place>>,
     unknown: BTreeSet<Unknown>,
 }
 
 impl<'c> Gathered<'c> {
     fn new(config: &'c Config) -> Gathered<'c> {
-        Gathered { config, pulls: BTreeMap::new(), unknown: BTreeSet::new() }
+        let (hosts, caches) = (config.upstream_hosts(), config.cache_hosts());
+        Gathered { config, hosts, caches, pulls: BTreeMap::new(), unknown: BTreeSet::new() }
     }
 
     /// One site; `text` is what the layers make of it.
@@ -185,6 +189,9 @@ impl<'c> Gathered<'c> {
         }
         let written = site.reference();
         let reference = text.unwrap_or(&written);
+        if !self.is_configured(reference) {
+            return;
+        }
         let why = match site.obstacle {
             Some(Obstacle::Renamed | Obstacle::Ignored | Obstacle::Pattern) => return,
             Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed"),
@@ -203,6 +210,18 @@ impl<'c> Gathered<'c> {
             return;
         }
         self.reference(reference, routes, place, site.role == Role::Artifact);
+    }
+
+    /// Does it name a cache, or an upstream that is configured? What is pulled from elsewhere is the same before a
+    /// migration and after it: `check` counts it.
+    fn is_configured(&self, text: &str) -> bool {
+        let host = match Reference::parse(text) {
+            Ok(reference) => reference.name().host,
+            Err(_) => text.split('/').next().unwrap_or_default().to_owned(),
+        };
+        self.hosts.contains(&host)
+            || host.parse::<EcrHost>().is_ok()
+            || self.caches.iter().any(|cache| text.starts_with(cache.as_str()))
     }
 
     fn reference(&mut self, text: &str, routes: Option<&Routes>, place: &Place, artifact: bool) {
@@ -241,13 +260,15 @@ impl<'c> Gathered<'c> {
     /// registries that are not looked for.
     fn unseen(&mut self, renames: Vec<(&RepoPath, usize, &str, &RepoPath)>, model: &Model<'_>) {
         let &Model { inventory, ref graph, .. } = model;
-        let hosts = self.config.upstream_hosts();
         for (directory, entry, text, by) in renames {
             let Some((path, kustomization)) = graph.at(directory) else { continue };
             let renamed = kustomization.images.get(entry).and_then(|entry| Name::parse(&entry.name).ok());
-            let looked_for = renamed.is_none_or(|name| hosts.contains(&name.host));
+            let looked_for = renamed.is_none_or(|name| {
+                let known = upstream_for(&name.host).is_some() || not_cacheable(&name.host).is_some();
+                known || self.hosts.contains(&name.host)
+            });
             let tagged = Reference::parse(text).is_ok_and(|r| r.tag().is_some() || r.digest().is_some());
-            if tagged && (!looked_for || graph.layers(path).remote) {
+            if tagged && self.is_configured(text) && (!looked_for || graph.layers(path).remote) {
                 let at = model.new_name_site(directory, entry);
                 let position =
                     at.and_then(|(file, site)| inventory.files.get(file)?.sites.get(site).copied());

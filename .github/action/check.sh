@@ -4,7 +4,8 @@
 # PULLTHRU       the program
 # PATHS          files and directories, one a line, or none
 # DIRECTORY      where the repository is
-# CHANGED_FILES  auto, true or false; SINCE or BASE_SHA what they are compared with; TOKEN fetches it
+# CHANGED_FILES  auto, true or false; SINCE what they are compared with, else what BASE_SHA and HEAD_SHA of the pull request
+#                lead to; TOKEN fetches it
 # CONFIG, ACCOUNT, REGION, FIX, FORMAT, FAIL_ON, BASELINE  as the inputs of the action
 set -euo pipefail
 
@@ -28,29 +29,53 @@ options+=(--output "sarif=$place/results.sarif" --output "markdown=$place/page.m
 [ -z "$BASELINE" ] || options+=(--baseline "$BASELINE")
 [ "$FIX" != true ] || options+=(--fix)
 
-# A checkout holds one commit. The base is fetched beside it; the token is in the environment of that one process, and in
-# no argument.
-fetch_base() {
+# Fetches one commit. The token is in the environment of that one process, and in no argument.
+fetch() {
     local login
     login=$(printf 'x-access-token:%s' "$TOKEN" | base64 | tr -d '\n')
     GIT_TERMINAL_PROMPT=0 GIT_CONFIG_COUNT=1 \
         GIT_CONFIG_KEY_0="http.${GITHUB_SERVER_URL:-https://github.com}/.extraheader" \
         GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $login" \
-        git fetch --quiet --no-tags --depth=1 origin "$1"
+        git fetch --quiet --no-tags "$@"
+}
+
+cannot_compare() {
+    echo "::error title=pullthru::$1: check out with fetch-depth: 0, or give since"
+    exit 3
+}
+
+# What a pull request itself changes: the difference to the first parent of the merge commit that GitHub checks out, else to
+# where the branch was forked. The tip of the base is neither: it has what others have merged since.
+pull_request_base() {
+    local first second shallow
+    # Parents are in the commit itself, also where a shallow checkout does not have them.
+    first=$(git cat-file -p HEAD | sed -n '/^$/q; s/^parent //p' | sed -n 1p)
+    second=$(git cat-file -p HEAD | sed -n '/^$/q; s/^parent //p' | sed -n 2p)
+    shallow=$(git rev-parse --is-shallow-repository)
+    if { [ -n "$second" ] && [ "$second" = "$HEAD_SHA" ]; } || { [ -n "$first" ] && [ "$first" = "$BASE_SHA" ]; }; then
+        base=$first
+        of="the first parent of the commit that was checked out"
+        if ! git cat-file -e "$base^{commit}" 2>/dev/null && ! fetch --depth=1 origin "$base"; then
+            cannot_compare "the commit $base cannot be fetched"
+        fi
+        return
+    fi
+    if [ "$shallow" != true ] && ! git cat-file -e "$BASE_SHA^{commit}" 2>/dev/null; then
+        fetch origin "$BASE_SHA" || cannot_compare "the commit $BASE_SHA cannot be fetched"
+    fi
+    if ! base=$(git merge-base "$BASE_SHA" HEAD 2>/dev/null); then
+        cannot_compare "this checkout is no merge commit and does not have the commit where the branch was forked"
+    fi
+    of="where the branch was forked"
 }
 
 case $CHANGED_FILES in
     auto | true)
         base=$SINCE
-        if [ -z "$base" ] && [ -n "$BASE_SHA" ]; then
-            if ! git cat-file -e "$BASE_SHA^{commit}" 2>/dev/null && ! fetch_base "$BASE_SHA"; then
-                echo "::error title=pullthru::the base $BASE_SHA cannot be fetched: check out with fetch-depth 0, or give since"
-                exit 3
-            fi
-            # Where the branch was forked, if as much history is there; the merge that GitHub checks out needs none.
-            base=$(git merge-base "$BASE_SHA" HEAD 2>/dev/null || echo "$BASE_SHA")
-        fi
+        of="what since says"
+        [ -n "$base" ] || [ -z "$BASE_SHA" ] || pull_request_base
         if [ -n "$base" ]; then
+            echo "Changed files are those that differ from $base, $of."
             options+=(--since "$base")
         elif [ "$CHANGED_FILES" = true ]; then
             echo "::error title=pullthru::this event has no base that files could be compared with: give since"

@@ -12,8 +12,6 @@ use super::{Stop, note};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::inventory::{self, Inventory};
-use crate::kustomize::Model;
-use crate::migrate::{Direction, Mode, Plan, plan};
 use crate::report::quoted;
 use crate::route;
 use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
@@ -131,20 +129,6 @@ impl ReadRepository {
     /// Was all of it asked for?
     pub(super) fn is_whole(&self) -> bool {
         self.scope == Scope::Whole && self.shard.is_none()
-    }
-
-    /// What a migration would do with what was asked for.
-    pub(super) fn plan(&self, direction: Direction) -> Plan {
-        let named = |path: &RepoPath| self.is_named(path);
-        if self.context.files.is_empty() {
-            return plan(&Model::new(&self.inventory, &self.config), &Mode::inline(direction), |_| true);
-        }
-        let whole = self.whole();
-        let mut plan = plan(&Model::new(&whole, &self.config), &Mode::inline(direction), |_| true);
-        plan.files.retain(|file| named(&file.path));
-        plan.left.retain(|left| named(&left.path));
-        plan.warnings.retain(|warning| RepoPath::new(&warning.path).is_some_and(|path| named(&path)));
-        plan
     }
 }
 
@@ -339,15 +323,9 @@ fn note_failures(inventory: &Inventory) {
     }
 }
 
-/// The finder of `check`: registries that cannot be cached are found, too, to say so.
+/// The finder of `check`.
 fn checking(config: &Config) -> Result<Finder, Stop> {
-    let mut upstreams = config.upstream_hosts();
-    let more: Vec<String> = route::not_cacheable_hosts().map(str::to_owned).collect();
-    upstreams.extend(more.into_iter().filter(|host| !config.upstream_hosts().contains(host)));
-    let hosts = Hosts::new(&upstreams, &config.cache_hosts())
-        .map(|hosts| hosts.with_bases(config.cache_bases()))
-        .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
-    Ok(Finder::new(hosts).for_check())
+    Ok(finder(config)?.for_check())
 }
 
 /// Bytes of standard input, or of a list, that are read: what `kubectl get pods -A -o yaml` gives for thousands of pods.
@@ -374,15 +352,12 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The finder for the configured upstreams and caches.
+/// The finder of all commands, so that they count the same. Registries that are not configured, and those that cannot be
+/// cached, are found to say so.
 pub(super) fn finder(config: &Config) -> Result<Finder, Stop> {
     let mut upstreams = config.upstream_hosts();
-    // What people who cache the one still write is the other, and nothing moves it: said in every report.
-    if upstreams.iter().any(|host| host == route::KUBERNETES)
-        && !upstreams.iter().any(|host| host == route::KUBERNETES_FROZEN)
-    {
-        upstreams.push(route::KUBERNETES_FROZEN.to_owned());
-    }
+    let more = route::cacheable_hosts().chain(route::not_cacheable_hosts()).map(str::to_owned);
+    upstreams.extend(more.filter(|host| !config.upstream_hosts().contains(host)));
     let hosts = Hosts::new(&upstreams, &config.cache_hosts())
         .map(|hosts| hosts.with_bases(config.cache_bases()))
         .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;

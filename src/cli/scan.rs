@@ -6,9 +6,11 @@ use clap::{Parser, ValueEnum};
 use globset::{GlobBuilder, GlobSetBuilder};
 
 use super::{Outcome, RepositoryArgs, Stop};
-use crate::migrate::Direction;
+use crate::kustomize::Model;
+use crate::lint::Plans;
+use crate::migrate::Strategy;
 use crate::report::Paint;
-use crate::report::scan::{self as report, Filter, ScanReport};
+use crate::report::scan::{self as report, Filter, ScanReport, Scanned};
 use crate::tree::Shard;
 
 /// List every image reference, where it routes to, and why anything stays.
@@ -76,8 +78,11 @@ enum RoleFilter {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let filter = filter(args)?;
     let read = args.repository.read_part(args.shard)?;
-    let plan = read.plan(Direction::ToCache);
-    let report = ScanReport::new(&read.inventory, &plan, &filter);
+    let whole = read.whole();
+    let model = Model::new(&whole, &read.config);
+    let plans = Plans::new(&model, Strategy::Inline);
+    let scanned = Scanned { inventory: &read.inventory, model: &model, plans: &plans };
+    let report = ScanReport::new(&scanned, |path| read.is_named(path), &filter);
     let paint = Paint::for_stdout();
     match args.format {
         Format::Human if args.sites => report::sites(&report, out, paint)?,

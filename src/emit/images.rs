@@ -179,6 +179,10 @@ pub(super) fn names(
     if !config.wants_image(&name) {
         return Ok(None);
     }
+    // What is pulled from elsewhere has nothing to do with a cache.
+    if !config.upstream_hosts().contains(&name.host) {
+        return Ok(None);
+    }
     let Some(routes) = routes else { return Ok(Some((name, None))) };
     match routes.map(&name) {
         Ok(cached) => Ok(Some((name, Some(cached)))),

@@ -24,6 +24,13 @@ pub struct IgnoreComment {
     pub reason: String,
 }
 
+impl IgnoreComment {
+    /// Does the comment take its line out of every plan?
+    pub fn holds_back(&self) -> bool {
+        self.rules.as_ref().is_none_or(|rules| rules.iter().any(|rule| rule == MIGRATION))
+    }
+}
+
 /// Does the comment take its line out of every plan?
 pub(super) fn holds_back(comment: &str) -> bool {
     let Some(at) = comment.find(IGNORE) else { return false };

@@ -27,6 +27,7 @@ mod place;
 mod pods;
 mod policies;
 mod prefix;
+mod releases;
 mod renovate;
 mod schema;
 mod short;
@@ -48,6 +49,7 @@ pub(crate) use literal::placeholder;
 use place::{Outer, Place};
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
+pub use releases::Release;
 pub use site::*;
 
 use aho_corasick::AhoCorasick;
@@ -67,6 +69,8 @@ pub struct Found {
     pub kustomization: Option<Kustomization>,
     /// Objects that build directories: what they lay over their images decides what a cluster pulls.
     pub builders: Vec<Builder>,
+    /// Charts that are deployed, by place.
+    pub releases: Vec<Release>,
     /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
     pub policies: Vec<PolicyPattern>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
@@ -85,6 +89,7 @@ impl Found {
             && self.mentions.is_empty()
             && self.kustomization.is_none()
             && self.builders.is_empty()
+            && self.releases.is_empty()
             && self.policies.is_empty()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
@@ -96,7 +101,7 @@ impl Found {
 pub struct Finder {
     hosts: Hosts,
     outlines: bool,
-    /// Texts without any of these hold no object that builds a directory.
+    /// Texts without any of these hold no object that deploys something.
     builders: Option<AhoCorasick>,
     /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
     check: Option<AhoCorasick>,
@@ -104,7 +109,12 @@ pub struct Finder {
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder { hosts, outlines: true, builders: AhoCorasick::new(builders::NEEDLES).ok(), check: None }
+        Finder {
+            hosts,
+            outlines: true,
+            builders: AhoCorasick::new(builders::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
+            check: None,
+        }
     }
 
     /// A finder that parses every text whole; for tests and measurements.
@@ -207,7 +217,7 @@ struct Explorer<'f> {
     hosts: &'f Hosts,
     /// Outlines may stand in for whole texts.
     outlines: bool,
-    /// The text may hold objects that build directories.
+    /// The text may hold objects that deploy something.
     builders: bool,
     /// Comments take lines out of plans.
     heeds_ignores: bool,
@@ -245,6 +255,9 @@ impl Explorer<'_> {
         }
         if builders::overridden_application(self.path).is_some() {
             self.found.builders = builders::read_overrides(&stream, self.path);
+        }
+        if self.builders || kustomize::is_kustomization(self.path) {
+            self.found.releases = releases::read(&stream, self.path);
         }
         if is_sops(&stream) {
             for site in &mut self.found.sites {

@@ -1,15 +1,16 @@
 //! What is wrong with a repository's references, as a migration would see it: one engine for both.
 //!
-//! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`survey`] tells where each
-//! reference stands, each of [`rules`] reads that and the inventory and returns [`Finding`]s, [`silence`] takes out
+//! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`references`] says what each
+//! reference is, [`coverage`] counts them, each of [`rules`] reads them and the inventory and returns [`Finding`]s, [`silence`] takes out
 //! what comments, the configuration and a [`baseline`] leave, and [`mend`] makes of the rest what a migration is to
 //! leave alone when `check --fix` carries it out. [`usage`] lists the places themselves.
 
 pub mod baseline;
+pub mod coverage;
 pub mod mend;
+pub mod references;
 pub mod rules;
 mod silence;
-pub mod survey;
 mod usage;
 
 use std::collections::HashMap;
@@ -22,9 +23,9 @@ use crate::tree::{Position, RepoPath};
 use crate::yaml::Span;
 
 pub use baseline::Baseline;
+pub use coverage::{Count, Counter, Coverage, Status, Unseen, UpstreamCount};
+pub use references::{Built, Planned, Plans, Reference};
 pub use rules::{Rule, rule};
-use survey::{Plans, Survey};
-pub use survey::{Progress, Share, Stand};
 pub use usage::{Given, Usage};
 
 /// A rule that fired at a place.
@@ -139,7 +140,9 @@ pub(crate) struct Context<'a> {
     inventory: &'a Inventory,
     config: &'a Config,
     model: &'a Model<'a>,
-    survey: &'a Survey<'a>,
+    references: &'a [Reference<'a>],
+    /// What a migration would edit in place.
+    changes: HashMap<references::Place<'a>, &'a crate::migrate::Change>,
 }
 
 /// What is asked for.
@@ -163,8 +166,8 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// What was silenced, for a baseline to be written and for a fix to leave alone.
     pub silenced: Silenced,
-    pub progress: Progress,
-    /// Every place that [`Progress`] counts, on request; by place.
+    pub coverage: Coverage,
+    /// Every place that [`Coverage`] counts, on request; by place.
     pub usages: Vec<Usage>,
     /// Fingerprints of the baseline that nothing answers to any more, within the paths asked for.
     pub stale: Vec<String>,
@@ -182,8 +185,8 @@ pub struct Silenced {
 pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath) -> bool) -> Checked {
     let &Model { inventory, config, .. } = model;
     let plans = Plans::new(model, request.strategy);
-    let survey = Survey::new(model, &plans);
-    let context = Context { inventory, config, model, survey: &survey };
+    let references = references::references(model, &plans);
+    let context = Context { inventory, config, model, references: &references, changes: plans.changes() };
     let mut findings: Vec<Finding> = Vec::new();
     for rule in rules::ALL {
         if config.severity(rule.id) != Some(Severity::Off) {
@@ -198,8 +201,8 @@ pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath)
         }
     }
     checked.findings.sort_by(|a, b| order(a).cmp(&order(b)));
-    let counted = survey.counted(config, within);
-    checked.progress = Progress::of(&counted);
+    let counted = references::counted(&references, config, &within);
+    checked.coverage = references::coverage(&counted, inventory, config, &within);
     if request.usages {
         checked.usages = usage::list(&counted, model);
     }

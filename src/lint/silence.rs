@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Baseline, Checked, Confidence, Finding, Request, Silenced, rules, survey};
+use super::{Baseline, Checked, Confidence, Finding, Request, Silenced, references, rules};
 use crate::config::{Config, LintIgnore, RuleId, Severity};
 use crate::find::IgnoreComment;
 use crate::image::Reference;
@@ -103,7 +103,7 @@ fn image_of(finding: &Finding, config: &Config) -> Option<String> {
     let routes = config.routes(finding.path.as_str());
     let upstream = routes.and_then(|routes| routes.unmap_reference(image));
     let reference = Reference::parse(upstream.as_deref().unwrap_or(image)).ok()?;
-    Some(survey::upstream_name(&reference.name(), routes))
+    Some(references::upstream_name(&reference.name(), routes))
 }
 
 fn stale(baseline: &Baseline, baselined: &[Finding], within: &impl Fn(&RepoPath) -> bool) -> Vec<String> {

@@ -8,7 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{Bypass, Counted, Stand, Standing, Surveyed, Way, is_cached};
+use super::coverage::Status;
+use super::references::{Planned, Reference, is_registry};
 use crate::config::Config;
 use crate::find::{Builder, Object, Tool};
 use crate::kustomize::{Deployers, Model};
@@ -27,8 +28,8 @@ pub struct Usage {
     pub upstream: String,
     /// The image as it is given to clusters, at the upstream, with its tags and digests.
     pub references: Vec<String>,
-    pub stand: Stand,
-    /// Why it stays, or is not moved by the strategy asked for.
+    pub status: Status,
+    /// Why a migration does not change it, or not by the strategy asked for.
     pub why: Option<String>,
     /// The reference through the cache, where it could go that way and does not.
     pub cached: Option<String>,
@@ -40,34 +41,29 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Given {
     pub cluster: RepoPath,
-    pub stand: Stand,
+    pub status: Status,
 }
 
 /// By place.
-pub(super) fn list(counted: &[Counted<'_>], model: &Model<'_>) -> Vec<Usage> {
+pub(super) fn list(counted: &[(&Reference<'_>, Status, String)], model: &Model<'_>) -> Vec<Usage> {
     let &Model { config, .. } = model;
     let clusters = Clusters::new(model);
-    let usage = |Counted { reference, stand, image }: &Counted<'_>| {
-        let name = image.clone().unwrap_or_else(|| reference.site.name.to_string());
-        let (why, cached) = match &reference.standing {
-            Standing::Through => (None, None),
-            Standing::Left(why) => (Some(why.advice()), None),
-            Standing::Bypasses(Bypass { cached, way }) => {
-                let why = if let Way::Held(why) = way { Some(why.advice()) } else { None };
-                (why, cached.clone())
-            }
+    let usage = |(reference, status, name): &(&Reference<'_>, Status, String)| {
+        let why = match &reference.planned {
+            Planned::Skipped(why) | Planned::Blocked(Some(why)) => Some(why.advice()),
+            Planned::Nothing | Planned::Inline(_) | Planned::Overlay(_) | Planned::Blocked(None) => None,
         };
         Usage {
             path: reference.file.path.clone(),
             position: reference.position,
             object: reference.site.object.as_ref().map(titled),
-            image: image.clone(),
+            image: (!is_registry(reference.site)).then(|| name.clone()),
             upstream: name.split('/').next().unwrap_or_default().to_owned(),
             references: references(reference, config),
-            stand: *stand,
-            why,
-            cached,
-            given: clusters.given(reference, *stand, config),
+            status: *status,
+            why: why.filter(|_| *status != Status::Cached),
+            cached: reference.cached.clone().filter(|_| *status == Status::Bypassing),
+            given: clusters.given(reference, *status),
         }
     };
     counted.iter().map(usage).collect()
@@ -79,12 +75,12 @@ fn titled(object: &Object) -> String {
 }
 
 /// At the upstream, each once.
-fn references(reference: &Surveyed<'_>, config: &Config) -> Vec<String> {
+fn references(reference: &Reference<'_>, config: &Config) -> Vec<String> {
     let of = |text: &str, by: &RepoPath| {
         let unmapped = config.routes(by.as_str()).and_then(|routes| routes.unmap_reference(text));
         unmapped.unwrap_or_else(|| text.to_owned())
     };
-    let built: BTreeSet<String> = reference.built.iter().map(|(text, by)| of(text, by)).collect();
+    let built: BTreeSet<String> = reference.built.iter().map(|one| of(&one.text, &one.by)).collect();
     if built.is_empty() {
         return vec![of(&reference.site.reference(), &reference.file.path)];
     }
@@ -102,7 +98,7 @@ struct Clusters<'i> {
 
 /// A directory that is built by itself.
 struct Unit {
-    /// Its kustomization, or the objects that have it built: what [`Surveyed::built`] names.
+    /// Its kustomization, or the objects that have it built: what [`Reference::built`] names.
     by: Vec<RepoPath>,
     /// It has no kustomization: every manifest below it is a part of it, and so are the kustomizations there.
     plain: bool,
@@ -216,19 +212,17 @@ impl<'i> Clusters<'i> {
     }
 
     /// What each cluster gets from a place, the worst of its kustomizations.
-    fn given(&self, reference: &Surveyed<'_>, stand: Stand, config: &Config) -> Vec<Given> {
-        let mut given: BTreeMap<&RepoPath, Stand> = BTreeMap::new();
+    fn given(&self, reference: &Reference<'_>, status: Status) -> Vec<Given> {
+        let mut given: BTreeMap<&RepoPath, Status> = BTreeMap::new();
         for directory in self.of_file.get(&reference.file.path).into_iter().flatten() {
             let Some(unit) = self.built.get(directory) else { continue };
-            let mut built = reference.built.iter().filter(|(_, by)| unit.by.contains(by)).peekable();
-            let through = |(text, by): &(String, RepoPath)| is_cached(text, config.routes(by.as_str()));
-            let renamed = built.peek().is_some() && built.all(through);
-            let stand = if renamed { Stand::Through } else { stand };
+            let built = reference.built.iter().filter(|one| unit.by.contains(&one.by));
+            let status = built.filter_map(|one| one.status).max().unwrap_or(status);
             for cluster in &unit.clusters {
-                let known = given.entry(cluster).or_insert(stand);
-                *known = (*known).max(stand);
+                let known = given.entry(cluster).or_insert(status);
+                *known = (*known).max(status);
             }
         }
-        given.into_iter().map(|(cluster, stand)| Given { cluster: cluster.clone(), stand }).collect()
+        given.into_iter().map(|(cluster, status)| Given { cluster: cluster.clone(), status }).collect()
     }
 }

@@ -4,7 +4,7 @@ use super::{Because, Change, Direction, Why};
 use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
-use crate::route::{CacheHost, Refusal, Routes, not_cacheable};
+use crate::route::{CacheHost, Routes, not_cacheable, upstream_for};
 use crate::tree::Position;
 use crate::yaml::Edit;
 
@@ -70,21 +70,27 @@ fn belongs(site: &Site, routes: &Routes) -> bool {
 }
 
 fn forward(site: &Site, routes: &Routes) -> Decision {
+    let host = &site.name.host;
+    if !routes.iter().any(|route| route.host == *host) {
+        return Err(match upstream_for(host) {
+            Some(_) => Why::NotConfigured,
+            None => Why::NotCacheable(
+                not_cacheable(host).map_or_else(|| format!("ECR cannot cache `{host}`"), str::to_owned),
+            ),
+        });
+    }
     if let Shape::Registry { path, .. } = &site.shape {
         let prefix = routes.prefix_for(&site.name.host, path).ok_or(Why::RegistryAmbiguous)?;
         return Ok(split_name(&prefix));
     }
     // Placeholders within the last component stand for themselves.
     let (name, held) = hold_placeholders(&site.name);
-    let refused = |refusal: Refusal| match not_cacheable(&name.host) {
-        Some(known) => Why::Refused(known.to_owned()),
-        None => Why::Refused(refusal.to_string()),
-    };
-    let mapped = routes.map(&name).map_err(refused)?;
+    let mapped = routes.map(&name).map_err(|refusal| Why::Refused(refusal.to_string()))?;
     Ok(release_placeholders(mapped, &held))
 }
 
-fn back(site: &Site, routes: &Routes) -> Option<Name> {
+/// The upstream's name of a site that names the cache: the inverse of what a migration makes of it.
+pub(crate) fn back(site: &Site, routes: &Routes) -> Option<Name> {
     if let Shape::Registry { path, .. } = &site.shape {
         let text = Name { host: site.name.host.clone(), path: path.clone() }.to_string();
         return routes.unmap_prefix(text.trim_end_matches('/'));

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 pub use apply::{PrepareError, Prepared, Proved, Written, edited, prepare, prove};
 
+pub(crate) use inline::back;
 pub use overlay::Overlay;
 pub use plan::plan;
 pub use strategy::Strategy;
@@ -171,6 +172,10 @@ pub enum Why {
     Upstream,
     /// No registry is configured for this path.
     NoTarget,
+    /// ECR can cache its registry, and no route is configured for it.
+    NotConfigured,
+    /// ECR has no rule for its registry; the reason.
+    NotCacheable(String),
     /// The table of routes refuses it.
     Refused(String),
     /// What it is joined with elsewhere decides where it would lead.
@@ -207,6 +212,8 @@ impl Why {
             Why::OtherCache => "other-cache",
             Why::Upstream => "upstream",
             Why::NoTarget => "no-target",
+            Why::NotConfigured => "not-configured",
+            Why::NotCacheable(_) => "not-cacheable",
             Why::Refused(_) => "refused",
             Why::RegistryAmbiguous => "registry-ambiguous",
             Why::Artifact => "artifact",
@@ -248,7 +255,10 @@ impl Why {
             Why::OtherCache => "names another ECR registry or prefix than the one configured for this path",
             Why::Upstream => "names its upstream already",
             Why::NoTarget => "no registry is configured for this path",
-            Why::Refused(reason) => return reason.clone(),
+            Why::NotConfigured => {
+                "ECR can cache its registry, and no upstream is configured for it: `pullthru init` proposes one"
+            }
+            Why::NotCacheable(reason) | Why::Refused(reason) => return reason.clone(),
             Why::RegistryAmbiguous => {
                 "a registry alone: the repositories that it is joined with are not known, and this upstream needs them"
             }

@@ -8,11 +8,12 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{self, CheckReport, CheckSummary, CheckedRepository, ShareRow};
+use super::check::{self, CheckReport, CheckSummary, CheckedRepository};
 use super::excerpt::printable;
 use super::finding::cell;
 use super::scan::{self, ImageRow, ScanReport, ScannedRepository, Summary};
 use super::{Paint, count};
+use crate::lint::Coverage;
 
 /// A report that can be merged.
 #[derive(Clone, Debug)]
@@ -126,6 +127,7 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         (&a.repository, &a.path, a.line, &a.note).cmp(&(&b.repository, &b.path, b.line, &b.note))
     });
     let images: Vec<ImageRow> = images.into_values().collect();
+    count_again(&mut summaries, &sites);
     let mut whole = Summary::default();
     let mut repositories = Vec::new();
     for (repository, mut summary) in summaries {
@@ -146,6 +148,20 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
     })
 }
 
+/// An image and its root may have places in several parts of a repository: they are counted together.
+fn count_again(summaries: &mut BTreeMap<String, Summary>, sites: &[scan::SiteRow]) {
+    let mut of: BTreeMap<&str, Vec<&scan::SiteRow>> = BTreeMap::new();
+    for row in sites {
+        of.entry(row.repository.as_deref().unwrap_or_default()).or_default().push(row);
+    }
+    for (repository, summary) in summaries {
+        let rows = of.get(repository.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let known = &summary.coverage.upstreams;
+        let configured = |host: &str| known.iter().any(|one| one.host == host && one.configured);
+        summary.coverage = scan::coverage(rows.iter().copied(), configured, summary.coverage.unseen);
+    }
+}
+
 /// Reports are other people's files: a sum that no number holds is the largest there is.
 fn add_scan(sum: &mut Summary, part: &Summary) {
     let Summary { files_read, bytes_read, files_with_references, references, images, moving, .. } = part;
@@ -157,6 +173,7 @@ fn add_scan(sum: &mut Summary, part: &Summary) {
     sum.moving = sum.moving.saturating_add(*moving);
     sum.aliases = sum.aliases.saturating_add(part.aliases);
     sum.unparsed_documents = sum.unparsed_documents.saturating_add(part.unparsed_documents);
+    sum.coverage.merge(&part.coverage);
     for (sums, parts) in [
         (&mut sum.staying, &part.staying),
         (&mut sum.forms, &part.forms),
@@ -229,17 +246,7 @@ fn add_check(sum: &mut CheckSummary, part: &CheckSummary) {
     sum.not_written = sum.not_written.saturating_add(part.not_written);
     sum.ignored = sum.ignored.saturating_add(part.ignored);
     sum.baselined = sum.baselined.saturating_add(part.baselined);
-    sum.images = together(sum.images, part.images);
-    sum.references = together(sum.references, part.references);
-}
-
-fn together(a: ShareRow, b: ShareRow) -> ShareRow {
-    let share = crate::lint::Share {
-        through: a.through.saturating_add(b.through),
-        bypassing: a.bypassing.saturating_add(b.bypassing),
-        left: a.left.saturating_add(b.left),
-    };
-    share.into()
+    sum.coverage.merge(&part.coverage);
 }
 
 pub fn json(merged: &Merged, out: &mut dyn Write) -> io::Result<()> {
@@ -349,24 +356,33 @@ fn table(merged: &Merged) -> (Vec<String>, Vec<Vec<String>>) {
         Merged::Check(report) => {
             let mut rows: Vec<&CheckedRepository> = report.repositories.iter().collect();
             let to_do = |row: &&CheckedRepository| {
-                (row.summary.references.bypassing, row.summary.errors, row.summary.warnings)
+                (row.summary.coverage.references.bypassing, row.summary.errors, row.summary.warnings)
             };
             rows.sort_by(|a, b| to_do(b).cmp(&to_do(a)).then_with(|| a.repository.cmp(&b.repository)));
             let row = |row: &&CheckedRepository| {
-                let CheckSummary { errors, warnings, images, references, .. } = row.summary;
-                let mut cells = vec![plain(&row.repository), format!("{} %", images.percent)];
-                let numbers =
-                    [images.through, images.bypassing, images.left, references.bypassing, errors, warnings];
+                let CheckSummary { errors, warnings, coverage, .. } = &row.summary;
+                let Coverage { images, references, unseen, .. } = coverage;
+                let mut cells = vec![plain(&row.repository), coverage.figure()];
+                let numbers = [
+                    images.cached,
+                    images.bypassing,
+                    images.not_cacheable.saturating_add(images.excluded),
+                    unseen.releases,
+                    references.bypassing,
+                    *errors,
+                    *warnings,
+                ];
                 cells.extend(numbers.map(|number| number.to_string()));
                 cells
             };
             let head = [
                 "repository",
-                "share",
-                "through",
+                "coverage",
+                "cached",
                 "bypassing",
-                "left",
-                "places to mend",
+                "others",
+                "releases not seen",
+                "places to fix",
                 "errors",
                 "warnings",
             ];
@@ -391,7 +407,7 @@ fn sentence(merged: &Merged) -> String {
                 count(summary.errors, "error"),
                 count(summary.warnings, "warning"),
                 repositories(report.repositories.len()),
-                check::standing(summary.images)
+                summary.coverage.words()
             )
         }
     }

@@ -1,16 +1,20 @@
 //! The inventory that `pullthru scan` shows: by image, by site, or by occurrence.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::coverage_lines;
 use super::{Paint, count, csv_field, quoted};
 use crate::find::{Embedding, Form, Mention, Object, Reason, Site};
 use crate::inventory::{FileInventory, Inventory};
+use crate::kustomize::Model;
+use crate::lint::references::{counted, is_configured, references};
+use crate::lint::{Built, Counter, Coverage, Plans, Reference, Status, Unseen};
 use crate::migrate::{Plan, Why};
-use crate::tree::Position;
+use crate::tree::{Position, RepoPath};
 
 pub(super) const SCHEMA: &str = "pullthru/scan/v1";
 
@@ -60,6 +64,8 @@ pub struct Summary {
     /// Aliases in files with references: each stands for an anchored reference that is counted once.
     pub aliases: usize,
     pub unparsed_documents: usize,
+    /// How many images go through the cache.
+    pub coverage: Coverage,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,6 +112,28 @@ pub struct SiteRow {
     /// Why it stays, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// The worst of what is built. Absent where nothing is pulled, and where another place tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// The name at the upstream, where there is a status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What root kustomizations make of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds: Vec<BuildRow>,
+}
+
+/// What one root makes of a reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BuildRow {
+    /// Its kustomization, else the object that has it built.
+    pub root: String,
+    pub reference: String,
+    /// The name at the upstream.
+    pub image: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -130,6 +158,16 @@ pub struct NoteRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     pub note: String,
+}
+
+/// What a report is made of.
+pub struct Scanned<'a> {
+    /// What was asked for.
+    pub inventory: &'a Inventory,
+    /// Of the same with what decides about it.
+    pub model: &'a Model<'a>,
+    /// Of the whole.
+    pub plans: &'a Plans,
 }
 
 /// Which rows a report keeps.
@@ -158,9 +196,14 @@ impl Filter {
 }
 
 impl ScanReport {
-    /// `plan` is what a migration would do with the inventory.
-    pub fn new(inventory: &Inventory, plan: &Plan, filter: &Filter) -> ScanReport {
-        let sites = site_rows(plan, filter);
+    /// What `within` accepts of a repository. `plan` is what a migration in place would do with it.
+    pub fn new(scanned: &Scanned<'_>, within: impl Fn(&RepoPath) -> bool, filter: &Filter) -> ScanReport {
+        let Scanned { inventory, model, plans } = *scanned;
+        let config = model.config;
+        let references = references(model, plans);
+        let counted = counted(&references, config, &within);
+        let sites = site_rows(plans.inline(), &counted, &within, filter);
+        let unseen = crate::lint::references::unseen(inventory, &within);
         let mut report = ScanReport {
             schema: SCHEMA.into(),
             summary: Summary {
@@ -177,6 +220,8 @@ impl ScanReport {
         let summary = &mut report.summary;
         summary.images = report.images.len();
         summary.references = sites.len();
+        summary.coverage =
+            coverage(sites.iter().map(|(row, _)| row), |host| is_configured(host, config), unseen);
         summary.files_with_references = sites.iter().map(|(row, _)| &row.path).collect::<BTreeSet<_>>().len();
         summary.moving = sites.iter().filter(|(row, _)| row.cached.is_some()).count();
         for (row, _) in &sites {
@@ -196,15 +241,46 @@ impl ScanReport {
     }
 }
 
+/// Counts the rows of one repository.
+pub(super) fn coverage<'r>(
+    rows: impl IntoIterator<Item = &'r SiteRow>,
+    configured: impl Fn(&str) -> bool,
+    unseen: Unseen,
+) -> Coverage {
+    let mut counter = Counter::default();
+    for row in rows {
+        let (Some(status), Some(image)) = (row.status, &row.image) else { continue };
+        let build = |build: &'r BuildRow| Some((build.root.as_str(), build.image.as_str(), build.status?));
+        counter.add(image, status, row.builds.iter().filter_map(build));
+    }
+    counter.finish(unseen, configured)
+}
+
 /// Rows, each with its site.
-fn site_rows<'p>(plan: &'p Plan, filter: &Filter) -> Vec<(SiteRow, &'p Site)> {
+fn site_rows<'p>(
+    plan: &'p Plan,
+    counted: &[(&Reference<'_>, Status, String)],
+    within: impl Fn(&RepoPath) -> bool,
+    filter: &Filter,
+) -> Vec<(SiteRow, &'p Site)> {
+    let counted: HashMap<(&RepoPath, usize), &(&Reference<'_>, Status, String)> =
+        counted.iter().map(|one| ((&one.0.file.path, one.0.site.start()), one)).collect();
     let moving = plan
         .changes()
         .map(|(file, change)| (&file.path, change.position, &change.site, Some(change.to.clone()), None));
     let staying = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
     let mut rows: Vec<(SiteRow, &Site)> = moving
         .chain(staying)
+        .filter(|(path, ..)| within(path))
         .map(|(path, position, site, cached, why)| {
+            let counted = counted.get(&(path, site.start()));
+            let builds = counted.map(|(reference, ..)| reference.built.as_slice()).unwrap_or_default();
+            let build = |built: &Built| BuildRow {
+                root: built.by.to_string(),
+                reference: built.text.clone(),
+                image: built.image.clone(),
+                status: built.status,
+            };
             let row = SiteRow {
                 repository: None,
                 path: path.to_string(),
@@ -219,6 +295,9 @@ fn site_rows<'p>(plan: &'p Plan, filter: &Filter) -> Vec<(SiteRow, &'p Site)> {
                 cached,
                 stays: why.map(|why| why.id().to_owned()),
                 because: why.map(Why::advice),
+                status: counted.map(|(_, status, _)| *status),
+                image: counted.map(|(.., name)| name.clone()),
+                builds: builds.iter().map(build).collect(),
             };
             (row, site)
         })
@@ -389,6 +468,7 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
             summary.files_read
         ))
     )?;
+    coverage_lines(&summary.coverage, out)?;
     if summary.moving == 0 && summary.staying.contains_key(NO_TARGET) {
         writeln!(
             out,

@@ -241,6 +241,11 @@ pub fn not_cacheable(host: &str) -> Option<&'static str> {
     }
 }
 
+/// Hosts that ECR can cache, those of a whole domain left out.
+pub fn cacheable_hosts() -> impl Iterator<Item = &'static str> {
+    UPSTREAMS.iter().map(|upstream| upstream.host).filter(|host| !host.contains('*'))
+}
+
 /// Hosts that are often asked for and cannot be cached, those of a whole domain left out.
 pub fn not_cacheable_hosts() -> impl Iterator<Item = &'static str> {
     NOT_CACHEABLE.iter().map(|(pattern, _)| *pattern).filter(|pattern| !pattern.contains('*'))

@@ -229,9 +229,9 @@ jobs:
           FINDINGS: ${{ steps.pullthru.outputs.findings }}
           FIXED: ${{ steps.pullthru.outputs.fixed }}
           IMAGES: ${{ steps.pullthru.outputs.images }}
-          SHARE: ${{ steps.pullthru.outputs.migrated-share }}
+          BYPASSING: ${{ steps.pullthru.outputs.images-bypassing }}
         run: |
-          echo "findings=$FINDINGS fixed=$FIXED images=$IMAGES share=$SHARE"
+          echo "findings=$FINDINGS fixed=$FIXED images=$IMAGES bypassing=$BYPASSING"
           git --no-pager diff --no-color --unified=0 -- apps
 "#;
 

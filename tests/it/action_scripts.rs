@@ -149,25 +149,58 @@ fn a_program_of_the_same_version_is_taken() {
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/new:v1\n";
 
-/// A pull request as GitHub gives it to a runner: a clone of one commit, which is the merge, and a base beside it.
-fn pull_request() -> (Scratch, Scratch, String) {
+/// A pull request as GitHub gives it to a runner: a clone of one commit, which merges the branch into what others have
+/// merged meanwhile.
+struct PullRequest {
+    runner: Scratch,
+    upstream: Scratch,
+    /// Where the branch was forked: the base that the event names.
+    base: String,
+    head: String,
+}
+
+fn revision(repository: &Scratch, name: &str) -> String {
+    let told = Command::new("git").args(["rev-parse", name]).current_dir(repository.path()).output().unwrap();
+    said(&told).trim().to_owned()
+}
+
+fn pull_request() -> PullRequest {
     let upstream = Scratch::new(&[
         ("pullthru.yaml", b"registry: { account: \"123456789012\", region: ca-central-1 }\n"),
         ("old.yaml", POD.as_bytes()),
     ]);
     upstream.git(&["init", "-q", "-b", "main"]);
-    upstream.git(&["add", "-A"]);
-    upstream.git(&["commit", "-q", "-m", "base"]);
-    let base =
-        said(&Command::new("git").args(["rev-parse", "HEAD"]).current_dir(upstream.path()).output().unwrap());
+    let commit = |file: &str| {
+        upstream.write(file, POD.as_bytes());
+        upstream.git(&["add", "-A"]);
+        upstream.git(&["commit", "-q", "-m", file]);
+    };
+    commit("older.yaml");
+    let base = revision(&upstream, "HEAD");
     upstream.git(&["checkout", "-q", "-b", "change"]);
-    upstream.write("new.yaml", POD.as_bytes());
-    upstream.git(&["add", "-A"]);
-    upstream.git(&["commit", "-q", "-m", "change"]);
-    let from = format!("file://{}", upstream.path().display());
+    commit("new.yaml");
+    commit("notes.txt");
+    let head = revision(&upstream, "HEAD");
+    upstream.git(&["checkout", "-q", "main"]);
+    commit("others.yaml");
+    upstream.git(&["checkout", "-q", "-b", "merge"]);
+    upstream.git(&["merge", "-q", "--no-ff", "-m", "merge", "change"]);
     let runner = Scratch::new(&[]);
-    runner.git(&["clone", "-q", "--depth", "1", "--branch", "change", &from, "work"]);
-    (runner, upstream, base.trim().to_owned())
+    let pull_request = PullRequest { runner, upstream, base, head };
+    pull_request.check_out(&["--depth", "1", "--branch", "merge"]);
+    pull_request
+}
+
+impl PullRequest {
+    fn check_out(&self, options: &[&str]) {
+        let _ = std::fs::remove_dir_all(self.runner.path().join("work"));
+        let from = format!("file://{}", self.upstream.path().display());
+        self.runner.git(&[&["clone", "-q"][..], options, &[&from, "work"]].concat());
+    }
+
+    fn check(&self, variables: &[(&str, &str)]) -> Run {
+        check(&self.runner, &self.base, &[&[("HEAD_SHA", self.head.as_str())][..], variables].concat())
+    }
 }
 
 fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
@@ -181,7 +214,7 @@ fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
         ("SINCE", ""),
     ]);
     command.envs([("DIRECTORY", "work"), ("CHANGED_FILES", "auto"), ("FIX", "false"), ("FORMAT", "github")]);
-    command.envs([("FAIL_ON", "error"), ("TOKEN", "hidden-token"), ("BASE_SHA", base)]);
+    command.envs([("FAIL_ON", "error"), ("TOKEN", "hidden-token"), ("BASE_SHA", base), ("HEAD_SHA", "")]);
     command.env("PULLTHRU", env!("CARGO_BIN_EXE_pullthru")).envs(variables.iter().copied());
     let run = Run::from(command.output().unwrap());
     assert!(!format!("{}{}", run.out, run.err).contains("hidden-token"));
@@ -190,12 +223,17 @@ fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
 
 #[test]
 fn what_a_pull_request_changes_is_known_though_the_checkout_is_shallow() {
-    let (runner, _upstream, base) = pull_request();
-    let run = check(&runner, &base, &[]);
+    let request = pull_request();
+    let runner = &request.runner;
+    let run = request.check(&[]);
     assert_eq!(run.code, 1, "{}{}", run.out, run.err);
-    assert!(run.out.contains("file=new.yaml") && !run.out.contains("old.yaml"), "{}", run.out);
+    // Neither what was there, nor what others have merged since the branch was forked.
+    assert!(run.out.contains("file=new.yaml"), "{}", run.out);
+    assert!(!run.out.contains("others.yaml") && !run.out.contains("old"), "{}", run.out);
+    let parent = revision(&request.upstream, "merge^1");
+    assert!(run.out.contains(&format!("differ from {parent}, the first parent")), "{}", run.out);
     let outputs = runner.read("output");
-    for line in ["findings=1\n", "images=1\n", "migrated_share=0\n", "sarif_file="] {
+    for line in ["findings=1\n", "images=1\n", "images_bypassing=1\n", "coverage=0\n", "sarif_file="] {
         assert!(outputs.contains(line), "{outputs}");
     }
     assert!(runner.read("summary").contains("| `new.yaml:5` |"));
@@ -204,21 +242,50 @@ fn what_a_pull_request_changes_is_known_though_the_checkout_is_shallow() {
     let config = runner.read("work/.git/config");
     assert!(!config.contains("extraheader"), "the token stays: {config}");
 
-    let whole = check(&runner, &base, &[("CHANGED_FILES", "false"), ("FORMAT", "human")]);
-    assert!(whole.out.contains("2 errors"), "{}", whole.out);
-    assert!(
-        check(&runner, &base, &[("PATHS", "old.yaml\n\n"), ("CHANGED_FILES", "false")])
-            .out
-            .contains("file=old.yaml")
-    );
-    assert_eq!(check(&runner, &base, &[("FAIL_ON", "never")]).code, 0);
+    let whole = request.check(&[("CHANGED_FILES", "false"), ("FORMAT", "human")]);
+    assert!(whole.out.contains("4 errors"), "{}", whole.out);
+    let named = request.check(&[("PATHS", "old.yaml\n\n"), ("CHANGED_FILES", "false")]);
+    assert!(named.out.contains("file=old.yaml"));
+    assert_eq!(request.check(&[("FAIL_ON", "never")]).code, 0);
     // A push has no base.
-    assert!(check(&runner, "", &[]).out.contains("2 errors"));
+    assert!(check(runner, "", &[]).out.contains("4 errors"));
+}
+
+/// `ref: head.sha`: the branch by itself, which is compared with where it was forked.
+#[test]
+fn a_branch_by_itself_needs_the_history_to_where_it_was_forked() {
+    let request = pull_request();
+    request.check_out(&["--branch", "change"]);
+    let run = request.check(&[]);
+    assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("file=new.yaml") && !run.out.contains("old"), "{}", run.out);
+    assert!(run.out.contains(&format!("differ from {}, where the branch was forked", request.base)));
+    // The base's tip is no answer, though it can be fetched: it holds what others have changed.
+    request.check_out(&["--depth", "1", "--branch", "change"]);
+    std::fs::remove_file(request.runner.path().join("output")).unwrap();
+    let main = revision(&request.upstream, "main");
+    let run = check(&request.runner, &main, &[("HEAD_SHA", request.head.as_str())]);
+    assert_eq!(run.code, 3, "{}{}", run.out, run.err);
+    assert!(
+        run.out.contains("::error title=pullthru::") && run.out.contains("fetch-depth: 0"),
+        "{}",
+        run.out
+    );
+    assert!(!request.runner.path().join("output").exists());
+    // A merge of the base into the branch is no merge commit of the pull request.
+    request.upstream.git(&["checkout", "-q", "change"]);
+    request.upstream.git(&["merge", "-q", "-m", "catch up", "main"]);
+    let head = revision(&request.upstream, "change");
+    request.check_out(&["--branch", "change"]);
+    let run = check(&request.runner, &main, &[("HEAD_SHA", head.as_str())]);
+    assert!(run.out.contains("file=new.yaml") && !run.out.contains("others.yaml"), "{}", run.out);
 }
 
 #[test]
 fn what_cannot_be_compared_is_told() {
-    let (runner, _upstream, _) = pull_request();
+    let request = pull_request();
+    let runner = &request.runner;
+    request.check_out(&["--branch", "change"]);
     for (base, variables, code, message) in [
         ("0123456789abcdef0123456789abcdef01234567", &[][..], 3, "cannot be fetched"),
         ("", &[("CHANGED_FILES", "true")], 2, "has no base"),
@@ -227,7 +294,7 @@ fn what_cannot_be_compared_is_told() {
         ("", &[("SINCE", "--output=escaped")], 2, ""),
         ("", &[("FORMAT", "github --fix")], 2, ""),
     ] {
-        let run = check(&runner, base, variables);
+        let run = check(runner, base, variables);
         assert_eq!(run.code, code, "{variables:?}: {}{}", run.out, run.err);
         assert!(run.out.contains(message), "{variables:?}: {}", run.out);
         assert!(!runner.path().join("output").exists(), "{variables:?}");

@@ -78,8 +78,9 @@ fn findings_stand_where_the_reference_stands() {
   help: `pullthru check --fix a.yaml` rewrites it where it stands
 
 1 error, 0 warnings; 1 for `--fix`
-  images      0 through the cache (0 %), 1 bypassing it, 0 left
-  references  0 through the cache (0 %), 1 bypassing it, 0 left
+  images      0 of 1 images through the cache (0 %)
+  upstreams   ghcr.io 0 of 1
+  references  1 bypassing
 "
     );
     let run = scratch.run(&["check", "--format", "github", "a.yaml"]);

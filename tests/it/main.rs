@@ -22,6 +22,7 @@ mod check_silence;
 mod closed_output;
 mod config;
 mod cost;
+mod coverage;
 mod demo;
 mod docs;
 #[cfg(feature = "aws")]

@@ -3,7 +3,7 @@
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
 use crate::find::{Form, Role};
-use crate::lint::survey::{Bypass, Standing, Surveyed, Way};
+use crate::lint::references::{Planned, Reference};
 use crate::lint::{Context, Finding, Fix, Related, Safety};
 use crate::tree::shell_word;
 
@@ -17,22 +17,20 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
-    let references = context.survey.references.iter();
-    let bypasses = references.filter_map(|surveyed| match &surveyed.standing {
-        Standing::Bypasses(bypass) => Some(finding(context, surveyed, bypass)),
-        _ => None,
-    });
-    bypasses.collect()
+    let moves = |reference: &&Reference<'_>| {
+        matches!(reference.planned, Planned::Inline(_) | Planned::Overlay(_) | Planned::Blocked(_))
+    };
+    context.references.iter().filter(moves).map(|reference| finding(context, reference)).collect()
 }
 
-fn finding(context: &Context<'_>, surveyed: &Surveyed<'_>, bypass: &Bypass<'_>) -> Finding {
-    let reference = surveyed.site.reference();
-    let mut finding = about(&RULE, context, surveyed, format!("`{reference}` bypasses the cache"));
-    finding.cached = bypass.cached.clone();
-    let (path, safety) = (&surveyed.file.path, safety(surveyed, &bypass.way));
+fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
+    let written = reference.site.reference();
+    let mut finding = about(&RULE, context, reference, format!("`{written}` bypasses the cache"));
+    finding.cached = reference.cached.clone();
+    let (path, safety) = (&reference.file.path, safety(reference));
     let flag = if safety == Safety::Safe { "" } else { " --unsafe-fixes" };
-    match &bypass.way {
-        Way::Inline(change) => {
+    match &reference.planned {
+        Planned::Inline(change) => {
             let title = format!("name `{}`", change.to);
             let edits = change.edits.clone();
             finding.cached.get_or_insert_with(|| change.to.clone());
@@ -40,7 +38,7 @@ fn finding(context: &Context<'_>, surveyed: &Surveyed<'_>, bypass: &Bypass<'_>) 
             let path = shell_word(path.as_str());
             finding.next = format!("`pullthru check --fix{flag} {path}` rewrites it where it stands");
         }
-        Way::Overlay(by) => {
+        Planned::Overlay(by) => {
             let by: Vec<_> = by.iter().map(|path| (*path).clone()).collect();
             let names: Vec<String> = by.iter().map(|path| format!("`{path}`")).collect();
             let title = format!("rename it by `images:` of {}", names.join(", "));
@@ -48,26 +46,30 @@ fn finding(context: &Context<'_>, surveyed: &Surveyed<'_>, bypass: &Bypass<'_>) 
                 format!("`pullthru check --fix{flag}` has `images:` of {} rename it", names.join(", "));
             finding.fix = Some(Fix { safety, title, edits: Vec::new(), by });
         }
-        Way::Held(why) => {
+        Planned::Blocked(Some(why)) => {
             finding.next = format!("{}; `--strategy inline` rewrites it where it stands", why.explain());
         }
+        Planned::Blocked(None) | Planned::Nothing | Planned::Skipped(_) => {
+            finding.next =
+                "no `images:` renames what is built: name the cache in the entry that sets it".to_owned();
+        }
     }
-    for (text, by) in surveyed.built.iter().filter(|(text, _)| *text != reference) {
-        let text = format!("is built as `{text}`");
+    for built in reference.built.iter().filter(|built| built.text != written) {
+        let text = format!("is built as `{}`", built.text);
         let position = crate::tree::Position { line: 1, column: 1 };
-        finding.related.push(Related { path: by.clone(), position, text });
+        finding.related.push(Related { path: built.by.clone(), position, text });
     }
     finding
 }
 
 /// Files that a program writes again, texts that are no manifest, sources that need a login of their own, and names
 /// that a marker would write back: somebody has to look at them. What an overlay renames stays as it is written.
-fn safety(surveyed: &Surveyed<'_>, way: &Way<'_>) -> Safety {
-    let site = surveyed.site;
+fn safety(reference: &Reference<'_>) -> Safety {
+    let site = reference.site;
     let text = matches!(site.form, Form::TemplateText | Form::TextLiteral | Form::DefaultExpression);
     let reverted = site.marker.is_some_and(|marker| marker.writes_name());
-    let edited = matches!(way, Way::Inline(_));
-    if edited && (surveyed.file.found.generated || text || site.role == Role::Artifact || reverted) {
+    let edited = matches!(reference.planned, Planned::Inline(_));
+    if edited && (reference.file.found.generated || text || site.role == Role::Artifact || reverted) {
         Safety::Unsafe
     } else {
         Safety::Safe

@@ -3,7 +3,7 @@
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
 use crate::find::{Form, Role};
-use crate::lint::survey::is_cached;
+use crate::lint::references::is_cached;
 use crate::lint::{Confidence, Context, Finding};
 
 pub(crate) const RULE: Rule = Rule {
@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for surveyed in &context.survey.references {
+    for surveyed in context.references {
         let site = surveyed.site;
         let routes = context.config.routes(surveyed.file.path.as_str());
         let name = site.reference();

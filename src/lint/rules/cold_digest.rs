@@ -4,8 +4,8 @@ use super::{Rule, about, once};
 use crate::config::{RuleId, Severity};
 use crate::find::Role;
 use crate::image::Reference;
-use crate::lint::survey::{Surveyed, is_cached};
-use crate::lint::{Confidence, Context, Finding};
+use crate::lint::references::is_cached;
+use crate::lint::{Confidence, Context, Finding, references};
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::ColdDigest,
@@ -17,7 +17,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 /// The references through the cache that clusters are given for a place, as they are pulled.
-pub(super) fn through(context: &Context<'_>, surveyed: &Surveyed<'_>) -> Vec<String> {
+pub(super) fn through(context: &Context<'_>, surveyed: &references::Reference<'_>) -> Vec<String> {
     if surveyed.site.role != Role::Image {
         return Vec::new();
     }
@@ -28,8 +28,8 @@ pub(super) fn through(context: &Context<'_>, surveyed: &Surveyed<'_>) -> Vec<Str
     }
     let built = surveyed.built.iter();
     built
-        .filter(|(text, by)| is_ours(text, context.config.routes(by.as_str())))
-        .map(|(text, _)| text.clone())
+        .filter(|built| is_ours(&built.text, context.config.routes(built.by.as_str())))
+        .map(|built| built.text.clone())
         .collect()
 }
 
@@ -40,7 +40,7 @@ fn is_ours(text: &str, routes: Option<&crate::route::Routes>) -> bool {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for surveyed in &context.survey.references {
+    for surveyed in context.references {
         for text in through(context, surveyed) {
             let Some((name, digest)) = text.split_once("@sha256:") else { continue };
             let tag = Reference::parse(&text).ok().and_then(|reference| reference.tag().map(str::to_owned));

@@ -3,7 +3,7 @@
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
 use crate::find::{Marker, Role};
-use crate::lint::survey::{Bypass, Standing, Surveyed, Way, is_cached, upstream_name};
+use crate::lint::references::{Planned, Reference, is_cached, upstream_name};
 use crate::lint::{Confidence, Context, Finding, Related};
 
 pub(crate) const RULE: Rule = Rule {
@@ -16,22 +16,22 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
-    let scans: Vec<&Surveyed<'_>> =
-        context.survey.references.iter().filter(|surveyed| surveyed.site.role == Role::TagScan).collect();
+    let scans: Vec<&Reference<'_>> =
+        context.references.iter().filter(|reference| reference.site.role == Role::TagScan).collect();
     let mut findings = Vec::new();
-    for surveyed in &context.survey.references {
+    for surveyed in context.references {
         let Some(marker) = surveyed.site.marker.filter(|marker| marker.writes_name()) else { continue };
         let routes = context.config.routes(surveyed.file.path.as_str());
-        let verb = match &surveyed.standing {
-            Standing::Through if is_cached(&surveyed.site.reference(), routes) => "writes",
-            Standing::Bypasses(Bypass { way: Way::Inline(_), .. }) => "will write",
+        let verb = match &surveyed.planned {
+            Planned::Nothing if is_cached(&surveyed.site.reference(), routes) => "writes",
+            Planned::Inline(_) => "will write",
             // What an overlay renames keeps the upstream's name where it stands.
-            Standing::Through | Standing::Bypasses(_) | Standing::Left(_) => continue,
+            Planned::Nothing | Planned::Overlay(_) | Planned::Blocked(_) | Planned::Skipped(_) => continue,
         };
         let name = upstream_name(&surveyed.site.name, routes);
-        let of_image: Vec<&&Surveyed<'_>> =
+        let of_image: Vec<&&Reference<'_>> =
             scans.iter().filter(|scan| upstream_name(&scan.site.name, routes) == name).collect();
-        let cached = |scan: &&&Surveyed<'_>| scan.site.name.to_string() != name;
+        let cached = |scan: &&&Reference<'_>| scan.site.name.to_string() != name;
         // A scan of the cache writes the cache's name.
         if of_image.iter().any(cached) {
             continue;

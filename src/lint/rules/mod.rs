@@ -16,7 +16,7 @@ pub mod wrong_cache;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::survey::{Surveyed, upstream_name};
+use super::references::{Reference, upstream_name};
 use super::{Context, Finding, Related};
 use crate::config::{RuleId, Severity};
 use crate::find::{Shape, Site};
@@ -108,11 +108,11 @@ fn span(site: &Site) -> Span {
 }
 
 /// A finding about a reference.
-fn about(rule: &Rule, context: &Context<'_>, surveyed: &Surveyed<'_>, message: String) -> Finding {
-    let path = &surveyed.file.path;
-    let mut finding = Finding::new(rule, path, surveyed.position, span(surveyed.site), message);
-    finding.image = Some(surveyed.site.reference());
-    finding.subject = upstream_name(&surveyed.site.name, context.config.routes(path.as_str()));
+fn about(rule: &Rule, context: &Context<'_>, reference: &Reference<'_>, message: String) -> Finding {
+    let path = &reference.file.path;
+    let mut finding = Finding::new(rule, path, reference.position, span(reference.site), message);
+    finding.image = Some(reference.site.reference());
+    finding.subject = upstream_name(&reference.site.name, context.config.routes(path.as_str()));
     finding
 }
 

@@ -23,7 +23,7 @@ const MOVING: [&str; 15] = [
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for surveyed in &context.survey.references {
+    for surveyed in context.references {
         for text in through(context, surveyed) {
             let routes = context.config.routes(surveyed.file.path.as_str());
             // A cache that is a placeholder is no reference; its upstream is one.

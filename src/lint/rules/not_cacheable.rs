@@ -3,10 +3,9 @@
 use super::{Rule, about, once};
 use crate::config::{RuleId, Severity};
 use crate::find::Role;
-use crate::lint::survey::Standing;
+use crate::lint::references::Planned;
 use crate::lint::{Context, Finding};
 use crate::migrate::Why;
-use crate::route;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::NotCacheable,
@@ -19,21 +18,19 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for surveyed in &context.survey.references {
-        let Standing::Left(Why::Refused(reason)) = &surveyed.standing else { continue };
-        if surveyed.site.role != Role::Image {
+    for reference in context.references {
+        let Planned::Skipped(Why::NotCacheable(reason) | Why::Refused(reason)) = &reference.planned else {
+            continue;
+        };
+        if reference.site.role != Role::Image {
             continue;
         }
-        let reference = surveyed.site.reference();
-        let reason = match route::not_cacheable(&surveyed.site.name.host) {
-            Some(known) => known.to_owned(),
-            None => reason.clone(),
-        };
-        let mut finding = about(&RULE, context, surveyed, format!("`{reference}` stays upstream: {reason}"));
+        let text = reference.site.reference();
+        let mut finding = about(&RULE, context, reference, format!("`{text}` stays upstream: {reason}"));
         finding.next =
             "copy it to a repository of your own, take it from an upstream that ECR caches, or `exclude` it"
                 .to_owned();
-        found.push((surveyed.site.name.to_string(), finding));
+        found.push((reference.site.name.to_string(), finding));
     }
     once(found)
 }

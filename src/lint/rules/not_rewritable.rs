@@ -3,7 +3,7 @@
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
 use crate::find::{Obstacle, Role};
-use crate::lint::survey::Standing;
+use crate::lint::references::Planned;
 use crate::lint::{Confidence, Context, Finding};
 use crate::migrate::Why;
 
@@ -18,14 +18,14 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for surveyed in &context.survey.references {
-        let Standing::Left(why) = &surveyed.standing else { continue };
-        let wanted = match surveyed.site.role {
+    for reference in context.references {
+        let Planned::Skipped(why) = &reference.planned else { continue };
+        let wanted = match reference.site.role {
             Role::Image => true,
             Role::Artifact => context.config.artifacts(),
             Role::TagScan | Role::Matcher(_) => false,
         };
-        if !wanted || !context.config.wants_image(&surveyed.site.name) {
+        if !wanted || !context.config.wants_image(&reference.site.name) {
             continue;
         }
         let confidence = match why {
@@ -41,8 +41,8 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             Why::Held { .. } | Why::Pair { .. } | Why::Caught { .. } | Why::OutOfReach => Confidence::High,
             _ => continue,
         };
-        let reference = surveyed.site.reference();
-        let mut finding = about(&RULE, context, surveyed, format!("`{reference}` is not rewritten"));
+        let text = reference.site.reference();
+        let mut finding = about(&RULE, context, reference, format!("`{text}` is not rewritten"));
         finding.confidence = confidence;
         finding.next = why.advice();
         findings.push(finding);

@@ -106,7 +106,7 @@ fn finding(
     finding.image = Some(entry.name.clone());
     finding.subject = site.name.to_string();
     finding.next = format!("write `name: {seen}`");
-    if let Some(change) = context.survey.change(path, site.start()) {
+    if let Some(change) = context.changes.get(&(path, site.start())) {
         let (title, edits) = (format!("name `{seen}`"), change.edits.clone());
         finding.fix = Some(Fix { safety: Safety::Safe, title, edits, by: Vec::new() });
         finding.next = format!("`pullthru check --fix {path}` writes `name: {seen}`");

@@ -12,7 +12,7 @@ use super::Rule;
 use crate::config::{RuleId, Severity};
 use crate::find::{Matching, PolicyPattern, PolicyTool, Role, unescaped};
 use crate::image::Name;
-use crate::lint::survey::{Standing, is_registry};
+use crate::lint::references::{Planned, is_registry};
 use crate::lint::{Confidence, Context, Finding, Related};
 use crate::route::{Route, Routes};
 use crate::tree::{Position, RepoPath};
@@ -74,8 +74,8 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
 /// Images that nodes pull through the cache, or could.
 fn images<'a>(context: &Context<'a>) -> Vec<Image<'a>> {
     let mut images = Vec::new();
-    for surveyed in &context.survey.references {
-        let counts = matches!(surveyed.standing, Standing::Through | Standing::Bypasses(_));
+    for surveyed in context.references {
+        let counts = !matches!(surveyed.planned, Planned::Skipped(_));
         if !counts || surveyed.site.role != Role::Image || is_registry(surveyed.site) {
             continue;
         }

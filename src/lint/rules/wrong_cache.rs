@@ -1,10 +1,10 @@
 //! `wrong-cache`.
 
 use super::{Rule, about};
-use crate::config::{RuleId, Severity};
+use crate::config::{Config, RuleId, Severity};
 use crate::find::Role;
 use crate::image::Name;
-use crate::lint::survey::Standing;
+use crate::lint::references::Planned;
 use crate::lint::{Confidence, Context, Finding};
 use crate::migrate::Why;
 use crate::route::{Routes, upstreams};
@@ -20,19 +20,19 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for surveyed in &context.survey.references {
-        let Standing::Left(Why::OtherCache) = &surveyed.standing else { continue };
-        if surveyed.site.role == Role::Artifact && !context.config.artifacts() {
+    for reference in context.references {
+        let Planned::Skipped(Why::OtherCache) = &reference.planned else { continue };
+        if reference.site.role == Role::Artifact && !context.config.artifacts() {
             continue;
         }
-        let Some(routes) = context.config.routes(surveyed.file.path.as_str()) else { continue };
-        let name = &surveyed.site.name;
-        let Some((why, upstream, confidence)) = evidence(context, routes, name) else { continue };
-        let reference = surveyed.site.reference();
-        let mut finding = about(&RULE, context, surveyed, format!("`{reference}` {why}"));
+        let Some(routes) = context.config.routes(reference.file.path.as_str()) else { continue };
+        let name = &reference.site.name;
+        let Some((why, upstream, confidence)) = evidence(context.config, routes, name) else { continue };
+        let text = reference.site.reference();
+        let mut finding = about(&RULE, context, reference, format!("`{text}` {why}"));
         finding.confidence = confidence;
         let cached = upstream.and_then(|upstream| routes.map(&upstream).ok());
-        finding.cached = cached.map(|cached| format!("{cached}{}", surveyed.site.tail));
+        finding.cached = cached.map(|cached| format!("{cached}{}", reference.site.tail));
         finding.next = match &finding.cached {
             Some(cached) => format!("here it is `{cached}`"),
             None => format!("this path is configured for `{}`", routes.cache()),
@@ -42,15 +42,15 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Does a name ask another cache than the one that `routes` lead to? Images of one's own are none.
+pub(crate) fn is_another_cache(config: &Config, routes: &Routes, name: &Name) -> bool {
+    evidence(config, routes, name).is_some_and(|(_, _, confidence)| confidence == Confidence::High)
+}
+
 /// What makes a reference to ECR one to a cache: images of one's own are no finding.
-fn evidence(
-    context: &Context<'_>,
-    routes: &Routes,
-    name: &Name,
-) -> Option<(String, Option<Name>, Confidence)> {
+fn evidence(config: &Config, routes: &Routes, name: &Name) -> Option<(String, Option<Name>, Confidence)> {
     let here = routes.cache();
-    let targets =
-        context.config.targets().iter().filter_map(|target| Some((target, target.routes.as_ref()?)));
+    let targets = config.targets().iter().filter_map(|target| Some((target, target.routes.as_ref()?)));
     for (target, other) in targets {
         if let Some(upstream) = other.unmap(name) {
             let of = if target.name.is_empty() { "the rest of the repository" } else { &target.name };

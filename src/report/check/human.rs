@@ -1,17 +1,18 @@
-//! Each finding with its source line, then how far the migration is.
+//! Each finding with its source line, then how many images go through the cache.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, Report};
 
-use super::{CheckReport, FindingRow, sentence, standing};
+use super::{CheckReport, FindingRow, sentence};
+use crate::lint::Coverage;
 use crate::report::{Paint, quoted};
 
 /// Findings of one rule that are drawn with their lines; the others are a line each.
 const DRAWN: usize = 20;
 
-/// Each with its source line, then how far the migration is.
+/// Each with its source line, then how many images go through the cache.
 pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
     let mut text = String::new();
@@ -42,10 +43,13 @@ pub fn human(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Res
         writeln!(out)?;
     }
     writeln!(out, "{}", paint.bold(&sentence(&report.summary)))?;
-    for (name, share) in [("images", report.summary.images), ("references", report.summary.references)] {
-        if share.through > 0 || share.bypassing > 0 || share.left > 0 {
-            writeln!(out, "  {name:<10}  {}", standing(share))?;
-        }
+    coverage_lines(&report.summary.coverage, out)
+}
+
+/// What `scan` and `check` say alike.
+pub(in crate::report) fn coverage_lines(coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
+    for (label, text) in coverage.lines() {
+        writeln!(out, "  {label:<10}  {text}")?;
     }
     Ok(())
 }

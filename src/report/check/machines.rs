@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{CheckReport, CheckSummary, EditRow, FindingRow, ShareRow, sentence, told};
+use super::{CheckReport, CheckSummary, EditRow, FindingRow, sentence, told};
 use crate::config::{RuleId, Severity};
-use crate::lint;
+use crate::lint::{self, Coverage};
 use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
 
 /// Everything for CI systems, whose paths have `prefix` before them.
@@ -63,7 +63,8 @@ pub fn jsonl(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
 /// Annotations, and the summary behind them in the log.
 pub fn github(report: &CheckReport, prefix: &str, out: &mut dyn Write) -> io::Result<()> {
     finding::github(&annotations(report, prefix), out)?;
-    writeln!(out, "{}", sentence(&report.summary))
+    writeln!(out, "{}", sentence(&report.summary))?;
+    writeln!(out, "images: {}", report.summary.coverage.words())
 }
 
 pub fn sarif(report: &CheckReport, prefix: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -83,10 +84,9 @@ const TABLE: usize = 50_000;
 pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     let summary = &report.summary;
     writeln!(out, "**pullthru check**: {}\n", sentence(summary))?;
-    writeln!(out, "| | through the cache | bypassing it | left |\n|---|---|---|---|")?;
-    for (name, share) in [("images", summary.images), ("references", summary.references)] {
-        let ShareRow { through, bypassing, left, percent } = share;
-        writeln!(out, "| {name} | {through} ({percent} %) | {bypassing} | {left} |")?;
+    for (label, text) in summary.coverage.lines() {
+        let label = if label.is_empty() { String::new() } else { format!("{label}: ") };
+        writeln!(out, "- {label}{}", text.replace('|', "\\|"))?;
     }
     if report.findings.is_empty() {
         return Ok(());
@@ -116,10 +116,11 @@ pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What a step of a workflow hands on: a number a line.
+/// What a step of a workflow hands on: a value a line. `coverage` is empty where there is no figure, or only an upper
+/// bound: `coverage_text` says which.
 pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
-    let CheckSummary { errors, warnings, fixable, fixed, not_written, images, references, .. } =
-        report.summary;
+    let &CheckSummary { errors, warnings, fixable, fixed, not_written, ref coverage, .. } = &report.summary;
+    let Coverage { images, references, unseen, .. } = coverage;
     for (name, number) in [
         ("findings", errors.saturating_add(warnings)),
         ("errors", errors),
@@ -127,14 +128,20 @@ pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
         ("fixable", fixable),
         ("fixed", fixed),
         ("not_written", not_written),
-        ("images", images.through.saturating_add(images.bypassing).saturating_add(images.left)),
+        ("images", images.cacheable()),
+        ("images_cached", images.cached),
         ("images_bypassing", images.bypassing),
+        ("images_not_cacheable", images.not_cacheable),
+        ("images_excluded", images.excluded),
         ("references_bypassing", references.bypassing),
-        ("migrated_share", images.percent),
+        ("references_unknown", references.unknown),
+        ("releases_unknown", unseen.releases),
     ] {
         writeln!(out, "{name}={number}")?;
     }
-    Ok(())
+    let figure = coverage.percent.filter(|_| coverage.complete);
+    writeln!(out, "coverage={}", figure.map(|percent| percent.to_string()).unwrap_or_default())?;
+    writeln!(out, "coverage_text={}", coverage.words())
 }
 
 /// JUnit's XML, as CI systems read it: a suite a file, a case a finding; errors fail, warnings are told.

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::excerpt::{Excerpt, printable};
+pub(super) use human::coverage_lines;
 pub use human::human;
 pub use machines::{github, json, jsonl, junit, markdown, sarif, values};
 
 use super::count;
 use crate::config::{RuleId, Severity};
-use crate::lint::{self, Checked, Finding, Safety, Share};
+use crate::lint::{self, Checked, Coverage, Finding, Safety};
 use crate::tree::{LineIndex, Position, RepoPath};
 use crate::yaml::Span;
 
@@ -45,7 +46,7 @@ pub struct CheckedRepository {
     pub summary: CheckSummary,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CheckSummary {
@@ -63,31 +64,8 @@ pub struct CheckSummary {
     pub ignored: usize,
     /// Silenced by the baseline.
     pub baselined: usize,
-    /// Distinct images, each by the worst of its references.
-    pub images: ShareRow,
-    /// Places that name an image.
-    pub references: ShareRow,
-}
-
-/// How far the migration is.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct ShareRow {
-    pub through: usize,
-    /// Could go through the cache.
-    pub bypassing: usize,
-    /// Cannot be moved, or not by this program.
-    pub left: usize,
-    /// `through` in hundredths of all.
-    pub percent: usize,
-}
-
-impl From<Share> for ShareRow {
-    fn from(share: Share) -> ShareRow {
-        let Share { through, bypassing, left } = share;
-        ShareRow { through, bypassing, left, percent: share.percent() }
-    }
+    /// How many images go through the cache.
+    pub coverage: Coverage,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -203,8 +181,7 @@ impl CheckReport {
                 not_written: fixes.failed,
                 ignored: checked.silenced.ignored.len(),
                 baselined: checked.silenced.baselined.len(),
-                images: checked.progress.images.into(),
-                references: checked.progress.references.into(),
+                coverage: checked.coverage.clone(),
             },
             findings: checked.findings.iter().map(row).collect(),
             stale: checked.stale.clone(),
@@ -285,7 +262,7 @@ fn told(row: &FindingRow) -> String {
 }
 
 pub(in crate::report) fn sentence(summary: &CheckSummary) -> String {
-    let CheckSummary { errors, warnings, fixable, fixable_unsafely, .. } = *summary;
+    let &CheckSummary { errors, warnings, fixable, fixable_unsafely, .. } = summary;
     let mut text = format!("{}, {}", count(errors, "error"), count(warnings, "warning"));
     let mut more = Vec::new();
     if summary.fixed > 0 {
@@ -310,11 +287,4 @@ pub(in crate::report) fn sentence(summary: &CheckSummary) -> String {
         text.push_str(&format!("; {}", more.join(", ")));
     }
     text
-}
-
-pub(super) fn standing(share: ShareRow) -> String {
-    format!(
-        "{} through the cache ({} %), {} bypassing it, {} left",
-        share.through, share.percent, share.bypassing, share.left
-    )
 }

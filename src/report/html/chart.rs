@@ -5,8 +5,7 @@ use std::fmt::Write;
 
 use super::escape::{Path, Text};
 use super::groups::Group;
-use crate::lint::Share;
-use crate::report::count;
+use crate::lint::Count;
 
 /// Groups that are seen at once; the others are behind a line that opens.
 const SHOWN: usize = 20;
@@ -38,39 +37,40 @@ impl Chart<'_> {
     fn table(&self, groups: &[Group], page: &mut String) {
         let _ = write!(
             page,
-            "<table class=\"chart\" aria-labelledby=\"{}\">\n<thead><tr><th scope=\"col\">{}</th><th scope=\"col\">Share</th>\
-             <th scope=\"col\">Through</th><th scope=\"col\">Bypassing</th><th scope=\"col\">Left</th></tr></thead>\n<tbody>\n",
+            "<table class=\"chart\" aria-labelledby=\"{}\">\n<thead><tr><th scope=\"col\">{}</th><th scope=\"col\">Cached</th>\
+             <th scope=\"col\">Bypassing</th><th scope=\"col\">Others</th></tr></thead>\n<tbody>\n",
             self.id, self.of
         );
-        for Group { name, share } in groups {
+        for Group { name, count } in groups {
             let _ = writeln!(
                 page,
-                "<tr><th scope=\"row\">{}{}</th><td>{} %</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                "<tr><th scope=\"row\">{}{}</th><td>{} of {}</td><td>{}</td><td>{}</td></tr>",
                 Path(name),
-                bar(*share, &format!("{name}: {}", count(share.total(), "reference"))),
-                share.percent(),
-                share.through,
-                share.bypassing,
-                share.left
+                bar(count, &format!("{name}: {}", super::count(count.total(), "reference"))),
+                count.cached,
+                count.cacheable(),
+                count.bypassing,
+                others(count)
             );
         }
         page.push_str("</tbody>\n</table>\n");
     }
 }
 
+/// What ECR cannot cache, what is left out, and what is not known.
+fn others(count: &Count) -> usize {
+    count.total().saturating_sub(count.cacheable())
+}
+
 /// A bar as wide as there is room; its title says what it shows, and of how many.
-pub(super) fn bar(share: Share, title: &str) -> String {
-    let mut svg = format!(
-        "<svg class=\"bar\" role=\"img\"><title>{}, {} through the cache, {} bypassing it, {} left</title>",
-        Text(title),
-        share.through,
-        share.bypassing,
-        share.left
-    );
+pub(super) fn bar(count: &Count, title: &str) -> String {
+    let mut svg =
+        format!("<svg class=\"bar\" role=\"img\"><title>{}, {}</title>", Text(title), count.words());
     let mut before = 0;
-    for (class, part) in [("through", share.through), ("bypassing", share.bypassing), ("left", share.left)] {
+    for (class, part) in [("cached", count.cached), ("bypassing", count.bypassing), ("others", others(count))]
+    {
         if part > 0 {
-            let (x, width) = (percent(before, share.total()), percent(part, share.total()));
+            let (x, width) = (percent(before, count.total()), percent(part, count.total()));
             let _ = write!(svg, "<rect class=\"{class}\" x=\"{x}\" width=\"{width}\" height=\"100%\"/>");
         }
         before += part;

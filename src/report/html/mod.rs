@@ -18,8 +18,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::check::{CheckReport, ShareRow, sentence};
-use crate::lint::{Share, Usage};
+use super::check::{CheckReport, sentence};
+use super::count;
+use crate::lint::{Status, Usage};
 use chart::Chart;
 pub use verified::{Verification, VerificationError};
 
@@ -80,32 +81,38 @@ fn head(report: &CheckReport) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>pullthru: {} % of images through the cache</title>\n\
+         <title>pullthru: {}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#all-images\">To the images</a>\n{PATTERNS}\
          <header><h1>Images through the cache</h1></header>\n",
-        report.summary.images.percent
+        report.summary.coverage.words()
     )
 }
 
-/// How far it is.
+/// How many images and references have which status.
 fn shares(report: &CheckReport, page: &mut String) {
     page.push_str("<div class=\"shares\">\n");
-    let summary = &report.summary;
+    let coverage = &report.summary.coverage;
     let rows = [
-        ("images", "Images", "each by the worst of its places", summary.images),
-        ("references", "References", "places that name an image", summary.references),
+        ("images", "image", "Images", "each once for each root that builds it", &coverage.images),
+        ("references", "reference", "References", "places that name an image", &coverage.references),
     ];
-    for (id, title, note, row) in rows {
-        let ShareRow { through, bypassing, left, percent } = row;
-        let share = Share { through, bypassing, left };
-        let bar = chart::bar(share, &format!("{} {id}", share.total()));
-        let _ = write!(
-            page,
-            "<section id=\"share-{id}\"><h2>{title} <small>{note}</small></h2>\n<p class=\"percent\">{percent} %</p>\n{bar}\n\
-             <dl><div><dt class=\"through\">through the cache</dt><dd>{through}</dd></div>\
-             <div><dt class=\"bypassing\">bypassing it</dt><dd>{bypassing}</dd></div>\
-             <div><dt class=\"left\">left for a reason</dt><dd>{left}</dd></div></dl>\n</section>\n"
-        );
+    for (id, one, title, note, counted) in rows {
+        let bar = chart::bar(counted, &count(counted.total(), one));
+        let _ = write!(page, "<section id=\"share-{id}\"><h2>{title} <small>{note}</small></h2>\n");
+        if id == "images" {
+            let _ = write!(
+                page,
+                "<p class=\"percent\">{}</p>\n<p>{}</p>\n",
+                coverage.figure(),
+                escape::Text(&coverage.words())
+            );
+        }
+        let _ = write!(page, "{bar}\n<dl>");
+        for status in Status::ALL {
+            let (class, words, number) = (status.id(), status.words(), counted.of(status));
+            let _ = write!(page, "<div><dt class=\"{class}\">{words}</dt><dd>{number}</dd></div>");
+        }
+        page.push_str("</dl>\n</section>\n");
     }
     page.push_str("</div>\n");
 }

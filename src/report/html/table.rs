@@ -7,18 +7,10 @@ use std::fmt::Write;
 use super::escape::{Link, Marked, Path, Text, list};
 use super::groups::{Image, UNBUILT};
 use super::verified::Verified;
-use crate::lint::{Stand, Usage};
+use crate::lint::Usage;
 
 /// Places of an image that are seen at once.
 const SHOWN: usize = 4;
-
-pub(super) fn word(stand: Stand) -> &'static str {
-    match stand {
-        Stand::Through => "through",
-        Stand::Left => "left",
-        Stand::Bypassing => "bypassing",
-    }
-}
 
 /// A list to choose from; rows name its entries by their numbers.
 struct Choices<'a> {
@@ -60,7 +52,7 @@ pub(super) fn write(
     page: &mut String,
 ) {
     let upstreams = Choices::new("upstream", "Upstream", images.iter().map(|image| image.upstream));
-    let states = Choices::new("state", "State", images.iter().map(|image| word(image.stand)));
+    let states = Choices::new("state", "State", images.iter().map(|image| image.status.words()));
     let clusters = Choices::new("cluster", "Cluster", images.iter().flat_map(names));
     let outcomes = verified.map(|verified| {
         let outcomes = verified.values().flatten().map(|verified| verified.outcome.as_str());
@@ -82,7 +74,7 @@ pub(super) fn write(
     for image in images {
         page.push_str("<tr");
         page.push_str(&upstreams.numbers([image.upstream].into_iter()));
-        page.push_str(&states.numbers([word(image.stand)].into_iter()));
+        page.push_str(&states.numbers([image.status.words()].into_iter()));
         page.push_str(&clusters.numbers(names(image)));
         let answers = verified.and_then(|verified| verified.get(image.name));
         let answers = answers.map(Vec::as_slice).unwrap_or_default();
@@ -116,10 +108,10 @@ fn names<'i>(image: &'i Image<'_>) -> impl Iterator<Item = &'i str> {
 }
 
 fn row(image: &Image<'_>, answers: Option<&[&Verified]>, page: &mut String) {
-    let state = word(image.stand);
+    let (class, state) = (image.status.id(), image.status.words());
     let _ = write!(
         page,
-        "<th scope=\"row\">{}</th><td>{}</td><td><strong class=\"{state}\">{state}</strong>",
+        "<th scope=\"row\">{}</th><td>{}</td><td><strong class=\"{class}\">{state}</strong>",
         Path(image.name),
         Text(image.upstream)
     );
@@ -139,7 +131,7 @@ fn row(image: &Image<'_>, answers: Option<&[&Verified]>, page: &mut String) {
         page,
         names(image).map(|name| match image.clusters.get(name) {
             // Another state than the image's is told with the cluster.
-            Some(stand) if *stand != image.stand => format!("{}: {}", Path(name), word(*stand)),
+            Some(status) if *status != image.status => format!("{}: {}", Path(name), status.words()),
             _ => Path(name).to_string(),
         }),
     );

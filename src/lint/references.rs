@@ -1,0 +1,367 @@
+//! Every reference of a repository: its status, what clusters are given for it, and what a migration does about it.
+//!
+//! What counts is what a cluster is given: a reference that root kustomizations rename to the cache is cached, whatever
+//! its file says, and one that a plan hopes to rename is not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::coverage::{Counter, Coverage, Status, Unseen};
+use super::rules::wrong_cache;
+use crate::config::Config;
+use crate::find::{Form, LinkKind, Obstacle, Reason, Role, Site, split};
+use crate::image::{Name, Reference as ImageReference};
+use crate::inventory::{FileInventory, Inventory};
+use crate::kustomize::{Model, Origin};
+use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, Strategy, Why};
+use crate::route::{EcrHost, Routes, upstream_for};
+use crate::tree::{Position, RepoPath};
+
+/// What a migration would do, asked twice.
+pub struct Plans {
+    /// As it is asked for.
+    asked: Plan,
+    /// Each reference where it stands: what can move at all.
+    inline: Plan,
+}
+
+impl Plans {
+    pub fn new(model: &Model<'_>, strategy: Strategy) -> Plans {
+        let plan = |strategy| {
+            let mode = Mode { direction: Direction::ToCache, strategy, component: None };
+            migrate::plan(model, &mode, |_| true)
+        };
+        let asked = || (strategy != Strategy::Inline).then(|| plan(strategy));
+        // What is built is asked for afterwards, and needs neither.
+        let built = || model.built_images();
+        let (inline, (asked, _)) = rayon::join(|| plan(Strategy::Inline), || rayon::join(asked, built));
+        Plans { asked: asked.unwrap_or_else(|| inline.clone()), inline }
+    }
+
+    /// What a migration would edit in place, of references and matchers.
+    pub(super) fn changes(&self) -> HashMap<Place<'_>, &Change> {
+        edits(&self.asked)
+    }
+
+    /// What a migration in place would do.
+    pub fn inline(&self) -> &Plan {
+        &self.inline
+    }
+}
+
+/// One reference that is pulled, scanned for tags, or rendered.
+pub struct Reference<'a> {
+    pub file: &'a FileInventory,
+    pub site: &'a Site,
+    pub position: Position,
+    /// The worst of what is built, else as it is written. `None` for what is out of question: nothing is pulled there,
+    /// or an image of an ECR registry of one's own.
+    pub status: Option<Status>,
+    pub planned: Planned<'a>,
+    /// The reference through the cache, where it could be that.
+    pub cached: Option<String>,
+    /// What clusters are given for it; empty where no kustomization builds it.
+    pub built: Vec<Built>,
+}
+
+/// What a migration does about a reference.
+pub enum Planned<'a> {
+    /// Nothing: it is cached.
+    Nothing,
+    /// It edits the reference in place.
+    Inline(&'a Change),
+    /// It has these kustomizations rename it.
+    Overlay(Vec<&'a RepoPath>),
+    /// The strategy that is asked for cannot; another can.
+    Blocked(Option<&'a Why>),
+    Skipped(&'a Why),
+}
+
+/// What one root makes of a reference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Built {
+    pub text: String,
+    /// The root's kustomization, else the object that has it built.
+    pub by: RepoPath,
+    /// The name at the upstream.
+    pub image: String,
+    pub status: Option<Status>,
+    /// A route leads it to the cache.
+    pub routed: bool,
+}
+
+/// A place of a plan.
+pub(super) type Place<'a> = (&'a RepoPath, usize);
+
+fn edits(plan: &Plan) -> HashMap<Place<'_>, &Change> {
+    plan.changes().map(|(file, change)| ((&file.path, change.site.start()), change)).collect()
+}
+
+/// All references, by place; matchers of kustomize are none.
+pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>> {
+    let &Model { inventory, config, .. } = model;
+    let built = built(model);
+    let left = |plan: &'a Plan| -> HashMap<Place<'a>, &'a Why> {
+        plan.left.iter().map(|left| ((&left.path, left.site.start()), &left.why)).collect()
+    };
+    let (asked, inline) = (plans.changes(), edits(&plans.inline));
+    let (left, left_inline) = (left(&plans.asked), left(&plans.inline));
+    let reached: HashMap<Place<'a>, &Reached> =
+        plans.asked.reached.iter().map(|r| ((&r.path, r.site.start()), r)).collect();
+    let new_entries = NewEntries::new(&plans.asked);
+    let mut references = Vec::new();
+    for (f, file) in inventory.files.iter().enumerate() {
+        let ignored = ignored_lines(file);
+        for (s, (site, &position)) in file.found.sites.iter().zip(&file.sites).enumerate() {
+            if matches!(site.role, Role::Matcher(_)) {
+                continue;
+            }
+            let at = (&file.path, site.start());
+            let written = if ignored.contains(&position.line) && inline.contains_key(&at) {
+                Some(Status::Excluded)
+            } else {
+                written_status(site, &file.path, left_inline.get(&at).copied(), config)
+            };
+            let built: Vec<Built> = built
+                .get(&(f, s))
+                .into_iter()
+                .flatten()
+                .map(|(text, by)| {
+                    let routes = config.routes(by.as_str());
+                    let status = built_status(site, text, written, routes, config);
+                    let name = ImageReference::parse(text).map(|reference| reference.name()).ok();
+                    let routed =
+                        routes.zip(name.as_ref()).is_some_and(|(routes, name)| routes.map(name).is_ok());
+                    let upstream = routes.and_then(|routes| routes.unmap_reference(text));
+                    let image = match (&upstream, name) {
+                        (Some(upstream), _) => split(upstream).0.to_owned(),
+                        (None, Some(name)) => name.to_string(),
+                        (None, None) => split(text).0.to_owned(),
+                    };
+                    Built { text: text.clone(), by: by.clone(), image, status, routed }
+                })
+                .collect();
+            let all_cached = !built.is_empty() && built.iter().all(|one| one.status == Some(Status::Cached));
+            let bypassing = built.iter().any(|one| one.status == Some(Status::Bypassing) && one.routed);
+            let planned = match (asked.get(&at), reached.get(&at), left.get(&at)) {
+                _ if all_cached => Planned::Nothing,
+                (Some(change), _, _) => Planned::Inline(change),
+                (None, Some(reached), why) => {
+                    let by = new_entries.of(reached);
+                    match why {
+                        _ if !by.is_empty() => Planned::Overlay(by),
+                        _ if bypassing => Planned::Blocked(why.copied()),
+                        _ => Planned::Nothing,
+                    }
+                }
+                (None, None, Some(Why::Cached)) if bypassing => Planned::Blocked(None),
+                (None, None, Some(Why::Cached)) => Planned::Nothing,
+                (None, None, Some(why)) if inline.contains_key(&at) => Planned::Blocked(Some(why)),
+                (None, None, Some(why)) => Planned::Skipped(why),
+                (None, None, None) => continue,
+            };
+            let status =
+                if built.is_empty() { written } else { built.iter().filter_map(|one| one.status).max() };
+            let cached = inline.get(&at).map(|change| change.to.clone()).filter(|_| !is_registry(site));
+            references.push(Reference { file, site, position, status, planned, cached, built });
+        }
+    }
+    references
+}
+
+/// Those that count, each with its name at the upstream: what is told by another reference is left out.
+pub fn counted<'r, 'a>(
+    references: &'r [Reference<'a>],
+    config: &Config,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Vec<(&'r Reference<'a>, Status, String)> {
+    // A `newName` that a file's image is built with is told by that image.
+    let images = references.iter().filter(|reference| !is_entry(reference.site));
+    let built = images.flat_map(|reference| &reference.built);
+    let built: BTreeSet<&str> = built.map(|one| split(&one.text).0).collect();
+    let mut counted = Vec::new();
+    for reference in references.iter().filter(|reference| within(&reference.file.path)) {
+        let Some(status) = reference.status else { continue };
+        let told = is_entry(reference.site) && status == Status::Cached;
+        if told && built.contains(split(&reference.site.as_written()).0) {
+            continue;
+        }
+        let routes = config.routes(reference.file.path.as_str());
+        let upstream = routes.and_then(|routes| migrate::back(reference.site, routes));
+        let name = upstream.unwrap_or_else(|| reference.site.name.clone()).to_string();
+        counted.push((reference, status, name.trim_end_matches('/').to_owned()));
+    }
+    counted
+}
+
+/// How many go through the cache, within these paths.
+pub fn coverage(
+    counted: &[(&Reference<'_>, Status, String)],
+    inventory: &Inventory,
+    config: &Config,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Coverage {
+    let mut counter = Counter::default();
+    for (reference, status, name) in counted {
+        let builds =
+            reference.built.iter().filter_map(|one| Some((one.by.as_str(), one.image.as_str(), one.status?)));
+        counter.add(name, *status, builds);
+    }
+    counter.finish(unseen(inventory, within), |host| is_configured(host, config))
+}
+
+/// Does a route lead from this upstream to a cache?
+pub fn is_configured(host: &str, config: &Config) -> bool {
+    let mut routes = config.targets().iter().filter_map(|target| target.routes.as_ref());
+    routes.any(|routes| routes.iter().any(|route| route.host == host))
+}
+
+/// What the files do not show; unknown references are counted where they are found.
+pub(crate) fn unseen(inventory: &Inventory, within: impl Fn(&RepoPath) -> bool) -> Unseen {
+    let mut unseen = Unseen::default();
+    for file in inventory.files.iter().filter(|file| within(&file.path)) {
+        unseen.releases += file.found.releases.len();
+        let too_large = file.found.mentions.iter().any(|mention| mention.reason == Reason::TooLarge);
+        unseen.files += usize::from(!file.found.errors.is_empty() || too_large);
+        if let Some(kustomization) = &file.found.kustomization {
+            let layers = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
+            unseen.bases += layers.filter(|link| link.is_remote()).count();
+        }
+    }
+    let unread = inventory.notes.iter().filter(|(_, note)| note.is_failure());
+    unseen.files += unread.filter(|(path, _)| RepoPath::new(path).is_none_or(|path| within(&path))).count();
+    unseen
+}
+
+/// Lines that a comment takes out of every plan; [`crate::find::Finder::for_check`] leaves it to its caller to heed them.
+fn ignored_lines(file: &FileInventory) -> BTreeSet<usize> {
+    let comments = file.found.ignores.iter().zip(&file.ignores);
+    let about = comments.filter(|(comment, _)| comment.holds_back());
+    about.map(|(comment, position)| position.line + usize::from(comment.alone)).collect()
+}
+
+/// The status of a reference as it is written; `why` a migration in place skips it.
+fn written_status(site: &Site, path: &RepoPath, why: Option<&Why>, config: &Config) -> Option<Status> {
+    if site.role == Role::TagScan {
+        return None;
+    }
+    let wanted = config.wants_image(&site.name);
+    let by_host =
+        || if upstream_for(&site.name.host).is_some() { Status::Bypassing } else { Status::NotCacheable };
+    Some(match why {
+        None => Status::Bypassing,
+        Some(Why::Cached) => Status::Cached,
+        Some(Why::OtherCache) => {
+            let routes = config.routes(path.as_str())?;
+            return wrong_cache::is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
+        }
+        Some(Why::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,
+        _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
+        Some(Why::Excluded | Why::Artifact | Why::Obstacle(Obstacle::Ignored)) => Status::Excluded,
+        Some(_) if !wanted => Status::Excluded,
+        Some(Why::Obstacle(
+            Obstacle::Computed
+            | Obstacle::RegistryUnknown
+            | Obstacle::TwoRegistries
+            | Obstacle::InvalidName
+            | Obstacle::Template,
+        )) => Status::Unknown,
+        Some(Why::NotCacheable(_)) => Status::NotCacheable,
+        Some(_) => by_host(),
+    })
+}
+
+/// The status of what a root makes of a reference.
+fn built_status(
+    site: &Site,
+    text: &str,
+    written: Option<Status>,
+    routes: Option<&Routes>,
+    config: &Config,
+) -> Option<Status> {
+    if routes.is_some_and(|routes| routes.unmap_reference(text).is_some()) {
+        return Some(Status::Cached);
+    }
+    let unchanged = text == site.as_written();
+    if unchanged && written != Some(Status::Cached) || written == Some(Status::Excluded) {
+        return written;
+    }
+    let Ok(reference) = ImageReference::parse(text) else { return Some(Status::Unknown) };
+    let name = reference.name();
+    let routed = routes.is_some_and(|routes| routes.route_for(&name).is_some());
+    if name.host.parse::<EcrHost>().is_ok() && !routed {
+        let another = routes.is_some_and(|routes| wrong_cache::is_another_cache(config, routes, &name));
+        return another.then_some(Status::Bypassing);
+    }
+    Some(match upstream_for(&name.host) {
+        _ if !config.wants_image(&name) => Status::Excluded,
+        Some(_) => Status::Bypassing,
+        None => Status::NotCacheable,
+    })
+}
+
+pub(super) fn is_entry(site: &Site) -> bool {
+    matches!(site.form, Form::KustomizeNewName | Form::ArgoKustomizeImage)
+}
+
+/// The name at the upstream, as one text.
+pub(super) fn upstream_name(name: &Name, routes: Option<&Routes>) -> String {
+    routes.and_then(|routes| routes.unmap(name)).unwrap_or_else(|| name.clone()).to_string()
+}
+
+/// Does a reference ask a cache, ours or another?
+pub(super) fn is_cached(text: &str, routes: Option<&Routes>) -> bool {
+    let host = text.split('/').next().unwrap_or_default();
+    routes.is_some_and(|routes| routes.unmap_reference(text).is_some()) || host.parse::<EcrHost>().is_ok()
+}
+
+/// A registry that is joined with repositories elsewhere: no image by itself.
+pub(super) fn is_registry(site: &Site) -> bool {
+    site.is_prefix() || site.name.path.is_empty()
+}
+
+type Texts = BTreeMap<(usize, usize), BTreeSet<(String, RepoPath)>>;
+
+/// What leaves the roots for each site, and for each `newName`, which later entries may rename again.
+fn built(model: &Model<'_>) -> Texts {
+    let mut built = Texts::new();
+    for (by, flow) in model.built_images() {
+        let at = match &flow.origin {
+            Origin::Site { file, site } => Some((*file, *site)),
+            Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
+            Origin::Laid { .. } | Origin::Probe => None,
+        };
+        if let Some(at) = at {
+            built.entry(at).or_default().insert((flow.written.clone(), by.clone()));
+        }
+    }
+    built
+}
+
+/// Kustomizations that rename it by what they are about to gain. Entries that exist have done so before.
+struct NewEntries<'a> {
+    /// Each overlay with the names that it gives another one.
+    by_path: HashMap<&'a RepoPath, Vec<(&'a Overlay, HashSet<&'a str>)>>,
+}
+
+impl<'a> NewEntries<'a> {
+    fn new(plan: &'a Plan) -> NewEntries<'a> {
+        let mut by_path: HashMap<&RepoPath, Vec<_>> = HashMap::new();
+        for overlay in &plan.overlays {
+            let names = overlay.moved.iter().map(|(from, _)| split(from).0).collect();
+            by_path.entry(&overlay.path).or_default().push((overlay, names));
+        }
+        NewEntries { by_path }
+    }
+
+    fn of(&self, reached: &Reached) -> Vec<&'a RepoPath> {
+        let written = reached.site.as_written();
+        let name = split(&written).0;
+        let overlays = reached.by.iter().filter_map(|path| self.by_path.get(path)).flatten();
+        let overlays = overlays.filter(|(overlay, names)| {
+            overlay.path == reached.path && !overlay.set.is_empty()
+                || names.contains(name)
+                || overlay.lists.iter().any(|list| !list.append.is_empty())
+        });
+        overlays.map(|(overlay, _)| &overlay.path).collect()
+    }
+}

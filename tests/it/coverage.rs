@@ -1,0 +1,246 @@
+//! Statuses and coverage: what counts, what lowers the figure, and that all commands say the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::golden::{copy_of, copy_tree};
+use crate::scratch::{Scratch, run_in};
+
+const ACCOUNT: [&str; 4] = ["--account", "123456789012", "--region", "ca-central-1"];
+const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr";
+
+fn pod(images: &[&str]) -> Vec<u8> {
+    let containers: String = images.iter().map(|image| format!("  - image: {image}\n")).collect();
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{containers}").into_bytes()
+}
+
+/// The last lines of `check`, behind its findings.
+fn told(scratch: &Scratch) -> (i32, Vec<String>) {
+    let run = scratch.run(&["check", "--fail-on", "warn"]);
+    let lines = run.out.lines().filter(|line| line.starts_with("  ") && !line.contains('`'));
+    let labels = ["images", "upstreams", "others", "references", "docker.io", "ghcr.io", "quay.io"];
+    let known = |line: &&str| labels.iter().any(|label| line.trim_start().starts_with(label));
+    (run.code, lines.filter(known).map(|line| line.trim().to_owned()).collect())
+}
+
+#[test]
+fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
+    let images = [&format!("{CACHE}/fern/a:v1"), "quay.io/fern/b:v1", "docker.io/fern/c:v1", "fern/d:v1"];
+    let scratch = Scratch::new(&[("a.yaml", &pod(&images))]);
+    let (code, lines) = told(&scratch);
+    assert_eq!(code, 0, "{lines:#?}");
+    assert_eq!(
+        lines,
+        [
+            "images      1 of 4 images through the cache (25 %)",
+            "upstreams   docker.io 0 of 2: not configured",
+            "ghcr.io 1 of 1",
+            "quay.io 0 of 1: not configured",
+            "references  1 cached, 3 bypassing",
+        ]
+    );
+    assert!(scratch.run(&["check"]).out.contains("`pullthru init` proposes the upstreams"));
+}
+
+#[test]
+fn statuses_are_what_clusters_are_given() {
+    let images = ["ghcr.io/fern/a:v1", "gcr.io/fern/b:v1", "ghcr.io/fern/c:v1 # pullthru: ignore ours"];
+    let rename =
+        format!("resources: [../base]\nimages: [{{name: ghcr.io/fern/a, newName: {CACHE}/fern/a}}]\n");
+    let scratch = Scratch::new(&[
+        ("base/kustomization.yaml", b"resources: [pod.yaml]\n"),
+        ("base/pod.yaml", &pod(&images)),
+        ("north/kustomization.yaml", rename.as_bytes()),
+        ("south/kustomization.yaml", b"resources: [../base]\n"),
+        ("own.yaml", &pod(&["999999999999.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"])),
+        ("values.yaml", b"image:\n  repository: fern/e\n  tag: v1\n"),
+    ]);
+    let (code, lines) = told(&scratch);
+    assert_eq!(code, 1);
+    // Each root counts for itself; a registry of one's own is out of question.
+    assert_eq!(
+        lines[0],
+        "images      at most 50 % through the cache: 1 of 2 known images, 1 reference not seen"
+    );
+    assert_eq!(lines[1], "upstreams   ghcr.io 1 of 2");
+    assert_eq!(lines[2], "others      2 not cacheable, 2 excluded, 1 unknown");
+    let scan: Value = serde_json::from_str(&scratch.run(&["scan", "--format", "json"]).out).unwrap();
+    let sites = scan["sites"].as_array().unwrap();
+    let of =
+        |path: &str, line: u64| sites.iter().find(|row| row["path"] == path && row["line"] == line).unwrap();
+    assert_eq!(of("base/pod.yaml", 5)["status"], "bypassing", "the worst of its roots");
+    let roots: Vec<(&str, &str)> = of("base/pod.yaml", 5)["builds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|build| (build["root"].as_str().unwrap(), build["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(roots, [("north/kustomization.yaml", "cached"), ("south/kustomization.yaml", "bypassing")]);
+    assert_eq!(of("own.yaml", 5).get("status"), None);
+}
+
+/// Each kind of release, once; a patch of a version is none.
+#[test]
+fn releases_are_not_seen_until_charts_are_rendered() {
+    let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: ";
+    let of_chart = format!("{flux}a}}\nspec:\n  chart: {{spec: {{chart: fern, version: 1.x}}}}\n");
+    let of_reference = format!("{flux}b}}\nspec:\n  chartRef: {{kind: OCIRepository, name: fern}}\n");
+    let patch = format!("{flux}a}}\nspec:\n  chart: {{spec: {{version: 2.x}}}}\n");
+    let source = "repoURL: https://charts.example.com, chart: fern, targetRevision: 1.2.3";
+    let argo = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: c}}\nspec:\n  sources:\n  - {{{source}}}\n  \
+         - {{repoURL: https://git.example.com, path: values}}\n---\napiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\n\
+         metadata: {{name: d}}\nspec: {{template: {{spec: {{source: {{{source}}}}}}}}}\n"
+    );
+    let k3s = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: e}\nspec: {chart: fern}\n";
+    let config = "apiVersion: helm.cattle.io/v1\nkind: HelmChartConfig\nmetadata: {name: e}\nspec: {valuesContent: ''}\n";
+    let scratch = Scratch::new(&[
+        ("a.yaml", of_chart.as_bytes()),
+        ("b.yaml", of_reference.as_bytes()),
+        ("patch.yaml", patch.as_bytes()),
+        ("c.yaml", argo.as_bytes()),
+        ("e.yaml", format!("{k3s}---\n{config}").as_bytes()),
+        (
+            "f/kustomization.yaml",
+            b"helmCharts: [{name: fern, version: 1.2.3}, {name: moss, version: 1.2.3}]\n",
+        ),
+        ("pod.yaml", &pod(&[&format!("{CACHE}/fern/a:v1")])),
+    ]);
+    let (code, lines) = told(&scratch);
+    assert_eq!((code, lines[0].as_str()), (0, "images      the 1 known image cached, 7 releases not seen"));
+    let values = scratch.run(&["check", "--format", "values"]).out;
+    for line in [
+        "releases_unknown=7\n",
+        "coverage=\n",
+        "coverage_text=the 1 known image cached, 7 releases not seen\n",
+    ] {
+        assert!(values.contains(line), "{values}");
+    }
+    // Only what was asked for counts.
+    assert!(scratch.run(&["check", "e.yaml"]).out.contains("no known image; 1 release not seen"));
+    assert!(scratch.run(&["check", "--format", "html"]).out.contains("<p class=\"percent\">all known</p>"));
+}
+
+#[test]
+fn what_is_remote_or_does_not_parse_is_not_seen() {
+    let scratch = Scratch::new(&[
+        ("a/kustomization.yaml", b"resources: [pod.yaml, 'https://example.com/base?ref=v1']\n"),
+        ("a/pod.yaml", &pod(&[&format!("{CACHE}/fern/a:v1")])),
+        ("broken.yaml", b"image: [ghcr.io/fern/b:v1\n  {{\n"),
+    ]);
+    let out = scratch.run(&["check"]).out;
+    assert!(out.contains("1 remote base and 1 file not seen"), "{out}");
+    assert!(!out.contains("100 %"), "{out}");
+}
+
+fn json(root: &Path, arguments: &[&str], flags: &[&str]) -> Value {
+    let (out, err) = run_in(root, &[arguments, &["--format", "json"], flags].concat());
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
+}
+
+/// `scan`, `check`, its page, its values and `migrate` count the same things.
+fn assert_reconciles(root: &Path, flags: &[&str]) {
+    let name = root.display();
+    let scan = json(root, &["scan"], flags);
+    let check = json(root, &["check"], flags);
+    let migration = json(root, &["migrate", "--strategy", "inline"], flags);
+    let coverage = &scan["summary"]["coverage"];
+    assert_eq!(coverage, &check["summary"]["coverage"], "{name}: scan and check");
+
+    // The sites add up to the numbers.
+    let sites = scan["sites"].as_array().unwrap();
+    let mut statuses: BTreeMap<&str, u64> = BTreeMap::new();
+    for status in sites.iter().filter_map(|row| row["status"].as_str()) {
+        *statuses.entry(status).or_default() += 1;
+    }
+    for (key, id) in [
+        ("cached", "cached"),
+        ("bypassing", "bypassing"),
+        ("notCacheable", "not-cacheable"),
+        ("excluded", "excluded"),
+        ("unknown", "unknown"),
+    ] {
+        let counted = statuses.get(id).copied().unwrap_or_default();
+        assert_eq!(coverage["references"][key], counted, "{name}: {id}");
+    }
+    let sum = |key: &str| -> u64 {
+        coverage["upstreams"].as_array().unwrap().iter().map(|row| row[key].as_u64().unwrap()).sum()
+    };
+    for key in ["cached", "bypassing"] {
+        assert_eq!(coverage["images"][key], sum(key), "{name}: upstreams, {key}");
+    }
+    assert_eq!(coverage["unseen"]["references"], coverage["references"]["unknown"], "{name}");
+
+    // What a migration does is what a scan says.
+    let staying: u64 =
+        scan["summary"]["staying"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    let moving = scan["summary"]["moving"].as_u64().unwrap();
+    assert_eq!(moving + staying, sites.len() as u64, "{name}: moving and staying");
+    let place = |row: &Value| format!("{}:{}:{}", row["path"].as_str().unwrap(), row["line"], row["column"]);
+    let places = |rows: &Value| -> Vec<String> {
+        let mut places: Vec<String> = rows.as_array().unwrap().iter().map(place).collect();
+        places.sort();
+        places
+    };
+    let mut moved: Vec<String> = sites.iter().filter(|row| !row["cached"].is_null()).map(place).collect();
+    moved.sort();
+    assert_eq!(places(&migration["changes"]), moved, "{name}: migrate");
+    assert_eq!(migration["left"].as_array().unwrap().len() as u64, staying, "{name}: migrate");
+
+    // What check finds bypasses the cache, and all of that which can be moved is found.
+    let found = check["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "bypasses-cache");
+    let found: BTreeSet<String> = found.map(place).collect();
+    let bypassing = sites.iter().filter(|row| row["status"] == "bypassing");
+    let bypassing: BTreeSet<String> = bypassing.map(place).collect();
+    assert!(found.is_subset(&bypassing), "{name}: {:?}", found.difference(&bypassing));
+    let moves: BTreeSet<String> = moved.into_iter().filter(|place| bypassing.contains(place)).collect();
+    assert!(moves.is_subset(&found), "{name}: {:?}", moves.difference(&found));
+
+    // The other formats say the same sentence.
+    let text = run_in(root, &[&["check"], flags].concat()).0;
+    let line = text.lines().find_map(|line| line.strip_prefix("  images      ")).unwrap();
+    for format in ["values", "markdown", "github", "html"] {
+        let out = run_in(root, &[&["check", "--format", format], flags].concat()).0;
+        assert!(out.contains(line), "{name}: {format} does not say `{line}`");
+    }
+    assert!(run_in(root, &[&["scan"], flags].concat()).0.contains(line), "{name}: scan");
+    let incomplete = coverage["unseen"].as_object().unwrap().values().any(|number| number != 0);
+    assert!(!(incomplete && line.contains("100 %")), "{name}: {line}");
+    println!("{name}: {line}");
+}
+
+#[test]
+fn all_commands_count_the_same() {
+    for tree in ["testdata/fleet", "testdata/kustomize/two-targets", "testdata/kustomize/flux"] {
+        let copy = copy_of(tree);
+        let flags = if copy.path().join("pullthru.yaml").exists() { &[][..] } else { &ACCOUNT };
+        assert_reconciles(copy.path(), flags);
+        run_in(copy.path(), &[&["migrate", "--write", "--allow-dirty"], flags].concat());
+        assert_reconciles(copy.path(), flags);
+    }
+}
+
+#[test]
+#[ignore = "needs PULLTHRU_CORPUS, a directory of real repositories"]
+fn corpus_numbers_reconcile() {
+    let corpus = PathBuf::from(std::env::var_os("PULLTHRU_CORPUS").expect("PULLTHRU_CORPUS"));
+    let mut repositories = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let root = entry.unwrap().path();
+        if !root.is_dir() {
+            continue;
+        }
+        repositories += 1;
+        for upstreams in [&[][..], &["--upstream", "all"]] {
+            let copy = Scratch::new(&[]);
+            copy_tree(&root, copy.path());
+            let flags = [&ACCOUNT[..], upstreams].concat();
+            assert_reconciles(copy.path(), &flags);
+            run_in(copy.path(), &[&["migrate", "--write", "--allow-dirty"], &flags[..]].concat());
+            assert_reconciles(copy.path(), &flags);
+        }
+    }
+    assert!(repositories > 0, "the corpus is empty");
+}
