@@ -98,7 +98,7 @@ fn shares(report: &CheckReport, page: &mut String) {
     ];
     for (id, one, title, note, counted) in rows {
         let bar = chart::bar(counted, &count(counted.total(), one));
-        let _ = write!(page, "<section id=\"share-{id}\"><h2>{title} <small>{note}</small></h2>\n");
+        let _ = writeln!(page, "<section id=\"share-{id}\"><h2>{title} <small>{note}</small></h2>");
         if id == "images" {
             let _ = write!(
                 page,
