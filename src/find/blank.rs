@@ -106,7 +106,7 @@ mod tests {
             ("{{- if .x }}\na: \"{{ .y }}é\"\n{{- end }}\n", "            \na: \"xxxxxxxxé\"\n          \n"),
             ("{{ .key }}: v\n- {{ .item }}\n", "xxxxxxxxxx: v\n-            \n"),
             ("name: {{ .a }}-b # c\n", "name: xxxxxxxx-b # c\n"),
-            ("{{- /* a\n b */}}\nt: \"#{ v }#\"\n<<: *a\n", "         \n       \nt: \"xxxxxx\"\n<<: *a\n"),
+            ("{{- /* a\n b */}}\nt: \"#{ v }#\"\n<<: *a\n", "        \n       \nt: \"xxxxxxx\"\n<<: *a\n"),
             ("x: {{ unclosed\n", "x: {{ unclosed\n"),
         ];
         for (text, expected) in cases {
