@@ -14,8 +14,8 @@ use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
 use super::overlay::entry_index;
 use super::{Direction, Warning, Why};
-use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern};
-use crate::image::Name;
+use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern, split};
+use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::{Graph, Layers, Model, is_matchable, is_too_large, visits};
 use crate::tree::RepoPath;
@@ -195,6 +195,7 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
             let made =
                 |at: &At| self::site(inventory, *at).is_some_and(|one| one.form == Form::KustomizeNewName);
             let is_split = match (cached, same.is_empty()) {
+                (true, _) if is_ambiguous(inventory, &other, &same, &others) => false,
                 (true, _) => !same.iter().any(made) && !others.is_empty(),
                 (false, true) => sets_something(inventory, at) && !others.is_empty(),
                 // Matchers are written before their images: this is no run of ours, and an entry never begins to match.
@@ -215,6 +216,14 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
     let mut half_done = groups.members();
     half_done.retain(|members| members.iter().any(|at| split.contains(at)) && members.iter().all(settled));
     half_done
+}
+
+/// Docker Hub's names have several spellings, and a matcher that has moved does not show which it had: images that are
+/// spelled otherwise were never its own, and would get its tag.
+fn is_ambiguous(inventory: &Inventory, upstream: &Name, matched: &[At], others: &[At]) -> bool {
+    let written = |at: &At| site(inventory, *at).map(|site| split(&site.as_written()).0.to_owned());
+    let spellings: BTreeSet<_> = others.iter().filter_map(written).collect();
+    upstream.host == DOCKER_HUB && (!matched.is_empty() || spellings.len() > 1)
 }
 
 /// All move to one name, or all stay because of the first that does not.

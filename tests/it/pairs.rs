@@ -16,6 +16,15 @@ const OVERLAY: &str = "resources: [../base]\nimages:\n  - name: ghcr.io/o/app\n 
 const CONFIG: &str = "registry: { account: \"123456789012\", region: ca-central-1 }\n";
 
 fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool) -> Plan {
+    plan_by(migrate::Strategy::Inline, files, config, within)
+}
+
+fn plan_by(
+    strategy: migrate::Strategy,
+    files: &[(&str, &str)],
+    config: &str,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Plan {
     let directory = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = directory.path().join(path);
@@ -28,7 +37,8 @@ fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool
     );
     let repository = Repository::at(directory.path()).unwrap();
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
-    migrate::plan(&Model::new(&inventory, &config), &migrate::Mode::inline(Direction::ToCache), within)
+    let mode = migrate::Mode { strategy, ..migrate::Mode::inline(Direction::ToCache) };
+    migrate::plan(&Model::new(&inventory, &config), &mode, within)
 }
 
 /// `path → reference` for what moves, `path stays: reason` for what stays, sorted.
@@ -250,6 +260,48 @@ fn an_entry_never_begins_to_match_another_spelling() {
     assert_eq!(
         planned(&["docker.io/redis:4"], &overlay(&[("redis", "7")], "")),
         ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml stays: no-base"]
+    );
+}
+
+/// A matcher that has moved does not show how it was spelled: what is spelled otherwise was never its own, and no
+/// strategy gives it the tag later.
+#[test]
+fn another_spelling_is_no_pair_that_a_stopped_run_left() {
+    let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/docker-hub/library/redis";
+    for (images, entry) in [
+        // As `--strategy inline` leaves three spellings.
+        (
+            vec![
+                format!("{cached}:6"),
+                "docker.io/library/redis:5".to_owned(),
+                "docker.io/redis:4".to_owned(),
+            ],
+            cached,
+        ),
+        // Two spellings under an entry that matches neither of them.
+        (vec!["redis:6".to_owned(), "docker.io/redis:4".to_owned()], cached),
+    ] {
+        let images: Vec<&str> = images.iter().map(String::as_str).collect();
+        let pod = pod(&images);
+        let overlay = overlay(&[(entry, "7")], "");
+        let files = [
+            ("base/pod.yaml", pod.as_str()),
+            ("base/kustomization.yaml", BASE),
+            ("prod/kustomization.yaml", overlay.as_str()),
+        ];
+        for strategy in [migrate::Strategy::Inline, migrate::Strategy::Auto] {
+            let plan = plan_by(strategy, &files, HUB, |_| true);
+            assert!(
+                !plan.changes().any(|(file, _)| file.path.as_str() == "base/pod.yaml"),
+                "{:#?}",
+                told(&plan)
+            );
+        }
+    }
+    // One spelling under an entry that matches nothing: this is what a stopped run leaves.
+    assert_eq!(
+        planned(&["docker.io/redis:4"], &overlay(&[(cached, "7")], "")),
+        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml stays: cached"]
     );
 }
 
