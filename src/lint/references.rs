@@ -258,16 +258,26 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&Why>, config: &Conf
         _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
         Some(Why::Excluded | Why::Artifact | Why::Obstacle(Obstacle::Ignored)) => Status::Excluded,
         Some(_) if !wanted => Status::Excluded,
-        Some(Why::Obstacle(
-            Obstacle::Computed
-            | Obstacle::RegistryUnknown
-            | Obstacle::TwoRegistries
-            | Obstacle::InvalidName
-            | Obstacle::Template,
-        )) => Status::Unknown,
+        // Which registry it is does not depend on the routes.
+        Some(Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. }) if is_unknown(*obstacle) => {
+            Status::Unknown
+        }
         Some(Why::NotCacheable(_)) => Status::NotCacheable,
         Some(_) => by_host(),
     })
+}
+
+/// Can the image not be told from the files?
+fn is_unknown(obstacle: Obstacle) -> bool {
+    matches!(
+        obstacle,
+        Obstacle::Computed
+            | Obstacle::RegistryUnknown
+            | Obstacle::RegistryAlone
+            | Obstacle::TwoRegistries
+            | Obstacle::InvalidName
+            | Obstacle::Template
+    )
 }
 
 /// The status of what a root makes of a reference.

@@ -66,6 +66,9 @@ fn statuses_are_what_clusters_are_given() {
     );
     assert_eq!(lines[1], "upstreams   ghcr.io 1 of 2");
     assert_eq!(lines[2], "others      2 not cacheable, 2 excluded, 1 unknown");
+    // A chart may put its own registry before a short name, whatever is configured.
+    let hub = scratch.run(&["check", "--upstream", "ghcr.io", "--upstream", "docker.io"]).out;
+    assert!(hub.contains("1 of 2 known images, 1 reference not seen"), "{hub}");
     let scan: Value = serde_json::from_str(&scratch.run(&["scan", "--format", "json"]).out).unwrap();
     let sites = scan["sites"].as_array().unwrap();
     let of =
