@@ -202,7 +202,7 @@ fn action_guide_shows_a_job_that_shares_the_work() {
     assert_eq!(files.len() as u64, parts);
     let merged = Run::from(place.command(&[&["report", "merge"][..], &files].concat()).output().unwrap());
     assert_eq!(merged.code, 0, "{}", merged.err);
-    assert!(merged.out.contains("36 images in 43 references in 1 repository"), "{}", merged.out);
+    assert!(merged.out.contains("43 images in 54 references in 1 repository"), "{}", merged.out);
 
     place.write("job.yaml", place.read("job.yaml").replace("completionMode:", "completionmode:").as_bytes());
     assert!(!valid().status.success());
@@ -373,7 +373,7 @@ fn action_refuses_a_pull_request_that_bypasses_the_cache() {
     assert_eq!(log.matches("::error file=").count(), 1);
     // The page of the step; what the next steps are given; what came of the findings.
     assert!(log.contains("| error | bypasses-cache | `apps/new.yaml:7` |"));
-    assert!(log.contains("findings=1 fixed=0 images=1 share=0"));
+    assert!(log.contains("findings=1 fixed=0 images=1 bypassing=1"));
     assert!(log.contains("uploaded"));
     let asked = fs::read_to_string(world.path("gh.log")).unwrap();
     assert!(
@@ -392,7 +392,7 @@ fn action_refuses_a_pull_request_that_bypasses_the_cache() {
     let (success, log) = world.act("pull_request");
     println!("{log}");
     assert!(success);
-    assert!(log.contains("findings=0 fixed=1 images=1 share=100"));
+    assert!(log.contains("findings=0 fixed=1 images=1 bypassing=0"));
     assert!(log.contains("-      image: ghcr.io/o/new:v1"));
     assert!(log.contains("+      image: 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/new:v1"));
 }

@@ -219,8 +219,10 @@ fn kustomize_applies_the_component() {
         ("app/kustomization.yaml", b"resources: [pod.yaml]\ncomponents: [../cache]\n"),
     ]);
     let upstreams = ["--upstream", "ghcr.io", "--upstream", "docker.io=hub"];
-    let run = scratch
-        .run(&[&["emit", "kustomize", "app", "--component", "--out", "cache"][..], &upstreams].concat());
+    let run = scratch.run(
+        &[&["emit", "kustomize", "app", "--root", ".", "--component", "--out", "cache"][..], &upstreams]
+            .concat(),
+    );
     assert_eq!(run.code, 0, "{}", run.err);
     let output = std::process::Command::new(kustomize)
         .args(["build", "app"])

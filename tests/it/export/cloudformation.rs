@@ -31,10 +31,10 @@ fn export_cloudformation_mistakes_are_seen() {
         ("\"UpstreamRegistry\": \"github-container-registry\"", "\"UpstreamRegistry\": \"ghcr\""),
         ("\"PULL_THROUGH_CACHE\"", "\"PULLTHROUGH\""),
         ("\"ecr:BatchImportUpstreamImage\"", "\"ecr:BatchImportUpstreamImages\""),
-        ("\"sts:AssumeRole\"", "\"sts:AssumeRoles\""),
+        ("\"sts:AssumeRoleWithWebIdentity\"", "\"sts:AssumeRolesWithWebIdentity\""),
         ("\"Effect\": \"Allow\"", "\"Effect\": \"Permit\""),
         ("\"Principal\": {", "\"Principals\": {"),
-        ("\"EcrCacheKey\",\n", "\"EcrCashKey\",\n"),
+        ("\"EcrOwnKey\",\n", "\"EcrOwnKei\",\n"),
         ("\"ScanFrequency\": \"CONTINUOUS_SCAN\"", "\"ScanFrequency\": \"MANUAL\""),
     ] {
         assert!(text.contains(right), "the template has no {right}");
