@@ -1,10 +1,12 @@
 //! `override-detached`.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Rule, span};
 use crate::config::{RuleId, Severity};
 use crate::find::{Form, ImageEntry, Role, Scope, is_pattern, split};
 use crate::image::Name;
-use crate::kustomize::{Build, Builds, Flow, Origin, Transformer, is_matchable};
+use crate::kustomize::{Build, Builds, Entries, Flow, Origin, Transformer, is_matchable};
 use crate::lint::{Context, Finding, Fix, Related, Safety};
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -42,28 +44,50 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let flows = builds.output(&Build { directory: directory.clone(), over: None }, &[]);
         builds.reset(&directory);
         let layers = context.model.graph.layers(path);
-        for (index, entry, other) in suspects {
-            let matcher = Transformer::new(entry);
-            let seen = flows.iter().any(|flow| matcher.matches(&flow.planned));
-            // An entry before it may make the name that it matches.
-            let made = kustomization
-                .images
-                .iter()
-                .take(index)
-                .any(|before| before.new_name.as_ref().is_some_and(|name| matcher.matches(name)));
-            let same = |flow: &&Flow| {
-                let name = split(&flow.planned).0;
-                let tail = flow.planned.get(name.len()..).unwrap_or_default();
-                is_matchable(tail)
-                    && (name == other || Name::parse(name).is_ok_and(|name| name.to_string() == other))
-            };
-            let Some(flow) = flows.iter().find(same).filter(|_| !seen && !made && !layers.remote) else {
+        let mut matchers = Entries::default();
+        suspects.iter().for_each(|(_, entry, _)| matchers.push(Transformer::new(entry)));
+        let seen: HashSet<usize> = flows.iter().flat_map(|flow| matchers.matching(&flow.planned)).collect();
+        let made = first_made(&kustomization.images, &matchers);
+        let names = first_named(&flows);
+        for (number, (index, entry, other)) in suspects.into_iter().enumerate() {
+            let made = made.get(&number).is_some_and(|before| *before < index);
+            let Some(flow) = names.get(&other).filter(|_| !seen.contains(&number) && !made && !layers.remote)
+            else {
                 continue;
             };
             findings.extend(finding(context, path, index, entry, flow));
         }
     }
     findings
+}
+
+/// For each matcher the first entry that makes a name which it matches.
+fn first_made(images: &[ImageEntry], matchers: &Entries) -> HashMap<usize, usize> {
+    let mut made = HashMap::new();
+    for (index, name) in
+        images.iter().enumerate().filter_map(|(at, entry)| Some((at, entry.new_name.as_ref()?)))
+    {
+        for number in matchers.matching(name) {
+            made.entry(number).or_insert(index);
+        }
+    }
+    made
+}
+
+/// The first image of each name, as it is written and in full, of those that an entry can match.
+fn first_named(flows: &[Flow]) -> HashMap<String, &Flow> {
+    let mut named = HashMap::new();
+    for flow in flows {
+        let name = split(&flow.planned).0;
+        let tail = flow.planned.get(name.len()..).unwrap_or_default();
+        if is_matchable(tail) {
+            let full = Name::parse(name).ok().map(|name| name.to_string());
+            for name in full.into_iter().chain([name.to_owned()]) {
+                named.entry(name).or_insert(flow);
+            }
+        }
+    }
+    named
 }
 
 /// What the image of an entry is called on the other side of the cache.
