@@ -37,8 +37,13 @@ fn measure(dimension: &Dimension, root: &Path) -> Vec<String> {
     });
     let mut missed = Vec::new();
     for command in COMMANDS {
-        let [once, twice] = trees.each_ref().map(|tree| seconds(command, tree));
         let limit = LIMIT * dimension.input / 2.0;
+        let [mut once, mut twice] = trees.each_ref().map(|tree| seconds(command, tree));
+        if twice / once > limit {
+            // Once more: a busy machine disturbs one measurement, a slow stage disturbs both.
+            let again = trees.each_ref().map(|tree| seconds(command, tree));
+            (once, twice) = (once.min(again[0]), twice.min(again[1]));
+        }
         let ratio = twice / once;
         let line = format!(
             "{} ({command}): n = {}: {once:.2} s, 2n: {twice:.2} s, ratio {ratio:.2}, limit {limit:.2}",
