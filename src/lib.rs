@@ -10,26 +10,18 @@
 // The AWS SDK's futures nest deeper than the compiler looks by itself.
 #![recursion_limit = "256"]
 
+pub use pullthru_core::{
+    config, emit, find, image, inventory, kustomize, lint, migrate, pulls, route, tree, yaml,
+};
+
 pub mod aws;
 pub mod cli;
-pub mod config;
 pub mod cost;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod emit;
-pub mod find;
-pub mod image;
-pub mod inventory;
-pub mod kustomize;
-pub mod lint;
-pub mod migrate;
-pub mod pulls;
 pub mod registry;
 pub mod report;
-pub mod route;
 #[cfg(feature = "aws")]
 mod sdk;
-pub mod tree;
 pub mod verify;
 pub mod warm;
-pub mod yaml;

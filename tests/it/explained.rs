@@ -219,3 +219,25 @@ proptest::proptest! {
         }
     }
 }
+
+/// What stands under `tag:` or `digest:` beside a name may be a reference itself: then it is no part of that name, which
+/// would read otherwise once it has moved.
+#[test]
+fn a_reference_beside_a_name_is_no_tag_of_it() {
+    let finder = Finder::new(Hosts::new(&["ghcr.io".to_owned()], &[]).unwrap());
+    for text in [
+        // Neither of the first two is YAML: they are searched as text.
+        "image: &a key: ghcr.io/acme/app\ntag: ghcr.io/acme/web\n",
+        "image: {{ x }} ghcr.io/acme/app\ntag: 'ghcr.io/acme/web'\n",
+        "repository: ghcr.io/acme/app\ntag: ghcr.io/acme/web\n",
+        "repository: ghcr.io/acme/app\ndigest: ghcr.io/acme/web\n",
+        "image:\n  repository: ghcr.io/acme/app\n  tag: v1\n  sha: ghcr.io/acme/web\n",
+    ] {
+        let found = finder.find("values.yaml", text.as_bytes());
+        let tails: Vec<&str> = found.sites.iter().map(|site| site.tail.as_str()).collect();
+        assert!(
+            !tails.is_empty() && tails.iter().all(|tail| ["", ":v1"].contains(tail)),
+            "{text}: {tails:?}"
+        );
+    }
+}

@@ -28,7 +28,7 @@ pub struct ConfigErrors {
 
 impl ConfigError {
     /// A file that is not of the shape: syntax, unknown or repeated keys, wrong types.
-    pub(crate) fn unreadable(
+    pub fn unreadable(
         source: Option<&NamedSource<String>>,
         error: &serde_saphyr::Error,
         text: &str,
@@ -67,7 +67,7 @@ impl ConfigErrors {
         ConfigErrors::of("the configuration", errors)
     }
 
-    pub(crate) fn of(what: &'static str, errors: Vec<ConfigError>) -> ConfigErrors {
+    pub fn of(what: &'static str, errors: Vec<ConfigError>) -> ConfigErrors {
         let count =
             if errors.len() == 1 { "an error".to_owned() } else { format!("{} errors", errors.len()) };
         ConfigErrors { what, count, errors }
@@ -75,7 +75,7 @@ impl ConfigErrors {
 }
 
 /// The word of `known` that `unknown` most likely was to be, by edit distance.
-pub(crate) fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let candidates = known.into_iter().map(|word| (distance(unknown, word), word));
     candidates.filter(|(distance, word)| *distance <= word.len().max(3) / 3).min().map(|(_, word)| word)
 }

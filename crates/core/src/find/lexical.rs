@@ -333,7 +333,10 @@ impl<'t> Reader<'t> {
         let next = self.text.get(self.lines.around(next).range()).filter(|_| next < self.text.len())?;
         let tag = next.trim().strip_prefix("tag:")?.trim().trim_matches(['"', '\'']);
         let template = tag.starts_with("{{") && tag.ends_with("}}");
-        (template || !tag.is_empty() && !tag.contains([' ', '#'])).then(|| format!(":{tag}"))
+        (template || !tag.is_empty() && super::values::is_tail(tag)).then(|| match tag.starts_with('@') {
+            true => tag.to_owned(),
+            false => format!(":{tag}"),
+        })
     }
 }
 

@@ -50,7 +50,7 @@ impl Digest {
     }
 
     /// From an algorithm's output. Only for those whose spelling and length `parse` would accept.
-    pub(crate) fn of_bytes(algorithm: &str, bytes: &[u8]) -> Self {
+    pub fn of_bytes(algorithm: &str, bytes: &[u8]) -> Self {
         use std::fmt::Write as _;
         let mut encoded = String::with_capacity(bytes.len() * 2);
         for byte in bytes {

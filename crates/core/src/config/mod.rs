@@ -15,7 +15,7 @@ mod secrecy;
 use globset::{Glob, GlobSet};
 
 pub use arn::{Arn, ArnError};
-pub(crate) use error::nearest;
+pub use error::nearest;
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
 pub use propose::{Facts, propose};

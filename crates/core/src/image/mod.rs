@@ -186,11 +186,7 @@ pub(crate) fn split_tag_and_digest(
 }
 
 /// Writes `:tag` and `@digest`, each when there is one.
-pub(crate) fn write_suffix(
-    f: &mut dyn fmt::Write,
-    tag: Option<&str>,
-    digest: Option<&Digest>,
-) -> fmt::Result {
+pub fn write_suffix(f: &mut dyn fmt::Write, tag: Option<&str>, digest: Option<&Digest>) -> fmt::Result {
     if let Some(tag) = tag {
         write!(f, ":{tag}")?;
     }

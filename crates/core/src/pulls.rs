@@ -145,7 +145,7 @@ impl Pulls {
 }
 
 /// Docker's own image that is meant where `library/` was left out: a node is not given it like that, and can be told so.
-pub(crate) fn official(name: &Name, routes: &Routes) -> Option<Name> {
+pub fn official(name: &Name, routes: &Routes) -> Option<Name> {
     let (prefix, image) = name.path.rsplit_once('/')?;
     let full = Name { host: name.host.clone(), path: format!("{prefix}/library/{image}") };
     routes.unmap(&full).filter(|upstream| upstream.host == DOCKER_HUB)

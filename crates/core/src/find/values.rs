@@ -39,7 +39,7 @@ pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
         tail = if tag.starts_with('@') { tag } else { format!(":{tag}") };
     }
     let digest = first(&named("digest")).or_else(|| first(&["sha".into(), "sha256".into()]));
-    if let Some(digest) = digest.filter(|_| !tail.contains('@')) {
+    if let Some(digest) = digest.filter(|digest| is_digest(digest) && !tail.contains('@')) {
         let algorithm = if digest.contains(':') { "" } else { "sha256:" };
         tail.push_str(&format!("@{algorithm}{digest}"));
     }
@@ -48,9 +48,15 @@ pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
 
 /// Is it a tag, or what a chart takes for one: `@sha256:…`, `v1@sha256:…`, a placeholder? A range of versions or a
 /// reference of its own (kpack's `tag:`) is none.
-fn is_tail(text: &str) -> bool {
+pub(super) fn is_tail(text: &str) -> bool {
     let tag = text.split('@').next().unwrap_or_default();
     tag.is_empty() || is_tag(tag) || literal::has_placeholder(text)
+}
+
+/// Is it a digest, with or without its algorithm, or a placeholder? A reference of its own is none.
+fn is_digest(text: &str) -> bool {
+    let digits = text.split_once(':').map_or(text, |(_, digits)| digits);
+    digits.chars().all(|c| c.is_ascii_alphanumeric()) || literal::has_placeholder(text)
 }
 
 /// Does a key beside this one hold a tag or a digest that is one?

@@ -216,7 +216,7 @@ pub fn is_configured(host: &str, config: &Config) -> bool {
 }
 
 /// What the files do not show; unknown references are counted where they are found.
-pub(crate) fn unseen(inventory: &Inventory, within: impl Fn(&RepoPath) -> bool) -> Unseen {
+pub fn unseen(inventory: &Inventory, within: impl Fn(&RepoPath) -> bool) -> Unseen {
     let mut unseen = Unseen::default();
     for file in inventory.files.iter().filter(|file| within(&file.path)) {
         unseen.releases += file.found.releases.len();
