@@ -2,8 +2,8 @@
 //! cache. No network, no processes but `git`, no asynchronous code.
 //!
 //! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns them into
-//! sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`pulls`] what nodes will ask
-//! for, [`migrate`] plans and proves edits, [`lint`] judges, [`emit`] makes objects for other tools. [`image`], [`route`] and
+//! sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
+//! charts are deployed with which values, [`pulls`] what nodes will ask for, [`migrate`] plans and proves edits, [`lint`] judges, [`emit`] makes objects for other tools. [`image`], [`route`] and
 //! [`config`] are at the centre and pure.
 //!
 //! ```
@@ -29,6 +29,7 @@ pub mod kustomize;
 pub mod lint;
 pub mod migrate;
 pub mod pulls;
+pub mod releases;
 pub mod route;
 pub mod tree;
 pub mod yaml;

@@ -11,6 +11,7 @@ use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{DOCKER_HUB, Digest, Name, Reference};
 use crate::kustomize::{Model, Origin};
 use crate::route::{EcrHost, Routes, not_cacheable, upstream_for};
+pub use crate::tree::Place;
 use crate::tree::{Position, RepoPath};
 
 /// One image, chart or artifact with its tag, its digest or both.
@@ -49,13 +50,6 @@ impl Pull {
     pub fn reference(&self) -> String {
         self.upstream.as_ref().or(self.cached.as_ref()).map(|name| self.under(name)).unwrap_or_default()
     }
-}
-
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    pub path: RepoPath,
-    pub position: Position,
 }
 
 /// A reference that cannot be asked for, and why.

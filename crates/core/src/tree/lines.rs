@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use super::RepoPath;
+
 /// Bytes between two stored counts; the most that one look-up counts by hand.
 const STEP: usize = 4096;
 
@@ -18,6 +20,13 @@ pub struct Position {
     pub line: usize,
     /// Column in characters (Unicode scalar values) of the line; a byte order mark is not one.
     pub column: usize,
+}
+
+/// A place in a file of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub path: RepoPath,
+    pub position: Position,
 }
 
 /// The lines of one text. Only `\n` ends a line: `\r` before it belongs to the line ending, a `\r` alone is a

@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use git::{Dirty, Versions, changed_since, dirty_files};
-pub use lines::{LineIndex, Position};
+pub use lines::{LineIndex, Place, Position};
 pub use named::{PathError, locate};
 pub use path::{RepoPath, shell_word};
 pub use read::search_large;

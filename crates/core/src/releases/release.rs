@@ -1,0 +1,205 @@
+//! One chart with its values, as it is deployed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::find::{Holder, ImageEntry};
+use crate::tree::{Place, RepoPath};
+
+/// What stands for a text that nobody here can read: a value of a SOPS file, of an ExternalSecret, of a Secret that is
+/// not in the repository. No registry takes a name with capitals, so that it never is the name of an image by itself;
+/// as a part of one it is found by [`has_placeholder`].
+pub const PLACEHOLDER: &str = "PULLTHRU-UNREADABLE";
+
+/// Was something unreadable put into this text? Then it names no image.
+pub fn has_placeholder(text: &str) -> bool {
+    text.contains(PLACEHOLDER)
+}
+
+/// One chart with the values that it is deployed with, in one place of one cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    pub id: ReleaseId,
+    /// Where the object, or the entry of `helmCharts`, begins.
+    pub place: Place,
+    pub chart: ChartRef,
+    /// Values files in the chart that take the place of its `values.yaml` (Flux's `valuesFiles`), in order.
+    pub values_files: Vec<String>,
+    /// `helm template NAME`.
+    pub release_name: String,
+    /// `helm template --namespace`.
+    pub namespace: String,
+    /// Everything over the chart's own values, merged in the controller's order. A `null` removes the chart's default.
+    pub values: Map<String, Value>,
+    /// Where the values come from, the weakest first.
+    pub layers: Vec<Layer>,
+    /// What the object says about the cluster, where it does.
+    pub kubernetes_version: Option<String>,
+    /// `--api-versions` of the object, sorted.
+    pub api_versions: BTreeSet<String>,
+    /// Entries of `images:` that the rendered images pass, in order: of `postRenderers`, or of the kustomizations around a
+    /// `helmCharts`.
+    pub post_renderers: Vec<ImageEntry>,
+    /// The files that decide about this release: a commit that touches none of them changes nothing about it.
+    pub inputs: BTreeSet<RepoPath>,
+    /// The names of Flux variables in the release and its source.
+    pub variables: BTreeSet<String>,
+    /// What was assumed: values that nobody here can read. The release can be rendered all the same.
+    pub assumed: Vec<Gap>,
+    /// What keeps it from being rendered as it is deployed. Empty for a release that was evaluated.
+    pub unknown: Vec<Gap>,
+}
+
+/// What names a release in reports and in the image lock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseId {
+    /// The directory that is built, and has this release in it; `None` where nothing in the repository builds it.
+    pub root: Option<RepoPath>,
+    pub kind: ReleaseKind,
+    pub namespace: Option<String>,
+    /// Of the object; of `helmCharts` the release name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{}/{}", namespace, self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+/// What deploys the chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ReleaseKind {
+    /// `HelmRelease` of Flux.
+    HelmRelease,
+    /// `Application` of Argo CD, also one that an ApplicationSet makes.
+    Application,
+    /// An entry of kustomize's `helmCharts`.
+    #[serde(rename = "helmCharts")]
+    KustomizeHelmChart,
+    /// A directory with a `Chart.yaml` that has dependencies, and a values file.
+    #[serde(rename = "Chart")]
+    UmbrellaChart,
+    /// `HelmChart` of k3s and RKE2.
+    #[serde(rename = "HelmChart")]
+    K3sHelmChart,
+}
+
+impl ReleaseKind {
+    /// The word that users know: the object's kind, or the field.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReleaseKind::HelmRelease => "HelmRelease",
+            ReleaseKind::Application => "Application",
+            ReleaseKind::KustomizeHelmChart => "helmCharts",
+            ReleaseKind::UmbrellaChart => "Chart",
+            ReleaseKind::K3sHelmChart => "HelmChart",
+        }
+    }
+}
+
+/// Where a chart is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChartRef {
+    /// `oci://HOST/PATH`, the chart's name included, without a tag.
+    Oci { url: String, version: VersionRef },
+    /// A chart of a repository with an `index.yaml`; the URL without that name.
+    Http { repository: String, name: String, version: VersionRef },
+    /// A directory of this repository with a `Chart.yaml`.
+    Local(RepoPath),
+    /// A directory of another Git repository: only `--chart-dir` can give it.
+    Git { url: String, path: String, revision: Option<String> },
+    /// Not known; [`Release::unknown`] says why.
+    Unknown,
+}
+
+/// Which of a chart's versions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VersionRef {
+    /// Nothing is said: the newest that is no pre-release.
+    Latest,
+    /// A version or a tag, as written.
+    Exact(String),
+    /// A range in Masterminds' grammar: `^1.4`, `>=2 <3`, `1.x`.
+    Range(String),
+    /// `sha256:…`, of OCI charts.
+    Digest(String),
+}
+
+impl VersionRef {
+    /// How a version field of helm, Flux and Argo CD is read: what is a whole version is exact.
+    pub fn of(text: Option<&str>) -> VersionRef {
+        let text = text.unwrap_or_default().trim();
+        let version = text.strip_prefix('v').unwrap_or(text);
+        let core = version.split(['-', '+']).next().unwrap_or_default();
+        let numbers: Vec<&str> = core.split('.').collect();
+        let whole = numbers.len() == 3
+            && numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        match text {
+            "" | "*" => VersionRef::Latest,
+            _ if text.starts_with("sha256:") => VersionRef::Digest(text.to_owned()),
+            _ if whole && !text.contains([' ', ',', '|']) => VersionRef::Exact(text.to_owned()),
+            _ => VersionRef::Range(text.to_owned()),
+        }
+    }
+
+    /// Can the same text mean another version tomorrow?
+    pub fn is_floating(&self) -> bool {
+        matches!(self, VersionRef::Latest | VersionRef::Range(_))
+    }
+}
+
+impl std::fmt::Display for VersionRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            VersionRef::Latest => f.write_str("*"),
+            VersionRef::Exact(text) | VersionRef::Range(text) | VersionRef::Digest(text) => f.write_str(text),
+        }
+    }
+}
+
+/// One source of a release's values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    pub kind: LayerKind,
+    /// The file that holds it.
+    pub path: RepoPath,
+    /// The mapping in the file that holds the values, or would hold them: `spec.values`. For a text (`values: |`, a key of a
+    /// ConfigMap) the way to the scalar; for a values file the root.
+    pub holder: Holder,
+    /// As they enter the merge, variables replaced.
+    pub values: Map<String, Value>,
+    /// A patch, a component or a variable changed them: the file does not hold them as they are here.
+    pub changed: bool,
+}
+
+/// Where values stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// In the object: `spec.values`, `valuesObject`, `valuesInline`.
+    Inline,
+    /// A text of YAML in the object: `values: |`, `valuesContent: |`.
+    Text,
+    /// A ConfigMap's key.
+    ConfigMap { name: String, key: String },
+    /// A Secret's key.
+    Secret { name: String, key: String },
+    /// A values file.
+    File,
+    /// Single values: Argo CD's `parameters`, k3s's `set`, a `targetPath`.
+    Parameters,
+}
+
+/// Something that could not be evaluated, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    pub place: Place,
+    /// In a sentence without its full stop: "replacements are not evaluated".
+    pub reason: String,
+}
