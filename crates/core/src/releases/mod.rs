@@ -7,6 +7,7 @@
 
 pub mod lock;
 mod release;
+pub mod rendered;
 mod sources;
 
 pub use release::{

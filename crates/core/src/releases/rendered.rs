@@ -1,0 +1,364 @@
+//! The images in what helm prints: the finder's own forms, in the places that Kubernetes and operators read, and nothing
+//! that only looks like an image. Definitions of custom resources are passed over, hooks and tests keep their role.
+
+use std::collections::BTreeSet;
+
+use super::lock::RenderedRole;
+use super::{Release, ReleaseKind, has_placeholder};
+use crate::find::{Finder, Form, Hosts, Obstacle, Role, Site};
+use crate::image::{Reference, fold_host};
+use crate::kustomize::{Transformer, visits};
+use crate::route::{cacheable_hosts, not_cacheable_hosts};
+use crate::yaml;
+
+/// Where an image stands in what a chart renders.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RenderedImage {
+    /// As it is rendered, after the release's post-renderers.
+    pub image: String,
+    pub role: RenderedRole,
+    /// `Deployment/shop`.
+    pub object: String,
+    /// `spec.template.spec.containers[0].image`.
+    pub field: String,
+    /// The template that it comes from: `chart/templates/deployment.yaml`.
+    pub template: String,
+}
+
+/// A place that names an image which is not known whole.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnknownImage {
+    pub text: String,
+    pub object: String,
+    pub field: String,
+    /// In a sentence without its full stop.
+    pub reason: &'static str,
+}
+
+/// What a render pulls, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    pub images: BTreeSet<RenderedImage>,
+    pub unknown: BTreeSet<UnknownImage>,
+}
+
+/// Finds images in renders.
+#[derive(Clone, Debug)]
+pub struct RenderReader {
+    /// Registries whose names say in any field that a text is an image.
+    upstreams: Vec<String>,
+    /// As the configuration names the caches.
+    caches: Vec<String>,
+}
+
+impl RenderReader {
+    /// `upstreams` and `caches` are those of the configuration; the registries that are commonly used are known besides.
+    pub fn new(upstreams: &[String], caches: &[String]) -> RenderReader {
+        let known = cacheable_hosts().chain(not_cacheable_hosts()).map(str::to_owned);
+        let all: BTreeSet<String> =
+            known.chain(upstreams.iter().cloned()).filter(|host| !host.contains('*')).collect();
+        RenderReader { upstreams: all.into_iter().collect(), caches: caches.to_vec() }
+    }
+
+    /// The images of a release, in the text that helm printed for it.
+    pub fn read(&self, release: &Release, text: &str) -> Rendered {
+        let mut rendered = Rendered::default();
+        let entries: Vec<Transformer> = release.post_renderers.iter().map(Transformer::new).collect();
+        let Some(finder) = self.finder(text) else { return rendered };
+        for document in documents(text) {
+            let Some(document) = Document::read(document) else { continue };
+            let found = finder.find("rendered.yaml", document.text.as_bytes());
+            for site in &found.sites {
+                // helm-controller passes hooks to them in some versions only (helm-controller#1469, #1470): their images are
+                // counted as the chart has them.
+                let is_passed = document.hook.is_none() || release.id.kind != ReleaseKind::HelmRelease;
+                document.site(site, if is_passed { &entries } else { &[] }, &mut rendered);
+            }
+        }
+        rendered
+    }
+
+    /// A finder that also knows the registries which this text names in fields of images.
+    fn finder(&self, text: &str) -> Option<Finder> {
+        let mut hosts: BTreeSet<String> = self.upstreams.iter().cloned().collect();
+        hosts.extend(text.lines().filter_map(host_of_image));
+        let hosts: Vec<String> = hosts.into_iter().collect();
+        Hosts::new(&hosts, &self.caches).ok().map(Finder::new)
+    }
+}
+
+/// The registry in a line such as `- image: "registry.example/team/app:1"`.
+fn host_of_image(line: &str) -> Option<String> {
+    let (key, value) = line.split_once(':')?;
+    let key = key.trim().trim_start_matches("- ").trim_matches(['"', '\'']);
+    if !key.ends_with("mage") && key != "reference" {
+        return None;
+    }
+    let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    let reference = Reference::parse(value).ok()?;
+    reference.registry().map(fold_host)
+}
+
+/// The documents of helm's output, each with the comment that names its template.
+fn documents(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.match_indices("\n---").map(|(at, _)| at + 1).find(|at| {
+            let line = text.get(*at..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+            line.trim_end() == "---"
+        });
+        let (document, after) = match end {
+            Some(end) => (text.get(..end)?, text.get(end + 3..)),
+            None => (text, None),
+        };
+        rest = after;
+        Some(document)
+    })
+}
+
+/// One object that helm printed.
+struct Document<'t> {
+    text: &'t str,
+    template: &'t str,
+    hook: Option<RenderedRole>,
+}
+
+impl<'t> Document<'t> {
+    /// `None` for what no node pulls anything for.
+    fn read(text: &'t str) -> Option<Document<'t>> {
+        // The first document begins with its marker.
+        let text = text.strip_prefix("---").unwrap_or(text);
+        if text.trim().is_empty() {
+            return None;
+        }
+        let template =
+            text.lines().find_map(|line| line.strip_prefix("# Source: ")).unwrap_or_default().trim();
+        let is_definition = text
+            .lines()
+            .find_map(|line| line.strip_prefix("kind:"))
+            .is_some_and(|kind| kind.trim().trim_matches(['"', '\'']) == "CustomResourceDefinition");
+        if is_definition {
+            return None;
+        }
+        Some(Document { text, template, hook: hook(text) })
+    }
+
+    fn site(&self, site: &Site, entries: &[Transformer], rendered: &mut Rendered) {
+        if site.role != Role::Image || site.name.path.is_empty() || site.is_prefix() {
+            return;
+        }
+        let mut image = site.as_written();
+        if visits(site).any() {
+            for entry in entries {
+                image = entry.apply(&image).unwrap_or(image);
+            }
+        }
+        let object = site.object.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reason = match site.obstacle {
+            _ if has_placeholder(&image) => Some("a part of it is a value that nobody here can read"),
+            Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed in the cluster"),
+            Some(Obstacle::RegistryUnknown) => Some("no registry is written: what reads it may add its own"),
+            Some(Obstacle::RegistryAlone) => Some("a registry alone: what is joined with it is not known"),
+            Some(Obstacle::InvalidName) => Some("it is no image reference"),
+            _ if site.tail.is_empty() && image == site.as_written() && !site.form.is_pulled_as_written() => {
+                Some("no tag is written: what reads it adds one")
+            }
+            _ => None,
+        };
+        match reason {
+            Some(reason) => {
+                let unknown = UnknownImage { text: image, object, field: site.field.clone(), reason };
+                rendered.unknown.insert(unknown);
+            }
+            None => {
+                rendered.images.insert(RenderedImage {
+                    image,
+                    role: self.hook.unwrap_or_else(|| role(site)),
+                    object,
+                    field: site.field.clone(),
+                    template: self.template.to_owned(),
+                });
+            }
+        }
+    }
+}
+
+/// The role of an object with the annotation of a hook: a test when it is nothing else.
+fn hook(text: &str) -> Option<RenderedRole> {
+    const ANNOTATION: &str = "helm.sh/hook";
+    if !text.contains(ANNOTATION) {
+        return None;
+    }
+    let stream = yaml::parse_without_comments(text);
+    let root = stream.documents.iter().find_map(|document| document.root)?;
+    let annotations = stream.get(stream.get(root, "metadata")?, "annotations")?;
+    let events = stream.value(stream.get(annotations, ANNOTATION)?)?;
+    let is_test = |event: &str| matches!(event.trim(), "test" | "test-success" | "test-failure");
+    Some(if events.split(',').all(is_test) { RenderedRole::Test } else { RenderedRole::Hook })
+}
+
+fn role(site: &Site) -> RenderedRole {
+    let kind = site.object.as_ref().map_or("", |object| object.kind.as_str());
+    match site.form {
+        _ if matches!(kind, "ConfigMap" | "Secret") => RenderedRole::Config,
+        _ if site.field.starts_with("metadata.annotations") => RenderedRole::Annotation,
+        _ if site.field.contains(".metadata.annotations") => RenderedRole::Annotation,
+        Form::Container => RenderedRole::Container,
+        Form::InitContainer => RenderedRole::InitContainer,
+        Form::EphemeralContainer => RenderedRole::EphemeralContainer,
+        Form::ImageVolume => RenderedRole::ImageVolume,
+        Form::EnvValue => RenderedRole::Environment,
+        Form::Argument => RenderedRole::Argument,
+        // In a container's arguments a text may hold a reference among other words.
+        Form::TextLiteral if site.field.contains(".args[") || site.field.contains(".command[") => {
+            RenderedRole::Argument
+        }
+        Form::TextLiteral if site.field.contains(".env[") => RenderedRole::Environment,
+        _ => RenderedRole::CustomResource,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::find::ImageEntry;
+    use crate::releases::{ChartRef, PLACEHOLDER, ReleaseId};
+    use crate::tree::{Place, Position, RepoPath};
+
+    fn release(kind: ReleaseKind, post_renderers: Vec<ImageEntry>) -> Release {
+        let path = RepoPath::new("a.yaml").unwrap();
+        Release {
+            id: ReleaseId { root: None, kind, namespace: None, name: "shop".to_owned() },
+            place: Place { path, position: Position { line: 1, column: 1 } },
+            chart: ChartRef::Unknown,
+            values_files: Vec::new(),
+            release_name: "shop".to_owned(),
+            namespace: "shop".to_owned(),
+            values: serde_json::Map::new(),
+            layers: Vec::new(),
+            kubernetes_version: None,
+            api_versions: BTreeSet::new(),
+            post_renderers,
+            inputs: BTreeSet::new(),
+            variables: BTreeSet::new(),
+            assumed: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    fn read(release: &Release, text: &str) -> Vec<String> {
+        let found = RenderReader::new(&[], &[]).read(release, text);
+        let images = found
+            .images
+            .iter()
+            .map(|one| format!("{} {} {} {}", one.image, one.role.as_str(), one.object, one.template));
+        let unknown =
+            found.unknown.iter().map(|one| format!("? {} {}: {}", one.text, one.object, one.reason));
+        images.chain(unknown).collect()
+    }
+
+    fn pod(name: &str, image: &str, annotation: &str) -> String {
+        format!(
+            "---\n# Source: c/templates/{name}.yaml\napiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  annotations: \
+             {{{annotation}}}\nspec:\n  containers:\n  - name: c\n    image: {image}\n"
+        )
+    }
+
+    #[test]
+    fn objects_are_read_one_by_one() {
+        let release = release(ReleaseKind::HelmRelease, Vec::new());
+        let text = [
+            pod("a", "nginx", ""),
+            pod("own", "harbor.shop.example:5000/team/app:1", ""),
+            // One that is no YAML costs nothing but itself.
+            "---\n# Source: c/templates/broken.yaml\nkind: Pod\n  name: [\n".to_owned(),
+            pod("hook", "quay.io/o/hook:1", "helm.sh/hook: \"post-install, test\""),
+            pod("test", "quay.io/o/test:1", "\"helm.sh/hook\": test-success"),
+            "---\n# Source: c/crds/a.yaml\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec:\n  image: \
+             quay.io/o/never:1\n"
+                .to_owned(),
+            pod("cached", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ghcr/o/n:1", ""),
+            pod("text", "quay.io/o/text:1", "note: \"a --- b\""),
+        ]
+        .concat();
+        assert_eq!(
+            read(&release, &text),
+            [
+                "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ghcr/o/n:1 container Pod/cached c/templates/cached.yaml",
+                "harbor.shop.example:5000/team/app:1 container Pod/own c/templates/own.yaml",
+                "nginx container Pod/a c/templates/a.yaml",
+                "quay.io/o/hook:1 hook Pod/hook c/templates/hook.yaml",
+                "quay.io/o/test:1 test Pod/test c/templates/test.yaml",
+                "quay.io/o/text:1 container Pod/text c/templates/text.yaml",
+            ]
+        );
+        assert_eq!(read(&release, ""), [""; 0]);
+        assert_eq!(read(&release, "---\n---\n# only a comment\n"), [""; 0]);
+    }
+
+    /// The text of a ConfigMap may hold documents of its own.
+    #[test]
+    fn texts_inside_texts() {
+        let release = release(ReleaseKind::HelmRelease, Vec::new());
+        let text = "---\n# Source: c/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  pods.yaml: |\n    \
+                    kind: Pod\n    spec: {containers: [{name: a, image: quay.io/o/one:1}]}\n    ---\n    kind: Pod\n    spec: \
+                    {containers: [{name: a, image: quay.io/o/two:1}]}\n";
+        assert_eq!(
+            read(&release, text),
+            [
+                "quay.io/o/one:1 config ConfigMap/a c/templates/a.yaml",
+                "quay.io/o/two:1 config ConfigMap/a c/templates/a.yaml"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_no_image() {
+        let release = release(ReleaseKind::HelmRelease, Vec::new());
+        let text = [
+            pod("a", &format!("quay.io/{PLACEHOLDER}/n:1"), ""),
+            pod("b", &format!("quay.io/o/n:{PLACEHOLDER}"), ""),
+            pod("c", PLACEHOLDER, ""),
+        ]
+        .concat();
+        let found = read(&release, &text);
+        assert!(found.iter().all(|line| line.starts_with("? ")), "{found:?}");
+        assert!(found.iter().any(|line| line.contains("Pod/b")), "{found:?}");
+    }
+
+    /// As kustomize does it, in order; a chart's hooks are passed to it by kustomize, and by Flux in some versions only.
+    #[test]
+    fn post_renderers_rename_images() {
+        let entry = |name: &str, new_name: &str| ImageEntry {
+            name: name.to_owned(),
+            new_name: Some(new_name.to_owned()),
+            new_tag: None,
+            digest: None,
+            tag_suffix: None,
+        };
+        let entries =
+            || vec![entry("quay.io/o/n", "ghcr.io/o/n"), entry("ghcr.io/o/n", "registry.example/o/n")];
+        let text = [
+            pod("a", "quay.io/o/n:1", ""),
+            pod("other", "quay.io/o/other:1", ""),
+            pod("hook", "quay.io/o/n:2", "helm.sh/hook: pre-install"),
+        ]
+        .concat();
+        let images = |kind: ReleaseKind| -> Vec<String> {
+            let found = RenderReader::new(&[], &[]).read(&release(kind, entries()), &text);
+            found.images.into_iter().map(|one| one.image).collect()
+        };
+        assert_eq!(
+            images(ReleaseKind::HelmRelease),
+            ["quay.io/o/n:2", "quay.io/o/other:1", "registry.example/o/n:1"]
+        );
+        assert_eq!(
+            images(ReleaseKind::KustomizeHelmChart),
+            ["quay.io/o/other:1", "registry.example/o/n:1", "registry.example/o/n:2"]
+        );
+    }
+}
