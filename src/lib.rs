@@ -7,21 +7,13 @@
 //! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
 //! See `ARCHITECTURE.md`.
 
-// The AWS SDK's futures nest deeper than the compiler looks by itself.
-#![recursion_limit = "256"]
-
+pub use pullthru_aws as aws;
 pub use pullthru_core::{
     config, emit, find, image, inventory, kustomize, lint, migrate, pulls, route, tree, yaml,
 };
+pub use pullthru_registry::{self as registry, cost, verify, warm};
 
-pub mod aws;
 pub mod cli;
-pub mod cost;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod registry;
 pub mod report;
-#[cfg(feature = "aws")]
-mod sdk;
-pub mod verify;
-pub mod warm;

@@ -80,7 +80,11 @@ impl RegistryArgs {
     pub(super) fn client(&self, repository: &RepositoryArgs) -> Result<Client, Stop> {
         let (_, config, _) = repository.open()?;
         let named = [config.upstream_hosts(), config.cache_hosts()].concat();
-        Client::new(Settings { named, ..self.settings() }, Credentials::of_process()).map_err(|error| {
+        let credentials = Credentials::of_process();
+        #[cfg(feature = "aws")]
+        let credentials =
+            credentials.with_ecr(std::sync::Arc::new(crate::aws::Ecr::of_process(self.ca_file.clone())));
+        Client::new(Settings { named, ..self.settings() }, credentials).map_err(|error| {
             let help = match error {
                 SetupError::Variable(_) => "rename the variable, or unset it",
                 _ => "correct the flag that names it",

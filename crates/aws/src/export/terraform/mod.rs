@@ -1,0 +1,130 @@
+//! A Terraform module. [`Desired`] decides what is in it; variables are for what differs between those who apply it:
+//! logins, tags, waiting periods.
+
+mod main;
+mod outputs;
+mod readme;
+mod registry;
+mod secrets;
+mod variables;
+
+use super::credentials::{Login, logins};
+use super::hcl::{Expr, Item, print};
+use super::names::Names;
+use super::{File, tags};
+use crate::Desired;
+use crate::resource::Ref;
+use pullthru_core::config::Tags;
+
+/// What every file begins with; one without it is somebody else's.
+const HEADER: &str = "Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.";
+
+/// The files of a module for one Region, in the order in which people read them.
+pub fn terraform(desired: &Desired) -> Vec<File> {
+    let module = Module::new(desired);
+    let file = |name: &str, items: Vec<Item>| {
+        let empty = format!("This registry has nothing for {name}.");
+        let mut all = vec![Item::Comment(HEADER.to_owned()), Item::Blank];
+        if items.is_empty() {
+            all.push(Item::Comment(empty));
+        }
+        all.extend(items);
+        File { name: name.to_owned(), text: print(&all), mark: HEADER }
+    };
+    vec![
+        file("main.tf", main::items(&module)),
+        file("secrets.tf", secrets::items(&module)),
+        file("registry.tf", registry::items(&module)),
+        file("variables.tf", variables::items(&module)),
+        file("outputs.tf", outputs::items(&module)),
+        File { name: "README.md".to_owned(), text: readme::text(&module), mark: HEADER },
+    ]
+}
+
+/// What is exported, with the identifiers of its parts.
+struct Module<'a> {
+    desired: &'a Desired,
+    /// Each login with its identifier.
+    logins: Vec<(String, Login<'a>)>,
+    rules: Names,
+    templates: Names,
+    keys: Names,
+    roles: Names,
+    policies: Names,
+    repositories: Names,
+    /// Tags that everything has: the default of `var.tags`. `None`: nothing is tagged.
+    common: Option<Tags>,
+}
+
+impl<'a> Module<'a> {
+    fn new(desired: &'a Desired) -> Module<'a> {
+        let by_name = logins(desired);
+        let names = Names::snake(by_name.keys().map(String::as_str));
+        Module {
+            desired,
+            logins: by_name.iter().map(|(name, login)| (names.of(name), *login)).collect(),
+            rules: Names::snake(desired.rules.iter().map(|rule| rule.prefix.as_str())),
+            templates: Names::snake(desired.templates.iter().map(|template| template.prefix.as_str())),
+            keys: Names::snake(desired.keys.iter().map(|key| key.alias.as_str())),
+            roles: Names::snake(desired.roles.iter().map(|role| role.name.as_str())),
+            policies: Names::snake(desired.policies.iter().map(|policy| policy.name.as_str())),
+            repositories: Names::snake(
+                desired.repositories.iter().map(|repository| repository.name.as_str()),
+            ),
+            common: common(desired),
+        }
+    }
+
+    /// The identifier of the secret of this name.
+    fn secret(&self, name: &str) -> Option<&str> {
+        let is_it = |login: &Login<'_>| matches!(login, Login::Made(secret) if secret.name == name);
+        self.logins.iter().find(|(_, login)| is_it(login)).map(|(id, _)| id.as_str())
+    }
+
+    /// What of the tags is not in `var.tags` already.
+    fn tags(&self, own: &Tags) -> Expr {
+        let mut own = tags(own, "terraform");
+        own.retain(|name, value| self.common.as_ref().is_none_or(|common| common.get(name) != Some(value)));
+        if own.is_empty() {
+            return Expr::raw("var.tags");
+        }
+        Expr::Call("merge", vec![Expr::raw("var.tags"), object(&own)])
+    }
+
+    fn has_role(&self, name: &str) -> bool {
+        self.desired.roles.iter().any(|role| role.name == name)
+    }
+
+    fn key_arn(&self, key: &Ref) -> Expr {
+        match key {
+            Ref::Made(alias) => Expr::raw(format!("aws_kms_key.{}.arn", self.keys.of(alias))),
+            Ref::Given(arn) => Expr::text(arn.to_string()),
+        }
+    }
+}
+
+fn common(desired: &Desired) -> Option<Tags> {
+    let secrets = desired.secrets.iter().map(|secret| &secret.tags);
+    let tagged = secrets
+        .chain(desired.keys.iter().map(|key| &key.tags))
+        .chain(desired.roles.iter().map(|role| &role.tags))
+        .chain(desired.policies.iter().map(|policy| &policy.tags))
+        .chain(desired.repositories.iter().map(|repository| &repository.tags));
+    tagged.map(|own| tags(own, "terraform")).reduce(|mut common, own| {
+        common.retain(|name, value| own.get(name) == Some(value));
+        common
+    })
+}
+
+fn object(tags: &Tags) -> Expr {
+    Expr::Object(tags.iter().map(|(name, value)| (name.clone(), Expr::text(value))).collect())
+}
+
+/// `depends_on`, apart from the arguments; nothing without references.
+fn depends_on(references: Vec<String>) -> Vec<Item> {
+    if references.is_empty() {
+        return Vec::new();
+    }
+    let references = references.into_iter().map(Expr::Raw).collect();
+    vec![Item::Blank, Item::attribute("depends_on", Expr::List(references))]
+}

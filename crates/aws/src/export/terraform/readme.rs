@@ -1,0 +1,168 @@
+//! `README.md` of the module: how it is used, what it takes over, what it leaves.
+
+use super::{HEADER, Module};
+use crate::export::credentials::{Login, token_kind};
+use crate::resource::Secret;
+
+pub(super) fn text(module: &Module<'_>) -> String {
+    let registry = &module.desired.registry;
+    let sections = [
+        format!("<!-- {HEADER} -->"),
+        "# Amazon ECR pull through cache".to_owned(),
+        format!(
+            "The registry `{}` as `pullthru.yaml` wants it.\nA provider of another account than {} or another Region than {} is refused.",
+            registry.host(),
+            registry.account,
+            registry.region
+        ),
+        contents(module),
+        usage(module),
+        tokens(module),
+        takes_over(module),
+        borders(module),
+    ];
+    let sections: Vec<&str> =
+        sections.iter().map(String::as_str).filter(|section| !section.is_empty()).collect();
+    sections.join("\n\n") + "\n"
+}
+
+fn made<'a>(module: &'a Module<'_>) -> Vec<(&'a str, &'a Secret)> {
+    let logins = module.logins.iter();
+    let made = logins.filter_map(|(id, login)| match login {
+        Login::Made(secret) => Some((id.as_str(), *secret)),
+        Login::Given(_) => None,
+    });
+    made.collect()
+}
+
+fn contents(module: &Module<'_>) -> String {
+    let desired = module.desired;
+    let mut lines = Vec::new();
+    for rule in &desired.rules {
+        lines.push(format!("- rule `{}` for {}", rule.prefix, rule.upstream_url));
+    }
+    let mut several = |names: Vec<&str>, what: &str| {
+        if !names.is_empty() {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            lines.push(format!("- {what} {}", names.join(", ")));
+        }
+    };
+    several(desired.templates.iter().map(|template| template.prefix.as_str()).collect(), "templates");
+    several(desired.secrets.iter().map(|secret| secret.name.as_str()).collect(), "secrets");
+    several(desired.repositories.iter().map(|repository| repository.name.as_str()).collect(), "repositories");
+    several(desired.keys.iter().map(|key| key.alias.as_str()).collect(), "keys");
+    several(desired.roles.iter().map(|role| role.name.as_str()).collect(), "roles");
+    several(desired.policies.iter().map(|policy| policy.name.as_str()).collect(), "policies");
+    format!("It makes:\n\n{}", lines.join("\n"))
+}
+
+fn usage(module: &Module<'_>) -> String {
+    let mut lines = vec![("source", "\"./modules/ecr\"".to_owned())];
+    let names: Vec<(String, String)> = made(module)
+        .iter()
+        .flat_map(|(id, secret)| {
+            let username = secret.username.is_none().then(|| (format!("{id}_username"), "\"…\"".to_owned()));
+            username.into_iter().chain([(format!("{id}_token"), format!("var.{id}_token"))])
+        })
+        .collect();
+    lines.extend(names.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let source: String = lines.iter().take(1).map(|(name, value)| format!("  {name} = {value}\n")).collect();
+    let others: String =
+        lines.iter().skip(1).map(|(name, value)| format!("  {name:width$} = {value}\n")).collect();
+    let apart = if others.is_empty() { "" } else { "\n" };
+    format!("## Use\n\n```hcl\nmodule \"ecr\" {{\n{source}{apart}{others}}}\n```")
+}
+
+fn tokens(module: &Module<'_>) -> String {
+    let made = made(module);
+    if made.is_empty() {
+        return String::new();
+    }
+    let mut lines = Vec::new();
+    for (id, secret) in &made {
+        lines.push(format!(
+            "- `{id}_token`, for {}: {}; written to `{}`",
+            secret.upstream,
+            token_kind(&secret.upstream),
+            secret.name
+        ));
+    }
+    format!(
+        "## Tokens
+
+Tokens are `ephemeral` variables that go into write-only arguments: they are in no file, plan or state. A variable of
+your own that passes one on has to be `ephemeral` too; `TF_VAR_…` in the environment sets it, at each plan and apply.
+
+{}
+
+A new token is written when `…_token_version` is raised; the rule stays as it is.",
+        lines.join("\n")
+    )
+}
+
+fn takes_over(module: &Module<'_>) -> String {
+    let desired = module.desired;
+    let mut whole = Vec::new();
+    if desired.scanning.is_some() {
+        whole.push("- `aws_ecr_registry_scanning_configuration`");
+    }
+    if !desired.statements.is_empty() {
+        whole.push("- `aws_ecr_registry_policy`");
+    }
+    if !desired.replication.is_empty() {
+        whole.push("- `aws_ecr_replication_configuration`");
+    }
+    if whole.is_empty() {
+        return String::new();
+    }
+    format!(
+        "## What it takes over
+
+A registry has one of each of these, in an account and Region:
+
+{}
+
+Terraform owns the whole of them. What other teams, modules or the console set there is overwritten by the first apply
+and gone after a destroy; there is no merging. Look at what is there first (`pullthru provision plan` shows it), add
+it to `pullthru.yaml`, and let nothing else set them.",
+        whole.join("\n")
+    )
+}
+
+fn borders(module: &Module<'_>) -> String {
+    let desired = module.desired;
+    let mut lines = vec![
+        "- Rules can be changed in place in their secret and role only. Another upstream or prefix makes a rule anew; what\n  is cached stays."
+            .to_owned(),
+        "- Templates are for repositories that ECR makes from now on. Repositories that are there stay as they are."
+            .to_owned(),
+        "- Repositories that ECR has made for the cache are not Terraform's: a destroy leaves them."
+            .to_owned(),
+    ];
+    if desired.roles.iter().any(|role| role.trust.to_string().contains("oidc-provider/")) {
+        lines.push(
+            "- The account's OpenID Connect provider `token.actions.githubusercontent.com` has to exist; an account has one."
+                .to_owned(),
+        );
+    }
+    let others: Vec<&str> = desired
+        .scope
+        .regions
+        .iter()
+        .filter(|region| **region != desired.registry.region)
+        .map(|region| region.as_str())
+        .collect();
+    if !others.is_empty() {
+        lines.push(format!(
+            "- {} {} a module of their own, with a provider of that Region: `pullthru provision export terraform --for REGION`.",
+            others.join(", "),
+            if others.len() == 1 { "has" } else { "have" }
+        ));
+    }
+    lines.push(
+        "- What this module makes carries no name of a stack of pullthru: `pullthru provision apply` and `destroy` leave it\n  alone."
+            .to_owned(),
+    );
+    format!("## What it leaves\n\n{}", lines.join("\n"))
+}

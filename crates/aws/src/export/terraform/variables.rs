@@ -1,0 +1,125 @@
+//! `variables.tf`.
+
+use super::{Module, object};
+use crate::export::credentials::{Login, token_kind};
+use crate::export::hcl::{Expr, Item};
+use crate::resource::Secret;
+
+pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
+    let mut items = Vec::new();
+    for (id, login) in &module.logins {
+        if let Login::Made(secret) = login {
+            items.extend(of_secret(id, secret));
+        }
+    }
+    if !module.desired.keys.is_empty() {
+        items.push(days(
+            "key_deletion_window_days",
+            "Days in which a deleted key can be restored.",
+            "30",
+            false,
+        ));
+    }
+    if let Some(common) = &module.common {
+        items.push(variable(
+            "tags",
+            "Tags of everything that AWS can tag.",
+            vec![
+                Item::attribute("type", Expr::raw("map(string)")),
+                Item::attribute("default", object(common)),
+            ],
+            &[(
+                "alltrue([for name in keys(var.tags) : length(name) <= 128 && !startswith(lower(name), \"aws:\")])",
+                "A tag's name has 128 characters at most, and does not begin with aws:.",
+            )],
+        ));
+    }
+    items
+}
+
+fn of_secret(id: &str, secret: &Secret) -> Vec<Item> {
+    let upstream = &secret.upstream;
+    let (username, token, version) =
+        (format!("{id}_username"), format!("{id}_token"), format!("{id}_token_version"));
+    let string = || Item::attribute("type", Expr::raw("string"));
+    let mut of_username = vec![string()];
+    if let Some(name) = &secret.username {
+        of_username.push(Item::attribute("default", Expr::text(name)));
+    }
+    let not_empty = format!("length(trimspace(var.{username})) > 0");
+    let has_token = format!("length(var.{token}) > 0");
+    let is_classic = format!("!startswith(var.{token}, \"github_pat_\")");
+    let mut token_checks = vec![(has_token.as_str(), "The token is empty.")];
+    if upstream == "ghcr.io" {
+        token_checks.push((
+            &is_classic,
+            "GitHub's fine-grained tokens cannot read packages: make a classic one with the scope read:packages.",
+        ));
+    }
+    let at_least_one = format!("var.{version} >= 1 && floor(var.{version}) == var.{version}");
+    vec![
+        variable(
+            &username,
+            &format!(
+                "User of the login at {upstream}. It is written with the token: raise {version} with it."
+            ),
+            of_username,
+            &[(&not_empty, "The user's name is empty.")],
+        ),
+        variable(
+            &token,
+            &format!("Token of the login at {upstream}: {}. Set it by TF_VAR_{token}.", token_kind(upstream)),
+            vec![
+                string(),
+                Item::attribute("sensitive", Expr::raw("true")),
+                Item::attribute("ephemeral", Expr::raw("true")),
+                Item::attribute("nullable", Expr::raw("false")),
+            ],
+            &token_checks,
+        ),
+        variable(
+            &version,
+            &format!("Raise it by one to write another token for {upstream}."),
+            vec![Item::attribute("type", Expr::raw("number")), Item::attribute("default", Expr::raw("1"))],
+            &[(&at_least_one, "The version is a whole number from 1.")],
+        ),
+        days(
+            &format!("{id}_recovery_window_days"),
+            "Days in which the deleted secret can be restored; 0 for none.",
+            &secret.recovery_window_days.to_string(),
+            true,
+        ),
+    ]
+}
+
+/// A waiting period as Secrets Manager and KMS take them.
+fn days(name: &str, description: &str, default: &str, or_none: bool) -> Item {
+    let range = format!("var.{name} >= 7 && var.{name} <= 30");
+    let (condition, message) = if or_none {
+        (format!("var.{name} == 0 || ({range})"), "The period is 0, or 7 to 30 days.")
+    } else {
+        (range, "The period is 7 to 30 days.")
+    };
+    variable(
+        name,
+        description,
+        vec![Item::attribute("type", Expr::raw("number")), Item::attribute("default", Expr::raw(default))],
+        &[(&condition, message)],
+    )
+}
+
+fn variable(name: &str, description: &str, facts: Vec<Item>, checks: &[(&str, &str)]) -> Item {
+    let mut body = vec![Item::attribute("description", Expr::text(description))];
+    body.extend(facts);
+    for (condition, message) in checks {
+        body.push(Item::block(
+            "validation",
+            &[],
+            vec![
+                Item::attribute("condition", Expr::raw(*condition)),
+                Item::attribute("error_message", Expr::text(*message)),
+            ],
+        ));
+    }
+    Item::block("variable", &[name], body)
+}

@@ -1,0 +1,53 @@
+//! A client for OCI registries: what is behind a reference, and may this machine have it?
+//!
+//! It reads manifests, tags, referrers and blobs by the OCI distribution specification, and nothing else: it
+//! pushes nothing and deletes nothing. [`Client`] is all that other modules need, with [`Settings`] and
+//! [`Credentials`] to make one and [`Failure`] to tell what went wrong; [`Client::cached`] asks AWS instead of
+//! the registry. Knows references and routes, and neither Git nor YAML.
+//!
+//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions; `client` holds the conversation and
+//! the retries; `login` answers challenges, with `flight` for one token at a time and `trial` for one try of a login;
+//! `scrub` is what a server's text goes through before it is printed; `limit` keeps to a number of requests; `wire` is
+//! one HTTP exchange.
+
+pub mod auth;
+pub mod cost;
+pub mod verify;
+pub mod warm;
+
+mod blob;
+mod challenge;
+mod client;
+mod digest;
+mod ecr;
+mod failure;
+mod flight;
+mod grant;
+mod known;
+mod limit;
+mod list;
+mod location;
+mod login;
+mod manifest;
+mod many;
+mod note;
+mod resolve;
+mod retry;
+mod scrub;
+mod settings;
+mod trial;
+mod wire;
+
+pub use auth::{Credentials, Secret, Variables};
+pub use blob::BlobRead;
+pub use client::Client;
+pub use ecr::{Cached, EcrAnswer, EcrApi, EcrLogin};
+pub use failure::{is_invisible, Broken, Detail, Failure, Network};
+pub use grant::Grant;
+pub use location::Location;
+pub use manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
+pub use many::{Step, in_order};
+pub use note::Note;
+pub use resolve::{Blob, Blobs, Head, Platform, Resolved};
+pub use scrub::Scrub;
+pub use settings::{Retries, Settings, SetupError, Timeouts};

@@ -1,0 +1,242 @@
+//! Asking: each image once, many at a time, in an order that does not show in the result.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
+use super::{At, Found, Options, Verified};
+use pullthru_core::image::Name;
+use pullthru_core::pulls::Pull;
+use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
+use pullthru_core::route::EcrHost;
+
+/// Images under way at a time; how many requests there are to one registry is the client's business.
+const UNDER_WAY: usize = 512;
+
+const API_CALLS: usize = 32;
+
+/// What a cache said before the run, so that it is not asked twice.
+#[derive(Debug, Default)]
+pub struct Known {
+    looked: Mutex<Option<(Location, Looked)>>,
+}
+
+type Looked = Result<Option<Cached>, Failure>;
+
+impl Known {
+    /// Asks ECR for the first of these images that has an address there: are there credentials that it takes? `None`
+    /// when there is no such image.
+    pub async fn of_first(client: &Client, pulls: &[Pull]) -> (Known, Option<Result<(), Failure>>) {
+        let at = pulls.iter().find_map(|pull| at_ecr(pull, pull.cached.as_ref()?));
+        let Some(at) = at else { return (Known::default(), None) };
+        let looked = Box::pin(client.cached(&at)).await;
+        let said = looked.as_ref().map(|_| ()).map_err(Clone::clone);
+        (Known { looked: Mutex::new(Some((at, looked))) }, Some(said))
+    }
+
+    fn take(&self, at: &Location) -> Option<Looked> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.take_if(|(known, _)| known == at).map(|(_, looked)| looked)
+    }
+}
+
+/// What ECR's API is asked for; `None` when the host is not ECR's.
+fn at_ecr(pull: &Pull, name: &Name) -> Option<Location> {
+    name.host.parse::<EcrHost>().ok()?;
+    let at = Location::parse(&pull.under(name)).ok()?;
+    Some(at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone())))
+}
+
+/// Asks about every pull, until all are done or `stop` is, and gives them back in their order; answers how many were not
+/// asked.
+pub async fn run(
+    client: &Client,
+    pulls: Vec<Pull>,
+    options: &Options,
+    known: Known,
+    stop: impl Future<Output = ()>,
+    on: impl FnMut(Step<'_, Verified>),
+) -> usize {
+    // They are sorted: two caches of one upstream make two pulls side by side.
+    let shared = pulls.windows(2).filter_map(|pair| match pair {
+        [one, other] if one.reference() == other.reference() => Some((one.reference(), Arc::default())),
+        _ => None,
+    });
+    let asker = Arc::new(Asker {
+        client: client.clone(),
+        options: options.clone(),
+        shared: shared.collect(),
+        api: Semaphore::new(API_CALLS),
+        known,
+        rules: Mutex::default(),
+    });
+    let work = move |pull| {
+        let asker = Arc::clone(&asker);
+        async move { asker.verify(pull).await }
+    };
+    in_order(pulls, UNDER_WAY, stop, work, on).await
+}
+
+type Prefixes = OnceCell<Option<Vec<String>>>;
+
+struct Asker {
+    client: Client,
+    options: Options,
+    /// Calls of AWS's API at a time: its limits are lower than a registry's.
+    api: Semaphore,
+    /// Upstream references that several pulls have: asked once.
+    shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
+    known: Known,
+    /// Prefixes of rules by ECR host; `None` where they are not told.
+    rules: Mutex<HashMap<String, Arc<Prefixes>>>,
+}
+
+impl Asker {
+    async fn verify(&self, pull: Pull) -> Verified {
+        let mut answers = Answers::default();
+        let cached = pull.cached.clone().filter(|_| self.options.at != At::Upstream);
+        if let Some(name) = &cached {
+            answers.cache = Some(self.cache(&pull, name).await);
+        }
+        let settled = matches!(answers.cache, Some(CacheAnswer::Has(_) | CacheAnswer::NotAsked { .. }));
+        if (self.options.at != At::Cache || !settled)
+            && let Some(name) = &pull.upstream
+        {
+            answers.upstream = Some(self.upstream(&pull, name).await);
+        }
+        if let (Some(name), Some(CacheAnswer::Failed(failure))) = (&cached, &answers.cache)
+            && is_repository(failure)
+        {
+            answers.rule = self.has_rule(name).await;
+        }
+        let outcome = judge(&pull, &answers, &self.options);
+        let at_cache = match &answers.cache {
+            Some(CacheAnswer::Has(held)) => Some(held.digest.clone()),
+            _ => None,
+        };
+        let found =
+            answers.upstream.and_then(|upstream| upstream.pinned.or(upstream.by_tag)).and_then(Result::ok);
+        let at_upstream = found.as_ref().map(|resolved| resolved.digest.to_string());
+        let held = match answers.cache {
+            Some(CacheAnswer::Has(held)) => held.resolved,
+            _ => None,
+        };
+        Verified { pull, outcome, resolved: held.or(found).map(Found::from), at_upstream, at_cache }
+    }
+
+    async fn upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+        match self.shared.get(&pull.under(name)) {
+            Some(cell) => cell.get_or_init(|| self.ask_upstream(pull, name)).await.clone(),
+            None => self.ask_upstream(pull, name).await,
+        }
+    }
+
+    async fn ask_upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+        let Ok(at) = Location::parse(&pull.under(name)) else { return UpstreamAnswer::default() };
+        let mut answer = UpstreamAnswer::default();
+        if let Some(tagged) = at.by_tag() {
+            answer.by_tag = Some(self.resolve(&tagged).await);
+        }
+        if let Some(digest) = at.digest() {
+            let leads = matches!(&answer.by_tag, Some(Ok(resolved)) if resolved.digest == *digest);
+            if !leads {
+                answer.pinned = Some(self.resolve(&at.at_digest(digest.clone())).await);
+            }
+        }
+        answer
+    }
+
+    async fn cache(&self, pull: &Pull, name: &Name) -> CacheAnswer {
+        let Ok(at) = Location::parse(&pull.under(name)) else {
+            return CacheAnswer::NotAsked {
+                why: "the cache's host is a placeholder",
+                next: "configure account and Region",
+            };
+        };
+        if self.options.allow_import {
+            return self.imported(&at).await;
+        }
+        let Some(asked) = at_ecr(pull, name) else {
+            return CacheAnswer::NotAsked {
+                why: "only ECR can be asked what it has cached without importing more",
+                next: "give `--allow-import`",
+            };
+        };
+        let looked = match self.known.take(&asked) {
+            Some(looked) => looked,
+            None => {
+                let _turn = self.api.acquire().await;
+                Box::pin(self.client.cached(&asked)).await
+            }
+        };
+        match looked {
+            Ok(None) => CacheAnswer::HasNot,
+            Ok(Some(image)) => {
+                // What is held by its digest is read without any import.
+                let wants_more = !self.options.platforms.is_empty() || self.options.sizes;
+                let mut resolved = None;
+                if wants_more {
+                    match self.resolve(&at.at_digest(image.digest.clone())).await {
+                        Ok(found) => resolved = Some(found),
+                        Err(failure) => return CacheAnswer::Failed(failure),
+                    }
+                }
+                let age = image.pushed_at.and_then(hours_since);
+                CacheAnswer::Has(Box::new(Held { digest: image.digest.to_string(), age, resolved }))
+            }
+            Err(failure) => CacheAnswer::Failed(failure),
+        }
+    }
+
+    /// Is there a rule for its prefix? `None` when ECR does not tell.
+    async fn has_rule(&self, name: &Name) -> Option<bool> {
+        let cell = {
+            let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(rules.entry(name.host.clone()).or_default())
+        };
+        let prefixes = cell.get_or_init(|| async { Box::pin(self.client.rules(name)).await.ok() }).await;
+        let covers = |prefix: &String| {
+            let below = name.path.strip_prefix(prefix.as_str());
+            prefix == "ROOT" || below.is_some_and(|below| below.starts_with('/'))
+        };
+        prefixes.as_ref().map(|prefixes| prefixes.iter().any(covers))
+    }
+
+    /// Asked by tag, ECR imports what it has not; by digest it never does.
+    async fn imported(&self, at: &Location) -> CacheAnswer {
+        let pinned = at.digest().cloned();
+        if let Some(tagged) = at.by_tag() {
+            match self.resolve(&tagged).await {
+                Err(failure) => return CacheAnswer::Failed(failure),
+                Ok(resolved) if pinned.as_ref().is_none_or(|pinned| *pinned == resolved.digest) => {
+                    return held(resolved);
+                }
+                // The tag has moved; the pin may be there all the same.
+                Ok(_) => {}
+            }
+        }
+        let by_digest = pinned.map_or_else(|| at.clone(), |pinned| at.at_digest(pinned));
+        match self.resolve(&by_digest).await {
+            Ok(resolved) => held(resolved),
+            Err(Failure::NotFound(_)) => CacheAnswer::HasNot,
+            Err(failure) => CacheAnswer::Failed(failure),
+        }
+    }
+
+    async fn resolve(&self, at: &Location) -> Result<Resolved, Failure> {
+        if self.options.sizes { self.client.resolve(at).await } else { self.client.inspect(at).await }
+    }
+}
+
+fn held(resolved: Resolved) -> CacheAnswer {
+    let digest = resolved.digest.to_string();
+    CacheAnswer::Has(Box::new(Held { digest, age: None, resolved: Some(resolved) }))
+}
+
+fn hours_since(then: i64) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(now.saturating_sub(u64::try_from(then).ok()?) / 3600)
+}

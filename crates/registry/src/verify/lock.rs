@@ -1,0 +1,95 @@
+//! A lock file: what every image resolved to, so that a later run tells what moved.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Verified};
+use pullthru_core::pulls::Pull;
+
+const SCHEMA: &str = "pullthru/lock/v1";
+
+/// Images with what they resolved to, by reference at the upstream; by that at a cache where caches differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Lock {
+    pub schema: String,
+    pub images: BTreeMap<String, LockedImage>,
+}
+
+/// What one image resolved to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LockedImage {
+    pub digest: String,
+    pub media_type: String,
+    /// `linux/amd64` → compressed bytes of configuration and layers.
+    pub platforms: BTreeMap<String, Option<u64>>,
+}
+
+/// Why a text is no lock file.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("it is no lock file: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it has the schema `{0}`, and this version reads `{SCHEMA}`")]
+    Schema(String),
+}
+
+impl Lock {
+    /// Of what was found; images that did not resolve are left out.
+    pub fn of(verified: &[Verified]) -> Lock {
+        let mut images = BTreeMap::new();
+        for verified in verified {
+            let Some(resolved) = &verified.resolved else { continue };
+            let image = LockedImage {
+                digest: resolved.digest.to_string(),
+                media_type: resolved.media_type.clone(),
+                platforms: resolved.platforms.iter().cloned().collect(),
+            };
+            let reference = verified.pull.reference();
+            // Two caches of one upstream may be of different days.
+            let differs =
+                images.get(&reference).is_some_and(|known: &LockedImage| known.digest != image.digest);
+            let key = verified.pull.cached.as_ref().filter(|_| differs);
+            images.insert(key.map_or(reference, |name| verified.pull.under(name)), image);
+        }
+        Lock { schema: SCHEMA.to_owned(), images }
+    }
+
+    /// # Errors
+    /// [`LockError`].
+    pub fn read(text: &str) -> Result<Lock, LockError> {
+        let lock: Lock = serde_json::from_str(text)?;
+        if lock.schema == SCHEMA { Ok(lock) } else { Err(LockError::Schema(lock.schema)) }
+    }
+
+    /// As a file has it: sorted, one line a field.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Does it resolve and is not locked? Then it came later.
+    pub fn lacks(&self, verified: &Verified) -> bool {
+        verified.resolved.is_some() && self.locked(&verified.pull).is_none()
+    }
+
+    fn locked(&self, pull: &Pull) -> Option<&LockedImage> {
+        let at_cache = pull.cached.as_ref().and_then(|name| self.images.get(&pull.under(name)));
+        at_cache.or_else(|| self.images.get(&pull.reference()))
+    }
+
+    /// Says of an image that resolves to another digest than the locked one that it moved. What is wrong already stays
+    /// as it is.
+    pub fn compare(&self, verified: &mut Verified) {
+        let (Some(locked), Some(resolved)) = (self.locked(&verified.pull), &verified.resolved) else {
+            return;
+        };
+        let now = resolved.digest.to_string();
+        if locked.digest != now && verified.outcome.severity() < super::Severity::Open {
+            verified.outcome = Outcome::Moved { locked: locked.digest.clone(), now };
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Does every image resolve, at the upstream and at the cache?
+//!
+//! [`run`] asks the registries about each [`Pull`] once, through [`crate::Client`]; [`judge`] makes an
+//! [`Outcome`] of the answers, with what to do next. Asking never makes ECR import anything unless
+//! [`Options::allow_import`] says so: what is cached is asked of AWS's API, which looks at nothing else.
+
+mod ask;
+mod judge;
+mod lock;
+mod outcome;
+mod platform;
+
+pub use ask::{Known, run};
+pub use judge::library;
+pub use judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
+pub use lock::{Lock, LockError, LockedImage};
+pub use outcome::{Outcome, PinnedTag, Severity};
+pub use platform::{PlatformError, WantedPlatform};
+
+use pullthru_core::image::Digest;
+use pullthru_core::pulls::Pull;
+use crate::{Kind, Resolved};
+
+/// Which registries are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Upstream,
+    /// The cache; what it does not have is asked of the upstream.
+    Cache,
+    Both,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub at: At,
+    /// Every one of these has to be there.
+    pub platforms: Vec<WantedPlatform>,
+    /// Ask the cache by tag, which imports what is not there.
+    pub allow_import: bool,
+    /// Read the manifests of an index, too, for the sizes of its images.
+    pub sizes: bool,
+}
+
+/// What is kept of a manifest: little, since it is kept of every image until the end.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub digest: Digest,
+    pub media_type: String,
+    pub kind: Kind,
+    /// `linux/amd64` and the compressed bytes of configuration and layers, where they were read.
+    pub platforms: Vec<(String, Option<u64>)>,
+}
+
+impl From<Resolved> for Found {
+    fn from(resolved: Resolved) -> Found {
+        let platforms = resolved.platforms.iter().map(|platform| (platform.name(), platform.stored_size()));
+        Found {
+            platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
+            digest: resolved.digest,
+            media_type: resolved.media_type,
+            kind: resolved.kind,
+        }
+    }
+}
+
+/// One image and what was found.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub pull: Pull,
+    pub outcome: Outcome,
+    /// What it resolves to: at the cache when it is there, else at the upstream.
+    pub resolved: Option<Found>,
+    /// The digest at the upstream, when it was asked.
+    pub at_upstream: Option<String>,
+    /// The digest at the cache, when it is there.
+    pub at_cache: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! Puts images into the cache before a node asks for them.
+//!
+//! ECR imports an image when it is asked for one of its tags, never by digest, so [`run`] pulls each [`Pull`] through
+//! the cache by tag, as a node would: the index, the manifests of the wanted platforms, their blobs. Then a pinned
+//! digest has to be there. [`flux`] makes pulls of what Flux's policies would choose next.
+
+mod blobs;
+mod choose;
+pub mod flux;
+mod one;
+mod range;
+mod tag;
+
+pub use choose::{Filter, Order, choose};
+pub use one::Warmer;
+pub use range::{Range, RangeError};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pullthru_core::pulls::Pull;
+use crate::{Client, Failure, Step, in_order};
+use crate::verify::WantedPlatform;
+
+/// How much is pulled.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Images of these platforms; all that there are when empty.
+    pub platforms: Vec<WantedPlatform>,
+    /// No configurations and layers: the index and its manifests are imported all the same.
+    pub manifests_only: bool,
+    /// Signatures, SBOMs and attestations, too.
+    pub referrers: bool,
+    /// Pull what the cache has already, too.
+    pub again: bool,
+    /// Say what would be pulled, and pull nothing.
+    pub dry_run: bool,
+    /// How long to wait for blobs to come from the cache's own storage.
+    pub patience: Duration,
+    /// Hosts of that storage besides AWS's.
+    pub storage: Vec<String>,
+}
+
+/// What became of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warmed {
+    /// The cache had it.
+    AlreadyWarm,
+    /// It was pulled.
+    Imported(Imported),
+    /// It would be pulled, by this tag.
+    Would { tag: String },
+    /// Pinned, and no tag of the upstream leads to the digest.
+    NoTag { looked_at: usize },
+    /// The tag brought another digest than the pinned one.
+    WrongDigest { pinned: String, got: String },
+    /// The cache did not give it.
+    Refused { failure: Failure, why: &'static str, next: &'static str },
+    /// No answer to go by.
+    Unreachable { failure: Failure },
+}
+
+/// What was pulled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// By this tag.
+    pub tag: String,
+    pub digest: String,
+    pub manifests: usize,
+    pub blobs: usize,
+    /// Bytes of the blobs.
+    pub bytes: u64,
+    pub referrers: usize,
+    /// Hosts that still give blobs and are not the cache's own storage: nodes without a way there cannot pull yet.
+    pub elsewhere: Vec<String>,
+}
+
+impl Warmed {
+    /// Stable.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Warmed::AlreadyWarm => "already-warm",
+            Warmed::Imported(imported) if imported.elsewhere.is_empty() => "imported",
+            Warmed::Imported(_) => "imported-elsewhere",
+            Warmed::Would { .. } => "would-import",
+            Warmed::NoTag { .. } => "no-tag",
+            Warmed::WrongDigest { .. } => "wrong-digest",
+            Warmed::Refused { .. } => "refused",
+            Warmed::Unreachable { .. } => "unreachable",
+        }
+    }
+
+    /// Is the image there now, or would it be?
+    pub fn is_fine(&self) -> bool {
+        matches!(self, Warmed::AlreadyWarm | Warmed::Imported(_) | Warmed::Would { .. })
+    }
+}
+
+/// One image and what became of it.
+#[derive(Clone, Debug)]
+pub struct Result {
+    pub pull: Pull,
+    pub warmed: Warmed,
+}
+
+/// Images under way at a time: each is many requests, and its layers are large.
+const UNDER_WAY: usize = 16;
+
+/// Warms every pull that has a cached name, until all are done or `stop` is, and gives them back in their order; answers
+/// how many were left.
+pub async fn run(
+    client: &Client,
+    pulls: Vec<Pull>,
+    options: &Options,
+    stop: impl Future<Output = ()>,
+    on: impl FnMut(Step<'_, Result>),
+) -> usize {
+    let warmer = Arc::new(Warmer::new(client.clone(), options.clone()));
+    let work = move |pull: Pull| {
+        let warmer = Arc::clone(&warmer);
+        async move {
+            let warmed = warmer.warm(&pull).await;
+            Result { pull, warmed }
+        }
+    };
+    in_order(pulls, UNDER_WAY, stop, work, on).await
+}

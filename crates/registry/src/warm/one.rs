@@ -1,0 +1,170 @@
+//! One image on its way into the cache.
+
+use super::{Imported, Options, Warmed};
+use pullthru_core::image::{Digest, Name};
+use pullthru_core::pulls::Pull;
+use crate::{Client, Content, Failure, Location, Manifest};
+use pullthru_core::route::EcrHost;
+use crate::verify::{self, At};
+
+/// Pulls images through the cache.
+pub struct Warmer {
+    pub(super) client: Client,
+    pub(super) options: Options,
+}
+
+/// The tag to pull by, or why there is none.
+pub(super) type Tag = Result<String, Warmed>;
+
+impl Warmer {
+    pub fn new(client: Client, options: Options) -> Warmer {
+        Warmer { client, options }
+    }
+
+    /// Pulls one image by its tag and checks the pinned digest.
+    pub async fn warm(&self, pull: &Pull) -> Warmed {
+        let Some(name) = &pull.cached else { return no_cache() };
+        let Ok(at) = Location::parse(&pull.under(name)) else { return no_cache() };
+        if !self.options.again && self.is_warm(&at).await {
+            return Warmed::AlreadyWarm;
+        }
+        let tag = match self.tag(pull, &at).await {
+            Ok(tag) => tag,
+            Err(warmed) => return warmed,
+        };
+        if self.options.dry_run {
+            return Warmed::Would { tag };
+        }
+        let Ok(tagged) = at.at_tag(&tag) else { return no_cache() };
+        let manifest = match self.client.manifest(&tagged).await {
+            Ok(manifest) => manifest,
+            Err(failure) => return self.refused(pull, failure).await,
+        };
+        let brought = |pinned: &Digest| *pinned == manifest.digest || is_in(&manifest, pinned);
+        if let Some(pinned) = at.digest().filter(|pinned| !brought(pinned)) {
+            let got = manifest.digest.to_string();
+            return Warmed::WrongDigest { pinned: pinned.to_string(), got };
+        }
+        let mut imported =
+            Imported { tag, digest: manifest.digest.to_string(), manifests: 1, ..Imported::default() };
+        match self.rest(&tagged, &manifest, &mut imported).await {
+            Ok(()) => Warmed::Imported(imported),
+            Err(failure) => self.refused(pull, failure).await,
+        }
+    }
+
+    /// Does ECR say that it has it? Where it cannot be asked, it is pulled once more, which costs nothing but time.
+    async fn is_warm(&self, at: &Location) -> bool {
+        if at.registry().parse::<EcrHost>().is_err() {
+            return false;
+        }
+        let at = at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone()));
+        matches!(Box::pin(self.client.cached(&at)).await, Ok(Some(_)))
+    }
+
+    /// Manifests of the wanted platforms, blobs, and what refers to them.
+    async fn rest(&self, at: &Location, top: &Manifest, imported: &mut Imported) -> Result<(), Failure> {
+        let mut images = Vec::new();
+        match &top.content {
+            Content::Image(image) => images.push((**image).clone()),
+            Content::Index(index) => {
+                let resolved = self.client.inspect(&at.at_digest(top.digest.clone())).await?;
+                let wanted = |digest: &str| {
+                    let platform =
+                        resolved.platforms.iter().find(|platform| platform.digest.to_string() == digest);
+                    self.options.platforms.is_empty()
+                        || platform.is_some_and(|platform| {
+                            self.options.platforms.iter().any(|wanted| wanted.matches(platform))
+                        })
+                };
+                for descriptor in index.manifests() {
+                    let Ok(digest) = Digest::parse(descriptor.digest().as_ref()) else { continue };
+                    if !wanted(descriptor.digest().as_ref()) {
+                        continue;
+                    }
+                    imported.manifests += 1;
+                    if let Content::Image(image) = self.client.manifest(&at.at_digest(digest)).await?.content
+                    {
+                        images.push(*image);
+                    }
+                }
+            }
+        }
+        if !self.options.manifests_only {
+            self.blobs(at.name(), &images, imported).await?;
+        }
+        if self.options.referrers {
+            imported.referrers = self.referrers(at.name(), top).await?;
+        }
+        Ok(())
+    }
+
+    /// Signatures, SBOMs and attestations: ECR fetches them when it is asked for the list, and those that cosign keeps
+    /// under tags (`sha256-<digest>.sig` and the like) when it is asked for the tag (sigstore/cosign, `specs/`).
+    async fn referrers(&self, name: &Name, top: &Manifest) -> Result<usize, Failure> {
+        let listed = self.client.referrers(name, &top.digest).await?;
+        let mut count = 0;
+        for descriptor in listed {
+            let Ok(digest) = Digest::parse(descriptor.digest().as_ref()) else { continue };
+            let Ok(at) = Location::parse(&format!("{name}@{digest}")) else { continue };
+            count += usize::from(self.there(&at).await?);
+        }
+        let base = format!("{}-{}", top.digest.algorithm(), top.digest.encoded());
+        for suffix in ["", ".sig", ".att", ".sbom"] {
+            let Ok(at) = Location::parse(&format!("{name}:{base}{suffix}")) else { continue };
+            count += usize::from(self.there(&at).await?);
+        }
+        Ok(count)
+    }
+
+    async fn there(&self, at: &Location) -> Result<bool, Failure> {
+        match self.client.manifest(at).await {
+            Ok(_) => Ok(true),
+            Err(Failure::NotFound(_)) => Ok(false),
+            // A tag that the upstream does not have is forbidden to some (ECR answers 403 for a path it was refused).
+            Err(Failure::Denied(_)) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The refusal, told apart by what the upstream says of the same image.
+    pub(super) async fn refused(&self, pull: &Pull, failure: Failure) -> Warmed {
+        let mut answers = verify::Answers {
+            cache: Some(verify::CacheAnswer::Failed(failure.clone())),
+            ..verify::Answers::default()
+        };
+        if let Some(Ok(at)) = pull.upstream.as_ref().map(|name| Location::parse(&pull.under(name))) {
+            let said = self.client.inspect(&at.by_tag().unwrap_or(at)).await;
+            answers.upstream = Some(verify::UpstreamAnswer { by_tag: Some(said), pinned: None });
+        }
+        let options =
+            verify::Options { at: At::Both, platforms: Vec::new(), allow_import: true, sizes: false };
+        match verify::judge(pull, &answers, &options) {
+            verify::Outcome::Denied { why, next, .. } => Warmed::Refused { failure, why, next },
+            verify::Outcome::MissingUpstream { failure } => Warmed::Refused {
+                failure,
+                why: "the upstream does not have it, or hides it",
+                next: "mend the name or the tag, or log in",
+            },
+            _ => Warmed::Unreachable { failure },
+        }
+    }
+}
+
+/// Is it a manifest of this index? ECR imports all of them with it.
+fn is_in(top: &Manifest, digest: &Digest) -> bool {
+    match &top.content {
+        Content::Index(index) => {
+            index.manifests().iter().any(|descriptor| descriptor.digest().as_ref() == digest.to_string())
+        }
+        Content::Image(_) => false,
+    }
+}
+
+fn no_cache() -> Warmed {
+    Warmed::Refused {
+        failure: Failure::NotFound(Box::default()),
+        why: "no cache is configured for it, or its host is a placeholder",
+        next: "give `--account` and `--region`",
+    }
+}
