@@ -42,8 +42,8 @@ impl Ecr {
     async fn client(&self, host: &EcrHost) -> aws_sdk_ecr::Client {
         let load = || async { sdk::loader(self.ca_file.as_deref()).load().await };
         let shared = self.shared.get_or_init(load).await;
-        let mut config = aws_sdk_ecr::config::Builder::from(shared)
-            .region(Region::new(host.region.as_str().to_owned()));
+        let mut config =
+            aws_sdk_ecr::config::Builder::from(shared).region(Region::new(host.region.as_str().to_owned()));
         // An endpoint of its own rules the special ones out (the SDK's endpoint rules refuse both together).
         let is_moved = shared.endpoint_url().is_some()
             || std::env::var_os("AWS_ENDPOINT_URL_ECR").is_some_and(|url| !url.is_empty());
@@ -170,14 +170,11 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,
 {
-    let region =
-        detail.registry.parse::<EcrHost>().map(|host| host.region.to_string()).unwrap_or_default();
+    let region = detail.registry.parse::<EcrHost>().map(|host| host.region.to_string()).unwrap_or_default();
     let api = format!("the ECR API of `{region}`");
     let (fault, code, message) = told(error);
     detail.hint = match fault {
-        Fault::NoConnection => {
-            Some("is the Region right, and its endpoint reachable from here?".to_owned())
-        }
+        Fault::NoConnection => Some("is the Region right, and its endpoint reachable from here?".to_owned()),
         Fault::NoCredentials => Some(
             "set `AWS_PROFILE`, run `aws sso login`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
                 .to_owned(),
@@ -196,9 +193,7 @@ where
         Fault::TimedOut => {
             Failure::Network(detail.saying(&format!("{api} did not answer in time")), Network::Timeout)
         }
-        Fault::NoCredentials => {
-            Failure::Unauthorized(detail.saying("no AWS credentials could be loaded"))
-        }
+        Fault::NoCredentials => Failure::Unauthorized(detail.saying("no AWS credentials could be loaded")),
         Fault::NotSent => {
             let text = format!("the ECR API could not be called: {message}");
             Failure::Broken(detail.saying(&text), Broken::Protocol)

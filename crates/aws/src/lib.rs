@@ -23,7 +23,7 @@ pub mod resource;
 #[cfg(feature = "sdk")]
 mod sdk;
 
+pub use desired::{Desired, DesiredError};
 #[cfg(feature = "sdk")]
 pub use ecr::Ecr;
-pub use desired::{Desired, DesiredError};
 pub use registry::Registry;

@@ -42,7 +42,7 @@ pub use auth::{Credentials, Secret, Variables};
 pub use blob::BlobRead;
 pub use client::Client;
 pub use ecr::{Cached, EcrAnswer, EcrApi, EcrLogin};
-pub use failure::{is_invisible, Broken, Detail, Failure, Network};
+pub use failure::{Broken, Detail, Failure, Network, is_invisible};
 pub use grant::Grant;
 pub use location::Location;
 pub use manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};

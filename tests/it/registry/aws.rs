@@ -61,6 +61,11 @@ fn child(test: &str, variables: &[(&str, &str)]) {
     super::child(&format!("aws::{test}"), variables);
 }
 
+/// The logins of the process, with AWS's API behind them.
+fn with_aws() -> Credentials {
+    Credentials::of_process().with_ecr(std::sync::Arc::new(pullthru::aws::Ecr::of_process(None)))
+}
+
 #[test]
 fn logins_and_cached_images_come_from_aws() {
     let api = api();
@@ -96,7 +101,7 @@ async fn child_asks_aws() {
     for registry in [REGISTRY, OTHER, "123456789012.dkr-ecr.ca-central-1.on.aws"] {
         settings.hosts.insert(registry.to_owned(), served.clone());
     }
-    let client = pullthru::registry::Client::new(settings, Credentials::of_process()).unwrap();
+    let client = pullthru::registry::Client::new(settings, with_aws()).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for place in 0..30 {
         let registry = [REGISTRY, OTHER, "123456789012.dkr-ecr.ca-central-1.on.aws"][place % 3];
@@ -132,7 +137,7 @@ fn without_aws_credentials_it_says_so() {
 async fn child_has_no_credentials() {
     let mut settings = Settings { ..quick() };
     settings.hosts.insert(REGISTRY.to_owned(), std::env::var("TEST_REGISTRY").unwrap());
-    let client = pullthru::registry::Client::new(settings, Credentials::of_process()).unwrap();
+    let client = pullthru::registry::Client::new(settings, with_aws()).unwrap();
     for failure in [
         client.manifest(&at(REGISTRY, "ghcr/a/b:1")).await.unwrap_err(),
         client.cached(&at(REGISTRY, "ghcr/a/b:1")).await.unwrap_err(),
@@ -158,7 +163,7 @@ fn an_api_that_cannot_be_reached_is_a_network_failure() {
 #[tokio::test]
 #[ignore = "run by an_api_that_cannot_be_reached_is_a_network_failure in an environment of its own"]
 async fn child_cannot_reach_the_api() {
-    let client = pullthru::registry::Client::new(quick(), Credentials::of_process()).unwrap();
+    let client = pullthru::registry::Client::new(quick(), with_aws()).unwrap();
     let failure = client.cached(&at(REGISTRY, "ghcr/a/b:1")).await.unwrap_err();
     assert_eq!(failure.id(), "network", "{failure}");
     assert!(failure.to_string().contains("ca-central-1"), "{failure}");

@@ -147,7 +147,7 @@ fn the_guide_names_every_outcome() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let guide = std::fs::read_to_string(root.join("docs/verify.md")).unwrap_or_default();
     let log = std::fs::read_to_string(root.join("testdata/expected/verify/report.sarif")).unwrap();
-    let source = std::fs::read_to_string(root.join("src/verify/outcome.rs")).unwrap();
+    let source = std::fs::read_to_string(root.join("crates/registry/src/verify/outcome.rs")).unwrap();
     let ids: Vec<&str> = source
         .lines()
         .filter(|line| line.trim_start().starts_with("Outcome::"))

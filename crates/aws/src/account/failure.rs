@@ -69,7 +69,7 @@ impl AwsFailure {
     }
 
     /// An error by its code, of a call that was made without the SDK.
-    pub(in crate) fn by_code(action: &'static str, code: String, message: String) -> AwsFailure {
+    pub(crate) fn by_code(action: &'static str, code: String, message: String) -> AwsFailure {
         let (kind, _) = kind_of(by_code(&code));
         AwsFailure { action, kind, code: Some(code), message }
     }
@@ -81,14 +81,14 @@ impl AwsFailure {
     }
 
     /// A fault of this program's view of AWS: a member that an answer always has is not there.
-    pub(in crate) fn incomplete(action: &'static str) -> AwsFailure {
+    pub(crate) fn incomplete(action: &'static str) -> AwsFailure {
         let message = "the answer lacks what it always has".to_owned();
         AwsFailure { action, kind: FailureKind::Unreadable, code: None, message }
     }
 }
 
 /// The SDK's error of a call.
-pub(in crate) fn of<E, R>(action: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsFailure
+pub(crate) fn of<E, R>(action: &'static str) -> impl FnOnce(SdkError<E, R>) -> AwsFailure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: fmt::Debug + 'static,

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::resource::{Id, Kind, Statement};
 
 /// The statements of the policy, in their order; none where there is no policy.
-pub(in crate) async fn read(session: &Session) -> Seen<Vec<Value>> {
+pub(crate) async fn read(session: &Session) -> Seen<Vec<Value>> {
     let sent = session.ecr.get_registry_policy().send().await;
     let text = match sent.map_err(failure::of("ecr:GetRegistryPolicy")) {
         Err(failure) if failure.is(&["RegistryPolicyNotFoundException"]) => return Ok(Vec::new()),

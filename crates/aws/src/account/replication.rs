@@ -7,7 +7,7 @@ use super::failure;
 use super::session::Session;
 use crate::resource::ReplicationRule;
 
-pub(in crate) async fn read(session: &Session) -> Seen<Vec<ReplicationRule>> {
+pub(crate) async fn read(session: &Session) -> Seen<Vec<ReplicationRule>> {
     let sent = session.ecr.describe_registry().send().await;
     let found = sent.map_err(failure::of("ecr:DescribeRegistry"))?.replication_configuration;
     let rules = found.map(|found| found.rules).unwrap_or_default();

@@ -38,7 +38,7 @@ pub(super) fn filters(mutability: &Mutability) -> Result<Vec<Filter>, AwsFailure
 }
 
 /// The names of all repositories, with what one call tells of each.
-pub(in crate) async fn list(session: &Session) -> Seen<BTreeMap<String, Repository>> {
+pub(crate) async fn list(session: &Session) -> Seen<BTreeMap<String, Repository>> {
     let pages = session.ecr.describe_repositories().into_paginator().page_size(1000).items().send();
     let listed = pages.collect::<Result<Vec<_>, _>>().await;
     let listed = listed.map_err(failure::of("ecr:DescribeRepositories"))?;
@@ -72,7 +72,7 @@ pub(in crate) async fn list(session: &Session) -> Seen<BTreeMap<String, Reposito
     Ok(repositories.collect())
 }
 
-pub(in crate) async fn lifecycle(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
+pub(crate) async fn lifecycle(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
     let sent = session.ecr.get_lifecycle_policy().repository_name(name).send().await;
     match sent.map_err(failure::of("ecr:GetLifecyclePolicy")) {
         Err(failure) if failure.is(&["LifecyclePolicyNotFoundException", "RepositoryNotFoundException"]) => {
@@ -82,7 +82,7 @@ pub(in crate) async fn lifecycle(session: &Session, name: &str) -> Result<Option
     }
 }
 
-pub(in crate) async fn policy(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
+pub(crate) async fn policy(session: &Session, name: &str) -> Result<Option<Value>, AwsFailure> {
     let sent = session.ecr.get_repository_policy().repository_name(name).send().await;
     match sent.map_err(failure::of("ecr:GetRepositoryPolicy")) {
         Err(failure) if failure.is(&["RepositoryPolicyNotFoundException", "RepositoryNotFoundException"]) => {

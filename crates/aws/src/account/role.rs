@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 /// IAM's code for what is not there.
-pub(in crate) const ABSENT: &str = "NoSuchEntity";
+pub(crate) const ABSENT: &str = "NoSuchEntity";
 
 /// A document as IAM gives it: percent-encoded JSON (API reference, `GetRole`).
-pub(in crate) fn decoded(text: &str) -> Option<Value> {
+pub(crate) fn decoded(text: &str) -> Option<Value> {
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     serde_json::from_slice(&bytes).ok()
 }

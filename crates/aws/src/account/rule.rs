@@ -13,7 +13,7 @@ use super::settle::settled;
 use crate::resource::{Id, Kind, Ref, Rule};
 use pullthru_core::config::Arn;
 
-pub(in crate) async fn read(session: &Session) -> Seen<BTreeMap<String, Rule>> {
+pub(crate) async fn read(session: &Session) -> Seen<BTreeMap<String, Rule>> {
     let pages = session.ecr.describe_pull_through_cache_rules().into_paginator().items().send();
     let rules = pages.collect::<Result<Vec<_>, _>>().await;
     let rules = rules.map_err(failure::of("ecr:DescribePullThroughCacheRules"))?;
@@ -134,7 +134,7 @@ pub(super) async fn delete(session: &Session, prefix: &str) -> Result<(), AwsFai
 }
 
 /// Asks ECR to try the rule. `None` when it is valid, else what is wrong; the answer is 200 either way.
-pub(in crate) async fn validate(session: &Session, prefix: &str) -> Result<Option<String>, AwsFailure> {
+pub(crate) async fn validate(session: &Session, prefix: &str) -> Result<Option<String>, AwsFailure> {
     let call = || async {
         let sent = session.ecr.validate_pull_through_cache_rule().ecr_repository_prefix(prefix).send().await;
         sent.map_err(failure::of("ecr:ValidatePullThroughCacheRule"))

@@ -13,7 +13,7 @@ use super::failure::{self, AwsFailure};
 use super::session::Session;
 use crate::resource::{Filters, Id, Kind, Scanning};
 
-pub(in crate) async fn read(session: &Session) -> Seen<Scanning> {
+pub(crate) async fn read(session: &Session) -> Seen<Scanning> {
     let action = "ecr:GetRegistryScanningConfiguration";
     let sent = session.ecr.get_registry_scanning_configuration().send().await;
     let found = sent.map_err(failure::of(action))?.scanning_configuration;

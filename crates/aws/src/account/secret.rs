@@ -158,7 +158,7 @@ async fn contents(session: &Session, id: &str, upstream: &str) -> Seen<Option<Co
 }
 
 /// User and token of a secret that ECR can use, to ask the upstream as ECR does.
-pub(in crate) async fn login(session: &Session, id: &str) -> Seen<Option<(String, Token)>> {
+pub(crate) async fn login(session: &Session, id: &str) -> Seen<Option<(String, Token)>> {
     let value = session.secrets.get_secret_value().secret_id(id).send().await;
     let value = value.map_err(failure::of("secretsmanager:GetSecretValue"))?;
     let value: Value = serde_json::from_str(value.secret_string().unwrap_or_default()).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::failure::AwsFailure;
 
 /// Calls until it succeeds, as long as it fails with one of `codes`: what a dependent call says while the thing that it
 /// needs is not seen everywhere yet. Waits with jitter, longer each time, no longer than `patience` in all.
-pub(in crate) async fn settled<T, F>(
+pub(crate) async fn settled<T, F>(
     patience: Duration,
     codes: &[&str],
     mut call: impl FnMut() -> F,

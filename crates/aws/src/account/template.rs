@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::resource::{Cipher, Id, Kind, Ref, Template, read_description};
 use pullthru_core::config::Arn;
 
-pub(in crate) async fn read(session: &Session) -> Seen<BTreeMap<String, Template>> {
+pub(crate) async fn read(session: &Session) -> Seen<BTreeMap<String, Template>> {
     let pages = session.ecr.describe_repository_creation_templates().into_paginator().items().send();
     let templates = pages.collect::<Result<Vec<_>, _>>().await;
     let templates = templates.map_err(failure::of("ecr:DescribeRepositoryCreationTemplates"))?;

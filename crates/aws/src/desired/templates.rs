@@ -3,7 +3,9 @@
 use super::{Build, DesiredError};
 use crate::document;
 use crate::resource::{Cipher, Key, Mutability, MutabilitySetting, Ref, Repository, Template};
-use pullthru_core::config::{AppliedFor, Encryption, OwnRepositories, TagMutability, Tags, Template as TemplateFile};
+use pullthru_core::config::{
+    AppliedFor, Encryption, OwnRepositories, TagMutability, Tags, Template as TemplateFile,
+};
 
 impl Build<'_> {
     pub(super) fn templates(&mut self) {

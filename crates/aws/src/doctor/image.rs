@@ -5,8 +5,8 @@ use super::account::Account;
 use super::{Question, Step, StepId};
 use crate::account::{AwsFailure, FailureKind};
 use pullthru_core::pulls::Pull;
-use pullthru_registry::{Client, Failure, Step as Progress};
 use pullthru_registry::verify::{self, At, Known, Options, Outcome, Verified};
+use pullthru_registry::{Client, Failure, Step as Progress};
 
 /// Everything about the image; nothing without one.
 pub(super) async fn steps(

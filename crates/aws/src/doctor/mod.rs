@@ -21,10 +21,10 @@ pub use step::{About, Outcome, Step, StepId};
 
 use crate::account::{AwsFailure, Session};
 use crate::resource::Rule;
-use pullthru_core::pulls::Pull;
-use pullthru_registry::{Client, Credentials, Settings};
-use pullthru_core::route::{Prefix, Route, UpstreamPrefix};
 use account::Account;
+use pullthru_core::pulls::Pull;
+use pullthru_core::route::{Prefix, Route, UpstreamPrefix};
+use pullthru_registry::{Client, Credentials, Settings};
 
 /// What is asked.
 #[derive(Clone, Debug)]

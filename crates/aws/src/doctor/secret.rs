@@ -6,8 +6,8 @@ use super::{Doctor, Ruled, Step, StepId};
 use crate::account::{FoundSecret, Problem, secret};
 use crate::resource::Ref;
 use pullthru_core::config::{Arn, SECRET_PREFIX};
-use pullthru_registry::{Client, Failure, Location, Note, Secret};
 use pullthru_core::route::{Credential, upstream_for};
+use pullthru_registry::{Client, Failure, Location, Note, Secret};
 
 const ROTATE: &str = "`pullthru provision apply --rotate`, or `aws secretsmanager put-secret-value` with \
                       `{\"username\": …, \"accessToken\": …}`";

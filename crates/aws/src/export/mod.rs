@@ -5,7 +5,7 @@ mod cloudformation;
 mod credentials;
 mod hcl;
 mod iam;
-pub(in crate) mod names;
+pub(crate) mod names;
 mod terraform;
 
 use serde_json::{Value, json};

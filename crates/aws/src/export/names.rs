@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Identifiers by name.
-pub(in crate) struct Names(BTreeMap<String, String>);
+pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// `ghcr.io/my-org` becomes `ghcr_io_my_org`.
@@ -16,7 +16,7 @@ impl Names {
     }
 
     /// `ghcr.io/my-org` becomes `GhcrIoMyOrg`.
-    pub(in crate) fn pascal<'a>(names: impl Iterator<Item = &'a str>) -> Names {
+    pub(crate) fn pascal<'a>(names: impl Iterator<Item = &'a str>) -> Names {
         Names::unique(names, |words| {
             let capital = |word: &String| {
                 let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
@@ -26,7 +26,7 @@ impl Names {
         })
     }
 
-    pub(in crate) fn of(&self, name: &str) -> String {
+    pub(crate) fn of(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
     }
 
@@ -58,7 +58,7 @@ fn words(name: &str) -> Vec<String> {
 }
 
 /// FNV-1a, 32 bits.
-pub(in crate) fn hash(text: &str) -> u32 {
+pub(crate) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

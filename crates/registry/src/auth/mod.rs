@@ -24,9 +24,9 @@ pub use secret::Secret;
 use super::ecr::{self, EcrApi};
 use super::failure::Failure;
 use super::note::{Note, Notes};
+use docker_config::{File, Place};
 use pullthru_core::image::fold_host;
 use pullthru_core::route::EcrHost;
-use docker_config::{File, Place};
 
 /// A login.
 #[derive(Clone, Debug, PartialEq, Eq)]

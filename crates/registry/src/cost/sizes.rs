@@ -10,9 +10,9 @@ use oci_spec::image::Descriptor;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
+use crate::{Client, Content, Failure, Kind, Location, Step, in_order};
 use pullthru_core::image::Digest;
 use pullthru_core::pulls::Pull;
-use crate::{Client, Content, Failure, Kind, Location, Step, in_order};
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
 const UNDER_WAY: usize = 256;

@@ -8,9 +8,9 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
 use super::{At, Found, Options, Verified};
+use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::image::Name;
 use pullthru_core::pulls::Pull;
-use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::route::EcrHost;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.

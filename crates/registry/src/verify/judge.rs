@@ -6,8 +6,8 @@
 
 use super::outcome::{Outcome, PinnedTag};
 use super::{Options, WantedPlatform};
-use pullthru_core::pulls::Pull;
 use crate::{Failure, Resolved};
+use pullthru_core::pulls::Pull;
 
 /// What the upstream said: of the tag, and of the digest where the tag does not lead to it.
 #[derive(Clone, Debug, Default)]

@@ -17,9 +17,9 @@ pub use lock::{Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};
 
+use crate::{Kind, Resolved};
 use pullthru_core::image::Digest;
 use pullthru_core::pulls::Pull;
-use crate::{Kind, Resolved};
 
 /// Which registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::Imported;
 use super::one::Warmer;
-use pullthru_core::image::{Digest, Name};
 use crate::Failure;
+use pullthru_core::image::{Digest, Name};
 
 /// Between two looks at where blobs come from.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

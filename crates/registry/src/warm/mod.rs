@@ -18,9 +18,9 @@ pub use range::{Range, RangeError};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pullthru_core::pulls::Pull;
-use crate::{Client, Failure, Step, in_order};
 use crate::verify::WantedPlatform;
+use crate::{Client, Failure, Step, in_order};
+use pullthru_core::pulls::Pull;
 
 /// How much is pulled.
 #[derive(Clone, Debug)]

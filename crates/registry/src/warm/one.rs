@@ -1,11 +1,11 @@
 //! One image on its way into the cache.
 
 use super::{Imported, Options, Warmed};
+use crate::verify::{self, At};
+use crate::{Client, Content, Failure, Location, Manifest};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::pulls::Pull;
-use crate::{Client, Content, Failure, Location, Manifest};
 use pullthru_core::route::EcrHost;
-use crate::verify::{self, At};
 
 /// Pulls images through the cache.
 pub struct Warmer {

@@ -4,9 +4,9 @@ use tokio::task::JoinSet;
 
 use super::Warmed;
 use super::one::{Tag, Warmer};
+use crate::Location;
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::pulls::Pull;
-use crate::Location;
 
 /// Tags that are looked at for a digest, the newest versions first.
 const LOOKED_AT: usize = 500;
