@@ -1,11 +1,7 @@
-//! Moves a GitOps repository's container images behind Amazon ECR pull through cache.
+//! Moves a GitOps repository's container images behind Amazon ECR pull through cache: the command line and its reports.
 //!
-//! The rooms, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns
-//! them into sites, [`migrate`] plans edits, [`emit`] makes objects for other tools, [`pulls`] says what nodes will
-//! ask for, [`registry`] asks registries what is behind a reference, [`verify`] judges the answers, [`warm`] fills the
-//! cache, [`cost`] says what it will cost, [`report`] renders results, [`cli`] ties them to the command line.
-//! [`image`] and [`route`] are pure and stand at the centre; [`config`] says what goes where.
-//! See `ARCHITECTURE.md`.
+//! The work is done by the crates that are re-exported here; `ARCHITECTURE.md` has their order. [`cli`] turns arguments into
+//! calls, [`report`] renders the results, `demo` is the sample repository with simulated registries.
 
 pub use pullthru_aws as aws;
 pub use pullthru_core::{

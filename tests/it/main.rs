@@ -11,6 +11,7 @@
 mod action;
 #[cfg(unix)]
 mod action_scripts;
+mod architecture;
 mod artifacts;
 #[cfg(feature = "aws")]
 mod aws;

@@ -3,12 +3,22 @@
 //! It reads manifests, tags, referrers and blobs by the OCI distribution specification, and nothing else: it
 //! pushes nothing and deletes nothing. [`Client`] is all that other modules need, with [`Settings`] and
 //! [`Credentials`] to make one and [`Failure`] to tell what went wrong; [`Client::cached`] asks AWS instead of
-//! the registry. Knows references and routes, and neither Git nor YAML.
+//! the registry, through the trait [`EcrApi`]. Knows references and routes, and neither Git nor the AWS SDK. [`verify`]
+//! judges what it answers, [`warm`] fills the cache, [`cost`] estimates what the cache will cost.
 //!
 //! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions; `client` holds the conversation and
 //! the retries; `login` answers challenges, with `flight` for one token at a time and `trial` for one try of a login;
 //! `scrub` is what a server's text goes through before it is printed; `limit` keeps to a number of requests; `wire` is
 //! one HTTP exchange.
+//!
+//! ```
+//! use pullthru_registry::{Client, Credentials, Settings};
+//!
+//! // Shared by all requests of a run; nothing is sent before the first question.
+//! let client = Client::new(Settings::default(), Credentials::none())?;
+//! assert!(client.notes().is_empty());
+//! # Ok::<(), pullthru_registry::SetupError>(())
+//! ```
 
 pub mod auth;
 pub mod cost;
