@@ -13,9 +13,9 @@ use registry_sim::{Cache, CacheSettings, Image, Rule, Store, Upstream, UpstreamS
 
 use crate::config::{Config, Overrides};
 use crate::find::{Finder, Hosts};
+use crate::images::{Image as Pulled, Images};
 use crate::inventory;
 use crate::kustomize::Model;
-use crate::pulls::{Pull, Pulls};
 use crate::route::upstreams;
 use crate::tree::{Repository, WalkOptions};
 
@@ -113,7 +113,7 @@ impl World {
 }
 
 /// What the sample repository pulls.
-fn pulls(root: &Path) -> Result<Vec<Pull>, DemoError> {
+fn pulls(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let wrong = |error: &dyn std::fmt::Display| DemoError::Read(error.to_string());
     let overrides = Overrides { upstreams: vec!["all".to_owned()], ..Overrides::default() };
     let config = Config::load(None, &overrides).map_err(|error| wrong(&error))?;
@@ -122,11 +122,11 @@ fn pulls(root: &Path) -> Result<Vec<Pull>, DemoError> {
     let repository = Repository::at(root).map_err(|error| wrong(&error))?;
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;
-    Ok(Pulls::of(&Model::new(&inventory, &config), false).pulls)
+    Ok(Images::of(&Model::new(&inventory, &config), false, |_| true).images)
 }
 
 /// Makes an image for a pull, and pins its digest where the copy pins one.
-fn publish(pull: &Pull, root: &Path, store: &mut Store) -> io::Result<()> {
+fn publish(pull: &Pulled, root: &Path, store: &mut Store) -> io::Result<()> {
     let Some(name) = &pull.upstream else { return Ok(()) };
     let content = Image::new(&pull.reference())
         .platforms(["linux/amd64", "linux/arm64"])

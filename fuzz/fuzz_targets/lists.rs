@@ -3,14 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use pullthru::config::{Config, Overrides};
-use pullthru::pulls::Pulls;
+use pullthru::images::Images;
 use pullthru::tree::RepoPath;
 use pullthru::verify::{Lock, WantedPlatform};
 use pullthru::warm::Range;
 
 fuzz_target!(|text: &str| {
     let config = Config::load(None, &Overrides::default()).expect("the empty configuration is one");
-    let pulls = Pulls::of_list(text, &RepoPath::root(), &config);
+    let pulls = Images::of_list(text, &RepoPath::root(), &config);
     assert!(pulls.pulls.len() + pulls.unknown.len() <= text.lines().count());
     if let Ok(lock) = Lock::read(text) {
         assert_eq!(Lock::read(&lock.text()).ok(), Some(lock));

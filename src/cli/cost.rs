@@ -12,7 +12,7 @@ use crate::cost::{
     Destination, Endpoints, Measured, Options, Prices, Provisioned, Scanning, Terms, assumptions, copies,
     estimate, measure, repositories,
 };
-use crate::pulls::Pull;
+use crate::images::Image;
 use crate::registry::Step;
 use crate::report::Paint;
 use crate::report::cost::{self as report, CostReport, Gathered, NotCached};
@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let (pulls, unread) = verify::pulls(&args.repository, args.list.as_deref())?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
-    let (cached, not_cached) = split(pulls.pulls, &config);
+    let (cached, not_cached) = split(pulls.images, &config);
     refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
@@ -202,7 +202,7 @@ fn options(args: &Args, provisioned: Provisioned<'_>) -> Options {
 const KEEP: u32 = 10;
 
 /// How the repository of a pull is kept, and what its rule logs in with.
-fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Pull) -> Terms {
+fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Image) -> Terms {
     let template = provisioned.lifecycle(pull).and_then(|lifecycle| lifecycle.keep);
     let host = pull.upstream.as_ref().map(|name| name.host.clone());
     let wants_login = host
@@ -217,7 +217,7 @@ fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Pull) -> Terms {
 }
 
 /// What goes through a cache, or would if there were one, and what does not.
-fn split(pulls: Vec<Pull>, config: &Config) -> (Vec<Pull>, Vec<NotCached>) {
+fn split(pulls: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
     let (mut cached, mut not_cached) = (Vec::new(), Vec::new());
     for pull in pulls {
         let why = match (&pull.upstream, &pull.cached) {
@@ -240,8 +240,8 @@ fn split(pulls: Vec<Pull>, config: &Config) -> (Vec<Pull>, Vec<NotCached>) {
 }
 
 /// A registry is not replicated to its own Region.
-fn refuse_own_region(pulls: &[Pull], replicate: &[Region]) -> Result<(), Stop> {
-    let region = |pull: &Pull| pull.cached.as_ref()?.host.parse::<EcrHost>().ok().map(|host| host.region);
+fn refuse_own_region(pulls: &[Image], replicate: &[Region]) -> Result<(), Stop> {
+    let region = |pull: &Image| pull.cached.as_ref()?.host.parse::<EcrHost>().ok().map(|host| host.region);
     for region_of_all in replicate {
         let mut regions = pulls.iter().map(region).peekable();
         if regions.peek().is_some() && regions.all(|region| region.as_ref() == Some(region_of_all)) {

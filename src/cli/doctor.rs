@@ -81,15 +81,14 @@ mod with_aws {
     use crate::aws::doctor::{self, Line, Question};
     use crate::config::FILE_NAMES;
     use crate::image::{Name, Reference};
-    use crate::kustomize::Model;
-    use crate::pulls::{Pull, Pulls, official};
+    use crate::images::{Image, Images, official};
     use crate::report::Paint;
     use crate::report::doctor::{self as report, DoctorReport};
     use crate::route::{CacheHost, EcrHost, Route, Routes, default_prefix, not_cacheable, upstream_for};
 
     pub(in super::super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let (question, registry) = question(args)?;
-        let image = question.image.as_ref().map(Pull::reference);
+        let image = question.image.as_ref().map(Image::reference);
         let ca_file = question.registries.ca_file.clone();
         let runtime = runtime()?;
         let diagnosis = runtime.block_on(async {
@@ -168,9 +167,8 @@ mod with_aws {
         Ok((question, of_host(&host)))
     }
 
-    fn pulls(args: &Args) -> Result<Pulls, Stop> {
-        let read = args.repository.read()?;
-        Ok(Pulls::of(&Model::new(&read.whole(), &read.config), true))
+    fn pulls(args: &Args) -> Result<Images, Stop> {
+        Ok(args.repository.read_with_context()?.images(true))
     }
 
     fn no_registry() -> Stop {
@@ -198,13 +196,13 @@ mod with_aws {
     }
 
     /// The routes that something in use goes through, each with an image; all of them where nothing is in use.
-    fn used(routes: &Routes, pulls: &Pulls) -> Vec<Line> {
+    fn used(routes: &Routes, pulls: &Images) -> Vec<Line> {
         let prefixes = pulls.prefixes(routes);
         let of = |route: &Route| {
             let mine =
-                |pull: &&Pull| route_of(routes, pull).is_some_and(|known| known.prefix == route.prefix);
+                |pull: &&Image| route_of(routes, pull).is_some_and(|known| known.prefix == route.prefix);
             // What is asked for by tag alone says more than a pin that may be gone.
-            let pulls = || pulls.pulls.iter().filter(mine);
+            let pulls = || pulls.images.iter().filter(mine);
             pulls().find(|pull| pull.digest.is_none()).or_else(|| pulls().next()).cloned()
         };
         let wanted = |route: &&Route| prefixes.is_empty() || prefixes.contains(&route.prefix.to_string());
@@ -215,7 +213,7 @@ mod with_aws {
             .collect()
     }
 
-    fn route_of<'a>(routes: &'a Routes, pull: &Pull) -> Option<&'a Route> {
+    fn route_of<'a>(routes: &'a Routes, pull: &Image) -> Option<&'a Route> {
         let by_upstream = pull.upstream.as_ref().and_then(|name| routes.route_for(name));
         by_upstream.or_else(|| {
             let path = &pull.cached.as_ref()?.path;
@@ -252,7 +250,7 @@ mod with_aws {
         routes: Option<&Routes>,
         reference: &Reference,
         at_cache: bool,
-    ) -> Result<Pull, Stop> {
+    ) -> Result<Image, Stop> {
         let name = reference.name();
         let (upstream, cached) = match routes {
             _ if !at_cache => {
@@ -269,19 +267,18 @@ mod with_aws {
                 (routes.unmap(&plain).or_else(|| official(&plain, routes)), Some(name))
             }
         };
-        Ok(Pull {
+        Ok(Image {
             upstream,
             cached,
             tag: reference.tag().map(str::to_owned),
             digest: reference.digest().cloned(),
-            artifact: false,
-            places: Vec::new(),
+            ..Image::default()
         })
     }
 
-    fn tags_in_use(pulls: &Pulls, image: &Pull) -> usize {
-        let same = pulls.pulls.iter().filter(|pull| pull.cached == image.cached);
-        let tags: BTreeSet<Option<&str>> = same.map(Pull::tag_or_latest).collect();
+    fn tags_in_use(pulls: &Images, image: &Image) -> usize {
+        let same = pulls.images.iter().filter(|pull| pull.cached == image.cached);
+        let tags: BTreeSet<Option<&str>> = same.map(Image::tag_or_latest).collect();
         tags.len()
     }
 }

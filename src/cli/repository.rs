@@ -11,7 +11,9 @@ use clap::Args;
 use super::{Stop, note};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
+use crate::images::Images;
 use crate::inventory::{self, Inventory};
+use crate::kustomize::Model;
 use crate::report::quoted;
 use crate::route;
 use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
@@ -113,6 +115,11 @@ impl ReadRepository {
         let mut whole = self.context.clone();
         whole.add(self.inventory.clone());
         Cow::Owned(whole)
+    }
+
+    /// What clusters pull of what was asked for; charts and artifacts on request.
+    pub(super) fn images(&self, artifacts: bool) -> Images {
+        Images::of(&Model::new(&self.whole(), &self.config), artifacts, |path| self.is_named(path))
     }
 
     /// Was this file asked for?
@@ -222,6 +229,17 @@ impl RepositoryArgs {
     /// Reads everything the command is about.
     pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
         self.read_part(None)
+    }
+
+    /// Reads everything the command is about, and the rest of the repository: what builds the named files decides what
+    /// clusters pull of them.
+    pub(super) fn read_with_context(&self) -> Result<ReadRepository, Stop> {
+        let mut read = self.read()?;
+        if read.scope != Scope::Whole && !self.is_stdin() && read.context.files.is_empty() {
+            let finder = finder(&read.config)?;
+            self.read_context(&mut read, &finder)?;
+        }
+        Ok(read)
     }
 
     /// Reads the part of it that a run of several is about.

@@ -10,8 +10,7 @@ use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::repository::read_limited;
 use super::signals::end_between_files;
 use super::{Outcome, RepositoryArgs, Stop, note};
-use crate::kustomize::Model;
-use crate::pulls::{Pull, Pulls};
+use crate::images::{Image, Images};
 use crate::registry::{Client, Failure, Step};
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
@@ -91,18 +90,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let locked = read_lock(args)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
-    let (at, known) = runtime.block_on(at(args, &client, &pulls.pulls))?;
+    let (at, known) = runtime.block_on(at(args, &client, &pulls.images))?;
     let options = Options {
         at,
         platforms: args.platform.clone(),
         allow_import: args.allow_import,
         sizes: args.sizes || args.lock.is_some(),
     };
-    let bar = bar(pulls.pulls.len(), "verify");
+    let bar = bar(pulls.images.len(), "verify");
     let list = args.list.as_ref().map(|list| list.display().to_string());
     let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);
     let mut seen = Seen::default();
-    let work = verify::run(&client, pulls.pulls, &options, known, interrupted(), |step| match step {
+    let work = verify::run(&client, pulls.images, &options, known, interrupted(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
@@ -180,11 +179,10 @@ fn outcome(verified: &Verified) -> Outcome {
 }
 
 /// What is to be asked for, and whether something could not be read.
-pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<(Pulls, bool), Stop> {
+pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<(Images, bool), Stop> {
     let Some(list) = list else {
-        let read = repository.read()?;
-        let pulls = Pulls::of(&Model::new(&read.inventory, &read.config), read.config.artifacts());
-        return Ok((pulls, read.inventory.has_failures()));
+        let read = repository.read_with_context()?;
+        return Ok((read.images(read.config.artifacts()), read.inventory.has_failures()));
     };
     let (_, config, _) = repository.open()?;
     let shown = list.display().to_string();
@@ -199,11 +197,11 @@ pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<
     };
     let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
     let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
-    Ok((Pulls::of_list(&text, &path, &config), false))
+    Ok((Images::of_list(&text, &path, &config), false))
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.
-async fn at(args: &Args, client: &Client, pulls: &[Pull]) -> Result<(At, Known), Stop> {
+async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known), Stop> {
     let cached = pulls.iter().find_map(|pull| pull.cached.as_ref());
     let chosen = args.at.map(|at| match at {
         AtArg::Upstream => At::Upstream,

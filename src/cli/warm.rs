@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 
 use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note, verify};
-use crate::pulls::Pull;
+use crate::images::Image;
 use crate::registry::Step;
 use crate::report::Paint;
 use crate::report::warm::{self as report, WarmReport};
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             let place = &unknown.place;
             note(&format!("{}:{}: {}: {}", place.path, place.position.line, unknown.reference, unknown.why));
         }
-        (pulls.pulls, Vec::new(), unread)
+        (pulls.images, Vec::new(), unread)
     };
     require_cache(&pulls)?;
     let bar = bar(pulls.len(), "warm");
@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 
-fn require_cache(pulls: &[Pull]) -> Result<(), Stop> {
+fn require_cache(pulls: &[Image]) -> Result<(), Stop> {
     if pulls.is_empty() || pulls.iter().any(|pull| pull.cached.is_some()) {
         return Ok(());
     }

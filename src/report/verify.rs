@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::finding::{self, Finding, Level, cell};
 use super::{Paint, count, quoted};
-use crate::pulls::{Place, Unknown};
+use crate::images::{Place, Unknown};
 use crate::tree::shell_word;
 use crate::verify::{At, Severity, Verified};
 

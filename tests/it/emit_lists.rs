@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use pullthru::config::{Config, Overrides};
-use pullthru::emit::{Images, kustomize};
+use pullthru::emit::kustomize;
 use pullthru::find::{Finder, Hosts};
+use pullthru::images::{Images, by_name};
 use pullthru::inventory;
 use pullthru::kustomize::Model;
 use regex::Regex;
@@ -36,7 +37,8 @@ fn entries(images: &[&str], upstreams: &[&str]) -> Vec<(String, String)> {
         Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
     );
     let inventory = inventory::of_text(pod(images).as_bytes(), &finder);
-    let entries = kustomize::entries(&Images::of(&Model::new(&inventory, &config))).unwrap();
+    let images = Images::of(&Model::new(&inventory, &config), false, |_| true);
+    let entries = kustomize::entries(&by_name(&images, &config)).unwrap();
     entries.into_iter().map(|entry| (entry.name, entry.new_name)).collect()
 }
 

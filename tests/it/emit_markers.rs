@@ -93,10 +93,11 @@ fn a_tag_beside_a_name_in_two_parts_or_of_the_upstream_is_set_alone() {
 fn an_override_of_kustomize_is_set_by_its_tag() {
     let kustomization = |name: &str, tag: &str| {
         format!(
-            "images:\n- name: app\n  newName: {CACHE}/o/app{name}\n  newTag: v1.0.0{tag}\n- name: {CACHE}/o/app\n  newTag: v1.0.0{tag}\n"
+            "resources: [pod.yaml]\nimages:\n- name: app\n  newName: {CACHE}/o/app{name}\n  newTag: v1.0.0{tag}\n- name: {CACHE}/o/app\n  newTag: v1.0.0{tag}\n"
         )
     };
     let scratch = Scratch::new(&[("apps/kustomization.yaml", kustomization("", "").as_bytes())]);
+    scratch.write("apps/pod.yaml", pod("app").as_bytes());
     emit(&scratch, &[]);
     assert_eq!(
         scratch.read("apps/kustomization.yaml"),

@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use pullthru::config::Flux;
-use pullthru::emit::{FileChange, Image, Images, Request, Use, emit};
+use pullthru::emit::{FileChange, Request, emit};
 use pullthru::image::Name;
+use pullthru::images::{Named, Tagged};
 use pullthru::tree::RepoPath;
 
-fn images(names: &[&str]) -> Images {
-    let image = |path: &&str| Image {
+fn images(names: &[&str]) -> Vec<Named> {
+    let image = |path: &&str| Named {
         upstream: Name { host: "ghcr.io".to_owned(), path: (*path).to_owned() },
         cached: Some(Name { host: "cache.example.com".to_owned(), path: format!("ghcr/{path}") }),
         target: String::new(),
-        uses: [(Use { tag: Some("v1.0.0".to_owned()), digest: None }, 1)].into(),
+        uses: [(Tagged { tag: Some("v1.0.0".to_owned()), digest: None }, 1)].into(),
     };
-    Images { images: names.iter().map(image).collect(), skipped: Vec::new() }
+    names.iter().map(image).collect()
 }
 
 type Files = BTreeMap<RepoPath, String>;
 
 /// The files after a run; `Err` when it refuses.
-fn run(images: &Images, files: &Files, prune: bool) -> Result<Files, String> {
+fn run(images: &[Named], files: &Files, prune: bool) -> Result<Files, String> {
     let out = RepoPath::new("auto").unwrap();
     let flux = Flux::default();
     let request = Request {

@@ -44,6 +44,7 @@ mod golden;
 mod growth;
 mod hostile;
 mod html;
+mod images;
 mod kubeconform;
 mod limits;
 mod lint;
@@ -60,7 +61,7 @@ mod properties_route;
 mod protect;
 #[cfg(feature = "aws")]
 mod provision;
-mod pulls;
+
 mod registry;
 mod safety;
 mod schemas;

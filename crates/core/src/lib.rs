@@ -3,7 +3,8 @@
 //!
 //! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns them into
 //! sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
-//! charts are deployed with which values, [`pulls`] what nodes will ask for, [`migrate`] plans and proves edits, [`lint`] judges, [`emit`] makes objects for other tools. [`image`], [`route`] and
+//! charts are deployed with which values, [`images`] what clusters pull, [`migrate`] plans and proves edits, [`lint`]
+//! judges, [`emit`] makes objects for other tools. [`image`], [`route`] and
 //! [`config`] are at the centre and pure.
 //!
 //! ```
@@ -24,11 +25,11 @@ pub mod config;
 pub mod emit;
 pub mod find;
 pub mod image;
+pub mod images;
 pub mod inventory;
 pub mod kustomize;
 pub mod lint;
 pub mod migrate;
-pub mod pulls;
 pub mod releases;
 pub mod route;
 pub mod tree;

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::{images, out_directory, outcome, require_registry, write};
+use super::{named, out_directory, outcome, require_registry, write};
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
-use crate::emit::{self, Emission, FileChange, Images, Request, markers};
+use crate::emit::{self, Emission, FileChange, Request, markers};
 use crate::find::Form;
-use crate::inventory::{self, Inventory};
+use crate::images::{self, Images, Named};
+use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::tree::{RepoPath, Repository};
 
@@ -86,7 +87,7 @@ enum RangeArg {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read()?;
+    let read = args.repository.read_with_context()?;
     let flux = settings(args, read.config.flux())?;
     if flux.discovery == Discovery::Cache {
         require_registry(&read.config)?;
@@ -98,13 +99,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             "leave the paths out",
         ));
     }
-    let rest = rest(&args.repository, &read)?;
-    let images = images(&read).as_used_in(&Images::of(&Model::new(&rest, &read.config)));
+    let all = read.whole();
+    // The tag that runs may stand in an overlay elsewhere.
+    let used = Images::of(&Model::new(&all, &read.config), false, |_| true);
+    let images = images::as_used_in(named(&read), &images::by_name(&used, &read.config));
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
         images: &images,
         flux: &flux,
-        files: files(&read.repository, &rest, directory.as_ref())?,
+        files: files(&read.repository, &all, directory.as_ref())?,
         out: directory.as_ref(),
         whole,
         move_existing: args.move_existing,
@@ -125,23 +128,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(outcome(&read, written))
 }
 
-/// The whole repository, of which the named paths may be a part.
-fn rest(args: &RepositoryArgs, read: &ReadRepository) -> Result<Inventory, Stop> {
-    if args.paths.is_empty() || args.is_stdin() {
-        return Ok(read.inventory.clone());
-    }
-    let options = args.walk_options(&read.config);
-    let finder = crate::cli::repository::finder(&read.config)?;
-    let mut whole = inventory::take(&read.repository, &[], &options, &finder)?;
-    whole.add(read.inventory.clone());
-    Ok(whole)
-}
-
 /// Adds the markers to what is to be written.
 fn mark(
     write: bool,
     read: &ReadRepository,
-    images: &Images,
+    images: &[Named],
     flux: &Flux,
     emission: &mut Emission,
 ) -> Result<(), Stop> {

@@ -13,9 +13,8 @@ use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
 use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
-use crate::emit::{self, FileChange, Images};
-use crate::kustomize::Model;
-use crate::pulls::Pulls;
+use crate::emit::{self, FileChange};
+use crate::images::{self, Images, Named, Place, Unknown};
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
 /// Write new objects for other tools, made from the images in use.
@@ -107,7 +106,7 @@ fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
 }
 
 fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read()?;
+    let read = args.repository.read_with_context()?;
     let at = match args.at {
         AtArg::Upstream => At::Upstream,
         AtArg::Cache => {
@@ -115,25 +114,18 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
             At::Cache
         }
     };
-    let pulls = Pulls::of(&Model::new(&read.inventory, &read.config), false);
-    for unknown in &pulls.unknown {
-        let place = &unknown.place;
-        let position = place.position;
-        note(&format!(
-            "{}:{}:{}: {} is not listed: {}",
-            place.path, position.line, position.column, unknown.reference, unknown.why
-        ));
-    }
-    for reference in emit::list::references(&pulls, at) {
+    let images = read.images(false);
+    say_unknown(&images, "is not listed", |_| true);
+    for reference in emit::list::references(&images, at) {
         writeln!(out, "{reference}")?;
     }
     Ok(outcome(&read, true))
 }
 
 fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let read = args.repository.read()?;
+    let read = args.repository.read_with_context()?;
     require_registry(&read.config)?;
-    let entries = emit::kustomize::entries(&images(&read))
+    let entries = emit::kustomize::entries(&named(&read))
         .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
     let Some(directory) = &args.out else {
         let holder = if args.component { Holder::Component } else { Holder::Block };
@@ -186,17 +178,19 @@ fn require_registry(config: &Config) -> Result<(), Stop> {
     ))
 }
 
-/// What is in use; what cannot be followed is said.
-fn images(read: &ReadRepository) -> Images {
-    let images = Images::of(&Model::new(&read.inventory, &read.config));
-    for skipped in &images.skipped {
-        let position = skipped.position;
-        note(&format!(
-            "{}:{}:{}: {} is left out: {}",
-            skipped.path, position.line, position.column, skipped.reference, skipped.why
-        ));
+/// What is in use, by name; what has none is said.
+fn named(read: &ReadRepository) -> Vec<Named> {
+    let images = read.images(false);
+    say_unknown(&images, "is left out", |unknown| unknown.names.is_none());
+    images::by_name(&images, &read.config)
+}
+
+fn say_unknown(images: &Images, what: &str, which: impl Fn(&Unknown) -> bool) {
+    for unknown in images.unknown.iter().filter(|unknown| which(unknown)) {
+        let Place { path, position } = &unknown.place;
+        let at = format!("{path}:{}:{}", position.line, position.column);
+        note(&format!("{at}: {} {what}: {}", unknown.reference, unknown.why));
     }
-    images
 }
 
 fn out_directory(repository: &Repository, out: &Path) -> Result<RepoPath, Stop> {

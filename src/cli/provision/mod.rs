@@ -23,8 +23,6 @@ use super::{Outcome, RepositoryArgs, Stop};
 use crate::aws::desired::Sources;
 use crate::aws::{Desired, Registry};
 use crate::config::{Config, Target};
-use crate::kustomize::Model;
-use crate::pulls::Pulls;
 use crate::route::{CacheHost, Region};
 
 /// Set up the AWS side of the cache: rules, secrets, templates and their registry settings.
@@ -139,7 +137,7 @@ impl DesiredArgs {
 
     /// The same, and the directory that paths in the configuration are relative to.
     pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), Stop> {
-        let read = self.repository.read()?;
+        let read = self.repository.read_with_context()?;
         let target = self.target(&read.config)?;
         let Some((routes, CacheHost::Ecr(host))) =
             target.routes.as_ref().map(|routes| (routes, routes.cache()))
@@ -150,7 +148,7 @@ impl DesiredArgs {
             ));
         };
         let home = Registry { account: host.account.clone(), region: host.region.clone() };
-        let used = Pulls::of(&Model::new(&read.whole(), &read.config), true).prefixes(routes);
+        let used = read.images(true).prefixes(routes);
         let provision = read.config.provision();
         let stack = stack(&read, &target.name);
         let sources =

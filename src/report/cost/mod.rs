@@ -10,7 +10,7 @@ use super::count;
 use super::prices::PriceTable;
 use super::verify::{PlaceRow, UnknownRow};
 use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning};
-use crate::pulls::{Pull, Unknown};
+use crate::images::{Image, Unknown};
 
 pub use print::{csv, human, json, markdown};
 
@@ -179,7 +179,7 @@ pub struct NotCachedRow {
 /// An image that no cache will hold, and why.
 #[derive(Clone, Debug)]
 pub struct NotCached {
-    pub pull: Pull,
+    pub pull: Image,
     pub why: &'static str,
 }
 
@@ -301,7 +301,7 @@ impl CostReport {
     }
 }
 
-fn places(pull: &Pull) -> Vec<PlaceRow> {
+fn places(pull: &Image) -> Vec<PlaceRow> {
     pull.places.iter().map(PlaceRow::from).collect()
 }
 

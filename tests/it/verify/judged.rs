@@ -1,7 +1,7 @@
 //! The pure judgement, a case a line: what was said of an image, and what it means.
 
 use pullthru::image::{Digest, Name};
-use pullthru::pulls::Pull;
+use pullthru::images::Image;
 use pullthru::registry::{Detail, Failure, Kind, Network, Platform, Resolved};
 use pullthru::verify::{
     Answers, At, CacheAnswer, Held, Options, Outcome, PinnedTag, Severity, UpstreamAnswer, judge,
@@ -51,15 +51,14 @@ fn no_network() -> Failure {
 }
 
 /// `v1`, `v1@aa`, `@aa`.
-fn pull(reference: &str) -> Pull {
+fn pull(reference: &str) -> Image {
     let (tag, pinned) = reference.split_once('@').map_or((reference, None), |(tag, pin)| (tag, Some(pin)));
-    Pull {
+    Image {
         upstream: Some(Name::parse("ghcr.io/o/app").unwrap()),
         cached: Some(Name::parse(&format!("{ECR}/ghcr/o/app")).unwrap()),
         tag: Some(tag.to_owned()).filter(|tag| !tag.is_empty()),
         digest: pinned.map(digest),
-        artifact: false,
-        places: Vec::new(),
+        ..Image::default()
     }
 }
 
@@ -194,7 +193,7 @@ fn a_repository_that_ecr_does_not_have_is_told_apart_by_its_rules() {
 
 #[test]
 fn an_image_of_ecr_alone() {
-    let own = Pull { upstream: None, ..pull("v1") };
+    let own = Image { upstream: None, ..pull("v1") };
     for (cache, expected) in [
         (None, "not-asked"),
         (has("aa"), "resolved"),

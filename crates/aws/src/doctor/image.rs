@@ -4,7 +4,7 @@
 use super::account::Account;
 use super::{Question, Step, StepId};
 use crate::account::{AwsFailure, FailureKind};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_registry::verify::{self, At, Known, Options, Outcome, Verified};
 use pullthru_registry::{Client, Failure, Step as Progress};
 
@@ -51,7 +51,7 @@ pub(super) async fn steps(
     steps
 }
 
-async fn asked(client: &Client, image: &Pull, at: At, sizes: bool, allow_import: bool) -> Option<Verified> {
+async fn asked(client: &Client, image: &Image, at: At, sizes: bool, allow_import: bool) -> Option<Verified> {
     let options = Options { at, platforms: Vec::new(), allow_import, sizes };
     let mut found = None;
     let take = |step: Progress<'_, Verified>| {
@@ -173,7 +173,7 @@ fn for_whom(step: Step, for_a_node: bool) -> Step {
     if for_a_node && step.is_failed() { Step { outcome: super::Outcome::Warning, ..step } } else { step }
 }
 
-fn is_fixed(account: &Account, image: &Pull) -> bool {
+fn is_fixed(account: &Account, image: &Image) -> bool {
     let name = image.cached.as_ref().map(|name| name.path.as_str()).unwrap_or_default();
     let found = account.repositories.as_ref().ok().and_then(|all| all.get(name));
     found.is_some_and(|found| super::repository::is_fixed(&found.mutability, image.tag_or_latest()))

@@ -22,7 +22,7 @@ pub use step::{About, Outcome, Step, StepId};
 use crate::account::{AwsFailure, Session};
 use crate::resource::Rule;
 use account::Account;
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::{Prefix, Route, UpstreamPrefix};
 use pullthru_registry::{Client, Credentials, Settings};
 
@@ -31,7 +31,7 @@ use pullthru_registry::{Client, Credentials, Settings};
 pub struct Question {
     /// The routes that are looked at: the image's, or all that the repository uses.
     pub lines: Vec<Line>,
-    pub image: Option<Pull>,
+    pub image: Option<Image>,
     /// How many other tags of the image's repository are in use.
     pub in_use: usize,
     /// Name or ARN of the role that pulls.
@@ -50,7 +50,7 @@ pub struct Line {
     /// `None` where an image of the cache was named and no route is configured: the account's rules say it.
     pub route: Option<Route>,
     /// The image itself, or one of those in use.
-    pub sample: Option<Pull>,
+    pub sample: Option<Image>,
 }
 
 /// All answers.
@@ -83,7 +83,7 @@ struct Ruled<'a> {
     upstream: String,
     /// `None` where rules could not be seen.
     rule: Option<&'a Rule>,
-    sample: Option<Pull>,
+    sample: Option<Image>,
 }
 
 /// Days since 1970.

@@ -9,11 +9,11 @@ use crate::account::repository;
 use crate::document::same;
 use crate::resource::{Cipher, Mutability, MutabilitySetting, Ref};
 use pullthru_core::config::Arn;
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 impl Doctor<'_> {
     /// The steps of an image's repository.
-    pub(super) async fn repository(&self, image: Option<&Pull>) -> Vec<Step> {
+    pub(super) async fn repository(&self, image: Option<&Image>) -> Vec<Step> {
         let id = StepId::Repository;
         let Some((image, cached)) = image.and_then(|image| Some((image, image.cached.as_ref()?))) else {
             return Vec::new();
@@ -86,7 +86,7 @@ impl Doctor<'_> {
     }
 
     /// Does the policy expire what is in use, and is it the template's?
-    fn lifecycle(&self, name: &str, policy: Option<&Value>, image: &Pull) -> Step {
+    fn lifecycle(&self, name: &str, policy: Option<&Value>, image: &Image) -> Step {
         let id = StepId::Lifecycle;
         let template = self.template_for(name);
         let wanted = template.and_then(|template| template.lifecycle.as_ref());

@@ -5,7 +5,7 @@ use super::{Doctor, Line, Ruled, Step, StepId, seen};
 use crate::account::rule;
 use crate::resource::Rule;
 use pullthru_core::image::{Name, REPOSITORY_MAX, fold_host};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::{Credential, EcrHost, Prefix, api_url, upstream_for};
 
 impl<'a> Doctor<'a> {
@@ -108,7 +108,7 @@ impl<'a> Doctor<'a> {
 /// The rule below which an image of the cache lies, where no configuration says it.
 fn by_name<'a>(
     rules: impl Iterator<Item = &'a Rule>,
-    image: Option<&Pull>,
+    image: Option<&Image>,
 ) -> (Vec<Step>, Option<Ruled<'a>>) {
     let id = StepId::Rule;
     let Some((image, cached)) = image.and_then(|image| Some((image, image.cached.as_ref()?))) else {
@@ -132,7 +132,7 @@ fn by_name<'a>(
         return (vec![step], None);
     };
     let host = fold_host(&rule.upstream_url);
-    let sample = Pull { upstream: Some(Name::of(Some(&host), &path)), ..image.clone() };
+    let sample = Image { upstream: Some(Name::of(Some(&host), &path)), ..image.clone() };
     let steps = vec![
         id.passed(format!("{} → {}", rule.prefix, leads_to(rule))).about(&rule.prefix),
         self::path(&sample),
@@ -151,7 +151,7 @@ fn leads_to(rule: &Rule) -> String {
 }
 
 /// Is the image's name one that leads to what is meant?
-fn path(image: &Pull) -> Step {
+fn path(image: &Image) -> Step {
     let id = StepId::Path;
     if let Some((why, next)) = pullthru_registry::verify::library(image) {
         return id.failed(why).help(next);

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::images::{Image, Images};
 use super::names;
 use super::policy::{Follows, Order, Policy, infer};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::image::Name;
+use crate::images::Named;
 
 pub(super) const GROUP: &str = "image.toolkit.fluxcd.io";
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -89,9 +89,9 @@ pub fn problem(flux: &Flux) -> Option<(String, &'static str)> {
 }
 
 /// What is wanted for the images in use, by name. Images that cannot be scanned are left out.
-pub fn wanted(images: &Images, flux: &Flux) -> Vec<Wanted> {
-    let mut scanned: BTreeMap<Name, Image> = BTreeMap::new();
-    for image in &images.images {
+pub fn wanted(images: &[Named], flux: &Flux) -> Vec<Wanted> {
+    let mut scanned: BTreeMap<Name, Named> = BTreeMap::new();
+    for image in images {
         let scan = match flux.discovery {
             Discovery::Cache => image.cached.clone(),
             Discovery::Upstream => Some(image.upstream.clone()),

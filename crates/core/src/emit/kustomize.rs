@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-use super::images::Images;
 use super::object::{ObjectError, insertion};
 use super::sequence::{self, Item};
 use crate::image::{DOCKER_HUB, Name};
+use crate::images::Named;
 use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit};
 
 /// What kind of file holds the entries.
@@ -62,9 +62,9 @@ impl Entry {
 }
 
 /// The entries for everything that has a cached name, sorted, each once.
-pub fn entries(images: &Images) -> Result<Vec<Entry>, Conflict> {
+pub fn entries(images: &[Named]) -> Result<Vec<Entry>, Conflict> {
     let mut cached: BTreeMap<&Name, &Name> = BTreeMap::new();
-    for image in &images.images {
+    for image in images {
         let Some(name) = &image.cached else { continue };
         if let Some(first) = cached.insert(&image.upstream, name)
             && first != name

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::pulls::Pulls;
+use crate::images::{Image, Images};
 
 /// Which of its two names an image is listed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,13 @@ pub enum At {
 
 /// Every image that is pulled, whole, sorted, once. Images without this name are not in it: at the cache those
 /// without a route, at the upstream those of an ECR registry of one's own.
-pub fn references(pulls: &Pulls, at: At) -> BTreeSet<String> {
-    let reference = |pull: &crate::pulls::Pull| {
+pub fn references(images: &Images, at: At) -> BTreeSet<String> {
+    let reference = |image: &Image| {
         let name = match at {
-            At::Upstream => pull.upstream.as_ref(),
-            At::Cache => pull.cached.as_ref(),
+            At::Upstream => image.upstream.as_ref(),
+            At::Cache => image.cached.as_ref(),
         };
-        name.map(|name| pull.under(name))
+        name.map(|name| image.under(name))
     };
-    pulls.pulls.iter().filter(|pull| !pull.artifact).filter_map(reference).collect()
+    images.images.iter().filter(|image| !image.artifact).filter_map(reference).collect()
 }

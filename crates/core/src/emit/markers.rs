@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flux::{Wanted, quoted};
-use super::images;
 use super::object::end_of_line;
 use super::{FileChange, Followed};
 use crate::config::{Config, Discovery};
 use crate::find::{Form, Obstacle, Shape, Site};
 use crate::image::Name;
+use crate::images::names;
 use crate::inventory::{FileInventory, Inventory};
 use crate::tree::{Position, RepoPath};
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
@@ -74,7 +74,7 @@ fn renamed(request: &Request<'_>) -> BTreeSet<Name> {
     for file in &request.inventory.files {
         let routes = request.config.routes(file.path.as_str());
         for site in file.found.sites.iter().filter(|site| site.form == Form::KustomizeNewName) {
-            if let Ok(Some((upstream, Some(cached)))) = images::names(site, routes, request.config)
+            if let Some((upstream, Some(cached))) = names(site, routes, request.config)
                 && cached == site.name
             {
                 renamed.insert(upstream);
@@ -142,7 +142,7 @@ impl Marking<'_, '_> {
     /// The edits for one site; an error is a note for people.
     fn edits(&self) -> Result<Vec<Edit>, String> {
         let routes = self.request.config.routes(self.file.path.as_str());
-        let Ok(Some((upstream, cached))) = images::names(self.site, routes, self.request.config) else {
+        let Some((upstream, cached)) = names(self.site, routes, self.request.config) else {
             return Ok(Vec::new());
         };
         let scan = match self.request.discovery {

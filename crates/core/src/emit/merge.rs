@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FileChange;
 use super::flux::{self, Wanted};
-use super::images::Images;
 use super::object::{self, Object, ObjectError, ObjectKind};
 use super::sequence::{self, Item};
 use crate::config::{Discovery, Flux};
 use crate::image::Name;
+use crate::images::Named;
 use crate::tree::RepoPath;
 
 const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
@@ -23,7 +23,7 @@ pub const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Request<'r> {
-    pub images: &'r Images,
+    pub images: &'r [Named],
     pub flux: &'r Flux,
     /// The files of the output directory, and every other file with an `ImageRepository`.
     pub files: BTreeMap<RepoPath, String>,

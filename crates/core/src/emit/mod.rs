@@ -1,13 +1,12 @@
 //! New objects for other tools, made from what a repository uses: Flux image automation, a plain list, a Kustomize
 //! overlay, Renovate's aliases. Nothing that a person wrote is changed unless it was asked for.
 //!
-//! The way of the data: [`Images`] gathers what is in use, each image with its upstream and its cached name;
+//! The way of the data: [`Named`](crate::images::Named) is an image in use, with its upstream and its cached name;
 //! [`policy`] reads its tags; [`names`] names its objects; [`flux`] writes them. Everything here is pure: what
 //! lies in the output directory comes in as text, and what is to be written goes out as [`FileChange`]s.
 
 mod dated;
 pub mod flux;
-pub mod images;
 pub mod kustomize;
 pub mod list;
 pub mod markers;
@@ -19,7 +18,6 @@ pub mod renovate;
 mod sequence;
 mod tag;
 
-pub use images::{Image, Images, Skipped, Use};
 pub use merge::{Emission, EmitError, Followed, KUSTOMIZATION_NAMES, Request, emit};
 pub use object::ObjectError;
 

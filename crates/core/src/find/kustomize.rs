@@ -280,6 +280,21 @@ pub struct ImageEntry {
     pub tag_suffix: Option<String>,
 }
 
+impl ImageEntry {
+    /// The image that it makes, whatever it matches; `None` where only that says so.
+    pub fn names_image(&self) -> Option<String> {
+        let name = match &self.new_name {
+            Some(name) => name,
+            // A short name stands for something that nobody pulls more often than not.
+            None if is_pattern(&self.name) || !self.name.contains('/') => return None,
+            None => &self.name,
+        };
+        let tag = self.new_tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        Some(format!("{name}{tag}{digest}"))
+    }
+}
+
 /// Reads a kustomization's root mapping.
 pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     let mut read = Kustomization::default();

@@ -145,6 +145,8 @@ struct Pipeline<'p> {
     then: Steps,
     /// Each with the steps that it begins with, today and then.
     flows: Vec<(Flow, [usize; 2])>,
+    /// Entries that set a tag alone begin an image, too: see [`Builds::with_named`].
+    named: bool,
 }
 
 /// Entries, each with its layer.
@@ -174,6 +176,12 @@ impl Steps {
 }
 
 impl<'p> Pipeline<'p> {
+    /// The image that an entry makes of one that no file here spells.
+    fn made(&self, entry: &ImageEntry) -> Option<String> {
+        let tagged = || entry.new_tag.is_some() || entry.digest.is_some();
+        if self.named && tagged() || entry.new_name.is_some() { entry.names_image() } else { None }
+    }
+
     /// Images that pass what comes from here on.
     fn enter(&mut self, flows: impl IntoIterator<Item = Flow>) {
         let at = [self.today.entries.len(), self.then.entries.len()];
@@ -195,7 +203,8 @@ impl<'p> Pipeline<'p> {
             before.into_iter().for_each(|entry| self.today.push(entry, layer));
             after.into_iter().for_each(|entry| self.then.push(entry, layer));
             // Only a written name may be that of images which no file here spells.
-            if let (Some(written), Some(planned)) = (before.and_then(renamed), after.and_then(renamed)) {
+            let made = |entry| self.made(entry);
+            if let (Some(written), Some(planned)) = (before.and_then(made), after.and_then(made)) {
                 let origin = Origin::Rename { directory: directory.clone(), entry: index };
                 let visits = Visits { containers: true, fields: false };
                 self.enter([Flow::new(origin, written, planned, visits)]);
@@ -225,7 +234,7 @@ impl<'p> Pipeline<'p> {
         for (at, merged) in before.iter().enumerate() {
             let other = behind.get(&merged.origin).and_then(|other| Some((*other, after.get(*other)?)));
             let Some((other, planned)) = other else { continue };
-            if let (Some(written), Some(planned)) = (renamed(merged.entry), renamed(planned.entry)) {
+            if let (Some(written), Some(planned)) = (self.made(merged.entry), self.made(planned.entry)) {
                 let visits = Visits { containers: true, fields: false };
                 let flow = Flow::new(merged.origin.clone(), written, planned, visits);
                 self.flows.push((flow, [first + at + 1, second + other + 1]));
@@ -235,7 +244,7 @@ impl<'p> Pipeline<'p> {
 
     /// All images as they leave the last layer.
     fn run(self) -> Vec<Flow> {
-        let Pipeline { layers, today, then, flows } = self;
+        let Pipeline { layers, today, then, flows, .. } = self;
         let mut flows: Vec<Flow> = flows
             .into_iter()
             .map(|(mut flow, [first, second])| {
@@ -289,6 +298,7 @@ pub struct Builds<'i> {
     fields: BTreeMap<RepoPath, Vec<FieldSpec>>,
     /// Components that a kustomization is to list besides, after its own.
     components: BTreeMap<RepoPath, Vec<ImageEntry>>,
+    named: bool,
     /// Outputs of lower layers, which many share; as long as the plan does not change.
     known: RefCell<BTreeMap<RepoPath, Rc<Vec<Flow>>>>,
 }
@@ -305,8 +315,15 @@ impl<'i> Builds<'i> {
             in_place: InPlace::default(),
             fields: BTreeMap::new(),
             components: BTreeMap::new(),
+            named: false,
             known: RefCell::default(),
         }
+    }
+
+    /// With the images that entries name without giving them another name: what they set is pulled, too, where what they
+    /// match is in no file here.
+    pub fn with_named(self) -> Builds<'i> {
+        Builds { named: true, ..self }
     }
 
     /// With edits in the files themselves; those that are `finished` count today.
@@ -379,7 +396,7 @@ impl<'i> Builds<'i> {
     /// All images of the kustomization in `directory` as they leave it. `probes` are put in before its own
     /// `images:`.
     pub fn output(&self, build: &Build, probes: &[String]) -> Vec<Flow> {
-        let mut pipeline = Pipeline::default();
+        let mut pipeline = Pipeline { named: self.named, ..Pipeline::default() };
         let mut open = BTreeSet::new();
         let probes = probes.iter().map(|image| probe(image));
         if self.graph.at(&build.directory).is_some() {
@@ -415,7 +432,7 @@ impl<'i> Builds<'i> {
         if let Some(known) = self.known.borrow().get(directory) {
             return known.clone();
         }
-        let mut pipeline = Pipeline::default();
+        let mut pipeline = Pipeline { named: self.named, ..Pipeline::default() };
         self.layer(directory, &mut pipeline, Vec::new(), None, open);
         let flows = Rc::new(pipeline.run());
         self.known.borrow_mut().insert(directory.clone(), flows.clone());
@@ -510,13 +527,6 @@ fn pass(entry: &Transformer, visits: Visits, image: &mut String) -> bool {
         }
     }
     matched
-}
-
-/// The image that an entry with a `newName` makes.
-fn renamed(entry: &ImageEntry) -> Option<String> {
-    let tag = entry.new_tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-    let digest = entry.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
-    Some(format!("{}{tag}{digest}", entry.new_name.as_ref()?))
 }
 
 fn probe(image: &str) -> Flow {

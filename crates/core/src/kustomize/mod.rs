@@ -19,5 +19,5 @@ pub use entries::Entries;
 pub use graph::{Graph, Layers};
 pub use image::{Transformer, is_matchable, is_too_large};
 pub use model::Model;
-pub use roots::{Deployers, directories};
+pub use roots::{BuiltRoot, Deployers, directories};
 pub use visit::{FieldPlace, Visits, visits};

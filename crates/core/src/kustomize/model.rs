@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use super::roots::{self, Deployers};
-use super::{FieldPlace, Flow, Graph, is_too_large, targets};
+use super::roots::{self, BuiltRoot, Deployers};
+use super::{FieldPlace, Graph, is_too_large, targets};
 use crate::config::Config;
 use crate::find::{FieldSpec, Kustomization, Site};
 use crate::inventory::Inventory;
@@ -27,7 +27,7 @@ pub struct Model<'i> {
     referred: OnceLock<BTreeSet<RepoPath>>,
     too_large: OnceLock<BTreeSet<RepoPath>>,
     targets_of_roots: OnceLock<BTreeMap<RepoPath, Vec<usize>>>,
-    built_images: OnceLock<Vec<(RepoPath, Flow)>>,
+    built_images: OnceLock<Vec<BuiltRoot>>,
 }
 
 impl<'i> Model<'i> {
@@ -86,9 +86,8 @@ impl<'i> Model<'i> {
         Some(targets.iter().filter_map(routes).collect())
     }
 
-    /// Every image that a cluster is given, as it leaves what is built by itself, with the file that decides which
-    /// target it is for: the root's kustomization, else the object that has it built.
-    pub fn built_images(&self) -> &[(RepoPath, Flow)] {
+    /// Every image that a cluster is given, as it leaves what is built by itself.
+    pub fn built_images(&self) -> &[BuiltRoot] {
         self.built_images.get_or_init(|| roots::built_images(self))
     }
 }

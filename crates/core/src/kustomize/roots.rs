@@ -73,30 +73,46 @@ impl Over {
     }
 }
 
+/// What leaves a root: a kustomization by itself, or a directory as one object has it built.
+#[derive(Clone, Debug)]
+pub struct BuiltRoot {
+    pub directory: RepoPath,
+    /// The file that decides which target it is for: the root's kustomization, else the object that has it built.
+    pub by: RepoPath,
+    /// The object that has it built: its number among the deployers of the directory.
+    pub deployer: Option<usize>,
+    pub flows: Vec<Flow>,
+}
+
 /// See [`Model::built_images`].
-pub(super) fn built_images(model: &Model<'_>) -> Vec<(RepoPath, Flow)> {
+pub(super) fn built_images(model: &Model<'_>) -> Vec<BuiltRoot> {
     let Model { graph, deployers, .. } = model;
-    let builds = Builds::new(model);
+    let builds = Builds::new(model).with_named();
     let named: BTreeSet<RepoPath> = deployers.keys().cloned().collect();
     let mut roots: BTreeSet<RepoPath> = graph.roots(&named).into_iter().collect();
     // A path that is the root is more often that of another repository.
     roots.extend(named.into_iter().filter(|directory| !directory.is_root()));
-    let mut images = Vec::new();
+    let mut built = Vec::new();
     for directory in roots {
         let file = graph.at(&directory).map(|(path, _)| path.clone());
         let over = deployers.get(&directory).map(Vec::as_slice).unwrap_or_default();
-        let of_object = over.iter().map(|(path, builder)| (*path, Some(Over::of(builder, &directory))));
-        let mut all: Vec<(RepoPath, Option<Over>)> =
-            of_object.map(|(path, over)| (file.as_ref().unwrap_or(path).clone(), over)).collect();
+        let mut all: Vec<(RepoPath, Option<usize>, Option<Over>)> = over
+            .iter()
+            .enumerate()
+            .map(|(number, (path, builder))| {
+                let by = file.as_ref().unwrap_or(path).clone();
+                (by, Some(number), Some(Over::of(builder, &directory)))
+            })
+            .collect();
         if let (true, Some(file)) = (all.is_empty(), file) {
-            all.push((file, None));
+            all.push((file, None, None));
         }
-        for (by, over) in all {
+        for (by, deployer, over) in all {
             let flows = builds.output(&Build { directory: directory.clone(), over }, &[]);
-            images.extend(flows.into_iter().map(|flow| (by.clone(), flow)));
+            built.push(BuiltRoot { directory: directory.clone(), by, deployer, flows });
         }
     }
-    images
+    built
 }
 
 /// See [`Model::new_name_site`]: the first site of each.

@@ -3,15 +3,16 @@
 //! What counts is what a cluster is given: a reference that root kustomizations rename to the cache is cached, whatever
 //! its file says, and one that a plan hopes to rename is not.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::coverage::{Counter, Coverage, Status, Unseen};
 use super::rules::wrong_cache;
 use crate::config::Config;
 use crate::find::{Form, LinkKind, Obstacle, Reason, Role, Site, split};
 use crate::image::{Name, Reference as ImageReference};
+use crate::images::{Output, Outputs};
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{Model, Origin};
+use crate::kustomize::Model;
 use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, Strategy, Why};
 use crate::route::{EcrHost, Routes, upstream_for};
 use crate::tree::{Position, RepoPath};
@@ -99,7 +100,7 @@ fn edits(plan: &Plan) -> HashMap<Place<'_>, &Change> {
 /// All references, by place; matchers of kustomize are none.
 pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>> {
     let &Model { inventory, config, .. } = model;
-    let built = built(model);
+    let outputs = Outputs::new(model);
     let left = |plan: &'a Plan| -> HashMap<Place<'a>, &'a Why> {
         plan.left.iter().map(|left| ((&left.path, left.site.start()), &left.why)).collect()
     };
@@ -121,11 +122,10 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
             } else {
                 written_status(site, &file.path, left_inline.get(&at).copied(), config)
             };
-            let built: Vec<Built> = built
-                .get(&(f, s))
-                .into_iter()
-                .flatten()
-                .map(|(text, by)| {
+            let built: Vec<Built> = outputs
+                .of_site(f, s)
+                .iter()
+                .map(|Output { text, by, .. }| {
                     let routes = config.routes(by.as_str());
                     let status = built_status(site, text, written, routes, config);
                     let name = ImageReference::parse(text).map(|reference| reference.name()).ok();
@@ -327,24 +327,6 @@ pub(super) fn is_cached(text: &str, routes: Option<&Routes>) -> bool {
 /// A registry that is joined with repositories elsewhere: no image by itself.
 pub(super) fn is_registry(site: &Site) -> bool {
     site.is_prefix() || site.name.path.is_empty()
-}
-
-type Texts = BTreeMap<(usize, usize), BTreeSet<(String, RepoPath)>>;
-
-/// What leaves the roots for each site, and for each `newName`, which later entries may rename again.
-fn built(model: &Model<'_>) -> Texts {
-    let mut built = Texts::new();
-    for (by, flow) in model.built_images() {
-        let at = match &flow.origin {
-            Origin::Site { file, site } => Some((*file, *site)),
-            Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
-            Origin::Laid { .. } | Origin::Probe => None,
-        };
-        if let Some(at) = at {
-            built.entry(at).or_default().insert((flow.written.clone(), by.clone()));
-        }
-    }
-    built
 }
 
 /// Kustomizations that rename it by what they are about to gain. Entries that exist have done so before.

@@ -2,7 +2,7 @@
 
 use super::estimate::Destination;
 use pullthru_core::config::{AppliedFor, Config, Lifecycle, ScanType, Target, Template};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::{EcrHost, Region};
 
 /// The configuration, asked for what costs.
@@ -49,7 +49,7 @@ impl<'c> Provisioned<'c> {
 
     /// The lifecycle of the repository that a pull goes to, by the longest prefix of a template; `None` when no template
     /// covers it, or it has none.
-    pub fn lifecycle(self, pull: &Pull) -> Option<&'c Lifecycle> {
+    pub fn lifecycle(self, pull: &Image) -> Option<&'c Lifecycle> {
         let path = &pull.cached.as_ref()?.path;
         let rule = self.prefix(pull);
         let covers = |prefix: &str| {
@@ -74,14 +74,14 @@ impl<'c> Provisioned<'c> {
     }
 
     /// The name of the credential of a pull's rule: what is written down, else its prefix.
-    pub fn credential(self, pull: &Pull) -> Option<String> {
+    pub fn credential(self, pull: &Image) -> Option<String> {
         let prefix = self.prefix(pull)?;
         let named = self.target(pull)?.credentials.get(&prefix).cloned();
         Some(named.unwrap_or(prefix))
     }
 
     /// The target whose cache a pull goes to.
-    fn target(self, pull: &Pull) -> Option<&'c Target> {
+    fn target(self, pull: &Image) -> Option<&'c Target> {
         let host = &pull.cached.as_ref()?.host;
         let upstream = pull.upstream.as_ref()?;
         self.config.targets().iter().find(|target| {
@@ -94,7 +94,7 @@ impl<'c> Provisioned<'c> {
     }
 
     /// The prefix of its rule.
-    fn prefix(self, pull: &Pull) -> Option<String> {
+    fn prefix(self, pull: &Image) -> Option<String> {
         let routes = self.target(pull)?.routes.as_ref()?;
         Some(routes.route_for(pull.upstream.as_ref()?)?.prefix.to_string())
     }

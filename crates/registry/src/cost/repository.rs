@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::sizes::{Contents, Measured};
 use pullthru_core::image::{Digest, Name};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
 
 /// One repository of a cache.
@@ -66,15 +66,15 @@ impl Repository {
 }
 
 /// The repositories of all that could be measured, sorted by name.
-pub fn repositories(measured: &[Measured], terms: impl Fn(&Pull) -> Terms) -> Vec<Repository> {
-    let mut gathered: BTreeMap<(Name, Name), (&Pull, Versions<'_>)> = BTreeMap::new();
+pub fn repositories(measured: &[Measured], terms: impl Fn(&Image) -> Terms) -> Vec<Repository> {
+    let mut gathered: BTreeMap<(Name, Name), (&Image, Versions<'_>)> = BTreeMap::new();
     for Measured { pull, found } in measured {
         let (Ok((digest, contents)), Some(upstream)) = (found, &pull.upstream) else { continue };
         let name = pull.cached.clone().unwrap_or_else(|| upstream.clone());
         let (_, versions) = gathered.entry((name, upstream.clone())).or_insert((pull, BTreeMap::new()));
         versions.insert(digest, contents);
     }
-    let repository = |((name, upstream), (pull, versions)): (_, (&Pull, _))| {
+    let repository = |((name, upstream), (pull, versions)): (_, (&Image, _))| {
         let Terms { keep, keep_is_assumed, secret } = terms(pull);
         let cache = pull.cached.as_ref().map(|name| name.host.clone());
         Repository {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::{Client, Content, Failure, Kind, Location, Step, in_order};
 use pullthru_core::image::Digest;
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
 const UNDER_WAY: usize = 256;
@@ -34,7 +34,7 @@ pub struct Contents {
 /// One image and what was found.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    pub pull: Pull,
+    pub pull: Image,
     /// The digest that it is cached by, and what that is; or why that is not known.
     pub found: Result<(Digest, Arc<Contents>), Unmeasured>,
 }
@@ -79,12 +79,12 @@ impl Unmeasured {
 /// many were not asked. Each manifest is asked for once, however many images lead to it.
 pub async fn measure(
     client: &Client,
-    pulls: Vec<Pull>,
+    pulls: Vec<Image>,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Measured>),
 ) -> usize {
     let reader = Arc::new(Reader { client: client.clone(), asked: Mutex::default() });
-    let work = move |pull: Pull| {
+    let work = move |pull: Image| {
         let reader = Arc::clone(&reader);
         async move {
             let found = reader.measure(&pull).await;
@@ -116,7 +116,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn measure(self: &Arc<Self>, pull: &Pull) -> Result<(Digest, Arc<Contents>), Unmeasured> {
+    async fn measure(self: &Arc<Self>, pull: &Image) -> Result<(Digest, Arc<Contents>), Unmeasured> {
         let name = pull.upstream.as_ref().ok_or(Unmeasured::NoAddress)?;
         let at = Location::parse(&pull.under(name)).map_err(|_| Unmeasured::NoAddress)?;
         let mut root = self.read(&at).await?;

@@ -10,7 +10,7 @@ use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, ju
 use super::{At, Found, Options, Verified};
 use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::image::Name;
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
@@ -29,7 +29,7 @@ type Looked = Result<Option<Cached>, Failure>;
 impl Known {
     /// Asks ECR for the first of these images that has an address there: are there credentials that it takes? `None`
     /// when there is no such image.
-    pub async fn of_first(client: &Client, pulls: &[Pull]) -> (Known, Option<Result<(), Failure>>) {
+    pub async fn of_first(client: &Client, pulls: &[Image]) -> (Known, Option<Result<(), Failure>>) {
         let at = pulls.iter().find_map(|pull| at_ecr(pull, pull.cached.as_ref()?));
         let Some(at) = at else { return (Known::default(), None) };
         let looked = Box::pin(client.cached(&at)).await;
@@ -44,7 +44,7 @@ impl Known {
 }
 
 /// What ECR's API is asked for; `None` when the host is not ECR's.
-fn at_ecr(pull: &Pull, name: &Name) -> Option<Location> {
+fn at_ecr(pull: &Image, name: &Name) -> Option<Location> {
     name.host.parse::<EcrHost>().ok()?;
     let at = Location::parse(&pull.under(name)).ok()?;
     Some(at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone())))
@@ -54,7 +54,7 @@ fn at_ecr(pull: &Pull, name: &Name) -> Option<Location> {
 /// asked.
 pub async fn run(
     client: &Client,
-    pulls: Vec<Pull>,
+    pulls: Vec<Image>,
     options: &Options,
     known: Known,
     stop: impl Future<Output = ()>,
@@ -95,7 +95,7 @@ struct Asker {
 }
 
 impl Asker {
-    async fn verify(&self, pull: Pull) -> Verified {
+    async fn verify(&self, pull: Image) -> Verified {
         let mut answers = Answers::default();
         let cached = pull.cached.clone().filter(|_| self.options.at != At::Upstream);
         if let Some(name) = &cached {
@@ -127,14 +127,14 @@ impl Asker {
         Verified { pull, outcome, resolved: held.or(found).map(Found::from), at_upstream, at_cache }
     }
 
-    async fn upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+    async fn upstream(&self, pull: &Image, name: &Name) -> UpstreamAnswer {
         match self.shared.get(&pull.under(name)) {
             Some(cell) => cell.get_or_init(|| self.ask_upstream(pull, name)).await.clone(),
             None => self.ask_upstream(pull, name).await,
         }
     }
 
-    async fn ask_upstream(&self, pull: &Pull, name: &Name) -> UpstreamAnswer {
+    async fn ask_upstream(&self, pull: &Image, name: &Name) -> UpstreamAnswer {
         let Ok(at) = Location::parse(&pull.under(name)) else { return UpstreamAnswer::default() };
         let mut answer = UpstreamAnswer::default();
         if let Some(tagged) = at.by_tag() {
@@ -149,7 +149,7 @@ impl Asker {
         answer
     }
 
-    async fn cache(&self, pull: &Pull, name: &Name) -> CacheAnswer {
+    async fn cache(&self, pull: &Image, name: &Name) -> CacheAnswer {
         let Ok(at) = Location::parse(&pull.under(name)) else {
             return CacheAnswer::NotAsked {
                 why: "the cache's host is a placeholder",

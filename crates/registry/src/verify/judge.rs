@@ -7,7 +7,7 @@
 use super::outcome::{Outcome, PinnedTag};
 use super::{Options, WantedPlatform};
 use crate::{Failure, Resolved};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 /// What the upstream said: of the tag, and of the digest where the tag does not lead to it.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ pub struct Answers {
 }
 
 /// What the answers mean.
-pub fn judge(pull: &Pull, answers: &Answers, options: &Options) -> Outcome {
+pub fn judge(pull: &Image, answers: &Answers, options: &Options) -> Outcome {
     let upstream = answers.upstream.as_ref();
     match &answers.cache {
         None => upstream.map_or_else(|| not_asked(pull), |upstream| at_upstream(pull, upstream, options)),
@@ -55,7 +55,7 @@ pub fn judge(pull: &Pull, answers: &Answers, options: &Options) -> Outcome {
     }
 }
 
-fn not_asked(pull: &Pull) -> Outcome {
+fn not_asked(pull: &Image) -> Outcome {
     if pull.cached.is_some() {
         let why = "it is in ECR, and no upstream is configured for its name";
         return Outcome::NotAsked { why, next: "`--at cache` asks for it", chosen: true };
@@ -67,7 +67,7 @@ fn not_asked(pull: &Pull) -> Outcome {
     }
 }
 
-fn at_upstream(pull: &Pull, upstream: &UpstreamAnswer, options: &Options) -> Outcome {
+fn at_upstream(pull: &Image, upstream: &UpstreamAnswer, options: &Options) -> Outcome {
     let by_tag = upstream.by_tag.as_ref();
     match (&upstream.pinned, &pull.digest) {
         (Some(Err(failure)), _) => missing(failure),
@@ -92,7 +92,7 @@ fn at_upstream(pull: &Pull, upstream: &UpstreamAnswer, options: &Options) -> Out
     }
 }
 
-fn at_cache(pull: &Pull, held: &Held, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
+fn at_cache(pull: &Image, held: &Held, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
     if let Some(resolved) = &held.resolved
         && let bad @ Outcome::PlatformMissing { .. } = platforms(resolved, &options.platforms)
     {
@@ -135,7 +135,7 @@ fn only_cached(failure: &Failure) -> Outcome {
     }
 }
 
-fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
+fn cold(pull: &Image, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
     if let Some((why, next)) = library(pull) {
         return Outcome::Denied { at: "cache", why, next, failure: None };
     }
@@ -147,7 +147,7 @@ fn cold(pull: &Pull, upstream: Option<&UpstreamAnswer>, options: &Options) -> Ou
             (Outcome::Resolved, Some(_)) if pull.tag.is_none() => PinnedTag::NotWritten,
             (Outcome::Resolved, Some(pinned)) => match &upstream.by_tag {
                 Some(Ok(index)) if index.digest != *pinned => {
-                    let tagged = Pull { digest: None, ..pull.clone() };
+                    let tagged = Image { digest: None, ..pull.clone() };
                     PinnedTag::Holds {
                         tagged: tagged.cached.as_ref().map_or_else(String::new, |name| tagged.under(name)),
                     }
@@ -185,7 +185,12 @@ fn missing(failure: &Failure) -> Outcome {
 }
 
 /// The cache's refusal, told apart as far as can be.
-fn refused(pull: &Pull, failure: &Failure, upstream: Option<&UpstreamAnswer>, rule: Option<bool>) -> Outcome {
+fn refused(
+    pull: &Image,
+    failure: &Failure,
+    upstream: Option<&UpstreamAnswer>,
+    rule: Option<bool>,
+) -> Outcome {
     if !matches!(
         failure,
         Failure::NotFound(_) | Failure::Denied(_) | Failure::Unauthorized(_) | Failure::Broken(..)
@@ -280,7 +285,7 @@ pub(super) fn is_repository(failure: &Failure) -> bool {
 
 /// Docker Hub's official images are below `library/`, all others are not; ECR calls both mistakes a login problem
 /// (aws/containers-roadmap#2354).
-pub fn library(pull: &Pull) -> Option<(&'static str, &'static str)> {
+pub fn library(pull: &Image) -> Option<(&'static str, &'static str)> {
     let upstream = pull.upstream.as_ref().filter(|upstream| upstream.host == "docker.io")?;
     let cached = &pull.cached.as_ref()?.path;
     match upstream.path.strip_prefix("library/") {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Verified};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 const SCHEMA: &str = "pullthru/lock/v1";
 
@@ -76,7 +76,7 @@ impl Lock {
         verified.resolved.is_some() && self.locked(&verified.pull).is_none()
     }
 
-    fn locked(&self, pull: &Pull) -> Option<&LockedImage> {
+    fn locked(&self, pull: &Image) -> Option<&LockedImage> {
         let at_cache = pull.cached.as_ref().and_then(|name| self.images.get(&pull.under(name)));
         at_cache.or_else(|| self.images.get(&pull.reference()))
     }

@@ -1,6 +1,6 @@
 //! Does every image resolve, at the upstream and at the cache?
 //!
-//! [`run`] asks the registries about each [`Pull`] once, through [`crate::Client`]; [`judge`] makes an
+//! [`run`] asks the registries about each [`Image`] once, through [`crate::Client`]; [`judge`] makes an
 //! [`Outcome`] of the answers, with what to do next. Asking never makes ECR import anything unless
 //! [`Options::allow_import`] says so: what is cached is asked of AWS's API, which looks at nothing else.
 
@@ -19,7 +19,7 @@ pub use platform::{PlatformError, WantedPlatform};
 
 use crate::{Kind, Resolved};
 use pullthru_core::image::Digest;
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 /// Which registries are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl From<Resolved> for Found {
 /// One image and what was found.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    pub pull: Pull,
+    pub pull: Image,
     pub outcome: Outcome,
     /// What it resolves to: at the cache when it is there, else at the upstream.
     pub resolved: Option<Found>,

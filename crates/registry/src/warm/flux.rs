@@ -13,7 +13,7 @@ use super::range::Range;
 use crate::{Client, Failure};
 use pullthru_core::config::Config;
 use pullthru_core::image::Name;
-use pullthru_core::pulls::{Place, Pull};
+use pullthru_core::images::{Image, Place};
 use pullthru_core::tree::{LineIndex, RepoPath};
 use pullthru_core::yaml::{self, NodeId, Stream};
 
@@ -132,7 +132,7 @@ impl Policy {
 }
 
 /// The pulls of what the policies choose, each upstream listed once.
-pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Pull>, Vec<Left>) {
+pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Image>, Vec<Left>) {
     let mut by_upstream: BTreeMap<&Name, Vec<&Policy>> = BTreeMap::new();
     for policy in policies {
         by_upstream.entry(&policy.upstream).or_default().push(policy);
@@ -168,14 +168,14 @@ pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Pull>, Vec<Left
     (pulls, left)
 }
 
-fn pull(policy: &Policy, tag: &str) -> Pull {
-    Pull {
+fn pull(policy: &Policy, tag: &str) -> Image {
+    Image {
         upstream: Some(policy.upstream.clone()),
         cached: Some(policy.cached.clone()),
         tag: Some(tag.to_owned()),
         digest: None,
-        artifact: false,
         places: vec![policy.place.clone()],
+        ..Image::default()
     }
 }
 

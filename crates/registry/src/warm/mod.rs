@@ -1,6 +1,6 @@
 //! Puts images into the cache before a node asks for them.
 //!
-//! ECR imports an image when it is asked for one of its tags, never by digest, so [`run`] pulls each [`Pull`] through
+//! ECR imports an image when it is asked for one of its tags, never by digest, so [`run`] pulls each [`Image`] through
 //! the cache by tag, as a node would: the index, the manifests of the wanted platforms, their blobs. Then a pinned
 //! digest has to be there. [`flux`] makes pulls of what Flux's policies would choose next.
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::verify::WantedPlatform;
 use crate::{Client, Failure, Step, in_order};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 /// How much is pulled.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Warmed {
 /// One image and what became of it.
 #[derive(Clone, Debug)]
 pub struct Result {
-    pub pull: Pull,
+    pub pull: Image,
     pub warmed: Warmed,
 }
 
@@ -110,13 +110,13 @@ const UNDER_WAY: usize = 16;
 /// how many were left.
 pub async fn run(
     client: &Client,
-    pulls: Vec<Pull>,
+    pulls: Vec<Image>,
     options: &Options,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Result>),
 ) -> usize {
     let warmer = Arc::new(Warmer::new(client.clone(), options.clone()));
-    let work = move |pull: Pull| {
+    let work = move |pull: Image| {
         let warmer = Arc::clone(&warmer);
         async move {
             let warmed = warmer.warm(&pull).await;

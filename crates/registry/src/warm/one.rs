@@ -4,7 +4,7 @@ use super::{Imported, Options, Warmed};
 use crate::verify::{self, At};
 use crate::{Client, Content, Failure, Location, Manifest};
 use pullthru_core::image::{Digest, Name};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
 
 /// Pulls images through the cache.
@@ -22,7 +22,7 @@ impl Warmer {
     }
 
     /// Pulls one image by its tag and checks the pinned digest.
-    pub async fn warm(&self, pull: &Pull) -> Warmed {
+    pub async fn warm(&self, pull: &Image) -> Warmed {
         let Some(name) = &pull.cached else { return no_cache() };
         let Ok(at) = Location::parse(&pull.under(name)) else { return no_cache() };
         if !self.options.again && self.is_warm(&at).await {
@@ -128,7 +128,7 @@ impl Warmer {
     }
 
     /// The refusal, told apart by what the upstream says of the same image.
-    pub(super) async fn refused(&self, pull: &Pull, failure: Failure) -> Warmed {
+    pub(super) async fn refused(&self, pull: &Image, failure: Failure) -> Warmed {
         let mut answers = verify::Answers {
             cache: Some(verify::CacheAnswer::Failed(failure.clone())),
             ..verify::Answers::default()

@@ -6,7 +6,7 @@ use super::Warmed;
 use super::one::{Tag, Warmer};
 use crate::Location;
 use pullthru_core::image::{Digest, Name};
-use pullthru_core::pulls::Pull;
+use pullthru_core::images::Image;
 
 /// Tags that are looked at for a digest, the newest versions first.
 const LOOKED_AT: usize = 500;
@@ -15,7 +15,7 @@ const LOOKED_AT: usize = 500;
 const AT_ONCE: usize = 16;
 
 impl Warmer {
-    pub(super) async fn tag(&self, pull: &Pull, at: &Location) -> Tag {
+    pub(super) async fn tag(&self, pull: &Image, at: &Location) -> Tag {
         let written = at.tag().map(str::to_owned);
         let Some(pinned) = at.digest() else {
             return Ok(written.unwrap_or_else(|| "latest".to_owned()));
@@ -47,7 +47,7 @@ impl Warmer {
         resolved.is_index && resolved.platforms.iter().any(|platform| platform.digest == *digest)
     }
 
-    async fn search(&self, pull: &Pull, upstream: &Name, pinned: &Digest) -> Tag {
+    async fn search(&self, pull: &Image, upstream: &Name, pinned: &Digest) -> Tag {
         let tags = match self.client.tags(upstream).await {
             Ok(tags) => tags,
             Err(failure) if failure.is_transient() => return Err(Warmed::Unreachable { failure }),

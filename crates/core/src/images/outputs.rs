@@ -1,0 +1,221 @@
+//! Every reference as it leaves what builds it: kustomizations, the objects that deploy them, and the post-renderers of
+//! HelmReleases over the values beside them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Place;
+use crate::find::{Builder, Form, Object, Role, Site, Tool};
+use crate::image::Name;
+use crate::inventory::FileInventory;
+use crate::kustomize::{BuiltRoot, Model, Origin, Over, directories};
+use crate::route::{not_cacheable, upstream_for};
+use crate::tree::{Position, RepoPath};
+
+/// What one root makes of a place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Output {
+    pub text: String,
+    /// The root's kustomization, else the object that has it built: it decides which target it is for.
+    pub by: RepoPath,
+    /// An entry of some layer matches it.
+    pub overridden: bool,
+}
+
+/// An image that an entry of `images:` names, and that is in no file here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryOutput {
+    pub text: String,
+    pub by: RepoPath,
+    /// The entry's.
+    pub place: Place,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// By file and site of the inventory.
+    sites: HashMap<(usize, usize), Vec<Output>>,
+    entries: Vec<EntryOutput>,
+}
+
+impl Outputs {
+    pub fn new(model: &Model<'_>) -> Outputs {
+        let mut sites: HashMap<(usize, usize), BTreeMap<(&str, &RepoPath), bool>> = HashMap::new();
+        let mut entries = Entries { model, hosts: model.config.upstream_hosts(), places: HashMap::new() };
+        let mut of_entries = Vec::new();
+        for root in model.built_images() {
+            for flow in &root.flows {
+                let at = match &flow.origin {
+                    Origin::Site { file, site } => Some((*file, *site)),
+                    // Later entries may rename it again.
+                    Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
+                    Origin::Laid { .. } | Origin::Probe => None,
+                };
+                if let Some(at) = at {
+                    let known = sites.entry(at).or_default();
+                    *known.entry((&flow.written, &root.by)).or_default() |= flow.touched;
+                }
+                of_entries.extend(entries.of_root(root, &flow.origin, &flow.written));
+            }
+        }
+        let output = |((text, by), overridden): ((&str, &RepoPath), bool)| Output {
+            text: text.to_owned(),
+            by: by.clone(),
+            overridden,
+        };
+        let sites = sites.into_iter().map(|(at, all)| (at, all.into_iter().map(output).collect()));
+        let mut sites: HashMap<(usize, usize), Vec<Output>> = sites.collect();
+        for (f, file) in
+            model.inventory.files.iter().enumerate().filter(|(_, file)| !file.found.builders.is_empty())
+        {
+            of_entries.extend(entries.of_unseen(f, file));
+            for (s, text) in post_rendered(file) {
+                let output = Output { text, by: file.path.clone(), overridden: true };
+                sites.entry((f, s)).or_default().push(output);
+            }
+        }
+        Outputs { sites, entries: of_entries }
+    }
+
+    /// What the roots make of a site, be that of an image or of a `newName`; empty where none builds it.
+    pub fn of_site(&self, file: usize, site: usize) -> &[Output] {
+        self.sites.get(&(file, site)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What entries make of images that may be in no file here.
+    pub fn entries(&self) -> &[EntryOutput] {
+        &self.entries
+    }
+}
+
+/// What post-renderers make of the images that the values of their own release name, by site.
+fn post_rendered(file: &FileInventory) -> Vec<(usize, String)> {
+    let mut helm: HashMap<&Object, Vec<Over>> = HashMap::new();
+    for builder in file.found.builders.iter().filter(|builder| builder.tool == Tool::Helm) {
+        helm.entry(&builder.object).or_default().push(Over::of(builder, &RepoPath::root()));
+    }
+    let mut rendered = Vec::new();
+    for (s, site) in file.found.sites.iter().enumerate().filter(|(_, site)| is_value(site)) {
+        let mut text = site.as_written();
+        let mut overridden = false;
+        for over in site.object.as_ref().and_then(|object| helm.get(object)).into_iter().flatten() {
+            let flows = over.alone(&[text.clone()]);
+            if let Some(flow) = flows.into_iter().find(|flow| flow.origin == Origin::Probe && flow.touched) {
+                (text, overridden) = (flow.written, true);
+            }
+        }
+        rendered.extend(overridden.then_some((s, text)));
+    }
+    rendered
+}
+
+/// Is it an image in the values of a release?
+fn is_value(site: &Site) -> bool {
+    site.role == Role::Image && site.field.starts_with("spec.values")
+}
+
+/// Where each entry stands: by object, holder of the list, and number.
+type Places = HashMap<(Object, String, usize), (usize, Position)>;
+
+/// What entries give to images that are in no file here.
+struct Entries<'m> {
+    model: &'m Model<'m>,
+    /// Of the upstreams that are configured.
+    hosts: Vec<String>,
+    /// By file of the inventory, as they are asked for.
+    places: HashMap<usize, Places>,
+}
+
+impl Entries<'_> {
+    /// The image that begins at an entry in a root; `None` where the image that it matches would have been found.
+    fn of_root(&mut self, root: &BuiltRoot, origin: &Origin, text: &str) -> Option<EntryOutput> {
+        let model = self.model;
+        let is_remote = |path| model.graph.layers(path).remote;
+        let (path, builder, index, name, remote) = match origin {
+            Origin::Rename { directory, entry } => {
+                let (path, kustomization) = model.graph.at(directory)?;
+                (path, None, *entry, &kustomization.images.get(*entry)?.name, is_remote(path))
+            }
+            Origin::Laid { entry } => {
+                let (path, builder) = *model.deployers.get(&root.directory)?.get(root.deployer?)?;
+                // What is not there at all is an object over something unseen.
+                let (own, _) = model.graph.at(&root.directory)?;
+                (path, Some(builder), *entry, &builder.images.get(*entry)?.name, is_remote(own))
+            }
+            Origin::Site { .. } | Origin::Probe => return None,
+        };
+        if !remote && self.is_looked_for(name) {
+            return None;
+        }
+        let place = self.place(model.inventory.position(path)?, builder, index)?;
+        Some(EntryOutput { text: text.to_owned(), by: root.by.clone(), place })
+    }
+
+    /// Those of objects over what is not in the repository: charts, and directories of other repositories.
+    fn of_unseen(&mut self, f: usize, file: &FileInventory) -> Vec<EntryOutput> {
+        let graph = &self.model.graph;
+        let is_unseen = |builder: &Builder| {
+            builder.path.is_empty() || !directories(builder, graph).iter().any(|at| graph.is_there(at))
+        };
+        let mut outputs = Vec::new();
+        for builder in file.found.builders.iter().filter(|builder| is_unseen(builder)) {
+            for (index, entry) in builder.images.iter().enumerate() {
+                let (text, place) = (entry.names_image(), self.place(f, Some(builder), index));
+                outputs.extend(text.zip(place).map(|(text, place)| EntryOutput {
+                    text,
+                    by: file.path.clone(),
+                    place,
+                }));
+            }
+        }
+        outputs
+    }
+
+    /// Does the finder look for images of this name, so that one that is not found is not there?
+    fn is_looked_for(&self, name: &str) -> bool {
+        Name::parse(name).is_ok_and(|name| {
+            let known = upstream_for(&name.host).is_some() || not_cacheable(&name.host).is_some();
+            known || self.hosts.contains(&name.host)
+        })
+    }
+
+    /// The place of an entry's `newName`, else of its name; that of its list's object where nothing of it was found.
+    fn place(&mut self, f: usize, builder: Option<&Builder>, index: usize) -> Option<Place> {
+        let file = self.model.inventory.files.get(f)?;
+        let places = self.places.entry(f).or_insert_with(|| places(file));
+        let (object, list) = match builder {
+            Some(builder) => (builder.object.clone(), builder.holder.field()),
+            None => (Object::default(), String::new()),
+        };
+        let begins = || {
+            let at = file.found.builders.iter().position(|other| Some(other) == builder)?;
+            file.builders.get(at).copied()
+        };
+        let position = places.get(&(object, list, index)).map(|(_, position)| *position).or_else(begins);
+        Some(Place { path: file.path.clone(), position: position.unwrap_or(Position { line: 1, column: 1 }) })
+    }
+}
+
+fn places(file: &FileInventory) -> Places {
+    let forms = [Form::KustomizeNewName, Form::ArgoKustomizeImage, Form::KustomizeName];
+    let mut places = Places::new();
+    for (site, &position) in file.found.sites.iter().zip(&file.sites) {
+        let Some(rank) = forms.iter().position(|form| *form == site.form) else { continue };
+        let Some((list, number)) = site
+            .field
+            .rsplit_once('[')
+            .and_then(|(list, rest)| Some((list, rest.split(']').next()?.parse().ok()?)))
+        else {
+            continue;
+        };
+        let Some(holder) = ["images", "imageTags"].iter().find_map(|key| list.strip_suffix(key)) else {
+            continue;
+        };
+        let holder = holder.trim_end_matches('.').to_owned();
+        // A kustomization is one object a file, whatever it says of itself.
+        let object = site.object.clone().filter(|_| !holder.is_empty()).unwrap_or_default();
+        let known = places.entry((object, holder, number)).or_insert((rank, position));
+        *known = (*known).min((rank, position));
+    }
+    places
+}
