@@ -255,7 +255,7 @@ pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
 fn could_be_kustomization(path: &std::path::Path) -> bool {
     path.file_name().is_some_and(|name| {
         let name = name.as_encoded_bytes().to_ascii_lowercase();
-        name.starts_with(b"kustomization") || name.starts_with(b".argocd-source")
+        name.starts_with(b"kustomization") || name == b"chart.yaml" || name.starts_with(b".argocd-source")
     })
 }
 

@@ -52,7 +52,7 @@ pub enum Step {
 }
 
 impl Holder {
-    pub(super) fn new(document: usize, steps: &[&str]) -> Holder {
+    pub(crate) fn new(document: usize, steps: &[&str]) -> Holder {
         let step = |step: &&str| match step.parse() {
             Ok(index) => Step::Item(index),
             Err(_) => Step::Key((*step).to_owned()),

@@ -71,6 +71,8 @@ pub struct Found {
     pub builders: Vec<Builder>,
     /// Charts that are deployed, by place.
     pub releases: Vec<Release>,
+    /// It says where charts come from: source objects of Flux, or the dependencies of a chart.
+    pub chart_sources: bool,
     /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
     pub policies: Vec<PolicyPattern>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
@@ -90,6 +92,7 @@ impl Found {
             && self.kustomization.is_none()
             && self.builders.is_empty()
             && self.releases.is_empty()
+            && !self.chart_sources
             && self.policies.is_empty()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
@@ -135,6 +138,7 @@ impl Finder {
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
         kustomize::is_kustomization(path)
+            || releases::is_chart(path)
             || builders::overridden_application(path).is_some()
             || self.hosts.occur_in(bytes)
             || self.may_build(bytes)
@@ -252,6 +256,11 @@ impl Explorer<'_> {
         self.read_kustomization(&stream);
         if self.builders {
             self.found.builders = builders::read(&stream);
+            self.found.chart_sources = text.contains(releases::SOURCES);
+        }
+        if releases::is_chart(self.path) {
+            let mut roots = stream.documents.iter().filter_map(|document| document.root);
+            self.found.chart_sources = roots.any(|root| stream.get(root, "dependencies").is_some());
         }
         if builders::overridden_application(self.path).is_some() {
             self.found.builders = builders::read_overrides(&stream, self.path);
@@ -274,6 +283,7 @@ impl Explorer<'_> {
             || self.hosts.short_names()
             || text.contains(SUBSTITUTE_FROM)
             || kustomize::is_kustomization(self.path)
+            || releases::is_chart(self.path)
             || builders::overridden_application(self.path).is_some()
         {
             return false;

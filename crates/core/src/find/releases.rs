@@ -9,7 +9,15 @@ use super::site::Object;
 use crate::yaml::{NodeId, Span, Stream};
 
 /// Texts without any of these hold no release, kustomizations apart.
-pub(super) const NEEDLES: [&str; 2] = ["helm.toolkit.fluxcd.io", "helm.cattle.io"];
+pub(super) const NEEDLES: [&str; 3] = ["helm.toolkit.fluxcd.io", "helm.cattle.io", SOURCES];
+
+/// The group of the objects that say where charts come from.
+pub(super) const SOURCES: &str = "source.toolkit.fluxcd.io";
+
+/// The file of a chart, which may name others that it depends on.
+pub(super) fn is_chart(path: &str) -> bool {
+    path.rsplit('/').next() == Some("Chart.yaml")
+}
 
 /// One chart with its values.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -151,7 +152,7 @@ pub fn hash(release: &Release, kubernetes_version: &str) -> String {
     let chart = match &release.chart {
         ChartRef::Oci { url, version } => json!([url, version.to_string()]),
         ChartRef::Http { repository, name, version } => json!([repository, name, version.to_string()]),
-        ChartRef::Local(path) => json!([path.as_str()]),
+        ChartRef::Local(path) => json!([path.as_str(), release.local_chart]),
         ChartRef::Git { url, path, revision } => json!([url, path, revision]),
         ChartRef::Unknown => json!(null),
     };
@@ -169,8 +170,12 @@ pub fn hash(release: &Release, kubernetes_version: &str) -> String {
         "apis": release.api_versions,
         "images": images,
     });
-    let digest = Sha256::digest(evaluated.to_string().as_bytes());
-    digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
+    sha256(evaluated.to_string().as_bytes())
+}
+
+/// `sha256:…` of some bytes.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
         _ = write!(text, "{byte:02x}");
         text
     })
@@ -254,9 +259,22 @@ impl ImageLock {
 
     /// The releases that a change of these files may make stale.
     pub fn touched_by<'l>(&'l self, paths: &'l BTreeSet<RepoPath>) -> impl Iterator<Item = &'l ReleaseId> {
-        let touched = self.releases.iter().filter(|(_, block)| !block.inputs.is_disjoint(paths));
-        touched.map(|(id, _)| id)
+        let is_touched = |block: &LockedRelease| {
+            block.inputs.iter().any(|input| {
+                let first = paths.range::<str, _>(from(input.as_str())).next();
+                // A chart's directory: in the order of bytes what lies in it begins at `directory/`.
+                let below = format!("{input}/");
+                let within = paths.range::<str, _>(from(below.as_str())).next();
+                first == Some(input) || within.is_some_and(|path| path.is_within(input))
+            })
+        };
+        self.releases.iter().filter(move |(_, block)| is_touched(block)).map(|(id, _)| id)
     }
+}
+
+/// All from this one on, in the order of bytes.
+fn from(text: &str) -> (Bound<&str>, Bound<&str>) {
+    (Bound::Included(text), Bound::Unbounded)
 }
 
 fn list(text: &mut String, name: &str, lines: impl Iterator<Item = String>) {

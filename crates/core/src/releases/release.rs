@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::object::Object;
+use super::sources::Sources;
+use super::{helm_values, local_chart};
 use crate::find::{Holder, ImageEntry};
 use crate::tree::{Place, RepoPath};
 
@@ -42,7 +45,10 @@ pub struct Release {
     /// Entries of `images:` that the rendered images pass, in order: of `postRenderers`, or of the kustomizations around a
     /// `helmCharts`.
     pub post_renderers: Vec<ImageEntry>,
-    /// The files that decide about this release: a commit that touches none of them changes nothing about it.
+    /// Of a chart in this repository: a hash of its files, and of those of charts beside it that it depends on.
+    pub local_chart: Option<String>,
+    /// The files that decide about this release, and the directories of charts: a commit that touches nothing in them
+    /// changes nothing about it.
     pub inputs: BTreeSet<RepoPath>,
     /// The names of Flux variables in the release and its source.
     pub variables: BTreeSet<String>,
@@ -50,6 +56,47 @@ pub struct Release {
     pub assumed: Vec<Gap>,
     /// What keeps it from being rendered as it is deployed. Empty for a release that was evaluated.
     pub unknown: Vec<Gap>,
+}
+
+impl Release {
+    /// A release of which nothing but its object is known yet.
+    pub(super) fn begin(id: ReleaseId, object: &Object) -> Release {
+        Release {
+            place: object.origin.place.clone(),
+            chart: ChartRef::Unknown,
+            values_files: Vec::new(),
+            release_name: id.name.clone(),
+            namespace: id.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            values: Map::new(),
+            layers: Vec::new(),
+            kubernetes_version: None,
+            api_versions: BTreeSet::new(),
+            post_renderers: Vec::new(),
+            local_chart: None,
+            inputs: object.inputs.clone(),
+            variables: object.variables.clone(),
+            assumed: Vec::new(),
+            unknown: object.gaps.clone(),
+            id,
+        }
+    }
+
+    /// Takes the files of a chart in this repository into account.
+    pub(super) fn read_local_chart(&mut self, sources: &Sources<'_>) {
+        if let ChartRef::Local(directory) = &self.chart {
+            let (digest, directories) = local_chart::digest(directory, sources);
+            self.local_chart = Some(digest);
+            self.inputs.extend(directories);
+        }
+    }
+
+    /// Merges a values file over what is there.
+    pub(super) fn add_file(&mut self, path: RepoPath, values: Map<String, Value>) {
+        helm_values::merge(&mut self.values, &values);
+        self.inputs.insert(path.clone());
+        let holder = Holder::default();
+        self.layers.push(Layer { kind: LayerKind::File, path, holder, values, changed: false });
+    }
 }
 
 /// What names a release in reports and in the image lock.
@@ -117,6 +164,25 @@ pub enum ChartRef {
     Git { url: String, path: String, revision: Option<String> },
     /// Not known; [`Release::unknown`] says why.
     Unknown,
+}
+
+impl std::fmt::Display for ChartRef {
+    /// Where it is, with its version: `oci://ghcr.io/o/charts/web:1.2.3`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ChartRef::Oci { url, version: VersionRef::Latest } => f.write_str(url),
+            ChartRef::Oci { url, version: VersionRef::Digest(digest) } => write!(f, "{url}@{digest}"),
+            ChartRef::Oci { url, version } => write!(f, "{url}:{version}"),
+            ChartRef::Http { repository, name, version: VersionRef::Latest } => {
+                write!(f, "{repository} {name}")
+            }
+            ChartRef::Http { repository, name, version } => write!(f, "{repository} {name} {version}"),
+            ChartRef::Local(path) => write!(f, "{path}"),
+            ChartRef::Git { url, path, revision: Some(revision) } => write!(f, "{url} {path} {revision}"),
+            ChartRef::Git { url, path, revision: None } => write!(f, "{url} {path}"),
+            ChartRef::Unknown => f.write_str("unknown chart"),
+        }
+    }
 }
 
 /// Which of a chart's versions.

@@ -1,9 +1,17 @@
-//! The texts that releases are read from: files of the repository, each read when it is first asked for.
+//! The texts that releases are read from: files of the repository, each read and parsed when it is first asked for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::tree::{RepoPath, Repository};
+use serde_json::Value;
+
+use super::object::{self, Object};
+use super::value::{self, Words};
+use crate::find::Holder;
+use crate::tree::{LineIndex, Place, Position, RepoPath, Repository};
+use crate::yaml;
 
 /// Larger files hold no object that deploys anything.
 const MAX_SIZE: u64 = 8 << 20;
@@ -11,18 +19,40 @@ const MAX_SIZE: u64 = 8 << 20;
 /// Files of a repository, with edits that are not written yet.
 pub struct Sources<'r> {
     repository: &'r Repository,
+    /// Without links.
+    root: Option<PathBuf>,
     edited: BTreeMap<RepoPath, Arc<str>>,
-    texts: Mutex<HashMap<RepoPath, Option<Arc<str>>>>,
+    texts: Cache<Option<Arc<str>>>,
+    objects: Cache<Arc<Vec<Object>>>,
+    values: Cache<Option<Arc<Vec<Value>>>>,
+    directories: Cache<Arc<Vec<Entry>>>,
+}
+
+type Cache<T> = Mutex<HashMap<RepoPath, T>>;
+
+/// What lies in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Entry {
+    File(RepoPath),
+    Directory(RepoPath),
 }
 
 impl<'r> Sources<'r> {
     pub fn new(repository: &'r Repository) -> Sources<'r> {
-        Sources { repository, edited: BTreeMap::new(), texts: Mutex::default() }
+        Sources {
+            repository,
+            root: std::fs::canonicalize(&repository.root).ok(),
+            edited: BTreeMap::new(),
+            texts: Mutex::default(),
+            objects: Mutex::default(),
+            values: Mutex::default(),
+            directories: Mutex::default(),
+        }
     }
 
     /// With these texts in the place of the files': what an edit would make of the releases.
     pub fn with_edits(self, edited: BTreeMap<RepoPath, Arc<str>>) -> Sources<'r> {
-        Sources { edited, ..self }
+        Sources { edited, ..Sources::new(self.repository) }
     }
 
     /// A file's text; `None` where there is no such file, or none that is read as text. A link that leads out of the
@@ -31,23 +61,95 @@ impl<'r> Sources<'r> {
         if let Some(text) = self.edited.get(path) {
             return Some(text.clone());
         }
-        let lock = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(path) {
-            return known.clone();
-        }
-        let text = self.read(path);
-        lock().insert(path.clone(), text.clone());
-        text
+        known(&self.texts, path, || {
+            let real = self.inside(path)?;
+            let metadata = std::fs::metadata(&real).ok()?;
+            let small = metadata.is_file() && metadata.len() <= MAX_SIZE;
+            small.then(|| std::fs::read_to_string(real).ok().map(Arc::from))?
+        })
     }
 
-    fn read(&self, path: &RepoPath) -> Option<Arc<str>> {
-        let absolute = self.repository.absolute(path);
-        let real = std::fs::canonicalize(&absolute).ok()?;
-        let root = std::fs::canonicalize(&self.repository.root).ok()?;
-        let metadata = std::fs::metadata(&real).ok()?;
-        if !real.starts_with(root) || !metadata.is_file() || metadata.len() > MAX_SIZE {
-            return None;
-        }
-        std::fs::read_to_string(real).ok().map(Arc::from)
+    /// The objects of a file that releases are made of.
+    pub(super) fn objects(&self, path: &RepoPath) -> Arc<Vec<Object>> {
+        known(&self.objects, path, || {
+            let text = self.text(path);
+            Arc::new(text.map(|text| object::read(path, &text)).unwrap_or_default())
+        })
     }
+
+    /// All documents of a file, as kustomize reads them; `None` where the file is missing or is no YAML.
+    pub(super) fn documents(&self, path: &RepoPath) -> Option<Arc<Vec<Value>>> {
+        known(&self.values, path, || documents_of(&self.text(path)?).map(Arc::new))
+    }
+
+    pub(super) fn exists(&self, path: &RepoPath) -> bool {
+        self.edited.contains_key(path) || self.inside(path).is_some()
+    }
+
+    pub(super) fn is_directory(&self, path: &RepoPath) -> bool {
+        self.inside(path).is_some_and(|real| real.is_dir())
+    }
+
+    /// Sorted by name; hidden entries are left out.
+    pub(super) fn entries(&self, directory: &RepoPath) -> Arc<Vec<Entry>> {
+        known(&self.directories, directory, || {
+            let listed = std::fs::read_dir(self.repository.absolute(directory));
+            let entry = |entry: std::io::Result<std::fs::DirEntry>| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
+                let path = directory.join(&name)?;
+                let is_directory = entry.file_type().ok()?.is_dir();
+                Some(if is_directory { Entry::Directory(path) } else { Entry::File(path) })
+            };
+            let mut entries: Vec<Entry> = listed.into_iter().flatten().filter_map(entry).collect();
+            entries.sort();
+            Arc::new(entries)
+        })
+    }
+
+    /// Where something stands in a file: as far as the way leads.
+    pub(super) fn place(&self, path: &RepoPath, holder: &Holder) -> Place {
+        let text = self.text(path);
+        let position = text.and_then(|text| {
+            let stream = yaml::parse_without_comments(&text);
+            let found = (0..=holder.steps.len()).rev().find_map(|length| {
+                let steps = holder.steps.get(..length)?.to_vec();
+                Holder { document: holder.document, steps }.find(&stream)
+            });
+            let start = stream.node(found?)?.span.start;
+            Some(LineIndex::new(text.as_bytes()).position(start))
+        });
+        Place { path: path.clone(), position: position.unwrap_or(Position { line: 1, column: 1 }) }
+    }
+
+    /// [`Sources::place`] of keys in the first document.
+    pub(super) fn place_of(&self, path: &RepoPath, keys: &[&str]) -> Place {
+        self.place(path, &Holder::new(0, keys))
+    }
+
+    /// Where the file is on the disk; `None` outside of the repository.
+    fn inside(&self, path: &RepoPath) -> Option<PathBuf> {
+        let real = std::fs::canonicalize(self.repository.absolute(path)).ok()?;
+        real.starts_with(self.root.as_ref()?).then_some(real)
+    }
+}
+
+/// `None` when it is no YAML.
+pub(super) fn documents_of(text: &str) -> Option<Vec<Value>> {
+    let stream = yaml::parse_without_comments(text);
+    if !stream.errors.is_empty() {
+        return None;
+    }
+    let roots = stream.documents.iter().filter_map(|document| document.root);
+    roots.map(|root| value::of_node(&stream, root, Words::Objects)).collect()
+}
+
+fn known<K: Clone + Eq + Hash, T: Clone>(all: &Mutex<HashMap<K, T>>, of: &K, find: impl FnOnce() -> T) -> T {
+    let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lock().get(of) {
+        return known.clone();
+    }
+    let found = find();
+    lock().insert(of.clone(), found.clone());
+    found
 }

@@ -1,0 +1,74 @@
+//! Flux Kustomizations: what they lay over the directory that they build.
+
+use serde_json::{Map, Value};
+
+use super::build::Over;
+use super::object::Object;
+use super::patch::{Change, Patch, Selector};
+use super::sources::{Sources, documents_of};
+use super::value::{at, list_at, map_at, text_at};
+use crate::find::ImageEntry;
+use crate::tree::RepoPath;
+
+/// The directory that is built; `None` for a source that is no Git repository: it is made from directories that nothing here
+/// names.
+pub(super) fn directory(object: &Object) -> Option<RepoPath> {
+    let kind = text_at(&object.value, &["spec", "sourceRef", "kind"]).unwrap_or("GitRepository");
+    let path = text_at(&object.value, &["spec", "path"]).unwrap_or(".");
+    (kind == "GitRepository").then(|| RepoPath::root().join(path.trim_start_matches('/')))?
+}
+
+/// The name of the Git repository that it builds from.
+pub(super) fn git_source(object: &Object) -> Option<String> {
+    text_at(&object.value, &["spec", "sourceRef", "name"]).map(str::to_owned)
+}
+
+/// What it lays over its directory.
+pub(super) fn over(object: &Object, directory: &RepoPath, sources: &Sources<'_>) -> Over {
+    let spec = object.value.get("spec").unwrap_or(&Value::Null);
+    let text = |key: &str| text_at(spec, &[key]).map(str::to_owned);
+    let metadata = |key: &str| map_at(spec, &["commonMetadata", key]).cloned().unwrap_or_else(Map::new);
+    let components = list_at(spec, &["components"]).iter().filter_map(Value::as_str);
+    let mut patches = Vec::new();
+    for field in ["patchesStrategicMerge", "patches", "patchesJson6902"] {
+        for (number, item) in list_at(spec, &[field]).iter().enumerate() {
+            let place =
+                || sources.place(object.path(), &object.holder(&["spec", field, &number.to_string()]));
+            let changes = match (field, at(item, &["patch"])) {
+                ("patchesStrategicMerge", _) => vec![Change::Merge(item.clone())],
+                (_, Some(Value::String(text))) => documents_of(text)
+                    .map_or_else(|| vec![Change::Unread], |documents| Change::of(&documents)),
+                (_, Some(Value::Array(operations))) => vec![Change::Json(operations.clone())],
+                _ => vec![Change::Unread],
+            };
+            let target = at(item, &["target"]).map(Selector::of);
+            let patch = |change| Patch { target: target.clone(), change, place: place(), file: None };
+            patches.extend(changes.into_iter().map(patch));
+        }
+    }
+    Over {
+        patches,
+        components: components.filter_map(|component| directory.join(component)).collect(),
+        namespace: text("targetNamespace"),
+        prefix: text("namePrefix"),
+        suffix: text("nameSuffix"),
+        labels: metadata("labels"),
+        annotations: metadata("annotations"),
+        images: image_entries(list_at(spec, &["images"])),
+    }
+}
+
+/// `images:` entries of an object.
+pub(super) fn image_entries(list: &[Value]) -> Vec<ImageEntry> {
+    let entry = |item: &Value| {
+        let text = |key: &str| text_at(item, &[key]).map(str::to_owned);
+        Some(ImageEntry {
+            name: text("name")?,
+            new_name: text("newName"),
+            new_tag: text("newTag"),
+            digest: text("digest"),
+            tag_suffix: text("tagSuffix"),
+        })
+    };
+    list.iter().filter_map(entry).collect()
+}

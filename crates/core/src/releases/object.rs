@@ -1,0 +1,176 @@
+//! Objects that releases are made of: those that deploy charts, the sources of charts, and what holds values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Gap;
+use super::value::{self, Words, text_at};
+use crate::find::{Holder, ImageEntry};
+use crate::tree::{LineIndex, Place, RepoPath};
+use crate::yaml::{self, NodeId, Stream};
+
+/// The kind that stands for an entry of `helmCharts` on its way through the kustomizations above it.
+pub(super) const HELM_CHARTS: &str = "helmCharts";
+
+/// One object, as far as it has been built.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    pub(super) value: Arc<Value>,
+    pub(super) origin: Arc<Origin>,
+    /// The files that have made it what it is.
+    pub(super) inputs: BTreeSet<RepoPath>,
+    /// Something has changed what the file says.
+    pub(super) changed: bool,
+    /// The names and namespaces that it had before: kustomize finds it by each of them.
+    pub(super) former: Vec<(String, Option<String>)>,
+    /// What could not be evaluated about it.
+    pub(super) gaps: Vec<Gap>,
+    /// Flux variables that were replaced in it.
+    pub(super) variables: BTreeSet<String>,
+    /// Variables of a source that cannot be read.
+    pub(super) unread: BTreeSet<String>,
+    /// Of a generated ConfigMap or Secret: the files that its keys come from.
+    pub(super) files: BTreeMap<String, RepoPath>,
+    /// `images:` that the output of a `helmCharts` entry has passed.
+    pub(super) images: Vec<ImageEntry>,
+}
+
+/// Where an object is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    pub(super) place: Place,
+    /// The object's mapping.
+    pub(super) holder: Holder,
+}
+
+impl Object {
+    pub(super) fn new(value: Value, origin: Origin) -> Object {
+        let inputs = BTreeSet::from([origin.place.path.clone()]);
+        Object {
+            value: Arc::new(value),
+            origin: Arc::new(origin),
+            inputs,
+            changed: false,
+            former: Vec::new(),
+            gaps: Vec::new(),
+            variables: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            files: BTreeMap::new(),
+            images: Vec::new(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        text_at(&self.value, &["kind"]).unwrap_or_default()
+    }
+
+    pub(super) fn group(&self) -> &str {
+        let version = text_at(&self.value, &["apiVersion"]).unwrap_or_default();
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        text_at(&self.value, &["metadata", "name"]).unwrap_or_default()
+    }
+
+    pub(super) fn namespace(&self) -> Option<&str> {
+        text_at(&self.value, &["metadata", "namespace"])
+    }
+
+    /// By its present or one of its former names.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name() == name || self.former.iter().any(|(former, _)| former == name)
+    }
+
+    /// A label or annotation.
+    pub(super) fn metadata(&self, list: &str, key: &str) -> Option<&str> {
+        self.value.get("metadata")?.get(list)?.get(key)?.as_str()
+    }
+
+    pub(super) fn path(&self) -> &RepoPath {
+        &self.origin.place.path
+    }
+
+    /// Says that something about it is not known, with the place where that is decided.
+    pub(super) fn doubt(&mut self, place: Place, reason: impl Into<String>) {
+        let gap = Gap { place, reason: reason.into() };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// The way to something in the object.
+    pub(super) fn holder(&self, keys: &[&str]) -> Holder {
+        let mut holder = self.origin.holder.clone();
+        holder.steps.extend(Holder::new(0, keys).steps);
+        holder
+    }
+}
+
+/// Is this one of the kinds that releases are made of?
+fn is_relevant(group: &str, kind: &str) -> bool {
+    match group {
+        "helm.toolkit.fluxcd.io" => kind == "HelmRelease",
+        "source.toolkit.fluxcd.io" => true,
+        "kustomize.toolkit.fluxcd.io" => kind == "Kustomization",
+        "argoproj.io" => matches!(kind, "Application" | "ApplicationSet"),
+        "helm.cattle.io" => matches!(kind, "HelmChart" | "HelmChartConfig"),
+        "external-secrets.io" => matches!(kind, "ExternalSecret" | "ClusterExternalSecret"),
+        "bitnami.com" => kind == "SealedSecret",
+        "" => matches!(kind, "ConfigMap" | "Secret"),
+        _ => false,
+    }
+}
+
+/// Texts without any of these hold no such object.
+const NEEDLES: [&str; 7] = [
+    "toolkit.fluxcd.io",
+    "argoproj.io",
+    "helm.cattle.io",
+    "ConfigMap",
+    "Secret",
+    "external-secrets.io",
+    "bitnami.com",
+];
+
+/// The objects of a file that releases are made of; items of a `List` count one by one.
+pub(super) fn read(path: &RepoPath, text: &str) -> Vec<Object> {
+    if !NEEDLES.iter().any(|needle| memchr::memmem::find(text.as_bytes(), needle.as_bytes()).is_some()) {
+        return Vec::new();
+    }
+    let stream = yaml::parse_without_comments(text);
+    let index = LineIndex::new(text.as_bytes());
+    let mut objects = Vec::new();
+    for (number, document) in stream.documents.iter().enumerate() {
+        let Some(root) = document.root else { continue };
+        let mut push = |id: NodeId, steps: &[&str]| {
+            let start = stream.node(id).map_or(0, |node| node.span.start);
+            let place = Place { path: path.clone(), position: index.position(start) };
+            if let Some(object) = object_at(&stream, id, Origin { place, holder: Holder::new(number, steps) })
+            {
+                objects.push(object);
+            }
+        };
+        let is_list = stream.get(root, "kind").and_then(|kind| stream.value(kind)) == Some("List");
+        match stream.get(root, "items").filter(|_| is_list) {
+            Some(items) => {
+                for (item, &id) in stream.items(items).iter().enumerate() {
+                    push(id, &["items", &item.to_string()]);
+                }
+            }
+            None => push(root, &[]),
+        }
+    }
+    objects
+}
+
+fn object_at(stream: &Stream<'_>, id: NodeId, origin: Origin) -> Option<Object> {
+    let text = |key: &str| stream.value(stream.get(id, key)?);
+    let group = text("apiVersion")?.split_once('/').map_or("", |(group, _)| group);
+    if !is_relevant(group, text("kind")?) {
+        return None;
+    }
+    Some(Object::new(value::of_node(stream, id, Words::Objects)?, origin))
+}

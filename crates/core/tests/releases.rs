@@ -1,0 +1,111 @@
+//! What the releases of each tree in `testdata/releases` are: chart, values, places, inputs and gaps, for a person to read.
+//! `PULLTHRU_BLESS=1` writes the expected files again.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::releases::{self, Release, Sources};
+use pullthru_core::tree::{Repository, WalkOptions};
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+/// The releases of a directory.
+pub fn releases_of(root: &Path) -> Vec<Release> {
+    let repository = Repository { root: root.to_owned() };
+    let overrides = Overrides {
+        account: Some("123456789012".to_owned()),
+        region: Some("ca-central-1".to_owned()),
+        ..Overrides::default()
+    };
+    let config = Config::load(None, &overrides).unwrap();
+    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+    let model = Model::new(&inventory, &config);
+    releases::of(&model, &Sources::new(&repository))
+}
+
+fn told(releases: &[Release]) -> String {
+    let mut out = String::new();
+    for release in releases {
+        let root = release.id.root.as_ref().map_or("-".to_owned(), ToString::to_string);
+        let position = release.place.position;
+        writeln!(out, "{} {} (built from {root})", release.id.kind.as_str(), release.id).unwrap();
+        writeln!(out, "  {}:{}:{}", release.place.path, position.line, position.column).unwrap();
+        writeln!(out, "  chart {}", release.chart).unwrap();
+        writeln!(out, "  helm template {} --namespace {}", release.release_name, release.namespace).unwrap();
+        writeln!(out, "  values {}", serde_json::Value::Object(release.values.clone())).unwrap();
+        for layer in &release.layers {
+            let field: String = layer.holder.steps.iter().map(|step| format!(" {step:?}")).collect();
+            let changed = if layer.changed { " (changed)" } else { "" };
+            writeln!(out, "    {:?} {}{field}{changed}", layer.kind, layer.path).unwrap();
+        }
+        for (name, list) in [
+            ("values files of the chart", &release.values_files),
+            ("API versions", &release.api_versions.iter().cloned().collect()),
+            ("Kubernetes", &release.kubernetes_version.iter().cloned().collect()),
+            ("images", &release.post_renderers.iter().map(|entry| format!("{entry:?}")).collect()),
+            ("inputs", &release.inputs.iter().map(ToString::to_string).collect()),
+            ("variables", &release.variables.iter().cloned().collect()),
+        ] {
+            if !list.is_empty() {
+                writeln!(out, "  {name}: {}", list.join(", ")).unwrap();
+            }
+        }
+        for (name, gaps) in [("assumed", &release.assumed), ("unknown", &release.unknown)] {
+            for gap in gaps {
+                let position = gap.place.position;
+                let place = format!("{}:{}:{}", gap.place.path, position.line, position.column);
+                writeln!(out, "  {name}: {place}: {}", gap.reason).unwrap();
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn assert_same(name: &str, told: &str) {
+    let path = testdata().join("expected/releases").join(format!("{name}.txt"));
+    if std::env::var_os("PULLTHRU_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, told).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), told, "{name}; PULLTHRU_BLESS=1 renews it");
+}
+
+#[test]
+fn every_tree_has_its_releases() {
+    for tree in fs::read_dir(testdata().join("releases")).unwrap().map(|entry| entry.unwrap().path()) {
+        if tree.is_dir() {
+            assert_same(tree.file_name().unwrap().to_str().unwrap(), &told(&releases_of(&tree)));
+        }
+    }
+}
+
+#[test]
+fn an_id_names_one_release() {
+    for tree in ["flux", "argo", "kustomize", "unknown"] {
+        let releases = releases_of(&testdata().join("releases").join(tree));
+        let ids: BTreeSet<_> = releases.iter().map(|release| &release.id).collect();
+        assert_eq!(ids.len(), releases.len(), "{tree}");
+    }
+}
+
+#[test]
+#[ignore = "reads the repository in PULLTHRU_TREE"]
+fn of_a_repository() {
+    let Some(tree) = std::env::var_os("PULLTHRU_TREE") else { return };
+    let start = std::time::Instant::now();
+    let releases = releases_of(Path::new(&tree));
+    let took = start.elapsed();
+    let unknown = releases.iter().filter(|release| !release.unknown.is_empty()).count();
+    println!("{}{} releases, {unknown} unknown, {took:?}", told(&releases), releases.len());
+}
