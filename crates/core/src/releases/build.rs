@@ -145,9 +145,8 @@ impl<'b> Builder<'b> {
             return;
         }
         self.built.insert(directory.clone());
-        let documents = self.sources.documents(path);
-        if let Some(kustomization) = documents.as_ref().and_then(|documents| documents.first()) {
-            self.layer(directory, path, kustomization, objects, over);
+        if let Some(kustomization) = self.sources.kustomization(path) {
+            self.layer(directory, path, &kustomization, objects, over);
         }
         for object in objects {
             object.inputs.insert(path.clone());

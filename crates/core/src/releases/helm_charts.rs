@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::cluster::Built;
 use super::patch;
 use super::sources::Sources;
-use super::value::{at, list_at, map_at, text_at, values_of};
+use super::value::{self, Words, as_text, at, list_at, map_at, text_at};
 use super::{ChartRef, Gap, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef, helm_values};
 use crate::find::Holder;
 use crate::tree::RepoPath;
@@ -31,32 +31,20 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
         list_at(entry, &["apiVersions"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
     release.post_renderers = object.images.clone();
 
-    let file = |relative: &str, release: &mut Release| -> Option<Map<String, Value>> {
-        let path = directory.join(relative)?;
-        let values = sources.text(&path).and_then(|text| values_of(&text));
-        if let Some(values) = &values {
-            release.inputs.insert(path.clone());
-            let (kind, holder) = (LayerKind::File, Holder::default());
-            release.layers.push(Layer { kind, path, holder, values: values.clone(), changed: false });
-        } else {
-            let place = object.origin.place.clone();
-            release
-                .unknown
-                .push(Gap { place, reason: format!("the values file `{relative}` cannot be read") });
-        }
-        values
-    };
-    let own = text_at(entry, &["valuesFile"]).filter(|file| !file.is_empty());
-    let of_file = own.and_then(|own| file(own, &mut release)).unwrap_or_default();
     let inline = map_at(entry, &["valuesInline"]).cloned().unwrap_or_default();
+    // Kustomize itself reads the file that it merges inline values with, helm all others.
+    let words = if inline.is_empty() { Words::Values } else { Words::Objects };
+    let own = text_at(entry, &["valuesFile"]).filter(|file| !file.is_empty());
+    let mut reader = Reader { directory: &directory, sources, release: &mut release };
+    let of_file = own.map(|own| reader.file(own, words)).unwrap_or_default();
     let mut values = match text_at(entry, &["valuesMerge"]) {
         _ if inline.is_empty() => Value::Object(of_file),
-        Some("replace") => laid(Map::new(), &inline),
-        Some("merge") => laid(inline.clone(), &of_file),
-        _ => laid(of_file, &inline),
+        Some("replace") => Value::Object(inline.clone()),
+        Some("merge") => laid(inline.clone(), of_file),
+        _ => laid(of_file, inline.clone()),
     };
     if !inline.is_empty() {
-        release.layers.push(Layer {
+        reader.release.layers.push(Layer {
             kind: LayerKind::Inline,
             path: object.path().clone(),
             holder: object.holder(&["valuesInline"]),
@@ -65,7 +53,7 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
         });
     }
     for more in list_at(entry, &["additionalValuesFiles"]).iter().filter_map(Value::as_str) {
-        let more = file(more, &mut release).unwrap_or_default();
+        let more = reader.file(more, Words::Values);
         if let Value::Object(values) = &mut values {
             helm_values::merge(values, &more);
         }
@@ -77,16 +65,45 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
     Some(release)
 }
 
-/// Kustomize's own merge: a `null` takes a key out of the values below it, and says nothing to the chart.
-fn laid(below: Map<String, Value>, over: &Map<String, Value>) -> Value {
-    let mut values = Value::Object(Map::new());
-    patch::merge(&mut values, &Value::Object(below));
-    patch::merge(&mut values, &Value::Object(over.clone()));
+/// Kustomize's own merge: a `null` of what is laid over takes a key out, one of what is below is for the chart.
+fn laid(below: Map<String, Value>, over: Map<String, Value>) -> Value {
+    let mut values = Value::Object(below);
+    patch::merge(&mut values, &Value::Object(over));
     values
 }
 
+struct Reader<'r> {
+    directory: &'r RepoPath,
+    sources: &'r Sources<'r>,
+    release: &'r mut Release,
+}
+
+impl Reader<'_> {
+    /// A values file, by its path from the kustomization.
+    fn file(&mut self, relative: &str, words: Words) -> Map<String, Value> {
+        let path = self.directory.join(relative);
+        let text = path.as_ref().and_then(|path| self.sources.text(path));
+        let values = match text.and_then(|text| value::of_text(&text, words)) {
+            Some(Value::Object(values)) => Some(values),
+            Some(Value::Null) => Some(Map::new()),
+            _ => None,
+        };
+        let (Some(path), Some(values)) = (path, values) else {
+            let place = self.release.place.clone();
+            self.release
+                .unknown
+                .push(Gap { place, reason: format!("the values file `{relative}` cannot be read") });
+            return Map::new();
+        };
+        self.release.inputs.insert(path.clone());
+        let (kind, holder) = (LayerKind::File, Holder::default());
+        self.release.layers.push(Layer { kind, path, holder, values: values.clone(), changed: false });
+        values
+    }
+}
+
 fn chart(entry: &Value, home: &str, directory: &RepoPath, sources: &Sources<'_>) -> ChartRef {
-    let text = |key: &str| at(entry, &[key]).and_then(super::value::as_text).filter(|text| !text.is_empty());
+    let text = |key: &str| at(entry, &[key]).and_then(as_text).filter(|text| !text.is_empty());
     let name = text("name").unwrap_or_default();
     let (version, repo) = (text("version"), text("repo"));
     let vendored =

@@ -10,6 +10,7 @@ mod argo;
 mod build;
 mod cluster;
 mod data;
+pub mod diff;
 mod flux;
 mod generate;
 mod helm_charts;

@@ -243,6 +243,7 @@ mod tests {
             kubernetes_version: None,
             api_versions: BTreeSet::new(),
             post_renderers,
+            local_chart: None,
             inputs: BTreeSet::new(),
             variables: BTreeSet::new(),
             assumed: Vec::new(),

@@ -25,6 +25,7 @@ pub struct Sources<'r> {
     texts: Cache<Option<Arc<str>>>,
     objects: Cache<Arc<Vec<Object>>>,
     values: Cache<Option<Arc<Vec<Value>>>>,
+    kustomizations: Cache<Option<Arc<Value>>>,
     directories: Cache<Arc<Vec<Entry>>>,
 }
 
@@ -46,6 +47,7 @@ impl<'r> Sources<'r> {
             texts: Mutex::default(),
             objects: Mutex::default(),
             values: Mutex::default(),
+            kustomizations: Mutex::default(),
             directories: Mutex::default(),
         }
     }
@@ -80,6 +82,11 @@ impl<'r> Sources<'r> {
     /// All documents of a file, as kustomize reads them; `None` where the file is missing or is no YAML.
     pub(super) fn documents(&self, path: &RepoPath) -> Option<Arc<Vec<Value>>> {
         known(&self.values, path, || documents_of(&self.text(path)?).map(Arc::new))
+    }
+
+    /// A kustomization, which kustomize reads with the words of helm's values.
+    pub(super) fn kustomization(&self, path: &RepoPath) -> Option<Arc<Value>> {
+        known(&self.kustomizations, path, || value::of_text(&self.text(path)?, Words::Values).map(Arc::new))
     }
 
     pub(super) fn exists(&self, path: &RepoPath) -> bool {
