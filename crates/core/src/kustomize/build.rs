@@ -337,9 +337,20 @@ impl<'i> Builds<'i> {
         self.finished.entries.get(directory).map(Vec::as_slice).or_else(written).unwrap_or_default()
     }
 
-    /// Is the image edited in its file?
+    /// Is the image edited in its file, or the name that an entry gives it?
     pub fn is_in_place(&self, origin: &Origin) -> bool {
-        matches!(origin, Origin::Site { file, site } if self.in_place.images.contains_key(&(*file, *site)))
+        match origin {
+            Origin::Site { file, site } => self.in_place.images.contains_key(&(*file, *site)),
+            Origin::Rename { directory, entry } => {
+                let written =
+                    self.kustomization(directory).map(|kustomization| kustomization.images.as_slice());
+                let new_name =
+                    |entries: &[ImageEntry]| entries.get(*entry).map(|entry| entry.new_name.clone());
+                let edited = self.in_place.entries.get(directory).and_then(|entries| new_name(entries));
+                edited.is_some() && edited != written.and_then(new_name)
+            }
+            Origin::Laid { .. } | Origin::Probe => false,
+        }
     }
 
     /// The entries of the kustomization in a directory before anything is added to them: as written, but for what is
