@@ -4,7 +4,7 @@
 //! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns them into
 //! sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
 //! charts are deployed with which values, [`images`] what clusters pull, [`migrate`] plans and proves edits, [`lint`]
-//! judges, [`emit`] makes objects for other tools. [`image`], [`route`] and
+//! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`route`] and
 //! [`config`] are at the centre and pure.
 //!
 //! ```
@@ -30,6 +30,7 @@ pub mod inventory;
 pub mod kustomize;
 pub mod lint;
 pub mod migrate;
+pub mod range;
 pub mod releases;
 pub mod route;
 pub mod tree;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::range::{Range, version};
+use pullthru_core::range::{Range, strict_version};
 
 /// `filterTags`: which tags count, and by what they are ordered.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub fn choose<'t>(tags: &'t [String], filter: Option<&Filter>, order: &Order) ->
             chosen.map(|(_, tag)| *tag)
         }
         Order::Semver(range) => {
-            let versions = candidates.into_iter().filter_map(|(key, tag)| Some((version(&key)?, tag)));
+            let versions = candidates.into_iter().filter_map(|(key, tag)| Some((strict_version(&key)?, tag)));
             let accepted = versions.filter(|(version, _)| range.accepts(version));
             accepted.max_by(|(a, _), (b, _)| a.cmp_precedence(b)).map(|(_, tag)| tag)
         }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::choose::{Filter, Order, choose};
-use super::range::Range;
 use crate::{Client, Failure};
 use pullthru_core::config::Config;
 use pullthru_core::image::Name;
 use pullthru_core::images::{Image, Place};
+use pullthru_core::range::Range;
 use pullthru_core::tree::{LineIndex, RepoPath};
 use pullthru_core::yaml::{self, NodeId, Stream};
 

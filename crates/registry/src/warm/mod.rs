@@ -8,12 +8,11 @@ mod blobs;
 mod choose;
 pub mod flux;
 mod one;
-mod range;
 mod tag;
 
 pub use choose::{Filter, Order, choose};
 pub use one::Warmer;
-pub use range::{Range, RangeError};
+pub use pullthru_core::range::{Range, RangeError};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Ranges of versions as Flux reads them: those of Masterminds/semver v3 (`constraints.go`), which are not Cargo's:
+//! Ranges of versions as Flux and helm read them: those of Masterminds/semver v3 (`constraints.go`), which are not Cargo's:
 //! `||`, blanks or commas for "and", `x` and `*`, ` - `, and pre-releases only where a comparison names one.
 
 use semver::{BuildMetadata, Prerelease, Version};
@@ -42,8 +42,15 @@ enum Operator {
 
 /// A version as Flux takes a tag for one: `v` may stand before it, and all three numbers are written
 /// (`fluxcd/pkg`, `version.ParseVersion`).
-pub(super) fn version(text: &str) -> Option<Version> {
+pub fn strict_version(text: &str) -> Option<Version> {
     Version::parse(text.strip_prefix('v').unwrap_or(text)).ok()
+}
+
+/// A version as helm takes that of a chart for one: the last numbers may be left out (`semver.NewVersion`).
+pub fn loose_version(text: &str) -> Option<Version> {
+    let bound = bound(text).filter(|bound| bound.written > 0)?;
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    (!core.contains(['x', 'X', '*'])).then_some(bound.version)
 }
 
 impl Range {
@@ -56,7 +63,12 @@ impl Range {
     }
 
     pub fn accepts(&self, version: &Version) -> bool {
-        self.0.iter().any(|all| all.iter().all(|comparison| comparison.holds(version)))
+        self.0.iter().any(|all| {
+            // A pre-release counts only where one of the comparisons beside each other names one (since 3.4).
+            let is_refused =
+                !version.pre.is_empty() && all.iter().all(|one| one.bound.version.pre.is_empty());
+            !is_refused && all.iter().all(|comparison| comparison.holds(version))
+        })
     }
 }
 
@@ -155,10 +167,6 @@ impl Bound {
 impl Comparison {
     fn holds(&self, version: &Version) -> bool {
         let bound = &self.bound;
-        // A pre-release counts only for a comparison that names one.
-        if !version.pre.is_empty() && bound.version.pre.is_empty() && self.operator != Operator::NotEqual {
-            return false;
-        }
         let order = version.cmp_precedence(&bound.version);
         let below = |end: Option<Version>| {
             end.is_none_or(|end| {
@@ -206,6 +214,24 @@ impl Comparison {
 mod tests {
     use super::*;
 
+    #[test]
+    fn versions_of_charts_may_leave_numbers_out() {
+        for (text, version) in [
+            ("1.2.3", Some("1.2.3")),
+            ("v1.2", Some("1.2.0")),
+            ("7", Some("7.0.0")),
+            ("1.2.3-rc.1+build", Some("1.2.3-rc.1+build")),
+            ("1.x", None),
+            ("*", None),
+            ("latest", None),
+            ("", None),
+        ] {
+            let found = loose_version(text).map(|version| version.to_string());
+            assert_eq!(found.as_deref(), version, "{text}");
+        }
+        assert!(strict_version("v1.2.3").is_some() && strict_version("1.2").is_none());
+    }
+
     /// The examples of Masterminds/semver v3's README and `constraints_test.go`.
     #[test]
     fn ranges_mean_what_masterminds_says() {
@@ -215,6 +241,10 @@ mod tests {
             (">=1.0.0", "1.0.0", true),
             (">=1.0.0", "2.0.0-beta", false),
             (">=1.0.0-0", "2.0.0-beta", true),
+            (">=1.4.0-0 <1.5.0", "1.4.0-rc.1", true),
+            (">=1.4.0-0 <1.5.0 || 2.x", "2.1.0-rc.1", false),
+            ("!=1.0.0", "1.1.0-rc.1", false),
+            ("!=1.0.0-rc.1", "1.1.0-rc.1", true),
             (">= 1.2.3, < 2.0.0", "1.9.0", true),
             (">=1.2.3 <2.0.0", "2.0.0", false),
             (">=1.0.0 <2.0.0 || >3.0.0", "3.1.0", true),
