@@ -1,4 +1,4 @@
-//! Blobs: layers and configurations, read for the sake of having been read.
+//! Blobs: layers and configurations, most of them read for the sake of having been read.
 
 use reqwest::Method;
 
@@ -40,8 +40,16 @@ impl Client {
 
     /// A blob that is small enough to be kept.
     pub(super) async fn small_blob(&self, name: &Name, digest: &Digest) -> Result<Vec<u8>, Failure> {
+        self.blob_bytes(name, digest, SMALL_MAX).await
+    }
+
+    /// A blob of at most `limit` bytes, whose digest is right.
+    ///
+    /// # Errors
+    /// [`Failure`]; [`Failure::Broken`] when the bytes are more, or not those of the digest.
+    pub async fn blob_bytes(&self, name: &Name, digest: &Digest, limit: usize) -> Result<Vec<u8>, Failure> {
         let algorithm = checkable(name, digest)?;
-        let answer = self.inner.ask(&call(name, digest, Reading::Keep(SMALL_MAX))).await?;
+        let answer = self.inner.ask(&call(name, digest, Reading::Keep(limit))).await?;
         same(name, &digest_of(algorithm, &answer.body), digest)?;
         Ok(answer.body)
     }

@@ -137,10 +137,19 @@ impl Inner {
         name: &Name,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
+        self.in_time_at(&Detail::of(&name.host, &name.path), work).await
+    }
+
+    /// The same, at a place that is no repository.
+    pub(super) async fn in_time_at<T>(
+        &self,
+        detail: &Detail,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let Some(deadline) = self.deadline else { return work.await };
         tokio::time::timeout_at(deadline, work)
             .await
-            .unwrap_or_else(|_| Err(Failure::Deadline(Box::new(Detail::of(&name.host, &name.path)))))
+            .unwrap_or_else(|_| Err(Failure::Deadline(Box::new(detail.clone()))))
     }
 
     /// Asks a registry, with all that it takes; a success, or what went wrong.

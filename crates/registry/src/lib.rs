@@ -6,10 +6,10 @@
 //! the registry, through the trait [`EcrApi`]. Knows references and routes, and neither Git nor the AWS SDK. [`verify`]
 //! judges what it answers, [`warm`] fills the cache, [`cost`] estimates what the cache will cost.
 //!
-//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions; `client` holds the conversation and
-//! the retries; `login` answers challenges, with `flight` for one token at a time and `trial` for one try of a login;
-//! `scrub` is what a server's text goes through before it is printed; `limit` keeps to a number of requests; `wire` is
-//! one HTTP exchange.
+//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions, `file` one to a server that is no registry;
+//! `client` holds the conversation and the retries; `login` answers challenges, with `flight` for one token at a time and
+//! `trial` for one try of a login; `scrub` is what a server's text goes through before it is printed; `limit` keeps to a
+//! number of requests; `wire` is one HTTP exchange, and `guard` keeps it to addresses of the internet where that is asked for.
 //!
 //! ```
 //! use pullthru_registry::{Client, Credentials, Settings};
@@ -31,8 +31,10 @@ mod client;
 mod digest;
 mod ecr;
 mod failure;
+mod file;
 mod flight;
 mod grant;
+mod guard;
 mod known;
 mod limit;
 mod list;

@@ -429,7 +429,7 @@ struct TokenAnswer {
 }
 
 /// `Basic`, for a login that has a password.
-fn plain_header(credential: &Credential) -> Option<HeaderValue> {
+pub(super) fn plain_header(credential: &Credential) -> Option<HeaderValue> {
     match credential {
         Credential::Password { user, password } => {
             let encoded = STANDARD.encode(format!("{user}:{}", password.reveal()));

@@ -33,6 +33,9 @@ pub struct Settings {
     /// Hosts of token servers that may get a registry's password, besides the registry's own and those
     /// that are known: the registry's host → hosts.
     pub realms: BTreeMap<String, Vec<String>>,
+    /// Only addresses of the internet are asked, but for the hosts that the user has named (`hosts`, `insecure`, `named`):
+    /// for what the files of a repository say is to be fetched.
+    pub public_only: bool,
 }
 
 /// Time limits of one request.

@@ -5,6 +5,7 @@
 //! [`super::Settings::may_go`], and where the answer came from in the end is known to the caller.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -12,6 +13,7 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 use super::digest::{Algorithm, Hasher};
 use super::failure::{Broken, Detail, Failure, Network};
+use super::guard::NotPublic;
 use super::scrub::Scrub;
 use super::settings::{Settings, SetupError, is_loopback};
 use pullthru_core::image::Digest;
@@ -102,6 +104,11 @@ impl Wire {
                 .connect_timeout(settings.timeouts.connect)
                 .pool_idle_timeout(Duration::from_secs(30))
         };
+        let resolver = settings.resolver();
+        let guarded = || match &resolver {
+            Some(resolver) => builder().dns_resolver(Arc::clone(resolver)),
+            None => builder(),
+        };
         let build = |make: &dyn Fn() -> reqwest::ClientBuilder| {
             // Without a certificate store on the system (a bare container) what was given has to do.
             make()
@@ -110,7 +117,7 @@ impl Wire {
                 .or_else(|_| make().tls_certs_only(roots.iter().cloned()).build())
                 .map_err(|error| SetupError::Http { reason: chain(&error.without_url()) })
         };
-        Ok(Self { remote: build(&builder)?, local: build(&|| builder().no_proxy())? })
+        Ok(Self { remote: build(&guarded)?, local: build(&|| builder().no_proxy())? })
     }
 
     /// Sends, follows, and reads the body.
@@ -143,6 +150,7 @@ impl Wire {
         let mut authorization = shot.authorization.clone();
         let mut seen = vec![url.clone()];
         loop {
+            settings.is_public_enough(&url).map_err(not_public)?;
             settings.may_go(shot.base, &url).map_err(|why| refused(&url, why))?;
             let response = self.send(settings, shot, &url, authorization.as_ref()).await?;
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
@@ -255,6 +263,9 @@ pub(super) fn trouble(error: reqwest::Error, url: &Url) -> Trouble {
         };
         return Trouble::Network(Network::Tls, format!("TLS with `{host}`: {tls}{hint}"));
     }
+    if let Some(refused) = find::<NotPublic>(&error) {
+        return not_public(refused.clone());
+    }
     if error.is_timeout() {
         return Trouble::Network(Network::Timeout, format!("no connection to `{host}` in time"));
     }
@@ -280,6 +291,10 @@ fn timeout(what: &str, limit: Duration) -> Trouble {
 
 fn redirect(what: &str) -> Trouble {
     Trouble::Broken(Broken::Redirect, what.to_owned())
+}
+
+fn not_public(error: NotPublic) -> Trouble {
+    Trouble::Network(Network::Refused, error.to_string())
 }
 
 fn refused(url: &Url, why: &str) -> Trouble {

@@ -71,17 +71,34 @@ fn candidates(variables: &Variables) -> Vec<PathBuf> {
     let home = variables.path("HOME").or_else(|| variables.path("USERPROFILE"));
     let docker = variables.path("DOCKER_CONFIG").or_else(|| Some(home.clone()?.join(".docker")));
     let config = variables.path("XDG_CONFIG_HOME").or_else(|| Some(home?.join(".config")));
+    let helm = variables
+        .path("HELM_REGISTRY_CONFIG")
+        .or_else(|| Some(helm_configuration(variables)?.join("registry/config.json")));
     let mut paths: Vec<PathBuf> = [
         variables.path("REGISTRY_AUTH_FILE"),
         docker.map(|directory| directory.join("config.json")),
         variables.path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
         config.map(|directory| directory.join("containers/auth.json")),
+        helm,
     ]
     .into_iter()
     .flatten()
     .collect();
     paths.dedup();
     paths
+}
+
+/// Where helm keeps its configuration (helm documentation, "XDG" and `helmpath`).
+pub(super) fn helm_configuration(variables: &Variables) -> Option<PathBuf> {
+    let helm = |directory: PathBuf| directory.join("helm");
+    let own = if cfg!(windows) {
+        variables.path("APPDATA")
+    } else if cfg!(target_os = "macos") {
+        variables.path("HOME").map(|home| home.join("Library/Preferences"))
+    } else {
+        variables.path("HOME").map(|home| home.join(".config"))
+    };
+    variables.path("HELM_CONFIG_HOME").or_else(|| variables.path("XDG_CONFIG_HOME").or(own).map(helm))
 }
 
 fn read(path: &Path) -> Result<Option<File>, String> {
@@ -262,7 +279,12 @@ mod tests {
             let variables = Variables::of(pairs.iter().copied());
             candidates(&variables).iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(of(&[("HOME", "/h")]), ["/h/.docker/config.json", "/h/.config/containers/auth.json"]);
+        let helm = if cfg!(target_os = "macos") { "/h/Library/Preferences/helm" } else { "/h/.config/helm" };
+        let helm = format!("{helm}/registry/config.json");
+        assert_eq!(
+            of(&[("HOME", "/h")]),
+            ["/h/.docker/config.json", "/h/.config/containers/auth.json", &helm]
+        );
         assert_eq!(
             of(&[
                 ("HOME", "/h"),
@@ -270,7 +292,12 @@ mod tests {
                 ("REGISTRY_AUTH_FILE", "/r"),
                 ("XDG_RUNTIME_DIR", "/x")
             ]),
-            ["/r", "/d/config.json", "/x/containers/auth.json", "/h/.config/containers/auth.json"]
+            ["/r", "/d/config.json", "/x/containers/auth.json", "/h/.config/containers/auth.json", &helm]
+        );
+        assert_eq!(of(&[("HELM_CONFIG_HOME", "/helm")]), ["/helm/registry/config.json"]);
+        assert_eq!(
+            of(&[("HELM_REGISTRY_CONFIG", "/login.json"), ("XDG_CONFIG_HOME", "/c")]),
+            ["/c/containers/auth.json", "/login.json"]
         );
         assert!(of(&[]).is_empty());
     }

@@ -33,6 +33,12 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
+    /// The file in which helm keeps its chart repositories (`helm repo add`), whether it is there or not.
+    pub fn helm_repositories(&self) -> Option<PathBuf> {
+        let own = || Some(super::docker_config::helm_configuration(self)?.join("repositories.yaml"));
+        self.path("HELM_REPOSITORY_CONFIG").or_else(own)
+    }
+
     /// A value that is text and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(std::ffi::OsStr::new(name))?.to_str().map(str::trim).filter(|value| !value.is_empty())

@@ -1,7 +1,7 @@
 //! Where logins come from.
 //!
 //! In order: what the caller gave; `PULLTHRU_AUTH_<HOST>`; `GHCR_TOKEN` for ghcr.io; for ECR a helper named for
-//! the host, then the AWS credential chain; Docker's and podman's files, helpers before what is written in
+//! the host, then the AWS credential chain; Docker's, podman's and helm's files, helpers before what is written in
 //! them; `GITHUB_TOKEN` for ghcr.io, last since CI sets it whether it can read the image or not. Anonymous
 //! otherwise. Nothing here sends anything to a registry: [`super::Client`] decides who may see a login.
 //!
@@ -140,6 +140,11 @@ impl Credentials {
     pub fn helper_limit(mut self, limit: Duration) -> Self {
         self.helper_limit = Some(limit);
         self
+    }
+
+    /// The login of the variable for a host, which need not be a registry's.
+    pub(super) fn of_variable(&self, host: &str) -> Option<Credential> {
+        environment::named(&self.variables, host).ok().flatten().map(|found| found.credential)
     }
 
     /// The first variable that looks like a login's and is that of no host. `named` are hosts of the user's.
