@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the core from left to right: each imports only what stands before it.
-const CORE: [&str; 13] = [
+const CORE: [&str; 14] = [
     "image",
+    "range",
     "route",
     "tree",
     "yaml",
@@ -111,4 +112,13 @@ fn the_registry_client_knows_no_sdk() {
     let needed = needed_by("pullthru-registry");
     assert!(needed.contains("reqwest"), "{needed:?}");
     assert_eq!(needed.iter().find(|name| name.starts_with("aws-") || *name == "clap"), None);
+}
+
+#[test]
+fn charts_know_no_git_and_no_command_line() {
+    let needed = needed_by("pullthru-charts");
+    assert!(needed.contains("pullthru-registry"), "{needed:?}");
+    let refused =
+        |name: &&String| name.starts_with("aws-") || ["clap", "git2", "gix"].contains(&name.as_str());
+    assert_eq!(needed.iter().find(refused), None);
 }

@@ -10,13 +10,20 @@ use super::{Blob, Content, Manifest, media};
 pub struct Artifact;
 
 impl Artifact {
-    /// A Helm chart, as `helm push` makes it (Helm documentation, "Use OCI-based registries").
+    /// A Helm chart, as `helm push` makes it (Helm documentation, "Use OCI-based registries"), of bytes that are none.
     pub fn chart(name: &str, version: &str) -> Content {
+        Self::chart_of(name, version, Blob::layer(&format!("chart {name} {version}"), 4096))
+    }
+
+    /// The same, of this archive.
+    pub fn chart_of(name: &str, version: &str, archive: Blob) -> Content {
         let config = json!({ "apiVersion": "v2", "name": name, "version": version });
         let annotations =
             json!({ "org.opencontainers.image.title": name, "org.opencontainers.image.version": version });
-        let chart = Blob::layer(&format!("chart {name} {version}"), 4096);
-        Draft::new(media::HELM_CONFIG, config).layer(media::HELM_CHART, chart).annotated(annotations).build()
+        Draft::new(media::HELM_CONFIG, config)
+            .layer(media::HELM_CHART, archive)
+            .annotated(annotations)
+            .build()
     }
 
     /// A Flux artifact, as `flux push artifact` makes it (Flux documentation, "OCI Artifacts"); `revision` is such

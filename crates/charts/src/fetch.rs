@@ -1,0 +1,200 @@
+//! Gets each chart once, for all who want it: from `--chart-dir`, from the repository, from the store, and at last from the
+//! registry or repository that has it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pullthru_core::releases::{ChartRef, VersionRef};
+use tokio::sync::OnceCell;
+
+use crate::archive::ArchiveError;
+use crate::definition::Definition;
+use crate::failure::Failure;
+use crate::given::{Given, GivenPlace};
+use crate::remote::Remote;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::{directory, local};
+
+/// A chart that is in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chart {
+    /// Without a version: `oci://…`, `https://…/NAME`, a directory of the repository.
+    pub source: String,
+    /// As its `Chart.yaml` says.
+    pub name: String,
+    /// As its `Chart.yaml` says.
+    pub version: String,
+    /// `sha256:…` of the archive; of a chart in the repository, or an unpacked one, of its files.
+    pub digest: String,
+    /// It lies in the repository.
+    pub is_local: bool,
+    /// Its templates read `.Capabilities.APIVersions`.
+    pub asks_for_api_versions: bool,
+    /// `--chart-dir` gave this version for another one that is deployed.
+    pub is_other_version: bool,
+    pub(crate) directory: PathBuf,
+}
+
+/// What a source gave: the digest in the store.
+pub(crate) struct Got {
+    pub(crate) digest: String,
+    pub(crate) is_other_version: bool,
+}
+
+/// Many may want the same chart at once; a failure is shared like a chart.
+type Wanted = Arc<OnceCell<Result<Arc<Chart>, Failure>>>;
+
+/// The charts of a run.
+pub(crate) struct Fetch {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Store,
+    pub(crate) remote: Remote,
+    given: Given,
+    charts: Mutex<HashMap<ChartRef, Wanted>>,
+}
+
+impl Fetch {
+    pub(crate) fn new(settings: Arc<Settings>, store: Store, given: Given, remote: Remote) -> Self {
+        Self { settings, store, remote, given, charts: Mutex::default() }
+    }
+
+    /// The chart, unpacked in the store.
+    pub(crate) async fn chart(&self, wanted: &ChartRef) -> Result<Arc<Chart>, Failure> {
+        let cell = {
+            let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(charts.entry(wanted.clone()).or_default())
+        };
+        cell.get_or_init(|| async { self.get(wanted).await.map(Arc::new) }).await.clone()
+    }
+
+    async fn get(&self, wanted: &ChartRef) -> Result<Chart, Failure> {
+        let shown = shown(wanted);
+        let got = match self.given(wanted).await? {
+            Some(got) => got,
+            None => match wanted {
+                ChartRef::Local(path) => {
+                    let digest = Box::pin(local::add(self, path)).await?;
+                    Got { digest, is_other_version: false }
+                }
+                ChartRef::Oci { url, version } => {
+                    let digest = self.remote.oci(self, url, version).await?;
+                    Got { digest, is_other_version: false }
+                }
+                ChartRef::Http { repository, name, version } => {
+                    let digest = self.remote.http(self, repository, name, version).await?;
+                    Got { digest, is_other_version: false }
+                }
+                ChartRef::Git { .. } => return Err(Failure::Elsewhere { chart: shown }),
+                ChartRef::Unknown => {
+                    return Err(Failure::Unknown {
+                        reason: "it is not known which chart it deploys".to_owned(),
+                    });
+                }
+            },
+        };
+        let unusable = |reason: String| Failure::Chart { chart: shown.clone(), reason };
+        let directory =
+            self.store.chart(&got.digest).ok_or_else(|| unusable("it is gone from the store".to_owned()))?;
+        let definition = Definition::of(&directory).map_err(|error| unusable(error.to_string()))?;
+        Ok(Chart {
+            source: source(wanted),
+            name: definition.name,
+            version: definition.version,
+            digest: got.digest,
+            is_local: matches!(wanted, ChartRef::Local(_)),
+            asks_for_api_versions: mentions(&directory, b".APIVersions"),
+            is_other_version: got.is_other_version,
+            directory,
+        })
+    }
+
+    /// From `--chart-dir`.
+    async fn given(&self, wanted: &ChartRef) -> Result<Option<Got>, Failure> {
+        let latest = VersionRef::Latest;
+        let (name, version) = match wanted {
+            ChartRef::Oci { url, version } => (last_part(url), version),
+            ChartRef::Http { name, version, .. } => (name.as_str(), version),
+            ChartRef::Git { path, url, .. } if path.trim_matches(['.', '/']).is_empty() => {
+                (last_part(url).trim_end_matches(".git"), &latest)
+            }
+            ChartRef::Git { path, .. } => (last_part(path), &latest),
+            ChartRef::Local(_) | ChartRef::Unknown => return Ok(None),
+        };
+        let shown = shown(wanted);
+        let Some(given) = self
+            .given
+            .find(name, version)
+            .map_err(|reason| Failure::NotFound { chart: shown.clone(), reason })?
+        else {
+            return Ok(None);
+        };
+        let (store, given, is_other_version) = (self.store.clone(), given.clone(), given.is_other(version));
+        let add = move || -> Result<String, String> {
+            let text = |error: ArchiveError| error.to_string();
+            match &given.place {
+                GivenPlace::Archive(path) => {
+                    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+                    store.add_archive(&bytes).map_err(text)
+                }
+                GivenPlace::Directory(path) => {
+                    let place = store.place().map_err(text)?;
+                    directory::copy(path, path, place.path()).map_err(|error| error.to_string())?;
+                    store.add_place(place).map_err(text)
+                }
+            }
+        };
+        let digest = blocking(add).await?.map_err(|reason| Failure::Chart { chart: shown, reason })?;
+        Ok(Some(Got { digest, is_other_version }))
+    }
+}
+
+/// Work on files, off the threads that wait for answers.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::system("a task", &error))
+}
+
+/// As the image lock names it.
+fn source(wanted: &ChartRef) -> String {
+    match wanted {
+        ChartRef::Oci { url, .. } => url.clone(),
+        ChartRef::Http { repository, name, .. } => format!("{}/{name}", repository.trim_end_matches('/')),
+        ChartRef::Local(path) => path.to_string(),
+        ChartRef::Git { url, path, .. } => format!("{url}/{path}"),
+        ChartRef::Unknown => String::new(),
+    }
+}
+
+/// For messages.
+pub(crate) fn shown(wanted: &ChartRef) -> String {
+    let version = match wanted {
+        ChartRef::Oci { version, .. } | ChartRef::Http { version, .. } => format!(" {version}"),
+        _ => String::new(),
+    };
+    format!("`{}{version}`", source(wanted))
+}
+
+fn last_part(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Does a template of the chart, or of a chart in it, hold the text?
+fn mentions(directory: &Path, text: &[u8]) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            return mentions(&path, text);
+        }
+        let is_template = path.extension().is_some_and(|extension| {
+            extension == "yaml" || extension == "yml" || extension == "tpl" || extension == "txt"
+        });
+        is_template
+            && fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text))
+    })
+}

@@ -1,0 +1,34 @@
+//! Fetches the charts of a repository's releases and renders them with `helm`, each as untrusted input.
+//!
+//! [`Charts`] is all that callers need, with [`Settings`] to make one: releases in, an [`Outcome`] for each. Images are
+//! found in what it gives by `pullthru_core::releases::rendered`.
+//!
+//! The modules, in the order in which data flows: `version` and `given` say which chart is meant; `fetch` gets it once for
+//! all who want it, from `remote` (registries, and repositories by their `index`, with the logins of helm's `repositories`)
+//! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, and `render`
+//! keeps what it prints.
+
+mod archive;
+mod definition;
+mod directory;
+mod failure;
+mod fetch;
+mod given;
+mod hash;
+mod helm;
+mod index;
+mod local;
+mod remote;
+mod render;
+mod repositories;
+mod settings;
+mod store;
+mod version;
+
+pub use failure::Failure;
+pub use fetch::Chart;
+pub use given::ChartDirError;
+pub use render::{Charts, Outcome};
+pub use repositories::RepositoriesError;
+pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};
+pub use store::StoreError;

@@ -1,0 +1,245 @@
+//! [`Charts`]: releases in, what helm prints for each out. Renders are kept in the store by all that decides about them,
+//! helm's version among it, so that the second run starts no program.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pullthru_core::releases::Release;
+use serde_json::json;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::directory;
+use crate::failure::Failure;
+use crate::fetch::{Chart, Fetch, blocking};
+use crate::given::Given;
+use crate::hash::digest;
+use crate::helm::{Helm, Template};
+use crate::remote::Remote;
+use crate::settings::{Settings, SetupError};
+use crate::store::Store;
+
+/// Charts that are fetched at a time; requests to one host are limited by the client.
+const FETCHES: usize = 16;
+
+/// What became of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The chart, where it could be had.
+    pub chart: Option<Arc<Chart>>,
+    /// What helm printed: documents of YAML, hooks and tests among them.
+    pub rendered: Result<String, Failure>,
+}
+
+/// The charts of a repository's releases.
+#[derive(Clone)]
+pub struct Charts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Arc<Settings>,
+    fetch: Fetch,
+    helm: OnceCell<Result<Helm, Failure>>,
+    fetches: Semaphore,
+    workers: Semaphore,
+    /// Renders of this run, by their key: two releases may be the same but for their cluster.
+    renders: Mutex<HashMap<String, Arc<OnceCell<Option<Failure>>>>>,
+}
+
+impl Charts {
+    /// Opens the store and lists `--chart-dir`. Nothing is fetched, and no program is started.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(settings: Settings, client: pullthru_registry::Client) -> Result<Self, SetupError> {
+        let store = Store::open(&settings.store)?;
+        let given = Given::read(&settings.chart_dirs)?;
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let workers = Semaphore::new(settings.workers.unwrap_or(processors).max(1));
+        let remote = Remote::new(client, settings.helm_repositories.as_deref())?;
+        let settings = Arc::new(settings);
+        let fetch = Fetch::new(Arc::clone(&settings), store, given, remote);
+        let (helm, fetches, renders) = (OnceCell::new(), Semaphore::new(FETCHES), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { settings, fetch, helm, fetches, workers, renders }) })
+    }
+
+    /// Renders the releases, several at a time, and gives each with its index as soon as it is there.
+    pub async fn render(&self, releases: Vec<Release>, mut on: impl FnMut(usize, Outcome)) {
+        let mut under_way = JoinSet::new();
+        for (index, release) in releases.into_iter().enumerate() {
+            let inner = Arc::clone(&self.inner);
+            under_way.spawn(async move { (index, inner.release(&release).await) });
+        }
+        while let Some(joined) = under_way.join_next().await {
+            if let Ok((index, outcome)) = joined {
+                on(index, outcome);
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn release(&self, release: &Release) -> Outcome {
+        let failed = |failure| Outcome { chart: None, rendered: Err(failure) };
+        if let Some(gap) = release.unknown.first() {
+            return failed(Failure::Unknown { reason: gap.reason.clone() });
+        }
+        // Nothing is fetched for a helm that is not there.
+        let helm = match self.helm().await {
+            Ok(helm) => helm,
+            Err(failure) => return failed(failure),
+        };
+        let chart = {
+            let Ok(_permit) = self.fetches.acquire().await else { return failed(closed()) };
+            match self.fetch.chart(&release.chart).await {
+                Ok(chart) => chart,
+                Err(failure) => return failed(failure),
+            }
+        };
+        let rendered = self.render(helm, &chart, release).await;
+        Outcome { chart: Some(chart), rendered }
+    }
+
+    async fn helm(&self) -> Result<&Helm, Failure> {
+        let start = || async {
+            let path = self.settings.path.as_deref();
+            let program = Helm::find(self.settings.helm.as_deref(), path)?;
+            Helm::start(program, self.settings.helm_timeout, path).await
+        };
+        self.helm.get_or_init(start).await.as_ref().map_err(Clone::clone)
+    }
+
+    async fn render(&self, helm: &Helm, chart: &Chart, release: &Release) -> Result<String, Failure> {
+        let kubernetes = release.kubernetes_version.as_deref().unwrap_or(&self.settings.kubernetes_version);
+        let api_versions: BTreeSet<&str> =
+            self.settings.api_versions.union(&release.api_versions).map(String::as_str).collect();
+        let values = json!(release.values).to_string();
+        let key = digest(
+            json!([
+                helm.version(),
+                chart.digest,
+                release.release_name,
+                release.namespace,
+                kubernetes,
+                // What a chart does not ask for does not change its render.
+                if chart.asks_for_api_versions { api_versions.clone() } else { BTreeSet::new() },
+                release.values_files,
+                values,
+            ])
+            .to_string()
+            .as_bytes(),
+        );
+        let store = &self.fetch.store;
+        let cell = {
+            let mut renders = self.renders.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(renders.entry(key.clone()).or_default())
+        };
+        let mut text = None;
+        let work = async {
+            if let Some(kept) = store.render(&key) {
+                text = Some(kept);
+                return None;
+            }
+            let Ok(_permit) = self.workers.acquire().await else { return Some(closed()) };
+            let prepared = match Prepared::new(helm, chart, &release.values_files).await {
+                Ok(prepared) => prepared,
+                Err(failure) => return Some(failure),
+            };
+            let template = Template {
+                chart: prepared.chart(),
+                release: &release.release_name,
+                namespace: &release.namespace,
+                kubernetes,
+                api_versions: api_versions.into_iter().collect(),
+                files: prepared.files.clone(),
+                values: &values,
+            };
+            match helm.template(&template).await {
+                Ok(printed) => {
+                    store.keep_render(&key, &printed);
+                    text = Some(printed);
+                    None
+                }
+                Err(failure) => Some(failure),
+            }
+        };
+        if let Some(failure) = cell.get_or_init(|| work).await {
+            return Err(failure.clone());
+        }
+        text.or_else(|| store.render(&key)).ok_or_else(|| Failure::System {
+            what: "reading the store",
+            reason: "a render is gone from it".to_owned(),
+        })
+    }
+}
+
+fn closed() -> Failure {
+    Failure::System { what: "rendering", reason: "it was stopped".to_owned() }
+}
+
+/// A chart as helm is given it: the one in the store, or a copy where something has to be changed.
+struct Prepared {
+    directory: PathBuf,
+    copy: Option<tempfile::TempDir>,
+    files: Vec<PathBuf>,
+}
+
+impl Prepared {
+    /// `values_files` are files of the chart, the first in the place of its `values.yaml` (Flux's `valuesFiles`).
+    async fn new(helm: &Helm, chart: &Chart, values_files: &[String]) -> Result<Self, Failure> {
+        let unusable = |reason: String| Failure::Chart { chart: format!("`{}`", chart.source), reason };
+        let mut files = Vec::new();
+        for name in values_files {
+            let path = chart.directory.join(name);
+            // Nothing in the store is a link, so that the words decide.
+            let inside = Path::new(name)
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+            if !inside || !path.is_file() {
+                return Err(unusable(format!("it has no values file `{name}`")));
+            }
+            files.push(path);
+        }
+        let base = (!files.is_empty()).then(|| files.remove(0));
+        let base = base.filter(|base| *base != chart.directory.join("values.yaml"));
+        let without_schema = !helm.skips_schema();
+        let directory = chart.directory.clone();
+        if base.is_none() && !without_schema {
+            return Ok(Self { directory, copy: None, files });
+        }
+        let copied = blocking(move || -> Result<tempfile::TempDir, String> {
+            let copy = tempfile::tempdir().map_err(|error| error.to_string())?;
+            directory::copy(&directory, &directory, copy.path()).map_err(|error| error.to_string())?;
+            if let Some(base) = base {
+                fs::copy(base, copy.path().join("values.yaml")).map_err(|error| error.to_string())?;
+            }
+            if without_schema {
+                remove_schemas(copy.path()).map_err(|error| error.to_string())?;
+            }
+            Ok(copy)
+        });
+        let copy = copied.await?.map_err(unusable)?;
+        Ok(Self { directory: chart.directory.clone(), copy: Some(copy), files })
+    }
+
+    fn chart(&self) -> &Path {
+        self.copy.as_ref().map_or(&self.directory, tempfile::TempDir::path)
+    }
+}
+
+/// Takes every `values.schema.json` out of a chart: it may name others by URL, and an old helm cannot be told not to read it.
+fn remove_schemas(directory: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_schemas(&entry.path())?;
+        } else if entry.file_name() == OsStr::new("values.schema.json") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! What charts give, from outside: one binary, one module per area. The tests named `helm_…` need the real program in
+//! `target/peers/bin` (`.ci/peers`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod local;
+mod real;
+mod sources;
+mod support;
+mod traps;

@@ -1,0 +1,64 @@
+//! The charts of `testdata/charts`, one for each pitfall of real charts: what they pull by default, by both generations of
+//! helm. `testdata/charts/expected.txt` has a block a chart; `PULLTHRU_BLESS=1` writes it anew.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use pullthru_charts::Settings;
+use pullthru_core::releases::ChartRef;
+use pullthru_core::releases::rendered::RenderReader;
+
+use crate::support::{charts, no_values, path, project, real_helms, release, render, settings};
+
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(project().join("testdata/charts")).unwrap();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir()))
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs helm: .ci/peers"]
+async fn helm_renders_the_charts_of_every_pitfall() {
+    let file = project().join("testdata/charts/expected.txt");
+    for program in real_helms() {
+        let store = tempfile::tempdir().unwrap();
+        let settings = Settings { helm: Some(program.clone()), ..settings(&project(), store.path()) };
+        let names = names();
+        assert!(names.len() >= 16);
+        let releases: Vec<_> = names
+            .iter()
+            .map(|name| {
+                release("shop", ChartRef::Local(path(&format!("testdata/charts/{name}"))), no_values())
+            })
+            .collect();
+        let outcomes = render(&charts(settings), releases.clone()).await;
+        let reader = RenderReader::new(&[], &[]);
+        let mut text = String::new();
+        for ((name, release), outcome) in names.iter().zip(&releases).zip(outcomes) {
+            let found = reader.read(release, &outcome.rendered.unwrap());
+            _ = writeln!(text, "{name}");
+            for image in found.images {
+                // Names that differ in each render.
+                let object = if name == "random-names" { "Job/…".to_owned() } else { image.object };
+                _ = writeln!(
+                    text,
+                    "  {} · {} · {object} · {}",
+                    image.image,
+                    image.role.as_str(),
+                    image.field
+                );
+            }
+            for one in found.unknown {
+                _ = writeln!(text, "  ? {} · {} · {} · {}", one.text, one.object, one.field, one.reason);
+            }
+        }
+        if std::env::var_os("PULLTHRU_BLESS").is_some() {
+            fs::write(&file, &text).unwrap();
+        }
+        assert_eq!(text, fs::read_to_string(&file).unwrap_or_default(), "{}", program.display());
+    }
+}
