@@ -44,6 +44,7 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         kubernetes_version: None,
         api_versions: BTreeSet::new(),
         post_renderers: Vec::new(),
+        local_chart: None,
         inputs: BTreeSet::from([file]),
         variables: BTreeSet::new(),
         assumed: Vec::new(),
