@@ -3,14 +3,21 @@
 use std::fs;
 use std::path::Path;
 
+/// The project: the directory with `testdata`, from whichever crate the tests are of.
+pub(crate) fn root() -> &'static Path {
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find(|directory| directory.join("testdata").is_dir()).unwrap()
+}
+
 /// Asserts that `found` is the content of `path`, relative to the project.
 pub(crate) fn assert_same(path: &str, found: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let file = root().join(path);
     if std::env::var_os("PULLTHRU_BLESS").is_some() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, found).unwrap();
     }
-    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let expected = fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{path}: {error} (PULLTHRU_BLESS=1 makes it)"));
     if expected != found {
         let diff = similar::TextDiff::from_lines(expected.as_str(), found);
         panic!(
@@ -23,7 +30,7 @@ pub(crate) fn assert_same(path: &str, found: &str) {
 /// A copy of a directory of the project in a place of its own, outside any Git repository.
 pub(crate) fn copy_of(directory: &str) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
-    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory), copy.path());
+    copy_tree(&root().join(directory), copy.path());
     copy
 }
 

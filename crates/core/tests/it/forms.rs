@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use pullthru::config::{Config, Overrides};
-use pullthru::find::{Finder, Hosts, Role};
-use pullthru::inventory;
-use pullthru::kustomize::Model;
-use pullthru::migrate::{self, Direction, Why};
-use pullthru::tree::{Repository, WalkOptions};
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts, Role};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::migrate::{self, Direction, Why};
+use pullthru_core::tree::{Repository, WalkOptions};
 
 /// One line per site and mention, as `testdata/forms/README.md` describes them.
 fn listing(family: &Path) -> String {
@@ -64,7 +64,7 @@ fn listing(family: &Path) -> String {
 
 #[test]
 fn every_form_is_planned_as_the_specification_has_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/forms");
+    let root = crate::golden::root().join("testdata/forms");
     let mut families: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     families.retain(|path| path.is_dir());
     families.sort();

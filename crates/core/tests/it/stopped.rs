@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pullthru::config::{Config, Overrides};
-use pullthru::find::{Finder, Hosts};
-use pullthru::inventory;
-use pullthru::kustomize::Model;
-use pullthru::migrate::{self, Direction, Mode, Strategy, Written};
-use pullthru::tree::{Repository, WalkOptions};
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::migrate::{self, Direction, Mode, Strategy, Written};
+use pullthru_core::tree::{Repository, WalkOptions};
 
 const CONFIG: &str =
     "registry: { account: \"123456789012\", region: ca-central-1 }\nupstreams: { ghcr.io: ghcr }\n";

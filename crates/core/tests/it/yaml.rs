@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pullthru::yaml::{self, Content, Kind, NodeId, Span, SpanMap, Stream, Style};
+use pullthru_core::yaml::{self, Content, Kind, NodeId, Span, SpanMap, Stream, Style};
 
 /// Newlines and the like made visible.
 fn shown(text: &str) -> String {

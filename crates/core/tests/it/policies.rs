@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use pullthru::config::FluxRange;
-use pullthru::emit::policy::{Follows, Order, Policy, infer};
+use pullthru_core::config::FluxRange;
+use pullthru_core::emit::policy::{Follows, Order, Policy, infer};
 use regex::Regex;
 
 use crate::flux_rules::choose;
@@ -334,7 +334,7 @@ proptest! {
         ],
         range in prop_oneof![Just(FluxRange::Any), Just(FluxRange::Major), Just(FluxRange::Minor)],
     ) {
-        prop_assume!(pullthru::image::Reference::parse(&format!("a/b:{tag}")).is_ok());
+        prop_assume!(pullthru_core::image::Reference::parse(&format!("a/b:{tag}")).is_ok());
         let policy = ranged(&[&tag], range);
         prop_assert_eq!(choose(&policy, std::slice::from_ref(&tag)), Ok(tag.clone()), "{:?}", policy);
         if let Some(filter) = &policy.filter {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pullthru::find::{Finder, Hosts};
-use pullthru::inventory;
-use pullthru::kustomize::Model;
-use pullthru::migrate;
-use pullthru::tree::{Repository, WalkOptions};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::migrate;
+use pullthru_core::tree::{Repository, WalkOptions};
 
 /// Every host that ECR can cache, as far as it has a fixed name.
 const HOSTS: &[&str] = &[
@@ -84,7 +84,7 @@ fn assert_nothing_unexplained(root: &Path, at_least: usize) {
 
 #[test]
 fn every_occurrence_in_the_fixtures_is_a_site_or_a_mention() {
-    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let testdata = crate::golden::root().join("testdata");
     assert_nothing_unexplained(&testdata.join("fleet"), 70);
     assert_nothing_unexplained(&testdata.join("forms"), 500);
 }
@@ -200,12 +200,12 @@ proptest::proptest! {
 
     #[test]
     fn any_text_is_migrated_as_planned_or_not_at_all(text in nearly_yaml()) {
-        let overrides = pullthru::config::Overrides {
+        let overrides = pullthru_core::config::Overrides {
             account: Some("123456789012".to_owned()),
             region: Some("ca-central-1".to_owned()),
             ..Default::default()
         };
-        let config = pullthru::config::Config::load(None, &overrides).unwrap();
+        let config = pullthru_core::config::Config::load(None, &overrides).unwrap();
         let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()));
         let plan = |text: &str| {
             let inventory = inventory::of_text(text.as_bytes(), &finder);

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use pullthru::config::{Config, Overrides};
-use pullthru::find::{Finder, Hosts};
-use pullthru::inventory;
-use pullthru::kustomize::Model;
-use pullthru::migrate::{self, Direction, Mode};
-use pullthru::tree::{Repository, WalkOptions};
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::migrate::{self, Direction, Mode};
+use pullthru_core::tree::{Repository, WalkOptions};
 
 use crate::golden::copy_of;
 
@@ -46,7 +46,8 @@ fn artifacts_move_together_and_as_what_they_are() {
         writeln!(moved, "{}:{}  {} → {to}", file.path, change.position.line, change.site.reference())
             .unwrap();
     }
-    let expected = std::fs::read_to_string("testdata/artifacts/expected.txt").unwrap();
+    let expected =
+        std::fs::read_to_string(crate::golden::root().join("testdata/artifacts/expected.txt")).unwrap();
     assert_eq!(moved, expected);
     assert!(prove(Direction::ToCache).is_empty(), "a second run");
     prove(Direction::ToUpstream);

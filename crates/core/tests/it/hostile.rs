@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use pullthru::find::{Finder, Form, Found, Hosts, Obstacle, Reason, Shape};
-use pullthru::yaml::{self, Span};
+use pullthru_core::find::{Finder, Form, Found, Hosts, Obstacle, Reason, Shape};
+use pullthru_core::yaml::{self, Span};
 
 const UPSTREAMS: [&str; 2] = ["ghcr.io", "quay.io"];
 const CACHE: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";

@@ -4,7 +4,7 @@ use std::fs;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use pullthru::tree::{Note, RepoPath, Repository, WalkOptions, Walked, search_large, walk};
+use pullthru_core::tree::{Note, RepoPath, Repository, WalkOptions, Walked, search_large, walk};
 
 struct Place {
     _directory: tempfile::TempDir,

@@ -1,11 +1,10 @@
 //! The configuration: what a file may say, and how each mistake is told.
 
 use std::fs;
-use std::path::Path;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
-use pullthru::config::{Config, Facts, Overrides, json_schema, propose};
-use pullthru::image::Name;
+use pullthru_core::config::{Config, Facts, Overrides, json_schema, propose};
+use pullthru_core::image::Name;
 
 use crate::golden::assert_same;
 
@@ -28,7 +27,7 @@ fn routed(config: &Config, path: &str, image: &str) -> String {
 
 #[test]
 fn every_mistake_points_into_the_file() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/config");
+    let cases = crate::golden::root().join("testdata/config");
     let mut names: Vec<_> = fs::read_dir(&cases).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     names.sort();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use pullthru::config::Flux;
-use pullthru::emit::{FileChange, Request, emit};
-use pullthru::image::Name;
-use pullthru::images::{Named, Tagged};
-use pullthru::tree::RepoPath;
+use pullthru_core::config::Flux;
+use pullthru_core::emit::{FileChange, Request, emit};
+use pullthru_core::image::Name;
+use pullthru_core::images::{Named, Tagged};
+use pullthru_core::tree::RepoPath;
 
 fn images(names: &[&str]) -> Vec<Named> {
     let image = |path: &&str| Named {

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use pullthru::config::{Config, Overrides};
-use pullthru::find::{Finder, Hosts};
-use pullthru::inventory;
-use pullthru::kustomize::Model;
-use pullthru::migrate::{self, Direction, Plan};
-use pullthru::tree::{RepoPath, Repository, WalkOptions};
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::migrate::{self, Direction, Plan};
+use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:dummy\n";
 const BASE: &str = "resources: [pod.yaml]\n";

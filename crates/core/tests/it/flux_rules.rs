@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use pullthru::emit::policy::{Order, Policy};
+use pullthru_core::emit::policy::{Order, Policy};
 use regex::Regex;
 
 /// The tag that the policy chooses out of a list; `Err` when Flux would report that there is none.

@@ -4,8 +4,8 @@
 #![allow(clippy::expect_used)]
 
 use proptest::prelude::*;
-use pullthru::image::{Digest, Name, Reference, is_host};
-use pullthru::route::{CacheHost, EcrHost, Prefix, Route, Routes};
+use pullthru_core::image::{Digest, Name, Reference, is_host};
+use pullthru_core::route::{CacheHost, EcrHost, Prefix, Route, Routes};
 
 /// One path component: alphanumeric runs joined by the separators of the grammar.
 const COMPONENT: &str = "[a-z0-9]{1,6}((\\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}";

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pullthru::find::{Finder, Found, Hosts};
+use pullthru_core::find::{Finder, Found, Hosts};
 
 fn compare(root: &Path) -> usize {
     let hosts = |upstreams: &[&str]| {
@@ -40,7 +40,7 @@ fn told(found: &Found) -> String {
 
 #[test]
 fn outline_and_whole_text_agree() {
-    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let testdata = crate::golden::root().join("testdata");
     assert!(compare(&testdata) > 300);
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 use proptest::prelude::*;
-use pullthru::yaml::edit::{EditError, apply, inverse, verify};
-use pullthru::yaml::{self, Edit, Kind, Span, Stream};
+use pullthru_core::yaml::edit::{EditError, apply, inverse, verify};
+use pullthru_core::yaml::{self, Edit, Kind, Span, Stream};
 
 const CACHE: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/ghcr";
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pullthru::tree::{RepoPath, Repository, WriteError, create, replace, sweep};
+use pullthru_core::tree::{RepoPath, Repository, WriteError, create, replace, sweep};
 
 struct Place {
     _directory: tempfile::TempDir,

@@ -1,0 +1,28 @@
+//! The tests of the core, which need no network and not the program: one binary, one module per area.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod artifacts;
+mod config;
+mod edits;
+mod emit_merge;
+mod explained;
+mod flux_rules;
+mod forms;
+#[allow(dead_code)]
+#[path = "../../../../tests/it/golden.rs"]
+mod golden;
+mod hostile;
+mod outline;
+mod pairs;
+mod policies;
+mod properties_route;
+mod stopped;
+mod tree_walk;
+mod tree_write;
+mod yaml;
