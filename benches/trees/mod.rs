@@ -19,7 +19,7 @@ pub(crate) struct Dimension {
 }
 
 /// All of them: the dimensions of the quality bar, and those that once took more than their share of time.
-pub(crate) const DIMENSIONS: [Dimension; 14] = [
+pub(crate) const DIMENSIONS: [Dimension; 20] = [
     Dimension { name: "references", write: references, n: 2_000, input: 2.0 },
     Dimension { name: "kustomizations", write: kustomizations, n: 500, input: 2.0 },
     Dimension { name: "applications with one shared component", write: shared_component, n: 300, input: 2.0 },
@@ -34,6 +34,12 @@ pub(crate) const DIMENSIONS: [Dimension; 14] = [
     Dimension { name: "Flux Kustomizations", write: flux, n: 300, input: 2.0 },
     Dimension { name: "Argo CD images", write: argo, n: 300, input: 2.0 },
     Dimension { name: "releases", write: releases, n: 400, input: 2.0 },
+    Dimension { name: "releases of one file", write: releases_of_file, n: 400, input: 2.0 },
+    Dimension { name: "Flux Kustomizations of one file", write: flux_of_file, n: 300, input: 2.0 },
+    Dimension { name: "kustomizations below one Flux Kustomization", write: below_flux, n: 300, input: 2.0 },
+    Dimension { name: "bases that Flux builds, too", write: built_bases, n: 300, input: 2.0 },
+    Dimension { name: "ApplicationSets", write: application_sets, n: 300, input: 2.0 },
+    Dimension { name: "spellings of one image", write: spellings, n: 300, input: 2.0 },
 ];
 
 /// The directory that a tree is written into.
@@ -200,16 +206,82 @@ fn flux(tree: &Tree<'_>, n: usize) {
     for number in 0..n {
         let text = deployment("app", &[format!("{}:v1", app(number))]);
         tree.write(&format!("apps/a{number}/deployment.yaml"), &text);
-        tree.write(
-            &format!("clusters/production/a{number}.yaml"),
-            &format!(
-                "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: a{number}\n  \
-                 namespace: flux-system\nspec:\n  interval: 1h\n  path: ./apps/a{number}\n  prune: true\n  \
-                 sourceRef:\n    kind: GitRepository\n    name: flux-system\n  images:\n    - name: {}\n      \
-                 newTag: v2\n",
-                app(number)
-            ),
+        let object = flux_object(number, &format!("apps/a{number}"), &[app(number)]);
+        tree.write(&format!("clusters/production/a{number}.yaml"), &object);
+    }
+}
+
+/// A Flux Kustomization that overrides the tags of these images.
+fn flux_object(number: usize, path: &str, images: &[String]) -> String {
+    let mut text = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: a{number}\n  \
+         namespace: flux-system\nspec:\n  interval: 1h\n  path: ./{path}\n  prune: true\n  sourceRef:\n    \
+         kind: GitRepository\n    name: flux-system\n"
+    );
+    if !images.is_empty() {
+        text.push_str("  images:\n");
+    }
+    for name in images {
+        let _ = write!(text, "    - name: {name}\n      newTag: v2\n");
+    }
+    text
+}
+
+fn flux_of_file(tree: &Tree<'_>, n: usize) {
+    let mut objects = String::new();
+    for number in 0..n {
+        let text = deployment("app", &[format!("{}:v1", app(number))]);
+        tree.write(&format!("apps/a{number}/deployment.yaml"), &text);
+        objects.push_str("---\n");
+        objects.push_str(&flux_object(number, &format!("apps/a{number}"), &[app(number)]));
+    }
+    tree.write("clusters/production.yaml", &objects);
+}
+
+fn below_flux(tree: &Tree<'_>, n: usize) {
+    kustomizations(tree, n);
+    let names: Vec<String> = (n..2 * n).map(app).collect();
+    tree.write("clusters/production.yaml", &flux_object(0, "apps", &names));
+}
+
+fn built_bases(tree: &Tree<'_>, n: usize) {
+    kustomizations(tree, n);
+    let (mut bases, mut objects) = (Vec::new(), String::new());
+    for number in 0..n {
+        bases.push(format!("../apps/a{number}"));
+        objects.push_str("---\n");
+        objects.push_str(&flux_object(number, &format!("apps/a{number}"), &[]));
+    }
+    let names: Vec<String> = (n..2 * n).map(app).collect();
+    tree.write("clusters/production.yaml", &objects);
+    tree.write("root/kustomization.yaml", &kustomization(&bases, &[], &names));
+}
+
+fn application_sets(tree: &Tree<'_>, n: usize) {
+    kustomizations(tree, n);
+    for number in 0..n {
+        let text = format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata:\n  name: set{number}\nspec:\n  \
+             generators:\n    - git:\n        repoURL: https://git.example.com/fleet.git\n        directories:\n          \
+             - path: apps/a{number}\n  template:\n    metadata:\n      name: '{{{{path.basename}}}}'\n    spec:\n      \
+             source:\n        repoURL: https://git.example.com/fleet.git\n        path: '{{{{path}}}}'\n        \
+             kustomize:\n          images:\n            - {}:v2\n",
+            app(number)
         );
+        tree.write(&format!("sets/s{number}.yaml"), &text);
+    }
+}
+
+fn spellings(tree: &Tree<'_>, n: usize) {
+    for number in 0..n {
+        let directory = format!("apps/a{number}");
+        let text =
+            deployment("app", &["docker.io/library/nginx:1.27".to_owned(), format!("{}:v1", app(number))]);
+        tree.write(&format!("{directory}/deployment.yaml"), &text);
+        tree.write(&format!("{directory}/other.yaml"), &deployment("other", &own("docker.io/nginx:1.27")));
+        let resources = ["deployment.yaml".to_owned(), "other.yaml".to_owned()];
+        let text = kustomization(&resources, &[], &own("docker.io/nginx"));
+        tree.write(&format!("{directory}/kustomization.yaml"), &text);
     }
 }
 
@@ -231,6 +303,11 @@ fn releases(tree: &Tree<'_>, n: usize) {
     for number in 0..n {
         tree.write(&format!("releases/r{number}.yaml"), &release(number));
     }
+}
+
+fn releases_of_file(tree: &Tree<'_>, n: usize) {
+    let releases: Vec<String> = (0..n).map(release).collect();
+    tree.write("releases.yaml", &releases.join("---\n"));
 }
 
 fn release(number: usize) -> String {
@@ -274,11 +351,7 @@ pub(crate) fn like_a_real_one(
             let components = own("../../../components/agent");
             let text = kustomization(&own("../base"), &components, &[app(number)]);
             write(&format!("{overlay}/kustomization.yaml"), &text);
-            let object = format!(
-                "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: a{number}\n  \
-                 namespace: flux-system\nspec:\n  interval: 1h\n  path: ./{overlay}\n  prune: true\n  sourceRef:\n    \
-                 kind: GitRepository\n    name: flux-system\n"
-            );
+            let object = flux_object(number, &overlay, &[]);
             write(&format!("clusters/{cluster}/a{number:04}.yaml"), &object);
         }
     }

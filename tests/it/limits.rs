@@ -81,6 +81,50 @@ fn long_chains_of_kustomizations_are_said() {
     assert!(!cycle.run(&["scan"]).err.contains("more than 200"));
 }
 
+/// A name of `images:` with so many alternatives that to compile it takes hundreds of megabytes: what it matches is
+/// not known, so all that is built with it is blocked, and the rest is not.
+#[test]
+fn a_pattern_that_is_too_large_blocks_what_is_built_with_it() {
+    let alternatives = |n: usize| {
+        let names: Vec<String> = (0..n).map(|n| format!("group-{n}/worker-{n}")).collect();
+        format!("ghcr.io/({})", names.join("|"))
+    };
+    let other = b"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/other:v1\n";
+    for strategy in ["auto", "overlay", "inline"] {
+        let run = |name: &str, as_object: bool| {
+            let list = format!("  - name: {name}\n    newTag: v2\n");
+            let scratch = Scratch::new(&[
+                ("jobs/pod.yaml", POD.as_bytes()),
+                ("jobs/kustomization.yaml", b"resources: [pod.yaml]\n"),
+                ("other/pod.yaml", other),
+                ("other/kustomization.yaml", b"resources: [pod.yaml]\n"),
+            ]);
+            if as_object {
+                let images = list.replace("  - name", "    - name").replace("    newTag", "      newTag");
+                let object = format!(
+                    "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: jobs}}\nspec:\n  \
+                     path: ./jobs\n  images:\n{images}"
+                );
+                scratch.write("cluster.yaml", object.as_bytes());
+            } else {
+                let own = format!("resources: [pod.yaml]\nimages:\n{list}");
+                scratch.write("jobs/kustomization.yaml", own.as_bytes());
+            }
+            scratch.run(&["migrate", "--strategy", strategy, "--format", "json"])
+        };
+        for as_object in [false, true] {
+            let large = run(&alternatives(3_000), as_object);
+            assert_eq!(large.code, 0, "{}", large.err);
+            assert!(large.out.contains("too large"), "{strategy} {as_object}: {}", large.out);
+            assert!(!large.out.contains("/ghcr/o/app"), "{strategy} {as_object}: {}", large.out);
+            assert!(large.out.contains("/ghcr/o/other"), "{strategy} {as_object}: {}", large.out);
+            let small = run(&alternatives(30), as_object);
+            assert!(small.out.contains("/ghcr/o/app"), "{strategy} {as_object}: {}", small.out);
+            assert!(!small.out.contains("too large"), "{strategy} {as_object}: {}", small.out);
+        }
+    }
+}
+
 #[test]
 fn standard_input_has_a_limit() {
     let scratch = Scratch::new(&[]);

@@ -3,17 +3,19 @@
 //! Values that stand in the file (list generators, directories of git generators, in matrix and merge generators, too)
 //! are used as they are; everything else may be any text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
 use crate::yaml::{Kind, NodeId, Stream};
 
 /// A path with the values of its placeholders, as far as the file has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplatedPath {
     /// An anchored regular expression over directories.
     pattern: String,
+    /// What is meant begins with one of these.
+    pub beginnings: BTreeSet<String>,
     /// Some value is not in the file, so that it may match more than is built.
     pub open: bool,
 }
@@ -103,47 +105,78 @@ impl Generators {
         if !path.contains("{{") {
             return None;
         }
-        let (mut pattern, mut open, mut rest) = ("^".to_owned(), false, path.trim_start_matches("./"));
+        let mut rest = path.trim_start_matches("./");
+        let (mut pattern, mut open, mut beginnings) = ("^".to_owned(), false, BTreeSet::new());
         while let Some((before, after)) = rest.split_once("{{") {
             let Some((placeholder, after)) = after.split_once("}}") else { break };
             pattern.push_str(&regex::escape(before));
-            match self.value(placeholder.trim_matches(['-', ' '])) {
-                Some(value) => pattern.push_str(&value),
-                None => {
-                    open = true;
-                    pattern.push_str(".+");
-                }
+            let known = self.value(placeholder.trim_matches(['-', ' ']));
+            open |= known.is_none();
+            let values = known.unwrap_or_else(|| vec![Value::any(".+")]);
+            if beginnings.is_empty() {
+                beginnings.extend(values.iter().map(|value| format!("{before}{}", value.beginning)));
+                beginnings.extend(values.is_empty().then(|| before.to_owned()));
             }
+            let patterns: Vec<String> = values.into_iter().map(|value| value.pattern).collect();
+            pattern.push_str(&format!("(?:{})", patterns.join("|")));
             rest = after;
         }
         pattern.push_str(&format!("{}$", regex::escape(rest.trim_end_matches('/'))));
-        Some(TemplatedPath { pattern, open })
+        if beginnings.is_empty() {
+            beginnings.insert(rest.trim_end_matches('/').to_owned());
+        }
+        Some(TemplatedPath { pattern, beginnings, open })
     }
 
-    /// A regular expression for what a placeholder may be; `None` for anything.
-    fn value(&self, placeholder: &str) -> Option<String> {
-        let segment = || Some("[^/]+".to_owned());
+    /// What a placeholder may be; `None` for anything.
+    fn value(&self, placeholder: &str) -> Option<Vec<Value>> {
+        let segment = || Some(vec![Value::any("[^/]+")]);
         if placeholder.starts_with("index .path.segments") || placeholder.starts_with("path[") {
             return segment();
         }
         let key = placeholder.trim_start_matches('.');
         let known = !self.directories.is_empty() && !self.others;
-        let alternatives = match key {
-            "path" | "path.path" if known => self.directories.iter().map(|glob| of_glob(glob)).collect(),
-            "path.basename" | "path.basenameNormalized" => return segment(),
-            _ if self.others => return None,
-            "name" | "nameNormalized" | "server" | "project" if self.clusters => return None,
-            _ => self.listed.get(key)?.iter().map(|text| regex::escape(text.trim_matches('/'))).collect(),
-        };
-        let alternatives: Vec<String> = alternatives;
-        Some(format!("(?:{})", alternatives.join("|")))
+        match key {
+            "path" | "path.path" if known => {
+                Some(self.directories.iter().map(|glob| Value::of_glob(glob)).collect())
+            }
+            "path.basename" | "path.basenameNormalized" => segment(),
+            _ if self.others => None,
+            "name" | "nameNormalized" | "server" | "project" if self.clusters => None,
+            _ => Some(self.listed.get(key)?.iter().map(|text| Value::of_text(text)).collect()),
+        }
+    }
+}
+
+/// What a placeholder may stand for.
+struct Value {
+    /// A regular expression.
+    pattern: String,
+    /// The text that it begins with.
+    beginning: String,
+}
+
+impl Value {
+    fn any(pattern: &str) -> Value {
+        Value { pattern: pattern.to_owned(), beginning: String::new() }
+    }
+
+    fn of_text(text: &str) -> Value {
+        let text = text.trim_matches('/');
+        Value { pattern: regex::escape(text), beginning: text.to_owned() }
+    }
+
+    fn of_glob(glob: &str) -> Value {
+        let glob = glob.trim_matches('/');
+        let beginning = glob.split(['*', '?']).next().unwrap_or_default();
+        Value { pattern: of_glob(glob), beginning: beginning.to_owned() }
     }
 }
 
 /// `apps/*` as a regular expression.
 fn of_glob(glob: &str) -> String {
     let mut pattern = String::new();
-    let mut rest = glob.trim_matches('/');
+    let mut rest = glob;
     while let Some(next) = rest.chars().next() {
         let (part, length) = match next {
             '*' if rest.starts_with("**") => (".*".to_owned(), 2),

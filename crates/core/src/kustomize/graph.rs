@@ -23,6 +23,8 @@ pub struct Graph<'i> {
     layers: Mutex<HashMap<RepoPath, Arc<Layers>>>,
     /// [`Graph::below`] by directory, likewise.
     below: Mutex<HashMap<RepoPath, Arc<Layers>>>,
+    /// [`Graph::below_templated`], likewise.
+    below_templated: Mutex<HashMap<TemplatedPath, Arc<Layers>>>,
     /// What those who list a component draw from together: components of one root have that in common.
     of_users: Mutex<HashMap<Vec<RepoPath>, Arc<Layers>>>,
 }
@@ -60,13 +62,9 @@ impl<'i> Graph<'i> {
             inventory,
             layers: Mutex::default(),
             below: Mutex::default(),
+            below_templated: Mutex::default(),
             of_users: Mutex::default(),
         }
-    }
-
-    /// The directories of all kustomizations.
-    pub fn directories(&self) -> impl Iterator<Item = &RepoPath> {
-        self.by_directory.keys()
     }
 
     /// [`Graph::at`] with the directory as it is kept here.
@@ -295,14 +293,31 @@ impl<'i> Graph<'i> {
 
     /// What the Applications of an ApplicationSet build, as far as it is seen from the file alone: rather too much than
     /// too little.
-    pub fn below_templated(&self, path: &TemplatedPath) -> Layers {
+    pub fn below_templated(&self, path: &TemplatedPath) -> Arc<Layers> {
+        known(&self.below_templated, path, || {
+            let built: Vec<RepoPath> = self.templated(path).map(|(_, path)| path.clone()).collect();
+            let known = !built.is_empty();
+            let mut layers = self.drawn(built);
+            layers.remote |= !known;
+            Arc::new(layers)
+        })
+    }
+
+    /// The directories of kustomizations that a template stands for, in order, each with the file there.
+    pub fn templated<'g>(
+        &'g self,
+        path: &TemplatedPath,
+    ) -> impl Iterator<Item = (&'g RepoPath, &'i RepoPath)> {
         let matches = path.matcher();
-        let built = self.by_directory.iter().filter(|(directory, _)| matches(directory.as_str()));
-        let built: Vec<RepoPath> = built.map(|(_, (path, _))| (*path).clone()).collect();
-        let known = !built.is_empty();
-        let mut layers = self.drawn(built);
-        layers.remote |= !known;
-        layers
+        let mut meant: BTreeMap<&RepoPath, &RepoPath> = BTreeMap::new();
+        for beginning in &path.beginnings {
+            let run = (Bound::Included(beginning.as_str()), Bound::Unbounded);
+            let run = self.by_directory.range::<str, _>(run);
+            let run = run.take_while(|(directory, _)| directory.as_str().starts_with(beginning));
+            let matching = run.filter(|(directory, _)| matches(directory.as_str()));
+            meant.extend(matching.map(|(directory, (path, _))| (directory, *path)));
+        }
+        meant.into_iter()
     }
 
     /// Does some kustomization draw from a directory?

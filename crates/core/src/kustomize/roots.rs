@@ -29,8 +29,7 @@ pub fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
     let Some(templated) = &builder.templated else {
         return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
     };
-    let matches = templated.matcher();
-    let all = graph.directories().filter(|directory| matches(directory.as_str()));
+    let all = graph.templated(templated).map(|(directory, _)| directory);
     // Where values are missing, what others draw from is taken for theirs.
     let own = all.filter(|directory| !templated.open || !graph.is_referred(directory));
     own.cloned().collect()

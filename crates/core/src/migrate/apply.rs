@@ -280,19 +280,21 @@ pub fn prepare(
         .par_iter()
         .map(|file| (file.path.clone(), prepare_file(file, repository, finder)))
         .collect();
+    let mut overlays: BTreeMap<&RepoPath, Vec<&Overlay>> = BTreeMap::new();
     for overlay in &plan.overlays {
-        // A kustomization may also have references that are rewritten where they stand: they come first.
-        let before = match prepared.remove(&overlay.path) {
-            None => read(&overlay.path, repository).map_err(|error| vec![error]).map(|old| Prepared {
-                path: overlay.path.clone(),
-                new: Some(old.clone()),
-                old: Some(old),
-            }),
-            Some(before) => before,
-        };
-        let after = before.and_then(|before| overlaid(before, overlay).map_err(|error| vec![error]));
-        prepared.insert(overlay.path.clone(), after);
+        overlays.entry(&overlay.path).or_default().push(overlay);
     }
+    let edited: Vec<(&RepoPath, Vec<&Overlay>, _)> =
+        overlays.into_iter().map(|(path, overlays)| (path, overlays, prepared.remove(path))).collect();
+    prepared.par_extend(edited.into_par_iter().map(|(path, overlays, before)| {
+        // A kustomization may also have references that are rewritten where they stand: they come first.
+        let before = before.unwrap_or_else(|| {
+            let old = read(path, repository).map_err(|error| vec![error])?;
+            Ok(Prepared { path: path.clone(), new: Some(old.clone()), old: Some(old) })
+        });
+        let after = before.and_then(|before| overlaid(before, &overlays).map_err(|error| vec![error]));
+        (path.clone(), after)
+    }));
     for (path, new) in &plan.companions {
         let old = if repository.absolute(path).exists() { Some(read(path, repository)) } else { None };
         let old = match old.transpose() {
@@ -311,9 +313,9 @@ pub fn prepare(
     prepared.into_values().collect()
 }
 
-fn overlaid(before: Prepared, overlay: &Overlay) -> Result<Prepared, PrepareError> {
-    let error = |source| PrepareError::Overlay { path: overlay.path.clone(), source };
-    let new = overlay::written(before.new.as_deref().unwrap_or_default(), overlay).map_err(error)?;
+fn overlaid(before: Prepared, overlays: &[&Overlay]) -> Result<Prepared, PrepareError> {
+    let error = |source| PrepareError::Overlay { path: before.path.clone(), source };
+    let new = overlay::written(before.new.as_deref().unwrap_or_default(), overlays).map_err(error)?;
     Ok(Prepared { new: Some(new), ..before })
 }
 

@@ -370,7 +370,7 @@ fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers>
     match scope {
         Scope::Kustomization => graph.layers(&file.path),
         Scope::Path(path) => graph.below(path),
-        Scope::Templated(path) => Arc::new(graph.below_templated(path)),
+        Scope::Templated(path) => graph.below_templated(path),
         // What a chart renders is never in the repository whole.
         Scope::Object => Arc::new(Layers { files: [file.path.clone()].into(), remote: true }),
         Scope::Anywhere => Arc::default(),

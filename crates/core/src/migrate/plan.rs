@@ -1,7 +1,7 @@
 //! The whole plan: what each site asks for by itself, what overlays do instead, what moves together, and what a
 //! reviewer should know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use super::{
     Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, follow, in_place, pair,
     strategy, together,
 };
-use crate::find::{Builder, Reason, Role, Site, Tool};
+use crate::find::{Holder, Reason, Role, Site, Tool};
 use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::tree::{Position, RepoPath};
@@ -195,13 +195,16 @@ fn layers(model: &Model<'_>) -> Vec<Warning> {
 
 /// A post-renderer does not come to the hooks of its chart.
 fn warn_of_hooks(inventory: &Inventory, plan: &mut Plan) {
+    let mut releases: HashMap<(&RepoPath, &Holder), Position> = HashMap::new();
+    for file in &inventory.files {
+        let builders = file.found.builders.iter().zip(&file.builders);
+        for (builder, position) in builders.filter(|(builder, _)| builder.tool == Tool::Helm) {
+            releases.entry((&file.path, &builder.holder)).or_insert(*position);
+        }
+    }
     for overlay in &plan.overlays {
         let Some(holder) = &overlay.holder else { continue };
-        let file = inventory.position(&overlay.path).and_then(|at| inventory.files.get(at));
-        let builders = file.map(|file| file.found.builders.as_slice()).unwrap_or_default();
-        let helm = |builder: &&Builder| builder.holder == *holder && builder.tool == Tool::Helm;
-        let places = file.map(|file| file.builders.as_slice()).unwrap_or_default();
-        if let Some((_, position)) = builders.iter().zip(places).find(|(builder, _)| helm(builder)) {
+        if let Some(position) = releases.get(&(&overlay.path, holder)) {
             plan.warnings.push(Warning {
                 rule: "hooks-unseen",
                 path: overlay.path.to_string(),

@@ -1,16 +1,18 @@
 //! What is built over a directory: a new name there must not take an image from under an entry that matches it by its
 //! old one.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use super::aim::Aim;
-use super::root::Root;
+use super::root::{Named, Root};
 use super::roots::Builders;
 use crate::config::Config;
-use crate::find::{Form, ImageEntry, LinkKind, Role, Tool, is_pattern, split};
+use crate::find::{Form, ImageEntry, LinkKind, Role, Tool, split};
 use crate::image::Reference;
 use crate::inventory::Inventory;
-use crate::kustomize::{Builds, Flow, Graph, Transformer};
+use crate::kustomize::{Builds, Entries, Flow, Graph, Transformer};
 use crate::tree::RepoPath;
 
 /// Everything that is asked about what lies above.
@@ -18,7 +20,23 @@ pub(super) struct Above<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) config: &'a Config,
     pub(super) graph: &'a Graph<'a>,
-    pub(super) builders: &'a Builders<'a>,
+    builders: &'a Builders<'a>,
+    /// [`Above::layer`] by directory, worked out once: many directories may lie below one.
+    layers: RefCell<HashMap<RepoPath, Rc<Layer>>>,
+    /// [`Above::object_entries`] likewise.
+    of_objects: RefCell<HashMap<RepoPath, Rc<Vec<(RepoPath, Entries)>>>>,
+}
+
+/// What a kustomization and the objects that have it built do to the images of lower ones.
+struct Layer {
+    /// Components that it lists, itself or by way of the objects.
+    components: Vec<RepoPath>,
+    /// All its entries and theirs.
+    entries: Entries,
+    /// Names that its JSON 6902 patches test for.
+    tested: BTreeSet<String>,
+    /// It takes names apart, or changes them otherwise than by entries.
+    transforms: bool,
 }
 
 /// Names of images, as entries compare them.
@@ -31,16 +49,19 @@ impl Names {
         Names(change.map(|flow| split(&flow.planned).0.to_owned()).collect())
     }
 
-    fn matched_by(&self, entries: &[ImageEntry]) -> bool {
-        entries.iter().any(|entry| {
-            if is_pattern(&entry.name) {
-                let pattern = Transformer::new(entry);
-                self.0.iter().any(|name| pattern.matches(name))
-            } else {
-                self.0.contains(&entry.name)
-            }
-        })
+    fn matched_by(&self, entries: &Entries) -> bool {
+        self.0.iter().any(|name| is_matched(entries, name))
     }
+}
+
+fn is_matched(entries: &Entries, name: &str) -> bool {
+    entries.next(name, 0).is_some()
+}
+
+fn index<'e>(entries: impl IntoIterator<Item = &'e ImageEntry>) -> Entries {
+    let mut index = Entries::default();
+    entries.into_iter().for_each(|entry| index.push(Transformer::new(entry)));
+    index
 }
 
 /// What is edited in place has its new name already.
@@ -48,30 +69,35 @@ fn is_to_change(flow: &Flow, aim: &Aim<'_>) -> bool {
     aim.of(flow).is_some_and(|to| to != flow.planned)
 }
 
-impl Above<'_> {
+impl<'a> Above<'a> {
+    pub(super) fn new(
+        inventory: &'a Inventory,
+        config: &'a Config,
+        graph: &'a Graph<'a>,
+        builders: &'a Builders<'a>,
+    ) -> Above<'a> {
+        let (layers, of_objects) = (RefCell::default(), RefCell::default());
+        Above { inventory, config, graph, builders, layers, of_objects }
+    }
+
     /// May the images of a directory that others draw from get their new names in its own kustomization? Not where
     /// the others match them by the names that they have, look into them, or are for another registry.
     pub(super) fn allows(&self, root: &Root<'_>, builds: &Builds<'_>, aim: &Aim<'_>) -> bool {
         let flows: Vec<Flow> = root.builds().iter().flat_map(|build| builds.output(build, &[])).collect();
         let names = Names::to_change(&flows, aim);
-        let mut layers = self.graph.above(root.directory);
-        let mut open: Vec<RepoPath> = layers.iter().cloned().collect();
+        let mut above = self.graph.above(root.directory);
+        let mut open: Vec<RepoPath> = above.iter().cloned().collect();
         // Components that are listed above transform it, too.
         while let Some(directory) = open.pop() {
-            let listed = self.graph.at(&directory).into_iter();
-            let listed = listed.flat_map(|(_, above)| above.links_to(&[LinkKind::Component]));
-            let listed = listed.filter_map(|link| directory.join(&link.to));
-            let built = self.builders.get(&directory).into_iter().flatten();
-            let added = built.flat_map(|named| &named.builder.components);
-            for component in listed.chain(added.filter_map(|path| directory.join(path))) {
-                if layers.insert(component.clone()) {
-                    open.push(component);
+            for component in &self.layer(&directory, builds).components {
+                if above.insert(component.clone()) {
+                    open.push(component.clone());
                 }
             }
         }
-        layers.iter().all(|directory| self.lets_pass(directory, &names, aim, builds))
+        above.iter().all(|directory| self.lets_pass(directory, &names, aim, builds))
             && !self.matched_in_object(root.directory, &names)
-            && !layers.iter().any(|directory| self.matched_in_object(directory, &names))
+            && !above.iter().any(|directory| self.matched_in_object(directory, &names))
     }
 
     /// Which of these images the object around a directory matches by their names: Flux makes the kustomization that
@@ -83,57 +109,96 @@ impl Above<'_> {
         aim: &Aim<'_>,
     ) -> Vec<(&'f Flow, RepoPath)> {
         let mut matched = Vec::new();
-        for (path, entries) in self.objects_around(directory) {
-            for flow in flows.iter().filter(|flow| is_to_change(flow, aim)) {
-                if Names([split(&flow.planned).0.to_owned()].into()).matched_by(entries) {
-                    matched.push((flow, path.clone()));
-                }
+        for objects in self.objects_around(directory) {
+            for (path, entries) in objects.iter() {
+                let names = flows.iter().filter(|flow| is_matched(entries, split(&flow.planned).0));
+                let to_change = names.filter(|flow| is_to_change(flow, aim));
+                matched.extend(to_change.map(|flow| (flow, path.clone())));
             }
         }
         matched
     }
 
     fn matched_in_object(&self, directory: &RepoPath, names: &Names) -> bool {
-        self.objects_around(directory).any(|(_, entries)| names.matched_by(entries))
+        let mut around = self.objects_around(directory);
+        around.any(|objects| objects.iter().any(|(_, entries)| names.matched_by(entries)))
     }
 
     /// The lists of Flux Kustomizations that build a directory above this one which has no kustomization of its own.
-    fn objects_around(&self, directory: &RepoPath) -> impl Iterator<Item = (&RepoPath, &[ImageEntry])> {
+    fn objects_around(&self, directory: &RepoPath) -> impl Iterator<Item = Rc<Vec<(RepoPath, Entries)>>> {
         let around = std::iter::successors(directory.parent(), RepoPath::parent);
         let around = around.filter(|above| self.graph.at(above).is_none() && !above.is_root());
-        let named = around.flat_map(|above| self.builders.get(&above).into_iter().flatten());
-        named
-            .filter(|named| named.builder.tool == Tool::Flux)
-            .map(|named| (named.path, named.images.as_slice()))
+        around.filter_map(|above| self.object_entries(&above))
+    }
+
+    /// The lists of the Flux Kustomizations that build a directory, each with its file.
+    fn object_entries(&self, directory: &RepoPath) -> Option<Rc<Vec<(RepoPath, Entries)>>> {
+        let named = self.builders.get(directory)?;
+        if let Some(known) = self.of_objects.borrow().get(directory) {
+            return Some(known.clone());
+        }
+        let flux = named.iter().filter(|named| named.builder.tool == Tool::Flux);
+        let entries = flux.map(|named| (named.path.clone(), index(&named.images))).collect();
+        let entries = Rc::new(entries);
+        self.of_objects.borrow_mut().insert(directory.clone(), Rc::clone(&entries));
+        Some(entries)
     }
 
     fn lets_pass(&self, directory: &RepoPath, names: &Names, aim: &Aim<'_>, builds: &Builds<'_>) -> bool {
-        let Some((path, kustomization)) = self.graph.at(directory) else { return true };
+        let Some((path, _)) = self.graph.at(directory) else { return true };
+        let layer = self.layer(directory, builds);
+        !layer.transforms
+            && self.routes_alike(path, names, aim)
+            && !names.matched_by(&layer.entries)
+            && layer.tested.is_disjoint(&names.0)
+    }
+
+    /// What a directory does to images that come from below it.
+    fn layer(&self, directory: &RepoPath, builds: &Builds<'_>) -> Rc<Layer> {
+        if let Some(known) = self.layers.borrow().get(directory) {
+            return known.clone();
+        }
+        let layer = Rc::new(self.layer_of(directory, builds));
+        self.layers.borrow_mut().insert(directory.clone(), layer.clone());
+        layer
+    }
+
+    fn layer_of(&self, directory: &RepoPath, builds: &Builds<'_>) -> Layer {
+        let at = self.graph.at(directory);
+        let links = |kind: &'static [LinkKind]| {
+            at.into_iter().flat_map(move |(_, kustomization)| kustomization.links_to(kind))
+        };
         let built = self.builders.get(directory).map(Vec::as_slice).unwrap_or_default();
-        let patches = kustomization.links_to(&[LinkKind::Patch]);
-        let mut patches = patches.filter_map(|link| directory.join(&link.to)).chain([path.clone()]);
-        self.routes_alike(path, names, aim)
-            && !kustomization.transformed
-            && !kustomization.splits
-            && !names.matched_by(builds.entries(directory))
-            && !built.iter().any(|named| names.matched_by(&named.images))
-            && !patches.any(|path| self.tests(&path, names))
+        let listed = links(&[LinkKind::Component]).map(|link| &link.to);
+        let added = built.iter().flat_map(|named| &named.builder.components);
+        let patches = links(&[LinkKind::Patch]).filter_map(|link| directory.join(&link.to));
+        let patches = patches.chain(at.map(|(path, _)| path.clone()));
+        let images = |named: &'a Named<'a>| named.images.iter();
+        Layer {
+            components: listed.chain(added).filter_map(|path| directory.join(path)).collect(),
+            entries: index(builds.entries(directory).iter().chain(built.iter().flat_map(images))),
+            tested: patches.flat_map(|path| self.tested(&path)).collect(),
+            transforms: at
+                .is_some_and(|(_, kustomization)| kustomization.transformed || kustomization.splits),
+        }
     }
 
     fn routes_alike(&self, path: &RepoPath, names: &Names, aim: &Aim<'_>) -> bool {
         let Some(routes) = self.config.routes(path.as_str()) else { return false };
-        names.0.iter().filter_map(|name| Reference::parse(name).ok()).all(|reference| {
-            let name = reference.name();
-            routes.map(&name).ok() == aim.routes.map(&name).ok()
-        })
+        std::ptr::eq(routes, aim.routes)
+            || names.0.iter().filter_map(|name| Reference::parse(name).ok()).all(|reference| {
+                let name = reference.name();
+                routes.map(&name).ok() == aim.routes.map(&name).ok()
+            })
     }
 
-    /// Does a patch in this file test for one of the names?
-    fn tests(&self, path: &RepoPath, names: &Names) -> bool {
+    /// The names that patches in this file test for.
+    fn tested(&self, path: &RepoPath) -> Vec<String> {
         let file = self.inventory.position(path).and_then(|at| self.inventory.files.get(at));
-        file.into_iter().flat_map(|file| &file.found.sites).any(|site| {
-            let test = site.form == Form::PatchValue && matches!(site.role, Role::Matcher(_));
-            test && names.0.contains(split(&site.as_written()).0)
-        })
+        let tests = file
+            .into_iter()
+            .flat_map(|file| &file.found.sites)
+            .filter(|site| site.form == Form::PatchValue && matches!(site.role, Role::Matcher(_)));
+        tests.map(|site| split(&site.as_written()).0.to_owned()).collect()
     }
 }

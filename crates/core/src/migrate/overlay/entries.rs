@@ -1,7 +1,9 @@
 //! A list of images, edited in its text: comments, order, indentation, style and line ends stay. The list is that of
 //! a kustomization, or of an object that has one built.
 
-use super::list::{Item, List, printed, quoted, scalar};
+use std::collections::{HashMap, HashSet};
+
+use super::list::{Item, List, line_end, printed, quoted, scalar};
 use super::{ListChange, Overlay};
 use crate::find::{self, ImageEntry};
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit::EditError};
@@ -19,57 +21,107 @@ pub enum OverlayError {
     Edit(#[from] EditError),
 }
 
-/// The text with what the overlay changes in it, proved: it reads as the old one but for that.
-pub(in crate::migrate) fn written(text: &str, overlay: &Overlay) -> Result<String, OverlayError> {
-    let stream = yaml::parse(text);
-    let holder = holder(&stream, overlay)?;
-    let images = Images::new(&stream, holder);
-    let mut edits = Vec::new();
-    for (index, name) in &overlay.set {
-        edits.push(images.set_new_name(*index, name)?);
+/// The text with what the overlays of its lists change in it, proved: it reads as the old one but for that.
+pub(in crate::migrate) fn written(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
+    let mut new = text.to_owned();
+    for overlays in batches(overlays) {
+        new = with_images(&new, &overlays)?;
+        for overlay in overlays {
+            for change in &overlay.lists {
+                new = with_list(&new, overlay, change)?;
+            }
+        }
     }
-    edits.extend(images.remove(&overlay.remove)?);
+    Ok(new)
+}
+
+/// Overlays whose lists can be changed at once, since no two of them change the same one. An object that has several
+/// directories built has an overlay for each, which often say the same.
+fn batches<'o>(overlays: &[&'o Overlay]) -> Vec<Vec<&'o Overlay>> {
+    let mut batches: Vec<Vec<&Overlay>> = Vec::new();
+    let (mut next, mut said) = (HashMap::new(), HashSet::new());
+    for overlay in overlays {
+        let only_set = overlay.append.is_empty() && overlay.remove.is_empty() && overlay.lists.is_empty();
+        if !said.insert((&overlay.holder, &overlay.set)) && only_set {
+            continue;
+        }
+        let batch: &mut usize = next.entry(&overlay.holder).or_default();
+        match batches.get_mut(*batch) {
+            Some(batch) => batch.push(overlay),
+            None => batches.push(vec![overlay]),
+        }
+        *batch += 1;
+    }
+    batches
+}
+
+/// The text with other entries in the lists of images.
+fn with_images(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
+    let stream = yaml::parse(text);
+    let lists = |stream| overlays.iter().map(move |overlay| holder(stream, overlay));
+    let line_end = line_end(&stream);
+    let images = lists(&stream).map(|holder| Ok(Images::new(&stream, holder?, line_end)));
+    let images: Vec<Images<'_, '_>> = images.collect::<Result<_, OverlayError>>()?;
+    let mut edits = Vec::new();
+    for (overlay, images) in overlays.iter().zip(&images) {
+        for (index, name) in &overlay.set {
+            edits.push(images.set_new_name(*index, name)?);
+        }
+        edits.extend(images.remove(&overlay.remove)?);
+    }
     let mut new = yaml::edit::apply(text, &edits)?;
-    if !overlay.append.is_empty() {
+    if overlays.iter().any(|overlay| !overlay.append.is_empty()) {
+        // Behind the last entry as it is now: it may have gained a line there.
+        new = appended(&new, overlays)?;
+    }
+    let keys = ["images", "imageTags"];
+    let new_stream = yaml::parse(&new);
+    let [before, after] = [&stream, &new_stream].map(|stream| lists(stream).collect::<Result<Vec<_>, _>>());
+    // An object always has other keys than its list.
+    let (Ok(before), Ok(after)) = (before, after) else { return Err(OverlayError::Reads) };
+    let expected = overlays.iter().zip(&images).map(|(overlay, images)| images.expected(overlay));
+    let found = after.iter().map(|holder| entries_of(&new_stream, *holder));
+    if found.eq(expected) && reads_alike((&stream, &before), (&new_stream, &after), &keys) {
+        Ok(new)
+    } else {
+        Err(OverlayError::Reads)
+    }
+}
+
+fn appended(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
+    let stream = yaml::parse(text);
+    let (line_end, mut edits) = (line_end(&stream), Vec::new());
+    for overlay in overlays.iter().filter(|overlay| !overlay.append.is_empty()) {
         let item = |(name, new_name): &(String, String)| {
             Item::Map(vec![("name", Item::Text(name.clone())), ("newName", Item::Text(new_name.clone()))])
         };
         let items: Vec<Item> = overlay.append.iter().map(item).collect();
-        // Behind the last entry as it is now: it may have gained a line there.
-        new = {
-            let stream = yaml::parse(&new);
-            let images = Images::new(&stream, self::holder(&stream, overlay)?);
-            yaml::edit::apply(&new, &[images.list.append(&items)?])?
-        };
+        edits.push(Images::new(&stream, holder(&stream, overlay)?, line_end).list.append(&items)?);
     }
-    if !reads_as(&stream, &new, overlay, &["images", "imageTags"], |list| {
-        entries_of(list.stream, list.holder()) == images.expected(overlay)
-    }) {
-        return Err(OverlayError::Reads);
-    }
-    for change in &overlay.lists {
-        new = with_list(&new, overlay, change)?;
-    }
-    Ok(new)
+    Ok(yaml::edit::apply(text, &edits)?)
 }
 
 /// The text with one more list changed.
 fn with_list(text: &str, overlay: &Overlay, change: &ListChange) -> Result<String, OverlayError> {
     let stream = yaml::parse(text);
     let holder = holder(&stream, overlay)?;
-    let list = List::new(&stream, holder, &[change.key]);
+    let list = List::new(&stream, holder, &[change.key], line_end(&stream));
     let mut edits = list.remove_items(&change.remove)?;
     if !change.append.is_empty() {
         edits.push(list.append(&change.append)?);
     }
     let new = yaml::edit::apply(text, &edits)?;
     let print = |list: &List<'_, '_>| -> Vec<String> {
-        list.items().iter().map(|item| printed(list.stream, *item, list.holder(), &[])).collect()
+        list.items().iter().map(|item| printed(list.stream, *item, &[], &[])).collect()
     };
-    let kept = print(&list).into_iter().enumerate().filter(|(index, _)| !change.remove.contains(index));
+    let removed: HashSet<&usize> = change.remove.iter().collect();
+    let kept = print(&list).into_iter().enumerate().filter(|(index, _)| !removed.contains(index));
     let expected: Vec<String> =
         kept.map(|(_, item)| item).chain(change.append.iter().map(Item::printed)).collect();
-    if reads_as(&stream, &new, overlay, &[change.key], |list| print(list) == expected) {
+    let new_stream = yaml::parse(&new);
+    let Ok(after) = self::holder(&new_stream, overlay) else { return Err(OverlayError::Reads) };
+    let is_expected = print(&List::new(&new_stream, after, &[change.key], list.line_end)) == expected;
+    if is_expected && reads_alike((&stream, &[holder]), (&new_stream, &[after]), &[change.key]) {
         Ok(new)
     } else {
         Err(OverlayError::Reads)
@@ -96,31 +148,19 @@ fn root(stream: &Stream<'_>) -> Result<NodeId, OverlayError> {
     }
 }
 
-/// The new text has everything as before but for these keys of the holder, whose list is as expected: all other
-/// keys, and all comments.
-fn reads_as(
-    old: &Stream<'_>,
-    new: &str,
-    overlay: &Overlay,
-    keys: &[&'static str],
-    expected: impl Fn(&List<'_, '_>) -> bool,
-) -> bool {
-    let new = yaml::parse(new);
-    let (Ok(before), Ok(after)) = (holder(old, overlay), holder(&new, overlay)) else {
-        // An object always has other keys than its list.
-        return false;
-    };
-    let documents = |stream: &Stream<'_>, holder: NodeId| -> Vec<String> {
+/// The new text has everything as before but for these keys of the holders, whose lists are looked at elsewhere: all
+/// other keys, and all comments.
+fn reads_alike(old: (&Stream<'_>, &[NodeId]), new: (&Stream<'_>, &[NodeId]), keys: &[&str]) -> bool {
+    let documents = |(stream, holders): (&Stream<'_>, &[NodeId])| -> Vec<String> {
+        let mut holders = holders.to_vec();
+        holders.sort();
         let roots = stream.documents.iter().filter_map(|document| document.root);
-        roots.map(|root| printed(stream, root, holder, keys)).collect()
+        roots.map(|root| printed(stream, root, &holders, keys)).collect()
     };
-    let comments = |stream: &Stream<'_>| -> Vec<String> {
+    let comments = |(stream, _): (&Stream<'_>, &[NodeId])| -> Vec<String> {
         stream.comments.iter().map(|comment| comment.slice(stream.text).to_owned()).collect()
     };
-    new.errors.is_empty()
-        && expected(&List::new(&new, after, keys))
-        && documents(old, before) == documents(&new, after)
-        && comments(old) == comments(&new)
+    new.0.errors.is_empty() && documents(old) == documents(new) && comments(old) == comments(new)
 }
 
 /// Those of an `images:` list of mappings, or of Argo CD's strings.
@@ -142,8 +182,8 @@ struct Images<'s, 'a> {
 }
 
 impl<'s, 'a> Images<'s, 'a> {
-    fn new(stream: &'s Stream<'a>, holder: NodeId) -> Images<'s, 'a> {
-        let list = List::new(stream, holder, &["images", "imageTags"]);
+    fn new(stream: &'s Stream<'a>, holder: NodeId, line_end: &'static str) -> Images<'s, 'a> {
+        let list = List::new(stream, holder, &["images", "imageTags"], line_end);
         Images { list, entries: entries_of(stream, holder) }
     }
 
@@ -155,9 +195,10 @@ impl<'s, 'a> Images<'s, 'a> {
                 entry.new_name = Some(name.clone());
             }
         }
+        let removed: HashSet<usize> = overlay.remove.iter().copied().collect();
         let mut kept = Vec::new();
         for (index, mut entry) in entries.into_iter().enumerate() {
-            if overlay.remove.contains(&index) {
+            if removed.contains(&index) {
                 entry.new_name = None;
                 let nothing = entry == (ImageEntry { name: entry.name.clone(), ..ImageEntry::default() });
                 if nothing && self.argo_name(index).is_none() {

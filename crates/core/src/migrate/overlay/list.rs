@@ -56,21 +56,26 @@ impl Item {
     }
 }
 
-/// A node without its place and its style, and without these keys of `holder`.
-pub(super) fn printed(stream: &Stream<'_>, id: NodeId, holder: NodeId, keys: &[&str]) -> String {
+/// A node without its place and its style, and without these keys of the `holders`, which are sorted.
+pub(super) fn printed(stream: &Stream<'_>, id: NodeId, holders: &[NodeId], keys: &[&str]) -> String {
     match stream.node(id).map(|node| &node.kind) {
         Some(Kind::Scalar { value, .. }) => format!("{value:?}"),
         Some(Kind::Mapping { entries, .. }) => {
+            let is_holder = holders.binary_search(&id).is_ok();
             let left_out =
-                |key: NodeId| id == holder && stream.value(key).is_some_and(|key| keys.contains(&key));
+                |key: NodeId| is_holder && stream.value(key).is_some_and(|key| keys.contains(&key));
             let entry = |(key, value): &(NodeId, NodeId)| {
-                format!("{}:{},", printed(stream, *key, holder, keys), printed(stream, *value, holder, keys))
+                format!(
+                    "{}:{},",
+                    printed(stream, *key, holders, keys),
+                    printed(stream, *value, holders, keys)
+                )
             };
             let kept = entries.iter().filter(|(key, _)| !left_out(*key));
             format!("{{{}}}", kept.map(entry).collect::<String>())
         }
         Some(Kind::Sequence { items, .. }) => {
-            let item = |item: &NodeId| printed(stream, *item, holder, keys) + ",";
+            let item = |item: &NodeId| printed(stream, *item, holders, keys) + ",";
             format!("[{}]", items.iter().map(item).collect::<String>())
         }
         // The nodes before it may be more than they were.
@@ -94,15 +99,15 @@ pub(super) struct List<'s, 'a> {
 
 impl<'s, 'a> List<'s, 'a> {
     /// `keys` are the names that the key may have, the first one for a list that is new.
-    pub(super) fn new(stream: &'s Stream<'a>, holder: NodeId, keys: &[&'static str]) -> List<'s, 'a> {
+    pub(super) fn new(
+        stream: &'s Stream<'a>,
+        holder: NodeId,
+        keys: &[&'static str],
+        line_end: &'static str,
+    ) -> List<'s, 'a> {
         let named = |key: NodeId| stream.value(key).is_some_and(|key| keys.contains(&key));
         let at = stream.entries(holder).iter().rev().find(|(key, _)| named(*key)).copied();
-        let line_end = if stream.text.contains("\r\n") { "\r\n" } else { "\n" };
         List { stream, holder, name: keys.first().copied().unwrap_or_default(), at, line_end }
-    }
-
-    pub(super) fn holder(&self) -> NodeId {
-        self.holder
     }
 
     pub(super) fn items(&self) -> &[NodeId] {
@@ -312,6 +317,11 @@ impl<'s, 'a> List<'s, 'a> {
         };
         indices.iter().map(part).collect()
     }
+}
+
+/// How the lines of a text end.
+pub(super) fn line_end(stream: &Stream<'_>) -> &'static str {
+    if stream.text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
 fn flow_items(items: &[Item]) -> String {

@@ -32,7 +32,7 @@ use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use roots::{EntrySites, Index, entry_sites};
+use roots::{EntrySites, Index, ListSites};
 
 /// File and site, as indices of the inventory.
 pub(super) type At = (usize, usize);
@@ -124,7 +124,7 @@ impl Overlays<'_> {
             if overlay.set.is_empty() {
                 continue;
             }
-            let sites = entry_sites(index.inventory, file, overlay.holder.as_ref());
+            let sites = index.lists.entries(file, overlay.holder.as_ref());
             for &at in overlay.set.iter().filter_map(|(entry, _)| sites.get(entry)).flatten() {
                 self.sites.insert(at, Reach::By([overlay.path.clone()].into()));
             }
@@ -157,6 +157,7 @@ impl Overlays<'_> {
 
     /// The entries that go are no longer rewritten where they stand.
     pub(super) fn take_from(&self, inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
+        let lists = ListSites::new(inventory);
         for overlay in &self.files {
             let Ok(file) = inventory.files.binary_search_by(|file| file.path.cmp(&overlay.path)) else {
                 continue;
@@ -165,7 +166,7 @@ impl Overlays<'_> {
             let removed: BTreeSet<String> =
                 patches.flat_map(|change| &change.remove).map(|item| format!("patches[{item}]")).collect();
             let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
-            for (number, site) in sites.iter().enumerate() {
+            for (number, site) in sites.iter().enumerate().filter(|_| !removed.is_empty()) {
                 let item = site.field.split_once('.').map_or("", |(item, _)| item);
                 if removed.contains(item)
                     && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
@@ -176,7 +177,7 @@ impl Overlays<'_> {
             let entries = if overlay.remove.is_empty() {
                 EntrySites::new()
             } else {
-                entry_sites(inventory, file, overlay.holder.as_ref())
+                lists.entries(file, overlay.holder.as_ref())
             };
             for &(_, site) in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten() {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {

@@ -31,7 +31,7 @@ pub(in crate::migrate) fn plan<'c>(
     let index = Index::new(inventory);
     let mut builds = Builds::new(model)
         .with_in_place(roots::in_place(inventory, finished), roots::in_place(inventory, &in_place));
-    let above = Above { inventory, config, graph, builders: &builders };
+    let above = Above::new(inventory, config, graph, &builders);
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
     let mut open: VecDeque<Root<'_>> = roots::roots(model, &builders, strategy).into();
     while let Some(mut root) = open.pop_front() {
@@ -78,9 +78,13 @@ pub(in crate::migrate) fn plan<'c>(
     for rooted in all {
         rooted.finish(&index, graph, &builds, config, &mut overlays);
     }
-    for named in roots::over_unseen(model, within) {
+    let unseen = roots::over_unseen(model, within);
+    let names = roots::names_in_objects(inventory, &unseen);
+    for named in &unseen {
         if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
-            overlays.files.extend(root::over_unseen(&named, config, routes, inventory));
+            let aim = Aim { config, routes, inventory };
+            let values = names.get(&(named.path, &named.builder.object));
+            overlays.files.extend(root::over_unseen(named, values, &aim));
         }
     }
     overlays.reach_own_entries(&index);

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::above::Above;
 use super::aim::{Aim, probes};
 use super::{Hold, Overlay, Reach};
-use crate::config::Config;
-use crate::find::{Builder, FieldSpec, ImageEntry, Role, Site, Tool, is_pattern, split};
-use crate::inventory::Inventory;
+use crate::find::{Builder, FieldSpec, ImageEntry, Tool, is_pattern, split};
 use crate::kustomize::{Build, Builds, Entries, Flow, Origin, Over, Transformer, is_too_large};
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -223,24 +221,20 @@ impl<'r> Root<'r> {
     }
 }
 
-/// An object over something that is not seen, such as a chart: only entries that exist can change.
+/// An object over something that is not seen, such as a chart: only entries that exist can change. `values` are the
+/// names of the images in the object itself.
 pub(super) fn over_unseen(
     named: &Named<'_>,
-    config: &Config,
-    routes: &Routes,
-    inventory: &Inventory,
+    values: Option<&BTreeSet<String>>,
+    aim: &Aim<'_>,
 ) -> Option<Overlay> {
-    let aim = Aim { config, routes, inventory };
     let images = named.builder.images.as_slice();
     // What the values of the same object name is renamed there, and the entry's own name with it.
-    let file = inventory.files.get(inventory.position(named.path)?)?;
-    let own = |site: &&Site| site.role == Role::Image && site.object.as_ref() == Some(&named.builder.object);
-    let values: BTreeSet<String> =
-        file.found.sites.iter().filter(own).map(|site| site.name.to_string()).collect();
     let mut set = aim.new_names(images);
     set.retain(|(index, _)| {
         let entry = images.get(*index);
-        entry.is_some_and(|entry| entry.new_name.is_some() || !values.contains(&entry.name))
+        let is_value = |name: &String| values.is_some_and(|values| values.contains(name));
+        entry.is_some_and(|entry| entry.new_name.is_some() || !is_value(&entry.name))
     });
     let mut planned = images.to_vec();
     assign(&mut planned, &set);

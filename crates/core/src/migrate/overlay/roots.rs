@@ -1,6 +1,6 @@
 //! What is built by itself, and by whom; and the way from there to the inventory's sites.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::root::{Named, Root};
 use super::{At, InPlace, Reach, Strategy, patches};
@@ -63,11 +63,12 @@ pub(super) fn builders<'i>(
     in_place: &InPlace,
     finished: &InPlace,
 ) -> Builders<'i> {
+    let [finished, in_place] = [finished, in_place].map(|sites| OfObjects::new(model.inventory, sites));
     let named = |&(path, builder): &(&'i RepoPath, &'i Builder)| Named {
         path,
         builder,
-        written: images_in_place(model.inventory, finished, path, builder),
-        images: images_in_place(model.inventory, in_place, path, builder),
+        written: finished.images(path, builder),
+        images: in_place.images(path, builder),
         within: within(path),
     };
     let all = model.deployers.iter();
@@ -93,16 +94,33 @@ pub(super) fn over_unseen<'i>(model: &Model<'i>, within: &impl Fn(&RepoPath) -> 
     unseen.map(named).collect()
 }
 
+/// The names of the images in each of these objects.
+pub(super) fn names_in_objects<'i>(
+    inventory: &'i Inventory,
+    objects: &[Named<'i>],
+) -> HashMap<(&'i RepoPath, &'i Object), BTreeSet<String>> {
+    let files: BTreeSet<usize> = objects.iter().filter_map(|named| inventory.position(named.path)).collect();
+    let mut names: HashMap<_, BTreeSet<String>> = HashMap::new();
+    for file in files.into_iter().filter_map(|f| inventory.files.get(f)) {
+        for site in file.found.sites.iter().filter(|site| site.role == Role::Image) {
+            let Some(object) = &site.object else { continue };
+            names.entry((&file.path, object)).or_default().insert(site.name.to_string());
+        }
+    }
+    names
+}
+
 /// The inventory by path.
 pub(super) struct Index<'i> {
     pub(super) inventory: &'i Inventory,
     pub(super) files: BTreeMap<&'i RepoPath, usize>,
+    pub(super) lists: ListSites<'i>,
 }
 
 impl<'i> Index<'i> {
     pub(super) fn new(inventory: &'i Inventory) -> Index<'i> {
         let files = inventory.files.iter().enumerate().map(|(index, file)| (&file.path, index)).collect();
-        Index { inventory, files }
+        Index { inventory, files, lists: ListSites::new(inventory) }
     }
 
     /// What patches of an earlier run rename, and these patches themselves.
@@ -148,8 +166,7 @@ impl<'i> Index<'i> {
                 Origin::Rename { directory, entry } => {
                     let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
                     let Some(&file) = file else { continue };
-                    let of_file =
-                        entries.entry(file).or_insert_with(|| entry_sites(self.inventory, file, None));
+                    let of_file = entries.entry(file).or_insert_with(|| self.lists.entries(file, None));
                     for &at in of_file.get(&entry).into_iter().flatten() {
                         sites.insert(at, reach.clone());
                     }
@@ -177,29 +194,42 @@ pub(super) fn in_place(inventory: &Inventory, sites: &InPlace) -> kustomize::InP
     in_place
 }
 
-/// The list of an object, with what is edited in place in it.
-fn images_in_place(
-    inventory: &Inventory,
-    in_place: &InPlace,
-    path: &RepoPath,
-    builder: &Builder,
-) -> Vec<ImageEntry> {
-    let mut images = builder.images.clone();
-    let Some(f) = inventory.position(path) else { return images };
-    let sites = inventory.files.get(f).map(|file| file.found.sites.as_slice()).unwrap_or_default();
-    for (&(_, s), name) in in_place.range((f, 0)..=(f, usize::MAX)) {
-        let Some(site) = sites.get(s).filter(|site| is_of(site, builder)) else { continue };
-        if let Some(index) = entry_index(site, &builder.holder.field()) {
-            rename(&mut images, index, site, name);
-        }
-    }
-    images
+/// What is edited in place, by file and object.
+struct OfObjects<'i> {
+    inventory: &'i Inventory,
+    sites: HashMap<(usize, &'i Object), Vec<(&'i Site, &'i Name)>>,
 }
 
-/// Is it a part of this object? A file that overrides a source is none.
-fn is_of(site: &Site, builder: &Builder) -> bool {
-    let none = builder.object == Object::default();
-    site.object.as_ref().map_or(none, |object| *object == builder.object)
+impl<'i> OfObjects<'i> {
+    fn new(inventory: &'i Inventory, in_place: &'i InPlace) -> OfObjects<'i> {
+        let mut sites: HashMap<_, Vec<_>> = HashMap::new();
+        for (&(f, s), name) in in_place {
+            let site = inventory.files.get(f).and_then(|file| file.found.sites.get(s));
+            if let Some(site) = site {
+                sites.entry((f, object_of(site))).or_default().push((site, name));
+            }
+        }
+        OfObjects { inventory, sites }
+    }
+
+    /// The list of an object, with what is edited in place in it.
+    fn images(&self, path: &RepoPath, builder: &Builder) -> Vec<ImageEntry> {
+        let mut images = builder.images.clone();
+        let Some(f) = self.inventory.position(path).filter(|_| !self.sites.is_empty()) else { return images };
+        for (site, name) in self.sites.get(&(f, &builder.object)).into_iter().flatten() {
+            if let Some(index) = entry_index(site, &builder.holder.field()) {
+                rename(&mut images, index, site, name);
+            }
+        }
+        images
+    }
+}
+
+/// The object that a site is a part of, as builders name it: a file that overrides a source has none.
+fn object_of(site: &Site) -> &Object {
+    static NONE: Object =
+        Object { api_version: String::new(), kind: String::new(), namespace: None, name: None };
+    site.object.as_ref().unwrap_or(&NONE)
 }
 
 fn rename(entries: &mut [ImageEntry], index: usize, site: &Site, name: &Name) {
@@ -221,21 +251,50 @@ pub(in crate::migrate) fn entry_index(site: &Site, holder: &str) -> Option<usize
 /// Sites by the number of their entry.
 pub(super) type EntrySites = BTreeMap<usize, Vec<At>>;
 
-/// The sites of each entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
-pub(super) fn entry_sites(inventory: &Inventory, file: usize, holder: Option<&Holder>) -> EntrySites {
-    let file_inventory = inventory.files.get(file);
-    let sites = file_inventory.map(|file| file.found.sites.as_slice()).unwrap_or_default();
-    let builders = file_inventory.map(|file| file.found.builders.as_slice()).unwrap_or_default();
-    let object = holder.and_then(|holder| builders.iter().find(|builder| builder.holder == *holder));
-    let list = holder.map(Holder::field).unwrap_or_default();
-    let mut entries = EntrySites::new();
-    for (number, site) in sites.iter().enumerate() {
-        let form =
-            matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage);
-        let same_object = object.is_none_or(|builder| is_of(site, builder));
-        if let Some(entry) = entry_index(site, &list).filter(|_| form && same_object) {
-            entries.entry(entry).or_default().push((file, number));
+/// The sites of lists of images, with which a file of many objects is gone through once.
+pub(in crate::migrate) struct ListSites<'i> {
+    inventory: &'i Inventory,
+    by_object: HashMap<(usize, &'i Object), Vec<usize>>,
+    /// Of the files with builders, the first with each holder.
+    builders: HashMap<(usize, &'i Holder), &'i Builder>,
+}
+
+impl<'i> ListSites<'i> {
+    pub(in crate::migrate) fn new(inventory: &'i Inventory) -> ListSites<'i> {
+        let mut lists = ListSites { inventory, by_object: HashMap::new(), builders: HashMap::new() };
+        for (f, file) in inventory.files.iter().enumerate() {
+            for builder in &file.found.builders {
+                lists.builders.entry((f, &builder.holder)).or_insert(builder);
+            }
+            for (s, site) in file.found.sites.iter().enumerate() {
+                if is_of_list(site) {
+                    lists.by_object.entry((f, object_of(site))).or_default().push(s);
+                }
+            }
         }
+        lists
     }
-    entries
+
+    /// The sites of each entry of a list of images: its `name` and its `newName`, or both in one of Argo CD's strings.
+    pub(in crate::migrate) fn entries(&self, file: usize, holder: Option<&Holder>) -> EntrySites {
+        let sites =
+            self.inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+        let list = holder.map(Holder::field).unwrap_or_default();
+        let builder = holder.and_then(|holder| self.builders.get(&(file, holder)));
+        let object = builder.map(|builder| &builder.object);
+        let in_kustomization = object.is_none().then_some(0..sites.len()).into_iter().flatten();
+        let of_object = object.and_then(|object| self.by_object.get(&(file, object))).into_iter().flatten();
+        let mut entries = EntrySites::new();
+        for number in of_object.copied().chain(in_kustomization) {
+            let entry = sites.get(number).filter(|site| is_of_list(site));
+            if let Some(entry) = entry.and_then(|site| entry_index(site, &list)) {
+                entries.entry(entry).or_default().push((file, number));
+            }
+        }
+        entries
+    }
+}
+
+fn is_of_list(site: &Site) -> bool {
+    matches!(site.form, Form::KustomizeName | Form::KustomizeNewName | Form::ArgoKustomizeImage)
 }
