@@ -14,10 +14,10 @@ use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
 use super::overlay::entry_index;
 use super::{Direction, Warning, Why};
-use crate::find::{Embedding, Form, Object, Role, Scope, Shape, Site, is_pattern, split};
+use crate::find::{Builder, Embedding, Form, Object, Role, Scope, Shape, Site, Tool, is_pattern, split};
 use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory};
-use crate::kustomize::{Graph, Layers, Model, is_matchable, is_too_large, visits};
+use crate::kustomize::{Graph, Layers, Model, directories, is_matchable, is_too_large, visits};
 use crate::tree::RepoPath;
 
 /// File and site, as indices of the inventory.
@@ -301,13 +301,27 @@ fn entry_of(site: &Site) -> (Option<&Object>, &str) {
 
 /// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
 fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
-    for (path, kustomization) in graph.kustomizations() {
-        let patterns = kustomization.images.iter().map(|entry| entry.name.as_str());
+    let own = graph.kustomizations().map(|(path, kustomization)| (path, &kustomization.images, None));
+    let objects = inventory.files.iter().flat_map(|file| {
+        file.found.builders.iter().map(move |builder| (&file.path, &builder.images, Some(builder)))
+    });
+    for (path, images, builder) in own.chain(objects) {
+        let patterns = images.iter().map(|entry| entry.name.as_str());
         let patterns: Vec<&str> = patterns.filter(|name| is_pattern(name)).collect();
         if patterns.is_empty() {
             continue;
         }
-        let layers = graph.layers(path);
+        let layers = match builder {
+            None => graph.layers(path),
+            Some(builder) => built_by(graph, path, builder),
+        };
+        let is_compared = |site: &Site, file: &FileInventory| match builder {
+            // What the values of a release name comes out of its chart.
+            Some(Builder { tool: Tool::Helm, object, .. }) => {
+                site.role == Role::Image && site.object.as_ref() == Some(object)
+            }
+            _ => !is_matcher_or_unseen(site, file),
+        };
         for pattern in patterns {
             let too_large = is_too_large(pattern);
             let Ok(regex) = (if too_large { anchored("(?s).*") } else { anchored(pattern) }) else {
@@ -315,7 +329,7 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
             };
             for (f, file) in files_of(inventory, &layers) {
                 for (s, site) in file.found.sites.iter().enumerate() {
-                    if is_matcher_or_unseen(site, file) || !regex.is_match(&site.name.to_string()) {
+                    if !is_compared(site, file) || !regex.is_match(&site.name.to_string()) {
                         continue;
                     }
                     set(decisions, (f, s), |decision| match decision {
@@ -331,6 +345,22 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
             }
         }
     }
+}
+
+/// The files that an object has built.
+fn built_by(graph: &Graph<'_>, path: &RepoPath, builder: &Builder) -> Arc<Layers> {
+    if builder.tool == Tool::Helm {
+        return Arc::new(Layers { files: [path.clone()].into(), remote: true });
+    }
+    let directories = directories(builder, graph);
+    let components = directories
+        .iter()
+        .flat_map(|directory| builder.components.iter().filter_map(|component| directory.join(component)));
+    let mut layers = Layers::default();
+    for directory in directories.iter().cloned().chain(components) {
+        layers.files.extend(graph.below(directory.as_str()).files.iter().cloned());
+    }
+    Arc::new(layers)
 }
 
 /// Kustomize anchors a name on both sides (`api/internal/image/image.go`).

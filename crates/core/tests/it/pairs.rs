@@ -66,6 +66,35 @@ fn a_dummy_tag_and_its_override_move_together() {
     );
 }
 
+/// The list of an object is a list of regular expressions, as that of a kustomization is.
+#[test]
+fn an_image_that_a_pattern_of_an_object_matches_stays() {
+    let pattern = "ghcr.io/o/(app|web)";
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: jobs}\nspec:\n  path: ./jobs\n";
+    let argo = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: jobs}\nspec:\n  source:\n    path: jobs\n";
+    let helm = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: jobs}\nspec:\n  values:\n    image: \
+                {repository: ghcr.io/o/app, tag: v1}\n";
+    let entry = |name: &str| format!("[{{name: \"{name}\", newTag: v2}}]");
+    for (object, expected) in [
+        (format!("{flux}  images: {}\n", entry(pattern)), &["jobs/pod.yaml stays: pair"][..]),
+        (
+            format!("{argo}    kustomize: {{images: [\"{pattern}:v2\"]}}\n"),
+            &["cluster.yaml stays: no-base", "jobs/pod.yaml stays: pair"],
+        ),
+        (
+            format!("{helm}  postRenderers: [{{kustomize: {{images: {}}}}}]\n", entry(pattern)),
+            &["cluster.yaml stays: pair", "jobs/pod.yaml → ECR/ghcr/o/app:dummy"],
+        ),
+        (
+            format!("{flux}  images: {}\n", entry("ghcr.io/o/(api|web)")),
+            &["jobs/pod.yaml → ECR/ghcr/o/app:dummy"],
+        ),
+    ] {
+        let files = [("jobs/pod.yaml", POD), ("jobs/kustomization.yaml", BASE), ("cluster.yaml", &object)];
+        assert_eq!(told(&plan(&files, CONFIG, |_| true)), expected, "{object}");
+    }
+}
+
 #[test]
 fn a_base_whose_overlay_is_outside_the_paths_stays() {
     let files =
