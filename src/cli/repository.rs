@@ -130,7 +130,10 @@ impl ReadRepository {
     /// Does a file among those that were asked for override images of others?
     pub(super) fn overrides(&self) -> bool {
         let kustomizations = self.inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
-        has_matcher(&self.inventory) || kustomizations.into_iter().any(|one| !one.images.is_empty())
+        let updates = self.inventory.files.iter().any(|file| !file.found.updated.is_empty());
+        updates
+            || has_matcher(&self.inventory)
+            || kustomizations.into_iter().any(|one| !one.images.is_empty())
     }
 
     /// Was all of it asked for?

@@ -236,7 +236,7 @@ fn a_marker_that_leads_back_is_found_and_mended_on_request() {
         ("flux/app.yaml", EXISTING.as_bytes()),
     ]);
     let run = scratch.run(&["emit", "flux", "--out", "auto"]);
-    let found: Vec<&str> = run.err.lines().filter(|line| line.contains("marker-reverts")).collect();
+    let found: Vec<&str> = run.err.lines().filter(|line| line.contains("updater-reverts")).collect();
     assert_eq!(found.len(), 2, "{}", run.err);
     assert!(
         found[0].contains("apps/a.yaml:6:14:")
@@ -249,7 +249,7 @@ fn a_marker_that_leads_back_is_found_and_mended_on_request() {
         .replace("flux-system:app", "flux-system:ghcr-io.o.app")
         .replace("tag: v1.0.0", &format!("tag: v1.0.0 {TAG}"));
     assert_eq!(scratch.read("apps/a.yaml"), mended);
-    assert!(!emit(&scratch, &[]).err.contains("marker-reverts"));
+    assert!(!emit(&scratch, &[]).err.contains("updater-reverts"));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_repository_that_is_moved_makes_its_markers_right() {
     ]);
     let run = scratch.run(&["emit", "flux", "--move-existing"]);
     assert_eq!(run.out, "changed flux/app.yaml\n");
-    assert!(!run.err.contains("marker-reverts"), "{}", run.err);
+    assert!(!run.err.contains("updater-reverts"), "{}", run.err);
     assert_eq!(scratch.read("apps/a.yaml"), reverting(":name"));
 }
 
@@ -272,7 +272,7 @@ fn with_the_upstream_scanned_a_marker_that_leads_back_is_only_found() {
     ]);
     let run = emit(&scratch, &["--discovery", "upstream"]);
     assert!(
-        run.err.contains("marker-reverts") && run.err.contains("remove it, or look for tags in the cache"),
+        run.err.contains("updater-reverts") && run.err.contains("remove it, or look for tags in the cache"),
         "{}",
         run.err
     );

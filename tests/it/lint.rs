@@ -180,3 +180,21 @@ fn sources_that_will_move_are_told_of_too() {
         out.lines().filter(|line| line.contains("`OCIRepository/upstream` will be pulled through the cache"));
     assert_eq!(will.count(), 2, "{out}");
 }
+
+/// What a migration changes, programs may change back: it ends with their names.
+#[test]
+fn a_migration_names_the_updaters_that_would_undo_it() {
+    let copy = copy_of("testdata/rules/updaters");
+    let (out, err) = run_in(copy.path(), &["migrate", "--format", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let updaters = warnings.filter(|warning| warning["rule"] == "updater-reverts");
+    let told: Vec<String> = updaters
+        .map(|warning| format!("{}:{}", warning["path"].as_str().unwrap(), warning["line"]))
+        .collect();
+    // Billing's image is renamed already, and what moves is the ledger's; its step of Kargo names the cache.
+    assert_eq!(
+        told,
+        ["fleet/apps.yaml:6", "fleet/apps.yaml:23", "fleet/stage.yaml:14", "fleet/updater.yaml:11"]
+    );
+}

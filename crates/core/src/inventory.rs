@@ -27,6 +27,8 @@ pub struct FileInventory {
     pub builders: Vec<Position>,
     /// Beside [`Found::policies`].
     pub policies: Vec<Position>,
+    /// Beside [`Found::updated`].
+    pub updated: Vec<Position>,
     /// Beside [`Found::ignores`].
     pub ignores: Vec<Position>,
     /// Beside the links of [`Found::kustomization`].
@@ -272,8 +274,9 @@ fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
     let links = links.map(place).collect();
     let builders = found.builders.iter().map(|builder| index.position(builder.span.start)).collect();
     let policies = found.policies.iter().map(|policy| index.position(policy.span.start)).collect();
+    let updated = found.updated.iter().map(|image| index.position(image.span.start)).collect();
     let ignores = found.ignores.iter().map(|ignore| index.position(ignore.span.start)).collect();
-    FileInventory { path, found, sites, mentions, errors, builders, policies, ignores, links }
+    FileInventory { path, found, sites, mentions, errors, builders, policies, updated, ignores, links }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -308,6 +311,7 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
                     errors: Vec::new(),
                     builders: Vec::new(),
                     policies: Vec::new(),
+                    updated: Vec::new(),
                     ignores: Vec::new(),
                     links: Vec::new(),
                 };

@@ -180,7 +180,7 @@ impl Marking<'_, '_> {
                 .to_owned(),
         };
         let found = format!(
-            "{}: marker-reverts: the marker `{}{}` {what}",
+            "{}: updater-reverts: the marker `{}{}` {what}",
             self.place(),
             existing.reference,
             existing.suffix

@@ -34,6 +34,7 @@ mod short;
 mod site;
 mod sources;
 mod template;
+mod updaters;
 mod values;
 
 pub use builders::{Builder, Holder, Step, Tool};
@@ -51,6 +52,7 @@ pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
 pub use releases::Release;
 pub use site::*;
+pub use updaters::{Target, UpdatedImage, Write};
 
 use aho_corasick::AhoCorasick;
 
@@ -75,6 +77,8 @@ pub struct Found {
     pub chart_sources: bool,
     /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
     pub policies: Vec<PolicyPattern>,
+    /// Images whose names other programs write.
+    pub updated: Vec<UpdatedImage>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
     pub ignores: Vec<IgnoreComment>,
     /// ConfigMaps and Secrets whose values Flux puts into manifests (`substituteFrom`).
@@ -94,6 +98,7 @@ impl Found {
             && self.releases.is_empty()
             && !self.chart_sources
             && self.policies.is_empty()
+            && self.updated.is_empty()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
     }
@@ -188,6 +193,7 @@ impl Finder {
         let mut found = explorer.found;
         account_for_the_rest(&self.hosts, text, &mut found);
         found.policies = policies;
+        found.updated = updaters::read(class, text);
         if self.check.is_some() {
             found.ignores = ignores::read(text);
         }

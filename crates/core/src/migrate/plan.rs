@@ -1,7 +1,7 @@
 //! The whole plan: what each site asks for by itself, what overlays do instead, what moves together, and what a
 //! reviewer should know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -11,7 +11,8 @@ use super::{
     Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, follow, in_place, pair,
     strategy, together,
 };
-use crate::find::{Holder, Reason, Role, Site, Tool};
+use crate::find::{Holder, Reason, Role, Site, Tool, UpdatedImage};
+use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::tree::{Position, RepoPath};
@@ -139,7 +140,7 @@ fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
                         "the setter marker on this line writes the scanned name back at the next automation \
                                    run: give it the suffix `:tag`"
                             .to_owned();
-                    push("marker-reverts", change.position, message);
+                    push("updater-reverts", change.position, message);
                 }
             }
             for change in planned.changes.iter().filter(|change| is_flux_source(&change.site)) {
@@ -165,9 +166,39 @@ fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
         }
     }
     plan.warnings.extend(warnings);
+    plan.warnings.extend(updaters(model, plan));
     plan.warnings.extend(layers(model));
     plan.warnings.sort();
     plan.warnings.dedup();
+}
+
+/// Updaters other than Flux that write the upstream's name of an image that moves.
+fn updaters(model: &Model<'_>, plan: &Plan) -> Vec<Warning> {
+    let changed = plan.changes().map(|(_, change)| &change.site);
+    let moved = changed.chain(plan.reached.iter().map(|reached| &reached.site));
+    let moved: HashSet<&Name> = moved.map(|site| &site.name).collect();
+    let mut warnings = Vec::new();
+    for file in &model.inventory.files {
+        let routes = model.config.routes(file.path.as_str());
+        let writes_back = |image: &UpdatedImage| {
+            let cached = routes.and_then(|routes| routes.map(&image.name).ok());
+            moved.contains(&image.name) && cached.is_some_and(|name| !image.is_of_cache(&name.to_string()))
+        };
+        let images = file.found.updated.iter().zip(&file.updated);
+        for (image, position) in images.filter(|(image, _)| writes_back(image)) {
+            warnings.push(Warning {
+                rule: "updater-reverts",
+                path: file.path.to_string(),
+                line: position.line,
+                column: position.column,
+                message: format!(
+                    "{} writes the upstream's name back at its next update: `pullthru check` has the lines to change",
+                    image.tool()
+                ),
+            });
+        }
+    }
+    warnings
 }
 
 /// What keeps kustomizations from being seen whole.

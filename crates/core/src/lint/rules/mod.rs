@@ -3,7 +3,6 @@
 pub mod bypasses_cache;
 pub mod cached_tags_only;
 pub mod cold_digest;
-pub mod marker_reverts;
 pub mod moving_tag;
 pub mod not_cacheable;
 pub mod not_rewritable;
@@ -11,6 +10,7 @@ pub mod override_detached;
 pub mod policy_misses_cache;
 pub mod unparsed_file;
 pub mod unused_ignore;
+pub mod updater_reverts;
 pub mod wrong_cache;
 
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub const ALL: [&Rule; 12] = [
     &moving_tag::RULE,
     &policy_misses_cache::RULE,
     &cached_tags_only::RULE,
-    &marker_reverts::RULE,
+    &updater_reverts::RULE,
     &not_cacheable::RULE,
     &wrong_cache::RULE,
     &not_rewritable::RULE,
