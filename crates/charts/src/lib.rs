@@ -1,12 +1,12 @@
 //! Fetches the charts of a repository's releases and renders them with `helm`, each as untrusted input.
 //!
-//! [`Charts`] is all that callers need, with [`Settings`] to make one: releases in, an [`Outcome`] for each. Images are
-//! found in what it gives by `pullthru_core::releases::rendered`.
+//! [`Charts`] is all that callers need, with [`Settings`] to make one: releases in, what helm prints for them out
+//! ([`Charts::render`]), or the image lock with their images ([`Charts::renew_lock`]).
 //!
 //! The modules, in the order in which data flows: `version` and `given` say which chart is meant; `fetch` gets it once for
 //! all who want it, from `remote` (registries, and repositories by their `index`, with the logins of helm's `repositories`)
-//! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, and `render`
-//! keeps what it prints.
+//! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, `render`
+//! keeps what it prints, and `lock` reads it and renews the image lock.
 
 mod archive;
 mod definition;
@@ -18,6 +18,7 @@ mod hash;
 mod helm;
 mod index;
 mod local;
+mod lock;
 mod remote;
 mod render;
 mod repositories;
@@ -28,6 +29,7 @@ mod version;
 pub use failure::Failure;
 pub use fetch::Chart;
 pub use given::ChartDirError;
+pub use lock::{RenderedRelease, Renew, RenewedLock};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;
 pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};

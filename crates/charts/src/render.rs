@@ -67,16 +67,35 @@ impl Charts {
         Ok(Self { inner: Arc::new(Inner { settings, fetch, helm, fetches, workers, renders }) })
     }
 
+    /// What releases are rendered for that name no Kubernetes version.
+    pub fn kubernetes_version(&self) -> &str {
+        &self.inner.settings.kubernetes_version
+    }
+
     /// Renders the releases, several at a time, and gives each with its index as soon as it is there.
-    pub async fn render(&self, releases: Vec<Release>, mut on: impl FnMut(usize, Outcome)) {
+    pub async fn render(&self, releases: Vec<Release>, on: impl FnMut(usize, Outcome)) {
+        self.each(releases, |_, outcome| outcome, on).await;
+    }
+
+    /// The same, with work on each outcome that is done side by side, too.
+    pub(crate) async fn each<T: Send + 'static>(
+        &self,
+        releases: Vec<Release>,
+        work: impl Fn(&Release, Outcome) -> T + Send + Sync + 'static,
+        mut on: impl FnMut(usize, T),
+    ) {
+        let work = Arc::new(work);
         let mut under_way = JoinSet::new();
         for (index, release) in releases.into_iter().enumerate() {
-            let inner = Arc::clone(&self.inner);
-            under_way.spawn(async move { (index, inner.release(&release).await) });
+            let (inner, work) = (Arc::clone(&self.inner), Arc::clone(&work));
+            under_way.spawn(async move {
+                let outcome = inner.release(&release).await;
+                (index, work(&release, outcome))
+            });
         }
         while let Some(joined) = under_way.join_next().await {
-            if let Ok((index, outcome)) = joined {
-                on(index, outcome);
+            if let Ok((index, result)) = joined {
+                on(index, result);
             }
         }
     }

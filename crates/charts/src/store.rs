@@ -129,7 +129,7 @@ impl Store {
         let bytes = fs::read(self.source(of)).ok()?;
         let found: Remembered<T> = serde_json::from_slice(&bytes).ok()?;
         let age = now().saturating_sub(found.at);
-        (found.of == of && fresh.is_none_or(|fresh| age <= fresh.as_secs())).then_some(found.value)
+        (found.of == of && fresh.is_none_or(|fresh| age < fresh.as_secs())).then_some(found.value)
     }
 
     /// Remembers what a source leads to. That it could not be written costs another fetch and nothing else.

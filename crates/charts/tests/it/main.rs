@@ -9,7 +9,9 @@
 )]
 
 mod local;
+mod lock;
 mod real;
 mod sources;
+mod speed;
 mod support;
 mod traps;
