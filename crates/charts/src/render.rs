@@ -51,7 +51,8 @@ struct Inner {
 }
 
 impl Charts {
-    /// Opens the store and lists `--chart-dir`. Nothing is fetched, and no program is started.
+    /// Opens the store and lists `--chart-dir`. Nothing is fetched, and no program is started. The charts are fetched as
+    /// `client` does it, from addresses of the internet and from hosts that the user has named to it.
     ///
     /// # Errors
     /// [`SetupError`].
@@ -60,7 +61,7 @@ impl Charts {
         let given = Given::read(&settings.chart_dirs)?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let workers = Semaphore::new(settings.workers.unwrap_or(processors).max(1));
-        let remote = Remote::new(client, settings.helm_repositories.as_deref())?;
+        let remote = Remote::new(client.public_only()?, settings.helm_repositories.as_deref())?;
         let settings = Arc::new(settings);
         let fetch = Fetch::new(Arc::clone(&settings), store, given, remote);
         let (helm, fetches, renders) = (OnceCell::new(), Semaphore::new(FETCHES), Mutex::default());

@@ -83,6 +83,9 @@ pub enum SetupError {
     /// `--chart-dir`.
     #[error(transparent)]
     ChartDir(#[from] ChartDirError),
+    /// The client of registries.
+    #[error(transparent)]
+    Client(#[from] pullthru_registry::SetupError),
     /// helm's file of repositories.
     #[error(transparent)]
     Repositories(#[from] RepositoriesError),

@@ -72,6 +72,20 @@ impl Client {
     /// [`SetupError`] when a host or the file of certificates cannot be used, or a variable looks like one with a
     /// login and is that of no host.
     pub fn new(settings: Settings, credentials: Credentials) -> Result<Self, SetupError> {
+        Self::with_notes(settings, credentials, Notes::default())
+    }
+
+    /// One that is the same, and asks addresses of the internet only, besides the hosts that the user has named
+    /// ([`Settings::public_only`]): for what the files of a repository say is to be fetched. What it notes is noted here.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn public_only(&self) -> Result<Self, SetupError> {
+        let settings = Settings { public_only: true, ..self.inner.settings.clone() };
+        Self::with_notes(settings, self.inner.credentials.clone(), self.inner.notes.clone())
+    }
+
+    fn with_notes(settings: Settings, credentials: Credentials, notes: Notes) -> Result<Self, SetupError> {
         for registry in settings.hosts.keys() {
             settings.base(registry)?;
         }
@@ -86,7 +100,7 @@ impl Client {
             inner: Arc::new(Inner {
                 settings,
                 credentials,
-                notes: Notes::default(),
+                notes,
                 scrub,
                 logins: Flights::new(),
                 tokens: Flights::new(),

@@ -4,7 +4,7 @@
 //! should know. Each is said once, however many requests met it.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something to tell the user on standard error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -28,9 +28,9 @@ pub enum Note {
     Configuration { problem: String },
 }
 
-/// All notes of a client, each once.
-#[derive(Debug, Default)]
-pub(super) struct Notes(Mutex<BTreeSet<Note>>);
+/// All notes of a client, each once; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notes(Arc<Mutex<BTreeSet<Note>>>);
 
 impl Notes {
     pub(super) fn add(&self, note: Note) {

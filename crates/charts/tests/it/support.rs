@@ -64,7 +64,6 @@ pub(crate) fn settings(root: &Path, store: &Path) -> Settings {
 /// Charts whose client may ask these hosts besides those of the internet, and none but them in these tests.
 pub(crate) fn charts_of(settings: Settings, hosts: &[&str], credentials: Credentials) -> Charts {
     let quick = pullthru_registry::Settings {
-        public_only: true,
         named: hosts.iter().map(|host| (*host).to_owned()).collect(),
         retries: pullthru_registry::Retries {
             attempts: 2,
