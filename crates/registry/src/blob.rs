@@ -7,7 +7,7 @@ use super::digest::{Algorithm, digest_of};
 use super::failure::{Broken, Detail, Failure};
 use super::login::HOST_MAX;
 use super::settings::authority;
-use super::wire::Reading;
+use super::transport::Reading;
 use pullthru_core::image::{Digest, Name};
 
 /// The longest blob that is kept: an image's configuration.

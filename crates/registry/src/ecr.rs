@@ -71,9 +71,9 @@ impl Client {
         let Ok(host) = at.registry().parse::<EcrHost>() else {
             return Err(Failure::Broken(detail.saying("not an ECR registry"), Broken::Protocol));
         };
-        let gate = self.inner.gate_at(&format!("the ECR API of {}", host.region));
+        let limit = self.inner.limit_of(&format!("the ECR API of {}", host.region));
         let work = async {
-            let permit = gate.enter().await;
+            let permit = limit.enter().await;
             let result = match self.inner.ecr() {
                 Some(api) => api.image(&host, at).await,
                 None => Err(missing(detail)),

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::failure::{Broken, Detail, Failure};
 use super::login::plain_header;
 use super::settings::authority;
-use super::wire::{Reading, Shot};
+use super::transport::{Reading, Request};
 
 impl Client {
     /// GET of a file of at most `limit` bytes. It is sent the login of the variable for its host, else `login`; a redirect
@@ -37,7 +37,7 @@ impl Client {
         let login = self.inner.credentials.of_variable(&host).or_else(|| login.cloned());
         login.iter().for_each(|login| self.inner.scrub.learn_login(login));
         let base = url.join("/").map_err(|_| wrong("it has no host"))?;
-        let shot = Shot {
+        let request = Request {
             method: Method::GET,
             base: &base,
             accept: "*/*",
@@ -46,8 +46,8 @@ impl Client {
             reading: Reading::Keep(limit),
             url: url.clone(),
         };
-        let gate = self.inner.gate(&url);
-        let work = self.inner.persist(&gate, &detail, &shot, || ());
+        let places = self.inner.limit(&url);
+        let work = self.inner.send_with_retry(&places, &detail, &request);
         let answer = self.inner.in_time_at(&detail, work).await?;
         if answer.status.is_success() {
             return Ok(answer.body);

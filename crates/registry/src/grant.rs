@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::auth::Secret;
 use super::client::Client;
 use super::failure::{Broken, Detail, Failure};
-use super::wire::{Reading, Shot};
+use super::transport::{Reading, Request};
 
 /// What a token may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Client {
             .map_err(|_| odd("the token holds what no header can"))?;
         header.set_sensitive(true);
         self.inner.scrub.learn(token);
-        let shot = Shot {
+        let request = Request {
             method: Method::GET,
             url,
             base: &base,
@@ -77,8 +77,8 @@ impl Client {
             form: None,
             reading: Reading::Keep(LIMIT),
         };
-        let gate = self.inner.gate(&base);
-        let answer = self.inner.persist(&gate, &detail, &shot, || {}).await?;
+        let limit = self.inner.limit(&base);
+        let answer = self.inner.send_with_retry(&limit, &detail, &request).await?;
         if !answer.status.is_success() {
             return Err(Failure::of_answer(detail, answer.status.as_u16(), &answer.body, &self.inner.scrub));
         }

@@ -7,9 +7,10 @@
 //! judges what it answers, [`warm`] fills the cache, [`cost`] estimates what the cache will cost.
 //!
 //! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions, `file` one to a server that is no registry;
-//! `client` holds the conversation and the retries; `login` answers challenges, with `flight` for one token at a time and
-//! `trial` for one try of a login; `scrub` is what a server's text goes through before it is printed; `limit` keeps to a
-//! number of requests; `wire` is one HTTP exchange, and `guard` keeps it to addresses of the internet where that is asked for.
+//! `exchange` answers challenges and refusals, `client` retries; `login` makes the authorization, with `single_flight` for one
+//! token at a time and `trial` for one try of a login; `scrub` is what a server's text goes through before it is printed;
+//! `limit` keeps to a number of requests; `transport` is one HTTP exchange, and `guard` keeps it to addresses of the internet
+//! where that is asked for.
 //!
 //! ```
 //! use pullthru_registry::{Client, Credentials, Settings};
@@ -25,17 +26,17 @@ pub mod cost;
 pub mod verify;
 pub mod warm;
 
+mod auth_state;
 mod blob;
 mod challenge;
 mod client;
 mod digest;
 mod ecr;
+mod exchange;
 mod failure;
 mod file;
-mod flight;
 mod grant;
 mod guard;
-mod known;
 mod limit;
 mod list;
 mod location;
@@ -47,8 +48,9 @@ mod resolve;
 mod retry;
 mod scrub;
 mod settings;
+mod single_flight;
+mod transport;
 mod trial;
-mod wire;
 
 pub use auth::{Credentials, Secret, Variables};
 pub use blob::BlobRead;

@@ -1,8 +1,8 @@
-//! [`Gate`]: how many requests a host gets at a time.
+//! [`AdaptiveLimit`]: how many requests a host gets at a time.
 //!
 //! Registries publish no limits worth the name (GitHub's are undocumented), so the number is found out: it
 //! doubles every round until the first 429, halves on each 429, and grows by one a round after that, as TCP's
-//! congestion window does (RFC 5681). A `Retry-After` closes the gate for everyone: what it says is about the
+//! congestion window does (RFC 5681). A `Retry-After` closes the limit for everyone: what it says is about the
 //! client, not about the one request that met it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,9 +15,9 @@ use tokio::time::Instant;
 const START: f64 = 16.0;
 const MOST: f64 = 64.0;
 
-/// The gate of one host.
+/// The limit of one host.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct AdaptiveLimit {
     state: Mutex<State>,
     free: Notify,
 }
@@ -40,11 +40,11 @@ struct State {
 /// The right to have one request under way; dropping it gives the place to the next.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
-    gate: &'a Gate,
+    limit: &'a AdaptiveLimit,
     since: Instant,
 }
 
-impl Gate {
+impl AdaptiveLimit {
     /// With a fixed number of places, or adaptive.
     pub(super) fn new(fixed: Option<usize>) -> Self {
         let limit =
@@ -65,7 +65,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place, and for the gate to open.
+    /// Waits for a place, and for the limit to open.
     pub(super) async fn enter(&self) -> Permit<'_> {
         loop {
             let freed = self.free.notified();
@@ -79,7 +79,7 @@ impl Gate {
                     Some(until) => Some(until),
                     None if (state.inside as f64) < state.limit.floor() => {
                         state.inside += 1;
-                        return Permit { gate: self, since: now };
+                        return Permit { limit: self, since: now };
                     }
                     None => None,
                 }
@@ -112,7 +112,7 @@ impl Gate {
 impl Permit<'_> {
     /// The host answered, with anything but 429.
     pub(super) fn answered(&self) {
-        let mut state = self.gate.state();
+        let mut state = self.limit.state();
         if !state.fixed {
             let step = if state.young { 1.0 } else { 1.0 / state.limit };
             state.limit = (state.limit + step).min(state.most);
@@ -121,7 +121,7 @@ impl Permit<'_> {
 
     /// The host answered 429, and asked for a pause or not.
     pub(super) fn throttled(&self, pause: Option<Duration>) {
-        let mut state = self.gate.state();
+        let mut state = self.limit.state();
         let now = Instant::now();
         if let Some(until) = pause.and_then(|pause| now.checked_add(pause)) {
             state.closed_until = Some(state.closed_until.map_or(until, |closed| closed.max(until)));
@@ -136,7 +136,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.leave();
+        self.limit.leave();
     }
 }
 
@@ -148,14 +148,14 @@ mod tests {
 
     #[tokio::test]
     async fn holds_to_a_fixed_number() {
-        let gate = Arc::new(Gate::new(Some(3)));
+        let limit = Arc::new(AdaptiveLimit::new(Some(3)));
         let (inside, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let shared = Arc::new((inside, most, done));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..50 {
-            let (gate, shared) = (Arc::clone(&gate), Arc::clone(&shared));
+            let (limit, shared) = (Arc::clone(&limit), Arc::clone(&shared));
             tasks.spawn(async move {
-                let permit = gate.enter().await;
+                let permit = limit.enter().await;
                 let now = shared.0.fetch_add(1, Ordering::SeqCst) + 1;
                 shared.1.fetch_max(now, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -170,34 +170,34 @@ mod tests {
 
     #[tokio::test]
     async fn falls_once_a_burst_and_recovers() {
-        let gate = Gate::new(None);
-        assert_eq!(gate.limit(), 16);
-        let burst = [gate.enter().await, gate.enter().await, gate.enter().await];
+        let limit = AdaptiveLimit::new(None);
+        assert_eq!(limit.limit(), 16);
+        let burst = [limit.enter().await, limit.enter().await, limit.enter().await];
         tokio::time::sleep(Duration::from_millis(2)).await;
         for permit in &burst {
             permit.throttled(None);
         }
-        assert_eq!(gate.limit(), 8);
+        assert_eq!(limit.limit(), 8);
         drop(burst);
         tokio::time::sleep(Duration::from_millis(2)).await;
-        gate.enter().await.throttled(None);
-        assert_eq!(gate.limit(), 4);
+        limit.enter().await.throttled(None);
+        assert_eq!(limit.limit(), 4);
         for _ in 0..5 {
-            gate.enter().await.answered();
+            limit.enter().await.answered();
         }
-        assert_eq!(gate.limit(), 5);
+        assert_eq!(limit.limit(), 5);
         for _ in 0..10_000 {
-            gate.enter().await.answered();
+            limit.enter().await.answered();
         }
-        assert_eq!(gate.limit(), 64);
+        assert_eq!(limit.limit(), 64);
     }
 
     #[tokio::test]
     async fn a_pause_is_for_everyone() {
-        let gate = Gate::new(Some(4));
-        gate.enter().await.throttled(Some(Duration::from_millis(80)));
+        let limit = AdaptiveLimit::new(Some(4));
+        limit.enter().await.throttled(Some(Duration::from_millis(80)));
         let start = Instant::now();
-        let _ = tokio::join!(gate.enter(), gate.enter());
+        let _ = tokio::join!(limit.enter(), limit.enter());
         assert!(start.elapsed() >= Duration::from_millis(75), "{:?}", start.elapsed());
     }
 }

@@ -12,7 +12,7 @@ use super::client::{Call, Client};
 use super::failure::{Broken, Detail, Failure};
 use super::location::Location;
 use super::manifest::Content;
-use super::wire::{Answer, Reading};
+use super::transport::{Answer, Reading};
 use pullthru_core::image::{Digest, Name, is_tag};
 
 /// The longest page.

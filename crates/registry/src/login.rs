@@ -14,14 +14,14 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::auth::{Credential, Found, Secret, variable_for};
+use super::auth_state::{AuthState, Registry, Scheme};
 use super::client::Inner;
 use super::failure::{Broken, Detail, Failure, Network};
-use super::flight::Landed;
-use super::known::{Known, Registry, Scheme};
 use super::note::Note;
 use super::settings::authority;
+use super::single_flight::Shared;
+use super::transport::{Answer, Reading, Request};
 use super::trial::Turn;
-use super::wire::{Answer, Reading, Shot};
 
 /// The longest answer of a token server.
 const TOKEN_MAX: usize = 256 * 1024;
@@ -44,6 +44,8 @@ pub(super) enum Offer {
 pub(super) struct Authorization {
     pub(super) header: HeaderValue,
     pub(super) generation: u64,
+    /// Until when it may be used; `None` without an end.
+    pub(super) until: Option<Instant>,
     /// Made for this request, not taken from the cache.
     pub(super) fresh: bool,
     /// Where the login came from; `None` for an anonymous token.
@@ -64,6 +66,11 @@ pub(super) enum Kind {
 }
 
 impl Authorization {
+    /// Has it ended?
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// The turn of a login that is sent as it is.
     pub(super) fn take_turn(&mut self) -> Option<Turn> {
         match &mut self.kind {
@@ -82,7 +89,7 @@ pub(super) struct Token {
 
 /// Which authorization is wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Want {
+pub(super) struct AuthRequest {
     /// The generation that was refused.
     pub(super) refused: Option<u64>,
     /// Without the login.
@@ -95,30 +102,37 @@ impl Inner {
         &self,
         registry: &Registry,
         repository: &str,
-        known: &Known,
-        want: Want,
+        known: &AuthState,
+        request: AuthRequest,
     ) -> Result<Offer, Failure> {
         let nothing = Offer::Nothing { refused: None };
         match &known.scheme {
             Scheme::Open => Ok(nothing),
             Scheme::Basic => {
-                if want.anonymous {
+                if request.anonymous {
                     return Ok(nothing);
                 }
-                let login = self.login(registry, repository, want.refused).await?;
-                let Landed { value: Some(found), generation, fresh } = login else { return Ok(nothing) };
+                let login = self.login(registry, repository, request.refused).await?;
+                let Shared { value: Some(found), generation, until, fresh } = login else {
+                    return Ok(nothing);
+                };
                 let Some(header) = plain_header(&found.credential) else { return Ok(nothing) };
-                Ok(sent_as_it_is(registry, repository, header, found, (generation, fresh)).await)
+                Ok(sent_as_it_is(registry, repository, header, found, (generation, until, fresh)).await)
             }
             Scheme::Bearer { realm, service } => {
-                let login =
-                    if want.anonymous { None } else { self.login(registry, repository, None).await?.value };
+                let login = if request.anonymous {
+                    None
+                } else {
+                    self.login(registry, repository, None).await?.value
+                };
                 let scope = known.scope(repository);
                 if let Some(found) = &login
                     && let Credential::Bearer(token) = &found.credential
                     && let Some(header) = bearer_header(token)
                 {
-                    return Ok(sent_as_it_is(registry, repository, header, found.clone(), (0, true)).await);
+                    return Ok(
+                        sent_as_it_is(registry, repository, header, found.clone(), (0, None, true)).await
+                    );
                 }
                 let is_refused = |found: &Found| registry.trials.is_refused(&found.credential, &scope);
                 let (login, before) = match login {
@@ -128,9 +142,9 @@ impl Inner {
                 let who = if login.is_some() { "login" } else { "anonymous" };
                 let key = format!("{} {scope} {who}", registry.name);
                 let asked = (realm.as_str(), service.as_deref(), scope.as_str());
-                let landed = self
+                let shared = self
                     .tokens
-                    .get(&key, want.refused, || self.fetch(registry, repository, asked, login))
+                    .get(&key, request.refused, || self.fetch(registry, repository, asked, login))
                     .await
                     .map_err(|failure| match &before {
                         Some(found) => registry
@@ -140,7 +154,7 @@ impl Inner {
                             .unwrap_or_else(|| was_refused(failure, &found.source)),
                         None => failure,
                     })?;
-                let Token { token, login } = landed.value;
+                let Token { token, login } = shared.value;
                 let header = bearer_header(&token).ok_or_else(|| {
                     let detail = Detail::of(&registry.name, repository);
                     Failure::Broken(
@@ -150,8 +164,9 @@ impl Inner {
                 })?;
                 Ok(Offer::Login(Authorization {
                     header,
-                    generation: landed.generation,
-                    fresh: landed.fresh,
+                    generation: shared.generation,
+                    until: shared.until,
+                    fresh: shared.fresh,
                     source: login.as_ref().map(|found| found.source.clone()),
                     refused: before.map(|found| found.source),
                     kind: Kind::Token { of: login.map(|found| (found.credential, scope)) },
@@ -166,7 +181,7 @@ impl Inner {
         registry: &Registry,
         repository: &str,
         refused: Option<u64>,
-    ) -> Result<Landed<Option<Found>>, Failure> {
+    ) -> Result<Shared<Option<Found>>, Failure> {
         let credentials = &self.credentials;
         let key = match credentials.is_aws(&registry.name) {
             Some(host) => format!("aws {} {}", host.account, host.region),
@@ -313,7 +328,7 @@ impl Inner {
                 form = fields.query().map(str::to_owned);
             }
         }
-        let shot = Shot {
+        let request = Request {
             method: if form.is_some() { Method::POST } else { Method::GET },
             url,
             base: &registry.base,
@@ -323,7 +338,7 @@ impl Inner {
             reading: Reading::Keep(TOKEN_MAX),
         };
         let detail = Detail::of(&registry.name, repository);
-        self.persist(&self.gate(realm), &detail, &shot, || {}).await.map_err(|mut failure| {
+        self.send_with_retry(&self.limit_of_tokens(realm), &detail, &request).await.map_err(|mut failure| {
             let detail = failure.detail_mut();
             if detail.hint.is_none() {
                 let host = self.scrub.quote(&authority(realm), HOST_MAX);
@@ -372,13 +387,14 @@ async fn sent_as_it_is(
     repository: &str,
     header: HeaderValue,
     found: Found,
-    (generation, fresh): (u64, bool),
+    (generation, until, fresh): (u64, Option<Instant>, bool),
 ) -> Offer {
     match registry.trials.enter(&found.credential, repository).await {
         None => Offer::Nothing { refused: Some(found.source) },
         Some(turn) => Offer::Login(Authorization {
             header,
             generation,
+            until,
             fresh,
             source: Some(found.source),
             refused: None,

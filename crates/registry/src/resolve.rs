@@ -11,7 +11,7 @@ use super::failure::{Broken, Detail, Failure};
 use super::location::Location;
 use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest, is_attestation};
 use super::scrub::Scrub;
-use super::wire::Reading;
+use super::transport::Reading;
 use pullthru_core::image::Digest;
 
 /// What the head of an answer says about a manifest.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pullthru::registry::{Client, Credentials, Failure, Network, Variables};
+use pullthru::registry::{Client, Credentials, Failure, Network, Settings, Variables};
 
 use super::script::{Act, Script, answer, basic, bearer, error};
 use super::{CONFIG, LAYER, MANIFEST, at, client, manifest, quick};
@@ -86,6 +86,31 @@ async fn a_token_that_expires_in_the_middle_is_fetched_again_once() {
     all(&two, &registry, 20, 1).await;
     all(&two, &registry, 40, 1).await;
     assert_eq!(server.log().len(), 2, "{:?}", server.lines());
+}
+
+/// Requests wait for their place longer than a token lives: what they are sent with is made when it is their turn, so that
+/// none is refused, and a token is renewed as often as one ends.
+#[tokio::test]
+async fn a_token_that_ends_while_requests_wait_costs_no_refusal() {
+    let begin = std::time::Instant::now();
+    let server = Script::start(move |_, _| {
+        let now = begin.elapsed().as_millis();
+        answer("200 OK", &[], format!(r#"{{"token":"made-at-{now}","expires_in":1}}"#).as_bytes())
+    });
+    let realm = format!("http://{}/token", server.host());
+    let registry = Script::start(move |request, _| {
+        let age = request
+            .authorization()
+            .strip_prefix("Bearer made-at-")
+            .and_then(|made| Some(begin.elapsed().as_millis() - made.parse::<u128>().ok()?));
+        std::thread::sleep(Duration::from_millis(60));
+        if age.is_some_and(|age| age < 1_000) { good() } else { bearer(&realm) }
+    });
+    let settings = Settings { concurrency: Some(2), ..quick() };
+    let client = Client::new(settings, Credentials::none()).unwrap();
+    all(&client, &registry, 80, 1).await;
+    assert_eq!(registry.log().len(), 81, "one challenge, and no refusal");
+    assert!((3..=6).contains(&server.log().len()), "{} tokens", server.log().len());
 }
 
 #[tokio::test]

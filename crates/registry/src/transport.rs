@@ -1,4 +1,4 @@
-//! [`Wire`]: one HTTP exchange, with its redirects and its time limits. No retries and no logins here.
+//! [`Transport`]: one HTTP exchange, with its redirects and its time limits. No retries and no logins here.
 //!
 //! Redirects are followed by hand: the `Authorization` header is dropped as soon as one leaves the host that
 //! it was meant for and never comes back (RFC 9110, section 15.4), each step is held to
@@ -24,14 +24,14 @@ const REDIRECTS: usize = 10;
 /// The connections of one client. Hosts of this machine are reached without a proxy, as Go's and so Docker's
 /// `ProxyFromEnvironment` does: a proxy would see their passwords in the clear.
 #[derive(Clone, Debug)]
-pub(super) struct Wire {
+pub(super) struct Transport {
     remote: reqwest::Client,
     local: reqwest::Client,
 }
 
 /// One request. No `Debug`: a form holds a token.
 #[derive(Clone)]
-pub(super) struct Shot<'a> {
+pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     /// The registry's own address, which decides where redirects may lead.
@@ -69,12 +69,12 @@ pub(super) struct Answer {
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum TransportError {
     Network(Network, String),
     Broken(Broken, String),
 }
 
-impl Trouble {
+impl TransportError {
     /// May the same request go through when it is sent again?
     pub(super) fn is_passing(&self) -> bool {
         matches!(self, Self::Network(Network::Dns | Network::Connect | Network::Timeout | Network::Reset, _))
@@ -90,7 +90,7 @@ impl Trouble {
     }
 }
 
-impl Wire {
+impl Transport {
     /// Both pools, with the system's roots and those of `ca_file`.
     pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
         // Once a process; a second call has no effect, and whose it was does not matter.
@@ -121,18 +121,22 @@ impl Wire {
     }
 
     /// Sends, follows, and reads the body.
-    pub(super) async fn shoot(&self, settings: &Settings, shot: &Shot<'_>) -> Result<Answer, Trouble> {
+    pub(super) async fn send(
+        &self,
+        settings: &Settings,
+        request: &Request<'_>,
+    ) -> Result<Answer, TransportError> {
         let silence = settings.timeouts.whole;
-        let whole = match shot.reading {
+        let whole = match request.reading {
             Reading::Keep(_) => silence,
             Reading::Hash(_) => settings.timeouts.blob,
         };
         let exchange = async {
-            let response = self.open(settings, shot).await?;
+            let response = self.open(settings, request).await?;
             let (status, url) = (response.status(), response.url().clone());
             let headers = response.headers().clone();
             let (mut body, mut hashed) = (Vec::new(), None);
-            match shot.reading {
+            match request.reading {
                 _ if !status.is_success() => body = read(response, ERROR_MAX, false).await?,
                 Reading::Keep(limit) => body = read(response, limit, true).await?,
                 Reading::Hash(algorithm) => hashed = Some(hash(response, algorithm, silence).await?),
@@ -145,16 +149,20 @@ impl Wire {
     }
 
     /// Sends and follows; the body is left to the caller.
-    pub(super) async fn open(&self, settings: &Settings, shot: &Shot<'_>) -> Result<Response, Trouble> {
-        let mut url = shot.url.clone();
-        let mut authorization = shot.authorization.clone();
+    pub(super) async fn open(
+        &self,
+        settings: &Settings,
+        request: &Request<'_>,
+    ) -> Result<Response, TransportError> {
+        let mut url = request.url.clone();
+        let mut authorization = request.authorization.clone();
         let mut seen = vec![url.clone()];
         loop {
             settings.is_public_enough(&url).map_err(not_public)?;
-            settings.may_go(shot.base, &url).map_err(|why| refused(&url, why))?;
-            let response = self.send(settings, shot, &url, authorization.as_ref()).await?;
+            settings.may_go(request.base, &url).map_err(|why| refused(&url, why))?;
+            let response = self.step(settings, request, &url, authorization.as_ref()).await?;
             let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-            if !is_redirect || shot.form.is_some() {
+            if !is_redirect || request.form.is_some() {
                 return Ok(response);
             }
             let mut next = response
@@ -180,32 +188,34 @@ impl Wire {
         }
     }
 
-    async fn send(
+    /// One request, of which there are several where the server redirects.
+    async fn step(
         &self,
         settings: &Settings,
-        shot: &Shot<'_>,
+        request: &Request<'_>,
         url: &Url,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, TransportError> {
         let client = if is_loopback(url) { &self.local } else { &self.remote };
-        let mut request = client.request(shot.method.clone(), url.clone()).header(ACCEPT, shot.accept);
+        let mut builder = client.request(request.method.clone(), url.clone()).header(ACCEPT, request.accept);
         if let Some(value) = authorization {
-            request = request.header(AUTHORIZATION, value.clone());
+            builder = builder.header(AUTHORIZATION, value.clone());
         }
-        if let Some(form) = &shot.form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
+        if let Some(form) = &request.form {
+            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
         }
         let limit = settings.timeouts.first_byte;
-        match tokio::time::timeout(limit, request.send()).await {
-            Ok(result) => result.map_err(|error| trouble(error, url)),
+        match tokio::time::timeout(limit, builder.send()).await {
+            Ok(result) => result.map_err(|error| of_http(error, url)),
             Err(_) => Err(timeout("the first byte of an answer", limit)),
         }
     }
 }
 
 /// The body up to `limit`. Beyond it, a success is refused and an error is cut.
-async fn read(mut response: Response, limit: usize, strict: bool) -> Result<Vec<u8>, Trouble> {
-    let too_large = || Trouble::Broken(Broken::TooLarge, format!("the body is longer than {limit} bytes"));
+async fn read(mut response: Response, limit: usize, strict: bool) -> Result<Vec<u8>, TransportError> {
+    let too_large =
+        || TransportError::Broken(Broken::TooLarge, format!("the body is longer than {limit} bytes"));
     let declared = response.content_length().unwrap_or(0);
     if strict && limit > 0 && declared > limit as u64 {
         return Err(too_large());
@@ -218,7 +228,7 @@ async fn read(mut response: Response, limit: usize, strict: bool) -> Result<Vec<
             Ok(None) => return Ok(body),
             // What an error page loses is not worth another request.
             Err(_) if !strict => return Ok(body),
-            Err(error) => return Err(trouble(error, &url)),
+            Err(error) => return Err(of_http(error, &url)),
         }
     }
     if strict && (body.len() > limit || matches!(response.chunk().await, Ok(Some(_)))) {
@@ -233,7 +243,7 @@ async fn hash(
     mut response: Response,
     algorithm: Algorithm,
     silence: Duration,
-) -> Result<(u64, Digest), Trouble> {
+) -> Result<(u64, Digest), TransportError> {
     let url = response.url().clone();
     let (mut hasher, mut size) = (Hasher::new(algorithm), 0);
     loop {
@@ -243,14 +253,14 @@ async fn hash(
                 hasher.update(&chunk);
             }
             Ok(Ok(None)) => return Ok((size, hasher.finish())),
-            Ok(Err(error)) => return Err(trouble(error, &url)),
+            Ok(Err(error)) => return Err(of_http(error, &url)),
             Err(_) => return Err(timeout("the next part of the body", silence)),
         }
     }
 }
 
 /// What an error of the HTTP library is, in words that hold no URL: a redirect's may be signed.
-pub(super) fn trouble(error: reqwest::Error, url: &Url) -> Trouble {
+pub(super) fn of_http(error: reqwest::Error, url: &Url) -> TransportError {
     let host = super::settings::authority(url);
     let error = error.without_url();
     let text = |what: &str| format!("{what} `{host}`: {}", chain(&error));
@@ -261,44 +271,44 @@ pub(super) fn trouble(error: reqwest::Error, url: &Url) -> Trouble {
             }
             _ => "",
         };
-        return Trouble::Network(Network::Tls, format!("TLS with `{host}`: {tls}{hint}"));
+        return TransportError::Network(Network::Tls, format!("TLS with `{host}`: {tls}{hint}"));
     }
     if let Some(refused) = find::<NotPublic>(&error) {
         return not_public(refused.clone());
     }
     if error.is_timeout() {
-        return Trouble::Network(Network::Timeout, format!("no connection to `{host}` in time"));
+        return TransportError::Network(Network::Timeout, format!("no connection to `{host}` in time"));
     }
     if error.is_dns() {
-        return Trouble::Network(Network::Dns, text("no address for"));
+        return TransportError::Network(Network::Dns, text("no address for"));
     }
     if error.is_connect() {
-        return Trouble::Network(Network::Connect, text("no connection to"));
+        return TransportError::Network(Network::Connect, text("no connection to"));
     }
     if error.is_builder() {
-        return Trouble::Broken(Broken::Protocol, text("no request can be made for"));
+        return TransportError::Broken(Broken::Protocol, text("no request can be made for"));
     }
     // An answer that is no HTTP at all stays that way.
     if chain(&error).contains("invalid HTTP") {
-        return Trouble::Broken(Broken::Protocol, text("no HTTP from"));
+        return TransportError::Broken(Broken::Protocol, text("no HTTP from"));
     }
-    Trouble::Network(Network::Reset, text("the connection ended early at"))
+    TransportError::Network(Network::Reset, text("the connection ended early at"))
 }
 
-fn timeout(what: &str, limit: Duration) -> Trouble {
-    Trouble::Network(Network::Timeout, format!("{what} took more than {} s", limit.as_secs_f64()))
+fn timeout(what: &str, limit: Duration) -> TransportError {
+    TransportError::Network(Network::Timeout, format!("{what} took more than {} s", limit.as_secs_f64()))
 }
 
-fn redirect(what: &str) -> Trouble {
-    Trouble::Broken(Broken::Redirect, what.to_owned())
+fn redirect(what: &str) -> TransportError {
+    TransportError::Broken(Broken::Redirect, what.to_owned())
 }
 
-fn not_public(error: NotPublic) -> Trouble {
-    Trouble::Network(Network::Refused, error.to_string())
+fn not_public(error: NotPublic) -> TransportError {
+    TransportError::Network(Network::Refused, error.to_string())
 }
 
-fn refused(url: &Url, why: &str) -> Trouble {
-    Trouble::Network(Network::Refused, format!("`{}`: {why}", super::settings::authority(url)))
+fn refused(url: &Url, why: &str) -> TransportError {
+    TransportError::Network(Network::Refused, format!("`{}`: {why}", super::settings::authority(url)))
 }
 
 /// The error and its causes, each once.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reqwest::Url;
 
 use super::challenge::{Challenge, pull_scope};
-use super::limit::Gate;
+use super::limit::AdaptiveLimit;
 use super::trial::Trials;
 use pullthru_core::image::is_repository;
 
@@ -16,8 +16,8 @@ pub(super) struct Registry {
     pub(super) name: String,
     /// Where it is served.
     pub(super) base: Url,
-    pub(super) gate: Arc<Gate>,
-    known: Mutex<Option<Known>>,
+    pub(super) limit: Arc<AdaptiveLimit>,
+    state: Mutex<Option<AuthState>>,
     /// Held by the first request.
     pub(super) probe: tokio::sync::Mutex<()>,
     /// What it has said to logins.
@@ -26,7 +26,7 @@ pub(super) struct Registry {
 
 /// What a registry asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct AuthState {
     pub(super) scheme: Scheme,
     /// A scope that is not one of a repository (`aws`, for ECR Public).
     general: Option<String>,
@@ -45,7 +45,7 @@ pub(super) enum Scheme {
     },
 }
 
-impl Known {
+impl AuthState {
     /// Asks for nothing.
     pub(super) fn open() -> Self {
         Self { scheme: Scheme::Open, general: None, scopes: HashMap::new() }
@@ -66,25 +66,25 @@ impl Known {
 
 impl Registry {
     /// A registry that was not asked yet.
-    pub(super) fn new(name: &str, base: Url, gate: Arc<Gate>) -> Self {
+    pub(super) fn new(name: &str, base: Url, limit: Arc<AdaptiveLimit>) -> Self {
         Self {
             name: name.to_owned(),
             base,
-            gate,
-            known: Mutex::default(),
+            limit,
+            state: Mutex::default(),
             probe: tokio::sync::Mutex::default(),
             trials: Trials::default(),
         }
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, Option<AuthState>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what a challenge to a request for this repository asks for.
     pub(super) fn learn(&self, challenge: Challenge, repository: &str) {
-        let mut slot = self.known();
-        let known = slot.get_or_insert_with(Known::open);
+        let mut slot = self.state();
+        let known = slot.get_or_insert_with(AuthState::open);
         match challenge {
             Challenge::Basic => known.scheme = Scheme::Basic,
             Challenge::Bearer { realm, service, scope } => {
@@ -123,16 +123,16 @@ mod tests {
             (Some("aws"), "aws"),
         ] {
             let url = Url::parse("https://r.example/").unwrap();
-            let registry = Registry::new("r.example", url, Arc::new(Gate::new(None)));
+            let registry = Registry::new("r.example", url, Arc::new(AdaptiveLimit::new(None)));
             let challenge = Challenge::Bearer {
                 realm: "https://r.example/token".to_owned(),
                 service: None,
                 scope: scope.map(str::to_owned),
             };
             registry.learn(challenge, "a/b");
-            let known = registry.known().clone().unwrap();
+            let known = registry.state().clone().unwrap();
             assert_eq!(known.scope("a/b"), expected);
-            assert!(!known.asks_the_same(&Known::open(), "a/b"));
+            assert!(!known.asks_the_same(&AuthState::open(), "a/b"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Flights`]: one fetch for all who want the same thing at the same time.
+//! [`SingleFlight`]: one fetch for all who want the same thing at the same time.
 //!
 //! A hundred images of one repository need one token. Whoever comes first fetches it; the others wait for the
 //! result, a failure included, so that a token server that is down is not asked by each of them in turn.
@@ -17,7 +17,7 @@ const FAILURE_LASTS: Duration = Duration::from_secs(5);
 
 /// Values by key, each with the time until which it may be used.
 #[derive(Debug)]
-pub(super) struct Flights<T> {
+pub(super) struct SingleFlight<T> {
     cells: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Cell<T>>>>>,
 }
 
@@ -30,14 +30,16 @@ struct Cell<T> {
 
 /// A value, and which one of its key it was.
 #[derive(Clone, Debug)]
-pub(super) struct Landed<T> {
+pub(super) struct Shared<T> {
     pub(super) value: T,
     pub(super) generation: u64,
+    /// Until when it may be used; `None` without an end.
+    pub(super) until: Option<Instant>,
     /// Fetched by this very call.
     pub(super) fresh: bool,
 }
 
-impl<T: Clone> Flights<T> {
+impl<T: Clone> SingleFlight<T> {
     pub(super) fn new() -> Self {
         Self { cells: Mutex::new(HashMap::new()) }
     }
@@ -49,7 +51,7 @@ impl<T: Clone> Flights<T> {
         key: &str,
         refused: Option<u64>,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Landed<T>, Failure>
+    ) -> Result<Shared<T>, Failure>
     where
         F: Future<Output = Result<(T, Option<Instant>), Failure>>,
     {
@@ -65,7 +67,8 @@ impl<T: Clone> Flights<T> {
             && refused != Some(cell.generation)
             && until.is_none_or(|until| until > Instant::now())
         {
-            return Ok(Landed { value: value.clone(), generation: cell.generation, fresh: false });
+            let (value, until) = (value.clone(), *until);
+            return Ok(Shared { value, generation: cell.generation, until, fresh: false });
         }
         if let Some((at, failure)) = &cell.failed
             && (*at >= came || at.elapsed() < FAILURE_LASTS)
@@ -77,7 +80,7 @@ impl<T: Clone> Flights<T> {
                 cell.generation += 1;
                 cell.failed = None;
                 cell.kept = Some((value.clone(), until));
-                Ok(Landed { value, generation: cell.generation, fresh: true })
+                Ok(Shared { value, generation: cell.generation, until, fresh: true })
             }
             Err(failure) => {
                 cell.kept = None;
@@ -96,13 +99,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     async fn many(good: bool) -> (usize, usize) {
-        let flights = Arc::new(Flights::<u8>::new());
+        let flight = Arc::new(SingleFlight::<u8>::new());
         let fetched = Arc::new(AtomicUsize::new(0));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..50 {
-            let (flights, fetched) = (Arc::clone(&flights), Arc::clone(&fetched));
+            let (flight, fetched) = (Arc::clone(&flight), Arc::clone(&fetched));
             tasks.spawn(async move {
-                flights
+                flight
                     .get("a", None, || async {
                         fetched.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -112,11 +115,11 @@ mod tests {
                     .is_ok()
             });
         }
-        let mut landed = 0;
+        let mut shared = 0;
         while let Some(done) = tasks.join_next().await {
-            landed += usize::from(done.unwrap());
+            shared += usize::from(done.unwrap());
         }
-        (fetched.load(Ordering::SeqCst), landed)
+        (fetched.load(Ordering::SeqCst), shared)
     }
 
     #[tokio::test]
@@ -127,8 +130,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_value_is_fetched_again_once() {
-        let flights = Flights::<u8>::new();
-        let get = |refused, next| flights.get("a", refused, move || async move { Ok((next, None)) });
+        let flight = SingleFlight::<u8>::new();
+        let get = |refused, next| flight.get("a", refused, move || async move { Ok((next, None)) });
         let first = get(None, 1).await.unwrap();
         assert_eq!((first.value, first.fresh), (1, true));
         let again = get(None, 2).await.unwrap();
@@ -142,11 +145,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_value_is_fetched_again() {
-        let flights = Flights::<u8>::new();
+        let flight = SingleFlight::<u8>::new();
         let soon = Instant::now() + Duration::from_millis(5);
-        flights.get("a", None, || async { Ok((1, Some(soon))) }).await.unwrap();
+        flight.get("a", None, || async { Ok((1, Some(soon))) }).await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let landed = flights.get("a", None, || async { Ok((2, None)) }).await.unwrap();
-        assert_eq!(landed.value, 2);
+        let shared = flight.get("a", None, || async { Ok((2, None)) }).await.unwrap();
+        assert_eq!(shared.value, 2);
     }
 }
