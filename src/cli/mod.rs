@@ -1,6 +1,7 @@
 //! The command line: arguments in, library call, report out, exit code. No logic of its own.
 
 mod aws;
+mod charts;
 mod check;
 mod cost;
 #[cfg(feature = "demo")]
@@ -58,6 +59,8 @@ enum Command {
     Explain(explain::Args),
     /// Rewrite references to the cache: a diff, and the files with --write
     Migrate(migrate::Args),
+    /// The charts that the repository deploys, and the images that they bring
+    Charts(charts::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
     Emit(emit::Args),
     /// Ask the registries whether every image resolves, at the cache and upstream
@@ -152,6 +155,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
         command,
         Command::Scan(_)
             | Command::Check(_)
+            | Command::Charts(_)
             | Command::Verify(_)
             | Command::Warm(_)
             | Command::Cost(_)
@@ -175,6 +179,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Command::Check(args) => check::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Migrate(args) => migrate::run(&args, out),
+        Command::Charts(args) => charts::run(&args, out),
         Command::Emit(args) => emit::run(&args, out),
         Command::Verify(args) => verify::run(&args, out),
         Command::Warm(args) => warm::run(&args, out),

@@ -20,6 +20,8 @@ fn the_schema_of_doctor_is_that_of_its_type() {
 fn the_schemas_are_those_of_the_types() {
     let text = |schema: schemars::Schema| serde_json::to_string_pretty(&schema).unwrap() + "\n";
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
+    let diff = schemars::schema_for!(pullthru::report::charts_diff::ChartsDiffReport);
+    assert_same("schema/charts-diff.v1.json", &text(diff));
     assert_same("schema/iam.v1.json", &text(schemars::schema_for!(IamReport)));
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
     assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));

@@ -141,6 +141,41 @@ pub fn changed_since(repo: &Repository, rev: &str) -> Result<Vec<RepoPath>, Tree
     Ok(changed)
 }
 
+/// The text of a file as it is in a revision; `None` where the revision has no such file. `rev` is a commit, or `main...` for
+/// the one where the current branch was forked from `main`.
+///
+/// # Errors
+/// Those of [`changed_since`].
+pub fn text_at(repo: &Repository, rev: &str, path: &RepoPath) -> Result<Option<String>, TreeError> {
+    let base = rev.strip_suffix("...").unwrap_or(rev);
+    if base.is_empty() || base.starts_with('-') || base.contains(['\0', ':']) {
+        return Err(TreeError::Revision { rev: rev.to_owned() });
+    }
+    if let Err(reason) = work_tree(repo)? {
+        return Err(TreeError::NoGit { root: repo.root.clone(), reason });
+    }
+    let commit = match base.len() == rev.len() {
+        true => run(repo, &["rev-parse", "--verify", "--quiet", &format!("{base}^{{commit}}")]),
+        false => run(repo, &["merge-base", base, "HEAD"]),
+    };
+    // Asked for quietly, Git says nothing about a revision that is none.
+    let commit = commit.map_err(|error| match error {
+        TreeError::Git { command, message } if message.is_empty() => {
+            TreeError::Git { command, message: format!("`{rev}` is no revision of this repository") }
+        }
+        other => other,
+    })?;
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    // Relative to the root, wherever that lies in the work tree.
+    let file = format!("./{}", path.as_str());
+    let listed = run(repo, &["ls-tree", "-z", "--name-only", &commit, "--", &file])?;
+    if names(&listed).next().is_none() {
+        return Ok(None);
+    }
+    let text = run(repo, &["show", "--no-textconv", &format!("{commit}:{file}")])?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
 /// Where the root lies.
 struct WorkTree {
     /// From the top of the work tree to the root: empty, or ending with `/`.
@@ -361,6 +396,30 @@ mod tests {
         place.git(&["add", "a"]);
         let found = dirty(&place.repo, &["a", "b"]);
         assert_eq!((shown(&found.modified), shown(&found.untracked)), (vec![], vec!["b"]));
+    }
+
+    #[test]
+    fn a_text_is_that_of_the_revision() {
+        let place = place();
+        place.write("sub/a.yaml", "changed");
+        place.git(&["commit", "-qam", "second"]);
+        place.write("sub/a.yaml", "not committed");
+        let path = |text: &str| RepoPath::new(text).unwrap();
+        let at = |repo: &Repository, rev: &str, file: &str| text_at(repo, rev, &path(file)).unwrap();
+        assert_eq!(at(&place.repo, "HEAD", "sub/a.yaml").as_deref(), Some("changed"));
+        assert_ne!(at(&place.repo, "HEAD~1", "sub/a.yaml").as_deref(), Some("changed"));
+        assert_eq!(at(&place.repo, "HEAD", "sub/none.yaml"), None);
+        assert_eq!(at(&place.repo, "HEAD...", "sub/a.yaml").as_deref(), Some("changed"));
+        let below = Repository::at(place.repo.root.join("sub")).unwrap();
+        assert_eq!(at(&below, "HEAD", "a.yaml").as_deref(), Some("changed"));
+        for rev in ["", "-p", "HEAD:sub", "..."] {
+            let refused = text_at(&place.repo, rev, &path("a"));
+            assert!(matches!(refused, Err(TreeError::Revision { .. })), "{rev}");
+        }
+        let Err(TreeError::Git { message, .. }) = text_at(&place.repo, "nowhere", &path("a")) else {
+            panic!("found")
+        };
+        assert!(message.contains("nowhere"), "{message}");
     }
 
     #[test]

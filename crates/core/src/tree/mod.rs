@@ -20,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use git::{Dirty, Versions, changed_since, dirty_files};
+pub use git::{Dirty, Versions, changed_since, dirty_files, text_at};
 pub use lines::{LineIndex, Place, Position};
 pub use named::{PathError, locate};
 pub use path::{RepoPath, shell_word};
