@@ -99,7 +99,7 @@ impl Remote {
             let unusable = |reason: &str| Failure::Chart { chart: chart.clone(), reason: reason.to_owned() };
             let layer = layer.ok_or_else(|| unusable("what is there is no Helm chart"))?;
             let digest =
-                Digest::parse(&layer.digest().to_string()).map_err(|error| unusable(&error.to_string()))?;
+                Digest::parse(layer.digest().as_ref()).map_err(|error| unusable(&error.to_string()))?;
             let failed = |failure| self.failed(&name.host, &chart, failure);
             self.client.blob_bytes(&name, &digest, limit(CHART_MAX)).await.map_err(failed)
         };

@@ -1,5 +1,7 @@
 //! What charts give, from outside: one binary, one module per area. The tests named `helm_…` need the real program in
 //! `target/peers/bin` (`.ci/peers`).
+// The program that stands for helm is a shell script.
+#![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
