@@ -25,6 +25,27 @@ fn told(scratch: &Scratch) -> (i32, Vec<String>) {
     (run.code, lines.filter(known).map(|line| line.trim().to_owned()).collect())
 }
 
+/// Azure's registries are known by their domain.
+#[test]
+fn a_registry_of_a_domain_that_ecr_can_cache_counts() {
+    let images = [&format!("{CACHE}/fern/a:v1"), "fern.azurecr.io/b:v1", "moss.azurecr.io/team/c:v1"];
+    let note =
+        b"# Registries are called *.azurecr.io; x.y.azurecr.io/o is none.\na: fern.azurecr.io.example/o:1\n";
+    let scratch = Scratch::new(&[("a.yaml", &pod(&images)), ("notes.yaml", note)]);
+    let run = scratch.run(&["check", "--fail-on", "warn"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    for line in [
+        "1 of 3 images through the cache (33 %)",
+        "fern.azurecr.io 0 of 1: not configured",
+        "moss.azurecr.io 0 of 1",
+    ] {
+        assert!(run.out.contains(line), "{line}: {}", run.out);
+    }
+    let run = scratch.run(&["migrate", "--upstream", "fern.azurecr.io=fern"]);
+    assert!(run.out.contains(".amazonaws.com/fern/b:v1"), "{}", run.out);
+    assert!(!run.out.contains(".amazonaws.com/moss"), "{}", run.out);
+}
+
 #[test]
 fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
     let images = [&format!("{CACHE}/fern/a:v1"), "quay.io/fern/b:v1", "docker.io/fern/c:v1", "fern/d:v1"];

@@ -6,6 +6,7 @@
 use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
 use crate::image::aliases;
+use crate::route::upstream_for;
 use crate::yaml::Span;
 
 /// Needle for ECR hosts of any account; the second is the dual-stack form.
@@ -50,7 +51,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// `upstreams` as [`crate::image::Name::host`] has them; `caches` are hosts of configured targets, also
+    /// `upstreams` as [`crate::image::Name::host`] has them, or a domain of upstreams with its dot; `caches` are hosts of configured targets, also
     /// opaque ones such as `${ECR_REGISTRY}`.
     pub fn new(upstreams: &[String], caches: &[String]) -> Result<Hosts, BuildError> {
         // Other hosts of the same registries are looked for, too, unless they hold the first one's name.
@@ -137,8 +138,12 @@ impl Hosts {
             // `mirror.example/ghcr.io/o/n` asks another registry.
             let before = text.get(..host.start).unwrap_or("");
             let within_path = before.ends_with('/') && !before.ends_with("//");
-            let exact =
-                !within_path && (host_text.len() == needle.len() || is_spelling_of(host_text, upstream));
+            let whole = match upstream.starts_with('.') {
+                // A domain: what stands before it is a registry's name.
+                true => upstream_for(host_text).is_some(),
+                false => host_text.len() == needle.len() || is_spelling_of(host_text, upstream),
+            };
+            let exact = !within_path && whole;
             // A configured cache host may contain an upstream's (an ECR upstream): the longest match has won.
             let owner = Owner::Upstream;
             return Some(Occurrence { needle, host, owner, exact, base_end: None });
@@ -257,6 +262,11 @@ mod tests {
             let region = Span::new(at, text.len() - 1);
             assert_eq!(few.find_in(text, region), many.find_in(text, region), "{at}");
         }
+        let domain = Hosts::new(&[".azurecr.io".to_owned(), "b.azurecr.io".to_owned()], &[]).unwrap();
+        let text = "a.azurecr.io/o b.azurecr.io:443/o *.azurecr.io x.y.azurecr.io/o a.azurecr.io.example/o";
+        let exact = domain.find(text).into_iter().filter(|found| found.exact);
+        let exact: Vec<&str> = exact.map(|found| found.host.slice(text)).collect();
+        assert_eq!(exact, ["a.azurecr.io", "b.azurecr.io:443"]);
         let nothing = Hosts::new(&[String::new()], &[]).unwrap();
         assert_eq!((nothing.find("a.b").len(), nothing.occur_in(b"")), (0, false));
     }

@@ -241,9 +241,10 @@ pub fn not_cacheable(host: &str) -> Option<&'static str> {
     }
 }
 
-/// Hosts that ECR can cache, those of a whole domain left out.
+/// Hosts that ECR can cache, and the domain whose hosts it can, with the dot before it; ECR's own left out.
 pub fn cacheable_hosts() -> impl Iterator<Item = &'static str> {
-    UPSTREAMS.iter().map(|upstream| upstream.host).filter(|host| !host.contains('*'))
+    let hosts = UPSTREAMS.iter().map(|upstream| upstream.host.strip_prefix('*').unwrap_or(upstream.host));
+    hosts.filter(|host| !host.contains('*'))
 }
 
 /// Hosts that are often asked for and cannot be cached, those of a whole domain left out.
