@@ -1,6 +1,6 @@
 //! `global.imageRegistry` in the values of a chart: a registry that the charts below it put before repositories which
-//! name none (Bitnami's `common.images.image`, Kyverno, many of their kind). Such an image has its registry's host,
-//! and is edited nowhere but there.
+//! name none (Bitnami's `common.images.image`, Kyverno, Istio's `global.hub`, many of their kind), and
+//! `imageRegistry` at the root of values. Such an image has its registry's host, and is edited nowhere but there.
 
 use super::examine::Scalar;
 use super::place::Place;
@@ -12,39 +12,54 @@ use crate::image::Name;
 use crate::yaml::{NodeId, Slot, Span, Stream};
 
 /// The keys below `global` that hold the registry.
-const REGISTRIES: &[&[&str]] = &[&["imageRegistry"], &["image", "registry"], &["registry"]];
+const REGISTRIES: &[&[&str]] = &[&["imageRegistry"], &["image", "registry"], &["registry"], &["hub"]];
+
+/// The key at the root of values.
+const AT_ROOT: &str = "imageRegistry";
 
 /// The registry of the nearest `global` around a place, as written.
 pub(super) fn registry_over<'s>(place: &Place<'s, '_>) -> Option<&'s str> {
-    place.stream.ancestors(place.scalar).skip(1).find_map(|mapping| registry_of(place.stream, mapping))
+    let mut around = place.stream.ancestors(place.scalar).skip(1);
+    around.find_map(|mapping| place.stream.value(registry_of(place.stream, mapping)?))
 }
 
-fn registry_of<'s>(stream: &'s Stream<'_>, mapping: NodeId) -> Option<&'s str> {
-    let global = stream.get(mapping, "global")?;
-    let text = |path: &&[&str]| {
-        let id = stream.get_path(global, path)?;
+/// The registry that stands for all below a mapping: the first that is written.
+fn registry_of(stream: &Stream<'_>, mapping: NodeId) -> Option<NodeId> {
+    let written = |at: NodeId, path: &[&str]| {
+        let id = stream.get_path(at, path)?;
         let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
-        stream.value(id).filter(|text| written && !["", "~", "null"].contains(text))
+        let text = stream.value(id).filter(|text| written && !["", "~", "null"].contains(text));
+        text.map(|_| id)
     };
-    REGISTRIES.iter().find_map(text)
+    let of_global = stream
+        .get(mapping, "global")
+        .and_then(|global| REGISTRIES.iter().find_map(|path| written(global, path)));
+    of_global.or_else(|| written(mapping, &[AT_ROOT]).filter(|_| is_root_of_values(stream, mapping)))
 }
 
-/// The mapping that holds the `global` of this registry.
+/// Is a mapping the whole of a values file, or of the values in an object?
+fn is_root_of_values(stream: &Stream<'_>, mapping: NodeId) -> bool {
+    let Some(node) = stream.node(mapping) else { return false };
+    let Some(parent) = node.parent else {
+        return stream.get(mapping, "kind").is_none();
+    };
+    let Slot::Value(entry) = node.slot else { return false };
+    let key = stream.entries(parent).get(entry).and_then(|(key, _)| stream.value(*key));
+    key.is_some_and(|key| ["values", "valuesObject", "valuesInline"].contains(&key))
+}
+
+/// The mapping for which this registry stands.
 fn holder(place: &Place<'_, '_>) -> Option<NodeId> {
-    let is_own = |path: &&&[&str]| {
-        let own = path.iter().rev().chain([&"global"]).enumerate();
-        own.into_iter().all(|(up, key)| place.key_at(up) == *key)
-    };
-    let path = REGISTRIES.iter().find(is_own)?;
-    place.stream.ancestors(place.scalar).nth(path.len() + 1)
+    let mut around = place.stream.ancestors(place.scalar).skip(1).take(4);
+    around.find(|mapping| registry_of(place.stream, *mapping) == Some(place.scalar))
 }
 
-/// Repositories without a host below a mapping, those under another `global` left out.
+/// Repositories without a host below a mapping, those with another registry around them left out.
 fn repositories(stream: &Stream<'_>, holder: NodeId) -> Vec<NodeId> {
     let mut found = Vec::new();
     let mut open = vec![holder];
     while let Some(at) = open.pop() {
-        if at != holder && registry_of(stream, at).is_some() {
+        if at != holder && (registry_of(stream, at).is_some() || stream.get(at, AT_ROOT).is_some()) {
             continue;
         }
         for &(key, value) in stream.entries(at) {
