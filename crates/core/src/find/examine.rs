@@ -89,6 +89,12 @@ impl Explorer<'_> {
                 return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
             }
             _ if before.ends_with(":docker://") => return self.mention(scalar, found, Reason::RunnerLabel),
+            _ if ends
+                && let Some(span) = scalar.map.outer(literal.span)
+                && let Some(split) = values::set_argument(place, before, &literal, span) =>
+            {
+                return self.split(scalar, found, split);
+            }
             _ if ends && is_flag(before) && is_registry(found, &literal) => {
                 return self.registry_alone(scalar, found, &literal, before.trim_end_matches('='));
             }

@@ -5,7 +5,7 @@ use super::place::Place;
 use super::prefix;
 use super::site::{Form, Object, Obstacle, Shape};
 use crate::image::{Name, is_host, is_tag};
-use crate::yaml::{NodeId, Span};
+use crate::yaml::{NodeId, Slot, Span};
 
 /// A split reference as far as the scalar with the host in it tells.
 pub(super) struct Split {
@@ -267,6 +267,58 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
         tail: if own_tail.is_empty() { parameter_tail(place) } else { own_tail.to_owned() },
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
         obstacle: literal.obstacle.or(computed.then_some(Obstacle::Computed)),
+    })
+}
+
+/// Arguments of helm, `--set image.registry=…` and `--set image.repository=…`: it joins them. `before` is what stands
+/// before the registry.
+pub(super) fn set_argument(
+    place: &Place<'_, '_>,
+    before: &str,
+    literal: &Literal,
+    span: Span,
+) -> Option<Split> {
+    let parameter = set_value(place, place.scalar, before)?.strip_suffix('=')?;
+    let stem = parameter.strip_suffix(last_step(parameter))?;
+    if !prefix::is_registry_name(last_step(parameter)) {
+        return None;
+    }
+    let stream = place.stream;
+    let list = stream.ancestors(place.scalar).nth(1)?;
+    let value = |name: &str| {
+        let start = format!("{stem}{name}=");
+        stream.items(list).iter().find_map(|&id| {
+            let text = stream.value(id)?;
+            let value = set_value(place, id, text)?.strip_prefix(&start)?;
+            Some((id, text.len() - value.len(), value))
+        })
+    };
+    let (id, at, text) = REPOSITORIES.iter().find_map(|name| value(name))?;
+    let (path, own_tail) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
+    let host = path.contains('/') && is_host(path.split('/').next().unwrap_or_default());
+    if host || !literal::is_path(path) {
+        return None;
+    }
+    let tag = || value("tag").map(|(_, _, tag)| format!(":{tag}")).unwrap_or_default();
+    let repository = stream.content(id)?.map.outer(Span::new(at, at + path.len())).unwrap_or_default();
+    Some(Split {
+        form: Form::Argument,
+        name: joined_name(literal, path),
+        tail: if own_tail.is_empty() { tag() } else { own_tail.to_owned() },
+        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+        obstacle: literal.obstacle,
+    })
+}
+
+/// What an argument sets: behind `--set=`, or whole where the argument before it is `--set`.
+fn set_value<'t>(place: &Place<'_, '_>, argument: NodeId, text: &'t str) -> Option<&'t str> {
+    const FLAGS: [&str; 2] = ["--set", "--set-string"];
+    let own = FLAGS.iter().find_map(|flag| text.strip_prefix(flag)?.strip_prefix('='));
+    own.or_else(|| {
+        let node = place.stream.node(argument)?;
+        let Slot::Item(index) = node.slot else { return None };
+        let before = place.stream.items(node.parent?).get(index.checked_sub(1)?)?;
+        FLAGS.contains(&place.stream.value(*before)?).then_some(text)
     })
 }
 
