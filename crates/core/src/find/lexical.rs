@@ -7,6 +7,7 @@ use super::literal::{self, Literal};
 use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
 use super::{Explorer, blank, deny, prefix, template};
+use crate::image::Name;
 use crate::yaml::{self, Lines, Span, SpanMap, Stream};
 
 /// What an occurrence in a text is.
@@ -72,10 +73,14 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
             Verdict::Reference { literal, role, obstacle, form } => {
                 let Some(span) = layer.outer(literal.span) else { continue };
                 let below = || reader.tag_below(literal.end).unwrap_or_default();
-                let shape = if literal.is_bare_host() {
-                    Shape::Registry { span, path: literal.path.clone() }
-                } else {
-                    Shape::Name(span)
+                let spelling = examine::spelling(&literal.name, literal.span.slice(text));
+                let (name, shape) = match literal.is_bare_host() {
+                    // A registry alone has no repository, and so none of Docker Hub's own.
+                    true => {
+                        let name = Name { host: literal.name.host, path: literal.path.clone() };
+                        (name, Shape::Registry { span, path: literal.path })
+                    }
+                    false => (literal.name, Shape::Name(span)),
                 };
                 let tail = if literal.tail.is_empty() { below() } else { literal.tail };
                 explorer.found.sites.push(Site {
@@ -85,8 +90,8 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                     object: outer.object.clone(),
                     field: reader.key_before(occurrence.host.start).unwrap_or_default().to_owned(),
                     around: Around::More,
-                    spelling: examine::spelling(&literal.name, literal.span.slice(text)),
-                    name: literal.name,
+                    spelling,
+                    name,
                     tail,
                     shape,
                     obstacle: if explorer.heeds_ignores && reader.line.ignored {

@@ -115,7 +115,8 @@ impl Blanked {
     }
 }
 
-/// Docker Hub's names without a host under the key `image` in a text that is searched line by line.
+/// Docker Hub's names without a host under the key `image`, and under `repository` in a mapping that is called so, in a
+/// text that is searched line by line.
 pub(super) fn short_names(
     explorer: &mut Explorer<'_>,
     text: &str,
@@ -148,24 +149,29 @@ pub(super) fn short_names(
             lists.push((inner, key));
             continue;
         }
-        if key != "image" || !value.starts_with(' ') {
+        if !["image", "repository"].contains(&key) || !value.starts_with(' ') {
             continue;
         }
         let list = lists.iter().rev().find(|(column, _)| *column < inner).map_or("", |(_, key)| *key);
         let Some((offset, short)) = literal(value) else { continue };
-        let container = list.to_ascii_lowercase().ends_with("containers");
-        if !container && short.tail.is_empty() {
+        let list = list.to_ascii_lowercase();
+        let (container, repository) = (list.ends_with("containers"), key == "repository");
+        let is_image = match repository {
+            true => list.ends_with("image") && !has_registry_near(text, region, start, inner),
+            false => container || !short.tail.is_empty(),
+        };
+        if !is_image {
             continue;
         }
         let from = start + line.len() - value.len() + offset;
         let Some(span) = layer.outer(Span::new(from, from + short.path.len())) else { continue };
-        let unknown = (!container).then_some(Obstacle::RegistryUnknown);
+        let unknown = (repository || !container).then_some(Obstacle::RegistryUnknown);
         explorer.found.sites.push(Site {
             form: Form::TemplateText,
             role: Role::Image,
             inside: outer.inside,
             object: outer.object.clone(),
-            field: "image".to_owned(),
+            field: key.to_owned(),
             around: Around::More,
             spelling: examine::spelling(&short.name, short.path),
             name: short.name.clone(),
@@ -176,6 +182,22 @@ pub(super) fn short_names(
             covers: Vec::new(),
         });
     }
+}
+
+/// Lines around a repository in which its registry is looked for.
+const NEAR: usize = 12;
+
+/// Does a line near this one, as far in, hold a registry?
+fn has_registry_near(text: &str, region: Span, line: usize, column: usize) -> bool {
+    let [before, behind] =
+        [Span::new(region.start, line), Span::new(line, region.end)].map(|part| part.slice(text));
+    let is_inner = |other: &&str| other.trim().is_empty() || other.len() - other.trim_start().len() >= column;
+    let is_registry = |other: &str| {
+        let inner = other.get(column..).filter(|inner| !inner.starts_with(' '));
+        inner.and_then(|inner| inner.split_once(':')).is_some_and(|(key, _)| key.ends_with("egistry"))
+    };
+    before.lines().rev().take(NEAR).take_while(is_inner).any(is_registry)
+        || behind.lines().take(NEAR).take_while(is_inner).any(is_registry)
 }
 
 /// The name in the rest of a line behind `image:`: the whole of it, or the default of its one statement.
