@@ -40,7 +40,8 @@ impl ProtectArgs {
             if others > 0 {
                 let names = count(usize::try_from(others).unwrap_or(usize::MAX), "other name");
                 note(&format!(
-                    "warning: `{path}` is a hard link with {names}, which will keep the old content"
+                    "warning: `{}` is a hard link with {names}, which will keep the old content",
+                    path.shown()
                 ));
             }
         }
@@ -100,7 +101,7 @@ pub(super) fn remove_stale_temp_files<'a>(
 const NAMED: usize = 10;
 
 fn refusal(repository: &Repository, names: &[&RepoPath]) -> Stop {
-    let listed: Vec<String> = names.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let listed: Vec<String> = names.iter().take(NAMED).map(|path| format!("`{}`", path.shown())).collect();
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     // From anywhere, as the paths are relative to the root.

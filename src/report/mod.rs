@@ -21,8 +21,9 @@ pub mod scan;
 pub mod verify;
 pub mod warm;
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+
+pub(crate) use crate::tree::quoted;
 
 /// Colours for terminals, nothing for pipes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,27 +75,6 @@ impl Paint {
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
-}
-
-/// A path as Git shows it: one that holds control characters, quotes or backslashes is put in quotes and escaped, as `git apply`
-/// reads it and no terminal acts on it.
-pub(crate) fn quoted(path: &str) -> Cow<'_, str> {
-    if !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
-        return Cow::Borrowed(path);
-    }
-    let mut text = String::from("\"");
-    for c in path.chars() {
-        match c {
-            '"' | '\\' => text.extend(['\\', c]),
-            '\n' => text.push_str("\\n"),
-            '\t' => text.push_str("\\t"),
-            '\r' => text.push_str("\\r"),
-            c if c.is_control() => text.extend(c.to_string().bytes().map(|byte| format!("\\{byte:03o}"))),
-            c => text.push(c),
-        }
-    }
-    text.push('"');
-    Cow::Owned(text)
 }
 
 /// One field of RFC 4180.

@@ -235,6 +235,29 @@ fn odd_names_are_quoted() {
 }
 
 #[cfg(unix)]
+/// A name with a line break is one line of a message, too.
+#[cfg(unix)]
+#[test]
+fn odd_names_are_quoted_in_errors() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new(&[("two\nlines.yaml", POD.as_bytes())]);
+    let file = scratch.path().join("two\nlines.yaml");
+    let lines = |run: &Run| run.err.lines().filter(|line| line.contains("lines.yaml")).count();
+    for (arguments, code) in [(&["scan", "no\nlines.yaml"][..], 2), (&["check", "../no\nlines.yaml"], 2)] {
+        let run = scratch.run(arguments);
+        assert_eq!((run.code, lines(&run)), (code, 1), "{}", run.err);
+        assert!(run.err.contains("no\\nlines.yaml"), "{}", run.err);
+    }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).unwrap();
+    let run = scratch.run(&["migrate", "--write"]);
+    assert!(run.err.contains("`\"two\\nlines.yaml\"` is left as it is: it is read-only"), "{}", run.err);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    scratch.commit();
+    scratch.write("two\nlines.yaml", format!("# changed\n{POD}").as_bytes());
+    let run = scratch.run(&["migrate", "--write"]);
+    assert!(run.err.contains("`\"two\\nlines.yaml\"`"), "{}", run.err);
+}
+
 #[test]
 fn a_hard_link_is_named_before_it_is_broken() {
     let scratch = Scratch::new(&[("a.yaml", POD.as_bytes()), ("single.yaml", POD.as_bytes())]);

@@ -142,7 +142,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop>
         Ok(old) => {
             let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
                 Stop::usage(
-                    format!("`{path}` stays as it is: {error}"),
+                    format!("`{}` stays as it is: {error}", path.shown()),
                     "mend or move that file, and run again",
                 )
             })?;

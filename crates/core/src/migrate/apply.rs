@@ -132,28 +132,21 @@ impl Written {
 /// Why a planned file is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    #[error("cannot read `{path}`: {source}")]
+    #[error("cannot read `{}`: {source}", path.shown())]
     Read { path: RepoPath, source: std::io::Error },
-    #[error("`{path}` is no longer UTF-8: it changed while it was read, run again")]
+    #[error("`{}` is no longer UTF-8: it changed while it was read, run again", path.shown())]
     Encoding { path: RepoPath },
-    #[error("`{path}` is left as it is: {source}")]
+    #[error("`{}` is left as it is: {source}", path.shown())]
     Edit { path: RepoPath, source: EditError },
-    #[error("`{path}` gets no entry in `images:`: {source}")]
+    #[error("`{}` gets no entry in `images:`: {source}", path.shown())]
     Overlay { path: RepoPath, source: OverlayError },
-    #[error(
-        "`{path}` is left as it is: it holds more than `pullthru migrate` writes; rename it, and run again"
-    )]
+    #[error("`{}` is left as it is: it holds more than `pullthru migrate` writes; rename it, and run again", path.shown())]
     Foreign { path: RepoPath },
-    #[error("`{path}` is left as it is: it is read-only; give its owner the right to write it")]
+    #[error("`{}` is left as it is: it is read-only; give its owner the right to write it", path.shown())]
     ReadOnly { path: RepoPath },
-    #[error(
-        "`{path}` is left as it is: after the edit `{expected}` would read as `{found}` (please report this)"
-    )]
+    #[error("`{}` is left as it is: after the edit `{expected}` would read as `{found}` (please report this)", path.shown())]
     Reads { path: RepoPath, expected: String, found: String },
-    #[error(
-        "`{path}:{}` is left as it is: after the edit it would not read as `{to}` (please report this)",
-        at.line
-    )]
+    #[error("`{}:{}` is left as it is: after the edit it would not read as `{to}` (please report this)", path.shown(), at.line)]
     Site { path: RepoPath, at: Position, to: String, start: usize },
 }
 

@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 pub use git::{Dirty, Versions, changed_since, dirty_files, text_at};
 pub use lines::{LineIndex, Place, Position};
 pub use named::{PathError, locate};
-pub use path::{RepoPath, shell_word};
+use path::shown;
+pub use path::{RepoPath, quoted, shell_word};
 pub use read::search_large;
 pub use shard::{Shard, ShardError};
 pub use sweep::sweep;
@@ -41,7 +42,7 @@ pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
 #[non_exhaustive]
 pub enum TreeError {
     /// The directory to start from does not exist or cannot be entered.
-    #[error("cannot open `{}`: {source}; give an existing file or directory", path.display())]
+    #[error("cannot open `{}`: {source}; give an existing file or directory", shown(path))]
     Root {
         /// The path as it was given.
         path: PathBuf,

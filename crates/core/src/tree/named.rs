@@ -6,24 +6,29 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{CONFIG_NAMES, RepoPath, Repository};
+use super::{CONFIG_NAMES, RepoPath, Repository, shown};
 
 /// Why a named path cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
-    #[error("`{}` does not exist", path.display())]
+    #[error("`{}` does not exist", shown(path))]
     Missing { path: PathBuf },
-    #[error("`{}` cannot be read: {source}", path.display())]
+    #[error("`{}` cannot be read: {source}", shown(path))]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("the name of `{}` is not UTF-8", path.display())]
+    #[error("the name of `{}` is not UTF-8", shown(path))]
     NotUtf8 { path: PathBuf },
-    #[error("`{}` lies outside the repository `{}`", path.display(), root.display())]
+    #[error("`{}` lies outside the repository `{}`", shown(path), shown(root))]
     Outside { path: PathBuf, root: PathBuf },
-    #[error("`{}` is a link to `{}`, which lies outside the repository `{}`", path.display(), to.display(), root.display())]
+    #[error(
+        "`{}` is a link to `{}`, which lies outside the repository `{}`",
+        shown(path),
+        shown(to),
+        shown(root)
+    )]
     LinkOutside { path: PathBuf, to: PathBuf, root: PathBuf },
     /// No `pullthru.yaml` and no `.git` above it, and it is no directory that could be a root itself.
-    #[error("`{}` lies in no repository: no directory above it holds `pullthru.yaml` or `.git`", path.display())]
+    #[error("`{}` lies in no repository: no directory above it holds `pullthru.yaml` or `.git`", shown(path))]
     NoRepository { path: PathBuf },
 }
 

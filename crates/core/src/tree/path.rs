@@ -3,7 +3,7 @@
 //! Every result, report and configuration pattern names files by it; only `Repository::absolute` turns it into
 //! something that can be opened.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 /// Path relative to the repository root, `/` separated on every system, without `.`, `..` or empty names.
@@ -26,6 +26,11 @@ impl RepoPath {
     /// The text, empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As messages show it: [`quoted`].
+    pub fn shown(&self) -> Cow<'_, str> {
+        quoted(if self.is_root() { "." } else { &self.0 })
     }
 
     /// Whether this is the root.
@@ -124,6 +129,32 @@ pub fn shell_word(text: &str) -> String {
         c => c.to_string(),
     };
     format!("$'{}'", text.chars().map(escaped).collect::<String>())
+}
+
+/// A path as Git shows it: one that holds control characters, quotes or backslashes is put in quotes and escaped, as `git apply`
+/// reads it and no terminal acts on it.
+pub fn quoted(path: &str) -> Cow<'_, str> {
+    if !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+        return Cow::Borrowed(path);
+    }
+    let mut text = String::from("\"");
+    for c in path.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            c if c.is_control() => text.extend(c.to_string().bytes().map(|byte| format!("\\{byte:03o}"))),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    Cow::Owned(text)
+}
+
+/// [`quoted`], of a path of the system's.
+pub(super) fn shown(path: &std::path::Path) -> String {
+    quoted(&path.to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub fn try_pause_writing() -> Option<MutexGuard<'static, ()>> {
 #[non_exhaustive]
 pub enum WriteError {
     /// The path, or a link on the way, leaves the repository or leads into `.git`.
-    #[error("`{path}` leads to `{}`, outside the repository; edit that file where it belongs", target.display())]
+    #[error("`{}` leads to `{}`, outside the repository; edit that file where it belongs", path.shown(), target.display())]
     Outside {
         /// The path asked for.
         path: RepoPath,
@@ -47,31 +47,31 @@ pub enum WriteError {
         target: PathBuf,
     },
     /// Neither a file nor a link to one.
-    #[error("`{path}` is not a regular file; only files can be written")]
+    #[error("`{}` is not a regular file; only files can be written", path.shown())]
     NotAFile {
         /// The path asked for.
         path: RepoPath,
     },
     /// Nobody may write the file.
-    #[error("`{path}` is read-only; make it writable first (chmod u+w)")]
+    #[error("`{}` is read-only; make it writable first (chmod u+w)", path.shown())]
     ReadOnly {
         /// The path asked for.
         path: RepoPath,
     },
     /// The bytes on the disk are not those that the edit was planned on.
-    #[error("`{path}` has changed since it was read; run again")]
+    #[error("`{}` has changed since it was read; run again", path.shown())]
     Changed {
         /// The path asked for.
         path: RepoPath,
     },
     /// [`create`] found a file there.
-    #[error("`{path}` exists already; remove it, or ask for it to be overwritten")]
+    #[error("`{}` exists already; remove it, or ask for it to be overwritten", path.shown())]
     Exists {
         /// The path asked for.
         path: RepoPath,
     },
     /// What belongs together with it cannot be written.
-    #[error("`{path}` is unchanged: it belongs together with `{with}`, which cannot be written")]
+    #[error("`{}` is unchanged: it belongs together with `{}`, which cannot be written", path.shown(), with.shown())]
     Together {
         /// The path asked for.
         path: RepoPath,
@@ -79,7 +79,7 @@ pub enum WriteError {
         with: RepoPath,
     },
     /// The system refused.
-    #[error("cannot write `{path}`: {source}; check the directory's permissions and the free space")]
+    #[error("cannot write `{}`: {source}; check the directory's permissions and the free space", path.shown())]
     Io {
         /// The path asked for.
         path: RepoPath,
@@ -87,7 +87,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The file **is** written, but its directory could not be flushed to the disk.
-    #[error("`{path}` is written, but could be lost in a power failure: {source}; check the disk")]
+    #[error("`{}` is written, but could be lost in a power failure: {source}; check the disk", path.shown())]
     NotFlushed {
         /// The path asked for.
         path: RepoPath,
