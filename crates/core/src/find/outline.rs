@@ -88,12 +88,21 @@ pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
 
 /// Texts in which something far away decides about a place.
 fn needs_all(text: &str) -> bool {
-    // Anchors, templates, tabs; SOPS's metadata; values that are found through their neighbours' names.
-    text.contains(['&', '\t'])
-        || ["{{", "sops:", "parameters:", "json-schema.org", "kustomize.config.k8s.io", "\n%", "\n? "]
-            .iter()
-            .any(|sign| text.contains(sign))
-        || text.starts_with('%')
+    // Anchors, templates, tabs; SOPS's metadata; values that are found through their neighbours' names, and registries
+    // that stand for all below them.
+    const SIGNS: [&str; 10] = [
+        "{{",
+        "sops:",
+        "parameters:",
+        "json-schema.org",
+        "kustomize.config.k8s.io",
+        "\n%",
+        "\n? ",
+        "global:",
+        "imageRegistry:",
+        "--set",
+    ];
+    text.contains(['&', '\t']) || SIGNS.iter().any(|sign| text.contains(sign)) || text.starts_with('%')
 }
 
 fn mark_lines_with_hits(lines: &[&str], found: &[Occurrence], kept: &mut [bool]) {

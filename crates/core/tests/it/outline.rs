@@ -44,6 +44,26 @@ fn outline_and_whole_text_agree() {
     assert!(compare(&testdata) > 300);
 }
 
+/// What stands far from the host that it is joined with.
+#[test]
+fn registries_for_all_below_them_are_joined_from_afar() {
+    let padding: String = (0..60).map(|number| format!("key-{number}: {}\n", "x".repeat(40))).collect();
+    let finder = Finder::new(Hosts::new(&["ghcr.io".to_owned()], &[]).unwrap());
+    for registry in
+        ["global:\n  imageRegistry: ghcr.io\n", "global:\n  hub: ghcr.io/acme\n", "imageRegistry: ghcr.io\n"]
+    {
+        let text = format!(
+            "{registry}{padding}web:\n  deep:\n    image:\n      repository: acme/web\n      tag: v1\n"
+        );
+        let found = finder.find("values.yaml", text.as_bytes());
+        assert_eq!(found.sites.len(), 2, "{registry}");
+        assert_eq!(
+            told(&found),
+            told(&finder.clone().without_outlines().find("values.yaml", text.as_bytes()))
+        );
+    }
+}
+
 #[test]
 #[ignore = "needs PULLTHRU_CORPUS, a directory of real repositories"]
 fn corpus_outline_and_whole_text_agree() {
