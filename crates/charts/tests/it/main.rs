@@ -10,6 +10,7 @@
     clippy::print_stdout
 )]
 
+mod chosen;
 mod local;
 mod lock;
 mod real;
