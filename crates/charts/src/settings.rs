@@ -59,9 +59,12 @@ impl Settings {
     }
 }
 
-/// The store where nothing names one: `pullthru/charts` in the user's directory for caches. `variable` reads the
-/// environment.
+/// The store: that of `PULLTHRU_CHART_CACHE`, else `pullthru/charts` in the user's directory for caches. `variable` reads
+/// the environment.
 pub fn default_store(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if let Some(store) = variable("PULLTHRU_CHART_CACHE").filter(|store| !store.is_empty()) {
+        return Some(PathBuf::from(store));
+    }
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = if cfg!(windows) {
         absolute("LOCALAPPDATA")
@@ -107,5 +110,7 @@ mod tests {
         let both = [("HOME", "/home/me"), ("XDG_CACHE_HOME", "/cache")];
         assert_eq!(of(&both).as_deref(), Some("/cache/pullthru/charts"));
         assert_eq!(of(&[("HOME", "relative")]), None);
+        let named = [("HOME", "/home/me"), ("PULLTHRU_CHART_CACHE", "charts")];
+        assert_eq!(of(&named).as_deref(), Some("charts"));
     }
 }

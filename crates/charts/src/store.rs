@@ -40,7 +40,7 @@ pub(crate) struct Store {
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the store of charts `{path}` cannot be used: {source}; give another directory by `--chart-cache` or `PULLTHRU_CHART_CACHE`"
+    "the store of charts `{path}` cannot be used: {source}; name another directory with `PULLTHRU_CHART_CACHE`"
 )]
 pub struct StoreError {
     path: PathBuf,
