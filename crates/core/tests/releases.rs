@@ -30,7 +30,12 @@ pub fn releases_of(root: &Path) -> Vec<Release> {
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
     let model = Model::new(&inventory, &config);
-    releases::of(&model, &Sources::new(&repository))
+    let start = std::time::Instant::now();
+    let releases = releases::of(&model, &Sources::new(&repository));
+    if std::env::var_os("PULLTHRU_TREE").is_some() {
+        println!("evaluated in {:?}", start.elapsed());
+    }
+    releases
 }
 
 fn told(releases: &[Release]) -> String {
@@ -92,7 +97,7 @@ fn every_tree_has_its_releases() {
 
 #[test]
 fn an_id_names_one_release() {
-    for tree in ["flux", "argo", "kustomize", "unknown"] {
+    for tree in ["flux", "argo", "kustomize", "unknown", "clusters", "matrix"] {
         let releases = releases_of(&testdata().join("releases").join(tree));
         let ids: BTreeSet<_> = releases.iter().map(|release| &release.id).collect();
         assert_eq!(ids.len(), releases.len(), "{tree}");

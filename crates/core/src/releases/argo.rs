@@ -86,8 +86,8 @@ fn over(source: &Source, object: &Object, directory: &RepoPath) -> Over {
         let documents = documents_of(text_at(item, &["patch"]).unwrap_or_default());
         let changes = documents.map_or_else(|| vec![Change::Unread], |documents| Change::of(&documents));
         let target = at(item, &["target"]).map(Selector::of);
-        let place = object.origin.place.clone();
-        let patch = |change| Patch { target: target.clone(), change, place: place.clone(), file: None };
+        let written = (object.path().clone(), object.origin.holder.clone());
+        let patch = |change| Patch { target: target.clone(), change, written: written.clone(), file: None };
         patches.extend(changes.into_iter().map(patch));
     }
     let components = list_at(kustomize, &["components"]).iter().filter_map(Value::as_str);

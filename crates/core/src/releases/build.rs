@@ -18,7 +18,7 @@ use super::value::{at, list_at, map_at, text_at};
 use crate::find::{Holder, ImageEntry, Link, LinkKind};
 use crate::inventory::MAX_LAYERS;
 use crate::kustomize::Graph;
-use crate::tree::{Place, RepoPath};
+use crate::tree::RepoPath;
 use crate::yaml::Span;
 
 /// What an object lays over the directory that it has built: fields of its kustomization.
@@ -84,7 +84,7 @@ impl<'b> Builder<'b> {
         for component in &over.components {
             self.accumulate(component, &mut objects, None);
         }
-        transform(&mut objects, over);
+        transform(&mut objects, over, self.sources);
         objects
     }
 
@@ -182,29 +182,22 @@ impl<'b> Builder<'b> {
         generate::run(self.sources, directory, path, kustomization, objects);
         self.charts(directory, path, kustomization, objects);
         let own = self.own(directory, path, kustomization);
-        let later = self.patches(directory, path, kustomization, "patchesJson6902");
-        transform(
-            objects,
-            &Over { patches: self.earlier(directory, path, kustomization), ..Over::default() },
-        );
         match over {
             // Flux and Argo CD write their fields into the kustomization.
             Some(over) => {
                 let namespace = over.namespace.clone().or(own.namespace.clone());
                 let patches = own.patches.iter().chain(&over.patches).cloned().collect();
-                transform(objects, &Over { patches, namespace, images: Vec::new(), ..own.clone() });
-                let metadata = Over {
-                    patches: Vec::new(),
-                    components: Vec::new(),
-                    namespace: None,
-                    images: own.images.iter().chain(&over.images).cloned().collect(),
-                    ..over.clone()
-                };
-                transform(objects, &metadata);
+                let images = own.images.iter().chain(&over.images).cloned().collect();
+                transform(objects, &Over { patches, namespace, images, ..own }, self.sources);
+                let laid = Over { patches: Vec::new(), namespace: None, images: Vec::new(), ..over.clone() };
+                transform(objects, &laid, self.sources);
             }
-            None => transform(objects, &own),
+            None => transform(objects, &own, self.sources),
         }
-        transform(objects, &Over { patches: later, ..Over::default() });
+        let patches = self.patches(directory, path, kustomization, "patchesJson6902");
+        if !patches.is_empty() {
+            transform(objects, &Over { patches, ..Over::default() }, self.sources);
+        }
         self.doubts(directory, path, kustomization, objects);
     }
 
@@ -213,7 +206,7 @@ impl<'b> Builder<'b> {
         let mut patches = Vec::new();
         for (number, item) in list_at(kustomization, &["patchesStrategicMerge"]).iter().enumerate() {
             let Some(text) = item.as_str() else { continue };
-            let place = || self.sources.place_of(path, &["patchesStrategicMerge", &number.to_string()]);
+            let written = (path.clone(), Holder::new(0, &["patchesStrategicMerge", &number.to_string()]));
             let (documents, file) = if text.contains('\n') {
                 (documents_of(text), None)
             } else {
@@ -221,7 +214,7 @@ impl<'b> Builder<'b> {
                 let documents = file.as_ref().and_then(|file| self.sources.documents(file));
                 (documents.map(|documents| documents.to_vec()), file)
             };
-            patches.extend(self.all(None, documents, file, place));
+            patches.extend(self.all(None, documents, file, &written));
         }
         patches
     }
@@ -236,7 +229,7 @@ impl<'b> Builder<'b> {
     ) -> Vec<Patch> {
         let mut patches = Vec::new();
         for (number, item) in list_at(kustomization, &[field]).iter().enumerate() {
-            let place = || self.sources.place_of(path, &[field, &number.to_string()]);
+            let written = (path.clone(), Holder::new(0, &[field, &number.to_string()]));
             let file = text_at(item, &["path"]).and_then(|path| directory.join(path));
             let documents = match (&file, text_at(item, &["patch"])) {
                 (Some(file), _) => self.sources.documents(file).map(|documents| documents.to_vec()),
@@ -244,7 +237,7 @@ impl<'b> Builder<'b> {
             };
             let target =
                 at(item, &["target"]).filter(|target| target.as_object().is_some_and(|t| !t.is_empty()));
-            patches.extend(self.all(target.map(Selector::of), documents, file, place));
+            patches.extend(self.all(target.map(Selector::of), documents, file, &written));
         }
         patches
     }
@@ -254,11 +247,12 @@ impl<'b> Builder<'b> {
         target: Option<Selector>,
         documents: Option<Vec<Value>>,
         file: Option<RepoPath>,
-        place: impl Fn() -> Place,
+        written: &(RepoPath, Holder),
     ) -> Vec<Patch> {
         self.used.borrow_mut().extend(file.clone());
         let changes = documents.map_or_else(|| vec![Change::Unread], |documents| Change::of(&documents));
-        let patch = |change| Patch { target: target.clone(), change, place: place(), file: file.clone() };
+        let patch =
+            |change| Patch { target: target.clone(), change, written: written.clone(), file: file.clone() };
         changes.into_iter().map(patch).collect()
     }
 
@@ -271,7 +265,8 @@ impl<'b> Builder<'b> {
         for entry in list_at(kustomization, &["labels"]) {
             labels.extend(map_at(entry, &["pairs"]).cloned().unwrap_or_default());
         }
-        let mut patches = self.patches(directory, path, kustomization, "patches");
+        let mut patches = self.earlier(directory, path, kustomization);
+        patches.extend(self.patches(directory, path, kustomization, "patches"));
         patches.extend(self.transformer_patches(directory, path, kustomization));
         Over {
             patches,
@@ -297,13 +292,13 @@ impl<'b> Builder<'b> {
             if !is_patch_transformer(&transformer) {
                 continue;
             }
-            let place = || match &file {
-                Some(file) => self.sources.place_of(file, &["patch"]),
-                None => self.sources.place_of(path, &["transformers"]),
+            let written = match &file {
+                Some(file) => (file.clone(), Holder::new(0, &["patch"])),
+                None => (path.clone(), Holder::new(0, &["transformers"])),
             };
             let documents = documents_of(text_at(&transformer, &["patch"]).unwrap_or_default());
             let target = at(&transformer, &["target"]).map(Selector::of);
-            patches.extend(self.all(target, documents, file.clone(), place));
+            patches.extend(self.all(target, documents, file.clone(), &written));
         }
         patches
     }
@@ -463,15 +458,12 @@ fn is_remote(to: &str) -> bool {
 }
 
 /// The transformers, in kustomize's order.
-pub(super) fn transform(objects: &mut Vec<Object>, over: &Over) {
-    patch::apply(&over.patches, objects);
-    for patch in &over.patches {
-        let Some(place) = changes_images(patch).then_some(&patch.place) else { continue };
+pub(super) fn transform(objects: &mut Vec<Object>, over: &Over, sources: &Sources<'_>) {
+    patch::apply(&over.patches, objects, sources);
+    for patch in over.patches.iter().filter(|patch| changes_images(patch)) {
         for object in objects.iter_mut().filter(|object| object.kind() == HELM_CHARTS) {
-            object.doubt(
-                place.clone(),
-                "a patch may change the images that this chart renders, and is not evaluated",
-            );
+            let reason = "a patch may change the images that this chart renders, and is not evaluated";
+            object.doubt(patch.place(sources), reason);
         }
     }
     for object in objects {

@@ -29,12 +29,24 @@ pub(super) struct Built {
 }
 
 /// All objects of the repository, as they are built.
+#[derive(Default)]
 pub(super) struct Deployed {
     pub(super) built: Vec<Built>,
     by_name: HashMap<(String, String), Vec<usize>>,
+    /// The same by the directory that is built: many directories have an object of one name.
+    by_root: HashMap<(String, String, Option<RepoPath>), Vec<usize>>,
+    /// And by namespace.
+    by_namespace: HashMap<(String, String, Option<String>), Vec<usize>>,
+    /// The directory in which each start is written: what people call a cluster.
+    entries: Vec<RepoPath>,
 }
 
 impl Deployed {
+    /// The directory of the object or kustomization that everything around this began with.
+    pub(super) fn entry(&self, built: &Built) -> Option<&RepoPath> {
+        self.entries.get(built.start)
+    }
+
     /// The object of one of these kinds that a reference in `from` means: of the same cluster, else the one that all others
     /// are equal to.
     pub(super) fn find(
@@ -55,28 +67,49 @@ impl Deployed {
         cluster: usize,
         root: Option<&RepoPath>,
     ) -> Option<&Built> {
-        let of_kind = |kind: &&str| self.by_name.get(&((*kind).to_owned(), name.to_owned()));
-        let indices = kinds.iter().filter_map(of_kind).flatten();
-        let all: Vec<&Built> = indices.filter_map(|&index| self.built.get(index)).collect();
-        let in_namespace = |one: &&&Built| match (namespace, one.object.namespace()) {
+        let compatible = |one: &Built| match (namespace, one.object.namespace()) {
             (Some(wanted), Some(own)) => wanted == own,
             _ => true,
         };
-        let fits: Vec<&&Built> = all.iter().filter(in_namespace).collect();
-        let exact = |one: &&&Built| one.object.namespace() == namespace;
-        let own: Vec<&Built> = fits.iter().filter(|one| one.cluster == cluster).map(|one| **one).collect();
-        let near = own.iter().find(|one| one.root.as_ref() == root && exact(&one));
-        let near = near.or_else(|| own.iter().find(|one| one.root.as_ref() == root));
-        if let Some(found) = near.or_else(|| own.iter().find(|one| exact(&one))).or(own.first()) {
-            return Some(found);
-        }
-        let first = fits.iter().find(|one| exact(one)).or(fits.first())?;
-        let equal = |one: &&Built| {
-            ["spec", "data", "stringData"]
-                .iter()
-                .all(|key| one.object.value.get(key) == first.object.value.get(key))
+        let exact = |one: &&Built| one.object.namespace() == namespace;
+        let fitting = |indices: Option<&Vec<usize>>| -> Vec<&Built> {
+            let all = indices.into_iter().flatten().filter_map(|&index| self.built.get(index));
+            all.filter(|one| compatible(one)).collect()
         };
-        fits.iter().all(|one| equal(one)).then_some(first)
+        // From near to far; each list has few elements unless all before it had none.
+        let key = |kind: &str| (kind.to_owned(), name.to_owned());
+        for kind in kinds {
+            let (kind, name) = key(kind);
+            let near = fitting(self.by_root.get(&(kind, name, root.cloned())));
+            let near: Vec<&Built> = near.into_iter().filter(|one| one.cluster == cluster).collect();
+            if let Some(found) = near.iter().copied().find(exact).or(near.first().copied()) {
+                return Some(found);
+            }
+        }
+        let same = |all: &[&'_ Built]| -> Option<usize> {
+            let own: Vec<usize> =
+                (0..all.len()).filter(|&n| all.get(n).is_some_and(|one| one.cluster == cluster)).collect();
+            if let Some(&first) = own.first() {
+                return Some(first);
+            }
+            let first = all.first()?;
+            let equal = |one: &&Built| {
+                let same = |key: &&str| one.object.value.get(*key) == first.object.value.get(*key);
+                ["spec", "data", "stringData"].iter().all(same)
+            };
+            all.iter().all(equal).then_some(0)
+        };
+        let in_namespace = kinds.iter().flat_map(|kind| {
+            let (kind, name) = key(kind);
+            fitting(self.by_namespace.get(&(kind, name, namespace.map(str::to_owned))))
+        });
+        let in_namespace: Vec<&Built> = in_namespace.collect();
+        if !in_namespace.is_empty() {
+            return same(&in_namespace).and_then(|at| in_namespace.get(at).copied());
+        }
+        let anywhere: Vec<&Built> =
+            kinds.iter().flat_map(|kind| fitting(self.by_name.get(&key(kind)))).collect();
+        same(&anywhere).and_then(|at| anywhere.get(at).copied())
     }
 
     fn push(&mut self, built: Built) {
@@ -86,8 +119,14 @@ impl Deployed {
         if let Some(name) = data::made_secret(&built.object) {
             names.insert(name.to_owned());
         }
+        let namespace = built.object.namespace().map(str::to_owned);
+        let index = self.built.len();
         for name in names.into_iter().filter(|name| !name.is_empty()) {
-            self.by_name.entry((kind.clone(), name)).or_default().push(self.built.len());
+            let rooted = (kind.clone(), name.clone(), built.root.clone());
+            self.by_root.entry(rooted).or_default().push(index);
+            let in_namespace = (kind.clone(), name.clone(), namespace.clone());
+            self.by_namespace.entry(in_namespace).or_default().push(index);
+            self.by_name.entry((kind.clone(), name)).or_default().push(index);
         }
         self.built.push(built);
     }
@@ -102,7 +141,7 @@ pub(super) fn deployed(model: &Model<'_>, sources: &Sources<'_>) -> Deployed {
         model,
         sources,
         builder: Builder::new(&model.graph, sources),
-        deployed: Deployed { built: Vec::new(), by_name: HashMap::new() },
+        deployed: Deployed::default(),
         starts: Vec::new(),
         reached: BTreeMap::new(),
         directories: BTreeMap::new(),
@@ -168,7 +207,7 @@ impl Walk<'_> {
                 let from = self.start(Start::Root(root.clone()));
                 let objects = self.builder.build(&root, &Over::default());
                 self.take(objects, Some(&root), None, from);
-                self.drain();
+                self.follow_all();
             }
         }
         self.force();
@@ -185,6 +224,12 @@ impl Walk<'_> {
     }
 
     fn start(&mut self, start: Start) -> From {
+        let entry = match &start {
+            Start::Object(origin) => origin.place.path.parent(),
+            Start::Root(root) => Some(root.clone()),
+            Start::Loose => None,
+        };
+        self.deployed.entries.push(entry.unwrap_or_else(RepoPath::root));
         self.starts.push(start);
         let start = self.starts.len() - 1;
         From { start, cluster: start }
@@ -244,11 +289,16 @@ impl Walk<'_> {
         }
     }
 
+    fn follow_all(&mut self) {
+        while let Some(task) = self.queue.pop_front() {
+            self.follow(task, false);
+        }
+    }
+
+    /// Follows everything, also what has waited for what was built by then.
     fn drain(&mut self) {
         loop {
-            while let Some(task) = self.queue.pop_front() {
-                self.follow(task, false);
-            }
+            self.follow_all();
             for task in std::mem::take(&mut self.waiting) {
                 match self.missing(&task.object, task.from.cluster).is_empty() {
                     true => self.queue.push_back(task),
@@ -300,10 +350,10 @@ impl Walk<'_> {
             return;
         }
         let object = &task.object;
-        let over = flux::over(object, &directory, self.sources);
+        let over = flux::over(object, &directory);
         let mut objects = self.builder.build(&directory, &over);
-        let replaced =
-            at(&object.value, &["spec", "postBuild"]).map(|_| self.variables(object, task.from.cluster));
+        let replaced = at(&object.value, &["spec", "postBuild"])
+            .map(|_| self.variables(object, &objects, task.from.cluster));
         for built in &mut objects {
             built.inputs.extend(object.inputs.iter().cloned());
             built.gaps.extend(object.gaps.iter().cloned());
@@ -344,7 +394,12 @@ impl Walk<'_> {
     }
 
     /// The variables of a Kustomization (those of `substitute` win), and the files that they come from.
-    fn variables(&self, object: &Object, cluster: usize) -> (Variables, BTreeSet<RepoPath>) {
+    fn variables(
+        &self,
+        object: &Object,
+        built: &[Object],
+        cluster: usize,
+    ) -> (Variables, BTreeSet<RepoPath>) {
         let mut variables = Variables::default();
         let mut inputs = BTreeSet::new();
         let single_line = |text: String| text.replace('\n', "");
@@ -353,11 +408,14 @@ impl Walk<'_> {
             else {
                 continue;
             };
-            match self.deployed.find_in(kinds(kind), object.namespace(), name, cluster, None) {
+            let found = self.deployed.find_in(kinds(kind), object.namespace(), name, cluster, None);
+            // What it builds itself is there from the second time on.
+            let own = || built.iter().find(|one| one.kind() == kind && one.is_called(name));
+            match found.map(|found| &found.object).or_else(own) {
                 Some(found) => {
-                    inputs.extend(found.object.inputs.iter().cloned());
-                    variables.is_open |= data::made_secret(&found.object).is_some();
-                    let entries = data::entries(&found.object).into_iter();
+                    inputs.extend(found.inputs.iter().cloned());
+                    variables.is_open |= data::made_secret(found).is_some();
+                    let entries = data::entries(found).into_iter();
                     variables.values.extend(entries.map(|(key, value)| (key, single_line(value))));
                 }
                 // It may be in the cluster all the same.
@@ -400,7 +458,7 @@ impl Walk<'_> {
                 data.filter(|object| !self.reached.contains_key(&*object.origin)).collect();
             self.take(all, None, None, from);
             self.take(data, None, None, from);
-            self.drain();
+            self.follow_all();
         }
     }
 
@@ -423,6 +481,8 @@ impl Walk<'_> {
         }
         let built = std::mem::take(&mut self.deployed.built);
         self.deployed.by_name.clear();
+        self.deployed.by_root.clear();
+        self.deployed.by_namespace.clear();
         for one in built.into_iter().filter(|one| !dropped.contains(&one.start)) {
             self.deployed.push(one);
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::build::Over;
 use super::object::Object;
 use super::patch::{Change, Patch, Selector};
-use super::sources::{Sources, documents_of};
+use super::sources::documents_of;
 use super::value::{at, list_at, map_at, text_at};
 use crate::find::ImageEntry;
 use crate::tree::RepoPath;
@@ -24,7 +24,7 @@ pub(super) fn git_source(object: &Object) -> Option<String> {
 }
 
 /// What it lays over its directory.
-pub(super) fn over(object: &Object, directory: &RepoPath, sources: &Sources<'_>) -> Over {
+pub(super) fn over(object: &Object, directory: &RepoPath) -> Over {
     let spec = object.value.get("spec").unwrap_or(&Value::Null);
     let text = |key: &str| text_at(spec, &[key]).map(str::to_owned);
     let metadata = |key: &str| map_at(spec, &["commonMetadata", key]).cloned().unwrap_or_else(Map::new);
@@ -32,8 +32,7 @@ pub(super) fn over(object: &Object, directory: &RepoPath, sources: &Sources<'_>)
     let mut patches = Vec::new();
     for field in ["patchesStrategicMerge", "patches", "patchesJson6902"] {
         for (number, item) in list_at(spec, &[field]).iter().enumerate() {
-            let place =
-                || sources.place(object.path(), &object.holder(&["spec", field, &number.to_string()]));
+            let written = (object.path().clone(), object.holder(&["spec", field, &number.to_string()]));
             let changes = match (field, at(item, &["patch"])) {
                 ("patchesStrategicMerge", _) => vec![Change::Merge(item.clone())],
                 (_, Some(Value::String(text))) => documents_of(text)
@@ -42,7 +41,8 @@ pub(super) fn over(object: &Object, directory: &RepoPath, sources: &Sources<'_>)
                 _ => vec![Change::Unread],
             };
             let target = at(item, &["target"]).map(Selector::of);
-            let patch = |change| Patch { target: target.clone(), change, place: place(), file: None };
+            let patch =
+                |change| Patch { target: target.clone(), change, written: written.clone(), file: None };
             patches.extend(changes.into_iter().map(patch));
         }
     }

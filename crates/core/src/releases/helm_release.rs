@@ -183,6 +183,10 @@ impl<'r> Reader<'r> {
 
     fn values(&mut self, spec: &Value) {
         let inline = map_at(spec, &["values"]).cloned().unwrap_or_default();
+        if at(spec, &["values"]).is_some_and(|values| !values.is_object()) {
+            let place = self.place(&["spec", "values"]);
+            self.unknown(place, "`spec.values` is no mapping");
+        }
         let mut result = Map::new();
         helm_values::merge(&mut result, &self.release.values);
         let mut inline_now = inline.clone();

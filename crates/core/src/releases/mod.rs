@@ -39,59 +39,65 @@ pub use sources::Sources;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
-/// All releases of a repository, sorted by [`ReleaseId`]. A release that two objects build from one directory with the same
-/// values is one; where they differ the later ones have the number of their order behind the name: `web#2`.
+/// All releases of a repository, sorted by [`ReleaseId`]. A release that several clusters build from one directory with the same
+/// values is one. Where they differ, each has the directory behind its name in which its cluster begins:
+/// `web@clusters/north`.
 pub fn of(model: &Model<'_>, sources: &Sources<'_>) -> Vec<Release> {
     let deployed = cluster::deployed(model, sources);
-    let mut releases: Vec<Release> = Vec::new();
+    let mut releases: Vec<(Release, RepoPath)> = Vec::new();
     for built in &deployed.built {
-        match built.object.kind() {
-            "HelmRelease" => releases.extend(helm_release::read(built, &deployed, sources)),
+        let found = match built.object.kind() {
+            "HelmRelease" => helm_release::read(built, &deployed, sources).into_iter().collect(),
             "HelmChart" if built.object.group() == "helm.cattle.io" => {
-                releases.extend(k3s::read(built, &deployed, sources));
+                k3s::read(built, &deployed, sources).into_iter().collect()
             }
-            "Application" => releases.extend(argo::read(built, sources)),
-            object::HELM_CHARTS => releases.extend(helm_charts::read(built, sources)),
-            _ => {}
-        }
+            "Application" => argo::read(built, sources),
+            object::HELM_CHARTS => helm_charts::read(built, sources).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let entry = deployed.entry(built).cloned().unwrap_or_else(RepoPath::root);
+        releases.extend(found.into_iter().map(|release| (release, entry.clone())));
     }
-    let local = |release: &Release| match &release.chart {
+    let local = |(release, _): &(Release, RepoPath)| match &release.chart {
         ChartRef::Local(directory) => Some(directory.clone()),
         _ => None,
     };
     let charts: BTreeSet<RepoPath> = releases.iter().filter_map(local).collect();
-    releases.extend(umbrella::all(model, sources, &charts));
+    let umbrella = umbrella::all(model, sources, &charts);
+    releases.extend(umbrella.into_iter().map(|release| (release, RepoPath::root())));
     distinct(releases)
 }
 
 /// Sorts, and gives each release an id of its own.
-fn distinct(mut releases: Vec<Release>) -> Vec<Release> {
-    releases.sort_by(|a, b| (&a.id, &a.place).cmp(&(&b.id, &b.place)));
-    let mut kept: Vec<Release> = Vec::new();
-    let mut counts: BTreeMap<ReleaseId, usize> = BTreeMap::new();
-    let mut first: BTreeMap<ReleaseId, Vec<usize>> = BTreeMap::new();
-    for mut release in releases {
+fn distinct(releases: Vec<(Release, RepoPath)>) -> Vec<Release> {
+    let mut by_id: BTreeMap<ReleaseId, Vec<(Release, RepoPath)>> = BTreeMap::new();
+    for (mut release, entry) in releases {
         for gaps in [&mut release.unknown, &mut release.assumed] {
             gaps.sort();
             gaps.dedup();
         }
-        let id = release.id.clone();
-        let same = first.get(&id).into_iter().flatten();
-        let same = same.copied().find(|&index| kept.get(index).is_some_and(|known| is_same(known, &release)));
-        if let Some(known) = same.and_then(|index| kept.get_mut(index)) {
-            known.inputs.extend(release.inputs);
-            continue;
+        let same_id = by_id.entry(release.id.clone()).or_default();
+        match same_id.iter_mut().find(|(known, _)| is_same(known, &release)) {
+            Some((known, _)) => known.inputs.extend(release.inputs),
+            None => same_id.push((release, entry)),
         }
-        let count = counts.entry(id.clone()).or_insert(0);
-        *count += 1;
-        if *count > 1 {
-            release.id.name = format!("{}#{count}", release.id.name);
-        }
-        first.entry(id).or_default().push(kept.len());
-        kept.push(release);
     }
-    kept.sort_by(|a, b| (&a.id, &a.place).cmp(&(&b.id, &b.place)));
-    kept
+    let mut all = Vec::new();
+    for mut same_id in by_id.into_values() {
+        if same_id.len() > 1 {
+            same_id.sort_by(|(a, a_entry), (b, b_entry)| (a_entry, &a.place).cmp(&(b_entry, &b.place)));
+            let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+            for (release, entry) in &mut same_id {
+                let name = format!("{}@{entry}", release.id.name);
+                let count = taken.entry(name.clone()).or_insert(0);
+                *count += 1;
+                release.id.name = if *count == 1 { name } else { format!("{name}#{count}") };
+            }
+        }
+        all.extend(same_id.into_iter().map(|(release, _)| release));
+    }
+    all.sort_by(|a: &Release, b| a.id.cmp(&b.id));
+    all
 }
 
 /// Would helm be asked the same?

@@ -10,7 +10,9 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::object::Object;
+use super::sources::Sources;
 use super::value::{as_text, at, text_at};
+use crate::find::Holder;
 use crate::tree::{Place, RepoPath};
 
 /// One patch for some objects.
@@ -18,10 +20,16 @@ use crate::tree::{Place, RepoPath};
 pub(super) struct Patch {
     pub(super) target: Option<Selector>,
     pub(super) change: Change,
-    /// Where it is written.
-    pub(super) place: Place,
+    /// The file that names it or holds it, and the way to it.
+    pub(super) written: (RepoPath, Holder),
     /// Its file, where it is one of its own.
     pub(super) file: Option<RepoPath>,
+}
+
+impl Patch {
+    pub(super) fn place(&self, sources: &Sources<'_>) -> Place {
+        sources.place(&self.written.0, &self.written.1)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -48,15 +56,38 @@ impl Change {
 /// `target` of a patch: every part is an anchored regular expression, and matches anything where it is missing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selector {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
     /// A part cannot be read: it is not known what it selects.
     pub(super) is_unread: bool,
+}
+
+/// An anchored regular expression; most are plain words.
+#[derive(Clone, Debug)]
+enum Pattern {
+    Word(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn of(text: &str) -> Result<Pattern, regex::Error> {
+        match text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '/')) {
+            true => Ok(Pattern::Word(text.to_owned())),
+            false => Regex::new(&format!("^(?:{text})$")).map(Pattern::Regex),
+        }
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Pattern::Word(word) => word == text,
+            Pattern::Regex(regex) => regex.is_match(text),
+        }
+    }
 }
 
 impl Selector {
@@ -64,9 +95,15 @@ impl Selector {
         let mut is_unread = false;
         let mut regex = |key: &str| {
             let text = text_at(target, &[key]).filter(|text| !text.is_empty())?;
-            let anchored = Regex::new(&format!("^(?:{text})$"));
-            is_unread |= anchored.is_err();
-            anchored.ok()
+            let pattern = match key {
+                // A group's dots are meant as dots by all who write one.
+                "group" if !text.contains(['*', '+', '(', '|', '[', '\\', '^']) => {
+                    Ok(Pattern::Word(text.to_owned()))
+                }
+                _ => Pattern::of(text),
+            };
+            is_unread |= pattern.is_err();
+            pattern.ok()
         };
         let [group, version, kind, name, namespace] =
             ["group", "version", "kind", "name", "namespace"].map(&mut regex);
@@ -83,7 +120,9 @@ impl Selector {
     }
 
     pub(super) fn matches(&self, object: &Object) -> bool {
-        let is = |regex: &Option<Regex>, text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text));
+        let is = |pattern: &Option<Pattern>, text: &str| {
+            pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
+        };
         let api = text_at(&object.value, &["apiVersion"]).unwrap_or_default();
         let version = api.rsplit('/').next().unwrap_or_default();
         let now = (object.name().to_owned(), object.namespace().map(str::to_owned));
@@ -171,7 +210,7 @@ fn requirement(text: &str) -> Option<Requirement> {
 }
 
 /// Applies patches one after the other; objects that one removes are gone.
-pub(super) fn apply(patches: &[Patch], objects: &mut Vec<Object>) {
+pub(super) fn apply(patches: &[Patch], objects: &mut Vec<Object>, sources: &Sources<'_>) {
     if patches.is_empty() || objects.is_empty() {
         return;
     }
@@ -204,7 +243,7 @@ pub(super) fn apply(patches: &[Patch], objects: &mut Vec<Object>) {
         };
         for index in matching {
             if let (Some(object), Some(gone)) = (objects.get_mut(index), gone.get_mut(index)) {
-                *gone |= one(patch, object);
+                *gone |= one(patch, object, sources);
             }
         }
     }
@@ -225,11 +264,11 @@ fn is_of(object: &Object, merge: &Value) -> bool {
 }
 
 /// True when the object is removed.
-fn one(patch: &Patch, object: &mut Object) -> bool {
+fn one(patch: &Patch, object: &mut Object, sources: &Sources<'_>) -> bool {
     object.inputs.extend(patch.file.iter().cloned());
-    object.inputs.insert(patch.place.path.clone());
+    object.inputs.insert(patch.written.0.clone());
     if patch.target.as_ref().is_some_and(|target| target.is_unread) {
-        object.doubt(patch.place.clone(), "the target of this patch cannot be read");
+        object.doubt(patch.place(sources), "the target of this patch cannot be read");
     }
     let mut value = (*object.value).clone();
     let outcome = match &patch.change {
@@ -256,7 +295,7 @@ fn one(patch: &Patch, object: &mut Object) -> bool {
             object.changed |= *object.value != value;
             object.value = value.into();
         }
-        Err(reason) => object.doubt(patch.place.clone(), reason),
+        Err(reason) => object.doubt(patch.place(sources), reason),
     }
     false
 }

@@ -346,7 +346,7 @@ impl Trim {
         let fits = |cut: &usize| part(*cut).is_some_and(|part| !part.is_empty() && glob.is_match(part));
         let mut matches = cuts.filter(fits);
         // The longest prefix is cut at the last place, the longest suffix at the first.
-        let cut = if self.longest == self.prefix { matches.last() } else { matches.next() };
+        let cut = if self.longest == self.prefix { matches.next_back() } else { matches.next() };
         let rest = cut.and_then(|cut| if self.prefix { text.get(cut..) } else { text.get(..cut) });
         rest.unwrap_or(text).to_owned()
     }
