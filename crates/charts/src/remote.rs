@@ -17,11 +17,19 @@ use crate::archive::CHART_MAX;
 use crate::failure::Failure;
 use crate::fetch::{Fetch, blocking, shown};
 use crate::index::{Entry, Index};
-use crate::repositories::{Repositories, RepositoriesError};
+use crate::repositories::Repositories;
+use crate::settings::SetupError;
 use crate::version::choose;
 
 /// The longest index that is read.
 const INDEX_MAX: usize = 64 * 1024 * 1024;
+
+/// Requests for one thing, the first one included.
+const ATTEMPTS: u32 = 3;
+
+/// Time limits of one request.
+const CONNECT: Duration = Duration::from_secs(5);
+const FIRST_BYTE: Duration = Duration::from_secs(20);
 
 /// How long is waited for another process that fetches the same.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -46,8 +54,16 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn new(client: Client, repositories: Option<&Path>) -> Result<Self, RepositoriesError> {
+    /// Asks as `client` does, but never what the user has not named at an address that is not the internet's; and not for
+    /// long, since a host that hangs keeps its releases from being known and nothing else.
+    pub(crate) fn new(client: &Client, repositories: Option<&Path>) -> Result<Self, SetupError> {
         let repositories = Repositories::read(repositories)?;
+        let client = client.with(|settings| {
+            settings.public_only = true;
+            settings.retries.attempts = settings.retries.attempts.min(ATTEMPTS);
+            settings.timeouts.connect = settings.timeouts.connect.min(CONNECT);
+            settings.timeouts.first_byte = settings.timeouts.first_byte.min(FIRST_BYTE);
+        })?;
         let (indexes, tags, down) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self { client, repositories, indexes, tags, down })
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pullthru_core::releases::Release;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
@@ -24,6 +24,12 @@ use crate::store::Store;
 
 /// Charts that are fetched at a time; requests to one host are limited by the client.
 const FETCHES: usize = 16;
+
+/// A template that prints the merged values. Patterns of `.helmignore` rarely begin with this name; where one takes it, that is
+/// noticed.
+const VALUES_FILE: &str = "pullthru-values.yaml";
+const VALUES_TEMPLATE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: pullthru-values\n#pullthru-values:{{ .Values | toJson }}\n";
+const VALUES_MARK: &str = "#pullthru-values:";
 
 /// What became of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +67,7 @@ impl Charts {
         let given = Given::read(&settings.chart_dirs)?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let workers = Semaphore::new(settings.workers.unwrap_or(processors).max(1));
-        let remote = Remote::new(client.public_only()?, settings.helm_repositories.as_deref())?;
+        let remote = Remote::new(&client, settings.helm_repositories.as_deref())?;
         let settings = Arc::new(settings);
         let fetch = Fetch::new(Arc::clone(&settings), store, given, remote);
         let (helm, fetches, renders) = (OnceCell::new(), Semaphore::new(FETCHES), Mutex::default());
@@ -71,6 +77,15 @@ impl Charts {
     /// What releases are rendered for that name no Kubernetes version.
     pub fn kubernetes_version(&self) -> &str {
         &self.inner.settings.kubernetes_version
+    }
+
+    /// The values that the chart's templates see, merged by helm itself: those of the chart and of the charts in it, and over
+    /// them the release's. One render, which is not kept.
+    ///
+    /// # Errors
+    /// [`Failure`], as for a render.
+    pub async fn values(&self, release: &Release) -> Result<Value, Failure> {
+        self.inner.values(release).await
     }
 
     /// Renders the releases, several at a time, and gives each with its index as soon as it is there.
@@ -124,6 +139,40 @@ impl Inner {
         Outcome { chart: Some(chart), rendered }
     }
 
+    async fn values(&self, release: &Release) -> Result<Value, Failure> {
+        let helm = self.helm().await?;
+        let chart = self.fetch.chart(&release.chart).await?;
+        let Ok(_permit) = self.workers.acquire().await else { return Err(closed()) };
+        let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
+        prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
+        let values = json!(release.values).to_string();
+        let printed = helm.template(&self.template(&prepared, release, &values)).await?;
+        let line = printed.lines().find_map(|line| line.strip_prefix(VALUES_MARK));
+        let unusable =
+            |reason: &str| Failure::Chart { chart: format!("`{}`", chart.source), reason: reason.to_owned() };
+        let line =
+            line.ok_or_else(|| unusable("its `.helmignore` leaves out a template that is added to it"))?;
+        serde_json::from_str(line).map_err(|_| unusable("its values are no JSON"))
+    }
+
+    /// What helm is asked for.
+    fn template<'a>(&'a self, prepared: &'a Prepared, release: &'a Release, values: &'a str) -> Template<'a> {
+        let kubernetes = release.kubernetes_version.as_deref();
+        Template {
+            chart: prepared.chart(),
+            release: &release.release_name,
+            namespace: &release.namespace,
+            kubernetes: kubernetes.unwrap_or(&self.settings.kubernetes_version),
+            api_versions: self.api_versions(release).into_iter().collect(),
+            files: prepared.files.clone(),
+            values,
+        }
+    }
+
+    fn api_versions<'a>(&'a self, release: &'a Release) -> BTreeSet<&'a str> {
+        self.settings.api_versions.union(&release.api_versions).map(String::as_str).collect()
+    }
+
     async fn helm(&self) -> Result<&Helm, Failure> {
         let start = || async {
             let path = self.settings.path.as_deref();
@@ -135,8 +184,6 @@ impl Inner {
 
     async fn render(&self, helm: &Helm, chart: &Chart, release: &Release) -> Result<String, Failure> {
         let kubernetes = release.kubernetes_version.as_deref().unwrap_or(&self.settings.kubernetes_version);
-        let api_versions: BTreeSet<&str> =
-            self.settings.api_versions.union(&release.api_versions).map(String::as_str).collect();
         let values = json!(release.values).to_string();
         let key = digest(
             json!([
@@ -146,7 +193,7 @@ impl Inner {
                 release.namespace,
                 kubernetes,
                 // What a chart does not ask for does not change its render.
-                if chart.asks_for_api_versions { api_versions.clone() } else { BTreeSet::new() },
+                if chart.asks_for_api_versions { self.api_versions(release) } else { BTreeSet::new() },
                 release.values_files,
                 values,
             ])
@@ -169,15 +216,7 @@ impl Inner {
                 Ok(prepared) => prepared,
                 Err(failure) => return Some(failure),
             };
-            let template = Template {
-                chart: prepared.chart(),
-                release: &release.release_name,
-                namespace: &release.namespace,
-                kubernetes,
-                api_versions: api_versions.into_iter().collect(),
-                files: prepared.files.clone(),
-                values: &values,
-            };
+            let template = self.template(&prepared, release, &values);
             match helm.template(&template).await {
                 Ok(printed) => {
                     store.keep_render(&key, &printed);
@@ -232,8 +271,7 @@ impl Prepared {
             return Ok(Self { directory, copy: None, files });
         }
         let copied = blocking(move || -> Result<tempfile::TempDir, String> {
-            let copy = tempfile::tempdir().map_err(|error| error.to_string())?;
-            directory::copy(&directory, &directory, copy.path()).map_err(|error| error.to_string())?;
+            let copy = copy_of(&directory)?;
             if let Some(base) = base {
                 fs::copy(base, copy.path().join("values.yaml")).map_err(|error| error.to_string())?;
             }
@@ -246,9 +284,34 @@ impl Prepared {
         Ok(Self { directory: chart.directory.clone(), copy: Some(copy), files })
     }
 
+    /// Adds a template to the copy, which is made where there is none.
+    async fn add_template(&mut self, chart: &Chart, name: &str, text: &'static str) -> Result<(), Failure> {
+        let unusable = |reason: String| Failure::Chart { chart: format!("`{}`", chart.source), reason };
+        let (directory, copy) = (self.directory.clone(), self.copy.take());
+        let name = name.to_owned();
+        let added = blocking(move || -> Result<tempfile::TempDir, String> {
+            let copy = match copy {
+                Some(copy) => copy,
+                None => copy_of(&directory)?,
+            };
+            let path = copy.path().join("templates").join(name);
+            fs::create_dir_all(copy.path().join("templates")).map_err(|error| error.to_string())?;
+            fs::write(path, text).map_err(|error| error.to_string())?;
+            Ok(copy)
+        });
+        self.copy = Some(added.await?.map_err(unusable)?);
+        Ok(())
+    }
+
     fn chart(&self) -> &Path {
         self.copy.as_ref().map_or(&self.directory, tempfile::TempDir::path)
     }
+}
+
+fn copy_of(directory: &Path) -> Result<tempfile::TempDir, String> {
+    let copy = tempfile::tempdir().map_err(|error| error.to_string())?;
+    directory::copy(directory, directory, copy.path()).map_err(|error| error.to_string())?;
+    Ok(copy)
 }
 
 /// Takes every `values.schema.json` out of a chart: it may name others by URL, and an old helm cannot be told not to read it.

@@ -71,13 +71,13 @@ impl Client {
         Self::with_notes(settings, credentials, Notes::default())
     }
 
-    /// One that is the same, and asks addresses of the internet only, besides the hosts that the user has named
-    /// ([`Settings::public_only`]): for what the files of a repository say is to be fetched. What it notes is noted here.
+    /// One with the same logins and other settings. What it notes is noted here, too.
     ///
     /// # Errors
     /// As [`Client::new`].
-    pub fn public_only(&self) -> Result<Self, SetupError> {
-        let settings = Settings { public_only: true, ..self.inner.settings.clone() };
+    pub fn with(&self, change: impl FnOnce(&mut Settings)) -> Result<Self, SetupError> {
+        let mut settings = self.inner.settings.clone();
+        change(&mut settings);
         Self::with_notes(settings, self.inner.credentials.clone(), self.inner.notes.clone())
     }
 

@@ -6,13 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pullthru_charts::{Failure, Settings};
+use pullthru_charts::{Failure, Renew, Settings};
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::releases::lock::ImageLock;
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::{ChartRef, Release};
-use pullthru_core::tree::RepoPath;
+use pullthru_core::releases::{self, ChartRef, Release, Sources};
+use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
 use serde_json::{Value, json};
 
-use crate::support::{Files, charts, no_values, path, real_helms, release, render, settings};
+use crate::support::{Files, charts, no_values, path, project, real_helms, release, render, settings};
 
 fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
@@ -49,6 +54,31 @@ async fn helm_goes_to_no_network() {
         let text = outcomes[0].rendered.as_ref().unwrap();
         assert!(text.ends_with("a: \"\"\nb: {}\nc: p\n"), "{text}");
         assert_eq!(files.asked().len(), before, "nobody was asked");
+    }
+}
+
+/// The values that templates see: the chart's, those of a chart in it under its name, and the release's over them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs helm: .ci/peers"]
+async fn helm_merges_the_values() {
+    for program in real_helms() {
+        let store = tempfile::tempdir().unwrap();
+        let settings = Settings { helm: Some(program), ..settings(&project(), store.path()) };
+        let of = |name: &str, values: Value| {
+            release("shop", ChartRef::Local(path(&format!("testdata/charts/{name}"))), values)
+        };
+        let charts = charts(settings);
+        let values = json!({"replica": {"image": {"tag": "18"}}, "text": "a\nb #\"", "primary": {"image": {"tag": "19"}}});
+        let merged = charts.values(&of("subchart-alias", values)).await.unwrap();
+        assert_eq!(merged["replica"]["image"], json!({"repository": "quay.io/shop/db-replica", "tag": "18"}));
+        assert_eq!(merged["primary"]["image"], json!({"repository": "quay.io/shop/db", "tag": "19"}));
+        assert_eq!(merged["text"], "a\nb #\"");
+        assert_eq!(
+            charts.values(&of("helmignore", no_values())).await.unwrap(),
+            json!({"image": "ghcr.io/shop/kept:1"})
+        );
+        let refused = charts.values(&of("companion", json!({"image": {"registry": "quay.io"}}))).await;
+        assert!(refused.unwrap_err().to_string().contains("allowInsecureImages"));
     }
 }
 
@@ -160,6 +190,32 @@ async fn helm_renders_the_corpus() {
         }
         println!("{}: {same} of {} have the committed images", program.display(), releases.len());
         unknown.iter().for_each(|why| println!("  unknown: {why}"));
+    }
+}
+
+/// The repositories of the corpus with releases, offline: what cannot be had is unknown, each with its reason.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs helm: .ci/peers, and PULLTHRU_CORPUS"]
+async fn helm_renders_the_corpus_repositories() {
+    let Some(corpus) = std::env::var_os("PULLTHRU_CORPUS") else { return };
+    for name in ["bjw-s-labs__home-ops", "vehagn__homelab"] {
+        let root = PathBuf::from(&corpus).join(name);
+        let repository = Repository::at(&root).unwrap();
+        let config = Config::load(None, &Overrides::default()).unwrap();
+        let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+        let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+        let releases = releases::of(&Model::new(&inventory, &config), &Sources::new(&repository));
+        assert!(releases.len() > 5, "{name}: {}", releases.len());
+        let store = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { helm: Some(real_helms()[0].clone()), offline: true, ..settings(&root, store.path()) };
+        let count = releases.len();
+        let reader = RenderReader::new(&[], &[]);
+        let renewed =
+            charts(settings).renew_lock(releases, &ImageLock::default(), Renew::Stale, &reader, |_| ()).await;
+        assert_eq!(renewed.rendered.len() + renewed.unknown.len(), count);
+        println!("{name}: {count} releases, {} rendered", renewed.rendered.len());
+        renewed.unknown.iter().for_each(|(id, failure)| println!("  {id}: {failure}"));
     }
 }
 
