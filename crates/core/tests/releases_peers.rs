@@ -159,8 +159,13 @@ fn releases_are_those_of_kustomize_flux_and_helm() {
         assert_eq!(release.id.namespace.as_deref(), peer["metadata"]["namespace"].as_str(), "{name}");
         let inline = peer["spec"]["values"].to_string();
         let expected = seen_by_helm(&[before, vec![inline], set].concat());
-        let own = seen_by_helm(&[Value::Object(release.values.clone()).to_string()]);
-        assert_eq!(own, expected, "{name}");
+        // Files of a chart that take the place of its own values come before everything else.
+        let files = release
+            .values_files
+            .iter()
+            .map(|file| fs::read_to_string(copy.path().join("charts/local").join(file)).unwrap());
+        let own: Vec<String> = files.chain([Value::Object(release.values.clone()).to_string()]).collect();
+        assert_eq!(seen_by_helm(&own), expected, "{name}");
     }
     let source = object("OCIRepository", "back");
     assert_eq!(source["spec"]["ref"], json!({"semver": ">=2.0 <3"}));

@@ -12,8 +12,7 @@ use super::value::{as_text, map_at, text_at};
 pub(super) fn entries(object: &Object) -> BTreeMap<String, String> {
     let list = |key: &str| map_at(&object.value, &[key]).into_iter().flatten();
     let is_secret = object.kind() == "Secret";
-    let readable = |text: String| if text.starts_with("ENC[") { PLACEHOLDER.to_owned() } else { text };
-    let text = |value: &Value| as_text(value).map(readable);
+    let text = |value: &Value| as_text(value);
     let mut entries = BTreeMap::new();
     for (key, value) in list("data") {
         let value = text(value).map(|text| match is_secret && text != PLACEHOLDER {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::PLACEHOLDER;
 use super::object::{Object, Origin};
 use super::sources::Sources;
-use super::value::{as_text, list_at, text_at};
+use super::value::{ENCRYPTED, as_text, list_at, text_at};
 use crate::find::Holder;
 use crate::tree::RepoPath;
 
@@ -90,7 +90,8 @@ fn read(
         let path = directory.join(relative)?;
         object.inputs.insert(path.clone());
         match sources.text(&path) {
-            Some(text) if is_encrypted(&text) => Some((path, PLACEHOLDER.to_owned())),
+            // What is not encrypted of a values file can be read all the same.
+            Some(text) if is_encrypted(&text) && !is_yaml(&path) => Some((path, PLACEHOLDER.to_owned())),
             Some(text) => Some((path, text.to_string())),
             None => {
                 let place = object.origin.place.clone();
@@ -131,8 +132,12 @@ fn read(
 }
 
 /// A file that SOPS has encrypted.
-pub(super) fn is_encrypted(text: &str) -> bool {
-    text.contains("ENC[AES256_GCM,")
+fn is_encrypted(text: &str) -> bool {
+    text.contains(ENCRYPTED)
+}
+
+fn is_yaml(path: &RepoPath) -> bool {
+    matches!(path.extension(), Some("yaml" | "yml"))
 }
 
 fn unquoted(text: &str) -> &str {

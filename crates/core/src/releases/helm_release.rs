@@ -169,16 +169,34 @@ impl<'r> Reader<'r> {
         let Some(directory) = chart else {
             return self.unknown(place, format!("there is no chart in `{path}` of this repository"));
         };
-        self.release.chart = ChartRef::Local(directory);
         // Of a Git repository they are read from its root; `values.yaml` is not among them unless it is named.
         for file in files {
             let path = RepoPath::root().join(file.trim_start_matches('/'));
             let text = path.as_ref().and_then(|path| self.sources.text(path));
-            match (path, text.and_then(|text| values_of(&text))) {
-                (Some(path), Some(values)) => self.release.add_file(path, values),
+            let inside = path.as_ref().filter(|path| path.is_within(&directory));
+            let inside = inside.and_then(|path| path.as_str().strip_prefix(directory.as_str()));
+            match (&path, text.and_then(|text| values_of(&text)), inside) {
+                (Some(path), Some(values), Some(inside)) => {
+                    self.release.values_files.push(inside.trim_start_matches('/').to_owned());
+                    let (kind, holder) = (LayerKind::File, Holder::default());
+                    self.release.layers.push(Layer {
+                        kind,
+                        path: path.clone(),
+                        holder,
+                        values,
+                        changed: false,
+                    });
+                }
+                (_, Some(_), None) => {
+                    self.unknown(
+                        place.clone(),
+                        format!("the values file `{file}` lies outside of the chart"),
+                    );
+                }
                 _ => self.unknown(place.clone(), format!("the values file `{file}` cannot be read")),
             }
         }
+        self.release.chart = ChartRef::Local(directory);
     }
 
     fn values(&mut self, spec: &Value) {
@@ -349,7 +367,22 @@ impl<'r> Reader<'r> {
             let place = self.built.object.origin.place.clone();
             self.release.assumed.push(Gap { place, reason });
         }
-        if has_placeholder(&self.release.chart.to_string()) {
+        let chart = self.release.chart.to_string();
+        if chart.contains("${") {
+            let place = self.place(&["spec"]);
+            self.unknown(
+                place,
+                format!("the chart `{chart}` has a Flux variable that nothing here replaces"),
+            );
+        } else if self.built.root.is_none()
+            && Value::Object(self.release.values.clone()).to_string().contains("${")
+        {
+            let place = self.place(&["spec", "values"]);
+            let reason =
+                "the values have `${…}`, and nothing here builds the object: not replaced".to_owned();
+            self.release.assumed.push(Gap { place, reason });
+        }
+        if has_placeholder(&chart) {
             let place = self.place(&["spec"]);
             self.unknown(
                 place,

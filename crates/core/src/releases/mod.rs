@@ -72,6 +72,11 @@ pub fn of(model: &Model<'_>, sources: &Sources<'_>) -> Vec<Release> {
 fn distinct(releases: Vec<(Release, RepoPath)>) -> Vec<Release> {
     let mut by_id: BTreeMap<ReleaseId, Vec<(Release, RepoPath)>> = BTreeMap::new();
     for (mut release, entry) in releases {
+        let values = serde_json::Value::Object(release.values.clone()).to_string();
+        if release.assumed.is_empty() && has_placeholder(&values) {
+            let reason = "values are encrypted: a placeholder stands for each".to_owned();
+            release.assumed.push(Gap { place: release.place.clone(), reason });
+        }
         for gaps in [&mut release.unknown, &mut release.assumed] {
             gaps.sort();
             gaps.dedup();

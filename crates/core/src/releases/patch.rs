@@ -452,7 +452,7 @@ mod tests {
             json!({"op": "test", "path": "/z", "value": 2}),
             json!({"op": "twist", "path": "/z"}),
         ] {
-            assert!(json(&mut value.clone(), &[broken.clone()]).is_err(), "{broken}");
+            assert!(json(&mut value.clone(), std::slice::from_ref(&broken)).is_err(), "{broken}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::PLACEHOLDER;
 use crate::yaml::{self, Kind, NodeId, Stream, Style};
 
 /// Which words are true and false.
@@ -14,6 +15,9 @@ pub(super) enum Words {
     /// Helm's values files: also `y`, `yes`, `on` and their opposites, as keys, too.
     Values,
 }
+
+/// How SOPS writes a value that it has encrypted.
+pub(super) const ENCRYPTED: &str = "ENC[AES256_GCM,";
 
 /// Nodes that one document may become: aliases of aliases grow without bounds.
 const MAX_NODES: usize = 2_000_000;
@@ -42,7 +46,13 @@ pub(super) fn of_text(text: &str, words: Words) -> Option<Value> {
 /// A text of values: a mapping, or nothing.
 pub(super) fn values_of(text: &str) -> Option<Map<String, Value>> {
     match of_text(text, Words::Values)? {
-        Value::Object(values) => Some(values),
+        Value::Object(mut values) => {
+            // What SOPS writes about itself is taken out when it decrypts.
+            if values.get("sops").is_some_and(|sops| sops.get("mac").is_some()) {
+                values.remove("sops");
+            }
+            Some(values)
+        }
         Value::Null => Some(Map::new()),
         _ => None,
     }
@@ -54,6 +64,8 @@ fn convert(stream: &Stream<'_>, id: NodeId, words: Words, left: &mut usize, dept
         return None;
     }
     Some(match &stream.node(id)?.kind {
+        // SOPS: nobody here can read it, and it is never a name.
+        Kind::Scalar { value, .. } if value.starts_with(ENCRYPTED) => Value::String(PLACEHOLDER.to_owned()),
         Kind::Scalar { value, style: Style::Plain } => plain(value, words),
         Kind::Scalar { value, .. } => Value::String(value.to_string()),
         Kind::Sequence { items, .. } => {
@@ -214,6 +226,13 @@ mod tests {
         assert_eq!(plain("yes", Words::Values), json!(true));
         assert_eq!(plain("y", Words::Values), json!(true));
         assert_eq!(of_text("n: 1\n'n': 2", Words::Values), Some(json!({"false": 1, "n": 2})));
+    }
+
+    #[test]
+    fn encrypted_values_are_placeholders() {
+        let text = "image: app\npassword: ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]\nsops:\n  mac: ENC[AES256_GCM,data:d]\n";
+        let values = values_of(text).unwrap();
+        assert_eq!(Value::Object(values), json!({"image": "app", "password": PLACEHOLDER}));
     }
 
     #[test]
