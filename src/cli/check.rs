@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum};
 use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
 use super::repository::ReadRepository;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
@@ -343,7 +343,7 @@ impl<'a> Run<'a> {
             written = write(repository, &proved);
         }
         for error in &proved.errors {
-            note(&format!("error: {error}"));
+            problem(&format!("error: {error}"));
         }
         let unprepared = proved.errors.iter().map(|error| (error.path().clone(), error.to_string()));
         let unwritten = written.failed.iter().map(|(path, error)| (path.clone(), error.to_string()));

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Parser;
 
 use super::protect::remove_stale_temp_files;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, problem};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
 use crate::inventory::{self, Inventory};
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let name = existing.copied().unwrap_or(FILE_NAMES[0]);
     let path = RepoPath::new(name).unwrap_or_else(RepoPath::root);
     if let Err(error) = tree::create(&repository, &path, text.as_bytes(), args.force) {
-        note(&format!("error: {error}"));
+        problem(&format!("error: {error}"));
         return Ok(Outcome::Failure);
     }
     writeln!(out, "wrote {name}")?;

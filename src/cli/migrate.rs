@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use super::protect::remove_stale_temp_files;
 use super::repository::Scope;
 use super::stream::Stream;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, repository};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, problem, repository};
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
@@ -125,7 +125,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         whole.add(more);
     }
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
-        note(&format!("error: `{}`: {what}", quoted(path)));
+        problem(&format!("error: `{}`: {what}", quoted(path)));
     }
     if args.write {
         remove_stale_temp_files(&repository, &whole.directories);
@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
     let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
     for error in &proved.errors {
-        note(&format!("error: {error}"));
+        problem(&format!("error: {error}"));
     }
     let report = MigrationReport::new(&proved, written.as_ref());
     match args.format {
@@ -169,10 +169,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 pub(super) fn write(repository: &Repository, proved: &Proved) -> Written {
     let written = Written::of(proved, repository);
     for error in written.failed.values() {
-        note(&format!("error: {error}"));
+        problem(&format!("error: {error}"));
     }
     for warning in &written.warnings {
-        note(&format!("warning: {warning}"));
+        problem(&format!("warning: {warning}"));
     }
     written
 }

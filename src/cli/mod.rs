@@ -3,6 +3,7 @@
 mod aws;
 mod charts;
 mod check;
+mod completions;
 mod cost;
 #[cfg(feature = "demo")]
 mod demo;
@@ -10,6 +11,8 @@ mod doctor;
 mod emit;
 mod explain;
 mod init;
+mod man;
+mod messages;
 mod migrate;
 mod protect;
 mod provision;
@@ -27,12 +30,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use messages::{detail, note, printable, problem, say};
 use protect::ProtectArgs;
 use repository::RepositoryArgs;
 use stream::Stream;
 
 use crate::report::Paint;
-use crate::report::escaped::{Escaped, escaped};
+use crate::report::escaped::Escaped;
 use crate::tree::TreeError;
 
 /// Move a GitOps repository's container images behind Amazon ECR pull through cache.
@@ -47,6 +51,9 @@ use crate::tree::TreeError;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    messages: messages::MessageArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +87,10 @@ enum Command {
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows
     Init(init::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write one for each command
+    Man(man::Args),
 }
 
 /// How a run ended; the worst wins.
@@ -129,6 +140,7 @@ impl Stop {
 /// Parses the arguments of the process, runs, and reports.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.messages.apply();
     let mut out = Stream::new(BufWriter::new(io::stdout().lock()));
     let result = run(cli.command, &mut out);
     let printed = out.finish();
@@ -143,7 +155,7 @@ pub fn main() -> ExitCode {
     match printed {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
-            note(&format!("error: cannot write to standard output: {error}"));
+            problem(&format!("error: cannot write to standard output: {error}"));
             ExitCode::from(if code <= Outcome::Findings as u8 { Outcome::Failure as u8 } else { code })
         }
     }
@@ -190,25 +202,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, out),
         Command::Init(args) => init::run(&args, out),
+        Command::Completions(args) => completions::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
     }
-}
-
-/// One line on standard error.
-fn note(text: &str) {
-    say(&printable(text));
-}
-
-fn say(text: &str) {
-    // A reader that has closed it is no failure.
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, io::stderr().is_terminal()));
-}
-
-/// Names of files may hold anything: what a terminal would act on is written as an escape.
-fn printable(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(shown).collect()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::signals::end_between_files;
-use super::{Stop, note};
+use super::{Stop, note, problem};
 use crate::report::count;
 use crate::tree::{self, RepoPath, Repository, Versions, shell_word};
 
@@ -93,7 +93,7 @@ pub(super) fn remove_stale_temp_files<'a>(
     directories: impl IntoIterator<Item = &'a RepoPath>,
 ) {
     if let Err(error) = tree::sweep(repository, directories) {
-        note(&format!("warning: temporary files of an earlier run are left: {error}"));
+        problem(&format!("warning: temporary files of an earlier run are left: {error}"));
     }
 }
 

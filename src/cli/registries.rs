@@ -1,7 +1,6 @@
 //! Arguments of commands that ask registries, and what they lead to: a client, a runtime, a progress bar.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,7 +108,7 @@ pub(super) async fn interrupted() {
 
 /// A bar on standard error when that is a terminal, else nothing.
 pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+    if !super::messages::is_progress_shown() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(total as u64);

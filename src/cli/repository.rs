@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Stop, note};
+use super::{Stop, detail, problem};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::images::Images;
@@ -155,6 +155,8 @@ impl RepositoryArgs {
     pub(super) fn open(&self) -> Result<(Repository, Config, Scope), Stop> {
         let (repository, scope) = self.locate()?;
         let file = self.config_file(&repository)?;
+        detail(&format!("repository: {}", repository.root.display()));
+        detail(&format!("configuration: {}", file.as_ref().map_or("flags alone", |(name, _)| name.as_str())));
         let config = Config::load(file, &self.overrides())?;
         Ok((repository, config, scope))
     }
@@ -340,7 +342,7 @@ const UPDATERS: [&str; 10] = [
 
 fn note_failures(inventory: &Inventory) {
     for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
-        note(&format!("error: `{}`: {what}", quoted(path)));
+        problem(&format!("error: `{}`: {what}", quoted(path)));
     }
 }
 

@@ -31,9 +31,20 @@ pub struct Paint {
     pub(crate) enabled: bool,
 }
 
+/// `--color always` or `never`.
+static CHOSEN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+
 impl Paint {
-    /// Colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+    /// Colours for this process, whatever the terminal. The first choice is kept.
+    pub fn choose(enabled: bool) {
+        let _ = CHOSEN.set(enabled);
+    }
+
+    /// As chosen; else colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
     pub fn for_stdout() -> Paint {
+        if let Some(&enabled) = CHOSEN.get() {
+            return Paint { enabled };
+        }
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Paint { enabled: wanted && std::io::stdout().is_terminal() }
     }

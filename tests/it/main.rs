@@ -42,6 +42,7 @@ mod kubeconform;
 mod limits;
 mod lint;
 mod merge;
+mod messages;
 mod named_paths;
 mod not_written;
 mod overlays;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::protect::remove_stale_temp_files;
 use super::repository::ReadRepository;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
+use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
 use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
@@ -220,7 +220,7 @@ fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -
             Ok(()) => writeln!(out, "{verb} {path}")?,
             Err(error) => {
                 all = false;
-                note(&format!("error: {error}"));
+                problem(&format!("error: {error}"));
             }
         }
     }

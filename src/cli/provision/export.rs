@@ -9,7 +9,7 @@ use super::DesiredArgs;
 use crate::aws::Desired;
 use crate::aws::export::{self, File};
 use crate::cli::protect::remove_stale_temp_files;
-use crate::cli::{Outcome, ProtectArgs, Stop, note};
+use crate::cli::{Outcome, ProtectArgs, Stop, note, problem};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
 use crate::report::{Paint, count, migrate as report};
@@ -275,7 +275,7 @@ impl Writing {
             match change.write(&place) {
                 Ok(()) => writeln!(out, "wrote {}", joined(directory, change.path.as_str()).display())?,
                 Err(error) => {
-                    note(&format!("error: {error}"));
+                    problem(&format!("error: {error}"));
                     outcome = Outcome::Failure;
                 }
             }

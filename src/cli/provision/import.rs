@@ -12,7 +12,7 @@ use crate::aws::account::plan::Options;
 use crate::aws::account::{Current, Plan, import};
 use crate::aws::resource::{Id, Kind, Template};
 use crate::cli::aws::{AwsArgs, of_aws};
-use crate::cli::{Outcome, Stop, note, registries};
+use crate::cli::{Outcome, Stop, note, problem, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 use crate::route::{AccountId, Region};
@@ -84,7 +84,7 @@ fn printed(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     })?;
     write!(out, "{}", imported.text)?;
     for failure in &imported.unseen {
-        note(&format!("not seen: {failure}"));
+        problem(&format!("not seen: {failure}"));
     }
     Ok(if imported.unseen.is_empty() { Outcome::Clean } else { Outcome::Failure })
 }

@@ -1,0 +1,79 @@
+//! What a run says beside its result, on standard error, and the flags that change how much: `--quiet`, `--verbose`, `--color`.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicI8, Ordering};
+
+use clap::{Args, ColorChoice};
+
+use crate::report::Paint;
+use crate::report::escaped::escaped;
+
+#[derive(Debug, Args)]
+pub(super) struct MessageArgs {
+    /// Print results and errors, no notes and no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
+    quiet: bool,
+
+    /// Also print which repository and configuration are used
+    #[arg(short, long, global = true, help_heading = "Messages")]
+    verbose: bool,
+
+    /// Colors: on a terminal (without NO_COLOR), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Messages")]
+    color: ColorChoice,
+}
+
+/// -1 for `--quiet`, 1 for `--verbose`: one for the process, as its standard error is.
+static LEVEL: AtomicI8 = AtomicI8::new(0);
+
+impl MessageArgs {
+    /// From here on, for the whole process.
+    pub(super) fn apply(&self) {
+        LEVEL.store(i8::from(self.verbose) - i8::from(self.quiet), Ordering::Relaxed);
+        match self.color {
+            ColorChoice::Auto => {}
+            ColorChoice::Always => Paint::choose(true),
+            ColorChoice::Never => Paint::choose(false),
+        }
+    }
+}
+
+/// Is there somebody who wants to see progress?
+pub(super) fn is_progress_shown() -> bool {
+    LEVEL.load(Ordering::Relaxed) >= 0 && io::stderr().is_terminal()
+}
+
+/// One line on standard error, unless `--quiet` is given.
+pub(super) fn note(text: &str) {
+    if LEVEL.load(Ordering::Relaxed) >= 0 {
+        problem(text);
+    }
+}
+
+/// One line on standard error where `--verbose` is given.
+pub(super) fn detail(text: &str) {
+    if LEVEL.load(Ordering::Relaxed) > 0 {
+        problem(text);
+    }
+}
+
+/// An error or a warning: one line on standard error.
+pub(super) fn problem(text: &str) {
+    say(&printable(text));
+}
+
+/// A text on standard error, which may have colors.
+pub(super) fn say(text: &str) {
+    // A reader that has closed it is no failure.
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, io::stderr().is_terminal()));
+}
+
+/// Names of files may hold anything: what a terminal would act on is written as an escape.
+pub(super) fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
