@@ -145,6 +145,7 @@ pub(super) fn deployed(model: &Model<'_>, sources: &Sources<'_>) -> Deployed {
         starts: Vec::new(),
         reached: BTreeMap::new(),
         directories: BTreeMap::new(),
+        addresses: addresses(model, sources),
         visited: BTreeSet::new(),
         queue: VecDeque::new(),
         waiting: Vec::new(),
@@ -156,6 +157,8 @@ pub(super) fn deployed(model: &Model<'_>, sources: &Sources<'_>) -> Deployed {
 /// A Flux Kustomization or an Argo CD Application that is to be followed.
 struct Task {
     object: Object,
+    /// The Git repository that Flux has built it from, by name.
+    git: Option<String>,
     from: From,
 }
 
@@ -183,6 +186,8 @@ struct Walk<'w> {
     reached: BTreeMap<Origin, BTreeSet<usize>>,
     /// Directories that an object has built, likewise.
     directories: BTreeMap<RepoPath, BTreeSet<usize>>,
+    /// The addresses of Git repositories, by the names of their objects.
+    addresses: BTreeMap<String, BTreeSet<String>>,
     /// Objects that were followed: start, object, name, directory.
     visited: BTreeSet<(usize, Origin, String, RepoPath)>,
     queue: VecDeque<Task>,
@@ -248,7 +253,22 @@ impl Walk<'_> {
         // The directories that hold each of these files when they are built.
         let mut covered: BTreeMap<&RepoPath, BTreeSet<&RepoPath>> = BTreeMap::new();
         let roots = graph.roots(&BTreeSet::new());
-        for directory in deployers.keys().chain(&roots) {
+        let foreign: BTreeSet<(&RepoPath, RepoPath)> = files
+            .iter()
+            .flat_map(|file| {
+                let objects = self.sources.objects(file);
+                let foreign = objects
+                    .iter()
+                    .filter(|object| object.kind() == "Kustomization" && self.is_foreign(object, None));
+                foreign.filter_map(flux::directory).map(|directory| (*file, directory)).collect::<Vec<_>>()
+            })
+            .collect();
+        let is_own = |directory: &&RepoPath| {
+            deployers.get(*directory).is_none_or(|all| {
+                all.iter().any(|(file, _)| !foreign.contains(&(*file, (*directory).clone())))
+            })
+        };
+        for directory in deployers.keys().filter(is_own).chain(&roots) {
             let below = graph.below(directory.as_str());
             for file in below.files.iter().filter_map(|file| of_file.get(file)) {
                 covered.entry(file).or_default().insert(directory);
@@ -276,7 +296,7 @@ impl Walk<'_> {
                 self.take(applications, root, git, from);
             }
             if is_deployer(&object) {
-                self.queue.push_back(Task { object: object.clone(), from });
+                self.queue.push_back(Task { object: object.clone(), git: git.map(str::to_owned), from });
             }
             let git = git.map(str::to_owned);
             self.deployed.push(Built {
@@ -331,7 +351,7 @@ impl Walk<'_> {
     }
 
     fn is_new(&mut self, task: &Task, directory: &RepoPath) -> bool {
-        let Task { object, from } = task;
+        let Task { object, from, .. } = task;
         let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name());
         self.directories.entry(directory.clone()).or_default().insert(from.start);
         self.visited.insert((from.start, (*object.origin).clone(), name, directory.clone()))
@@ -340,6 +360,9 @@ impl Walk<'_> {
     fn flux(&mut self, task: Task, forced: bool) {
         let Some(directory) = flux::directory(&task.object) else { return };
         if !self.sources.is_directory(&directory) {
+            return;
+        }
+        if self.is_foreign(&task.object, task.git.as_deref()) {
             return;
         }
         if !forced && !self.missing(&task.object, task.from.cluster).is_empty() {
@@ -363,6 +386,16 @@ impl Walk<'_> {
         }
         let git = flux::git_source(object);
         self.take(objects, Some(&directory), git.as_deref(), task.from);
+    }
+
+    /// Does it build from another repository than this one? It does when its source has another address than the one that it
+    /// was built from itself, as far as both are in the repository.
+    fn is_foreign(&self, object: &Object, git: Option<&str>) -> bool {
+        let address = |name: &str| self.addresses.get(name).filter(|all| all.len() == 1);
+        // The name that `flux bootstrap` gives it.
+        let own = address(git.unwrap_or("flux-system"));
+        let source = flux::git_source(object);
+        own.zip(source.as_deref().and_then(address)).is_some_and(|(own, source)| own != source)
     }
 
     fn argo(&mut self, task: &Task) {
@@ -487,6 +520,18 @@ impl Walk<'_> {
             self.deployed.push(one);
         }
     }
+}
+
+fn addresses(model: &Model<'_>, sources: &Sources<'_>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut addresses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in model.inventory.files.iter().filter(|file| file.found.chart_sources) {
+        for object in sources.objects(&file.path).iter().filter(|object| object.kind() == "GitRepository") {
+            if let Some(url) = text_at(&object.value, &["spec", "url"]) {
+                addresses.entry(object.name().to_owned()).or_default().insert(flux::address(url));
+            }
+        }
+    }
+    addresses
 }
 
 fn is_deployer(object: &Object) -> bool {

@@ -23,6 +23,14 @@ pub(super) fn git_source(object: &Object) -> Option<String> {
     text_at(&object.value, &["spec", "sourceRef", "name"]).map(str::to_owned)
 }
 
+/// A Git address without what differs between ways to the same repository: `https://host/o/r.git`, `git@host:o/r`.
+pub(super) fn address(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = rest.trim_end_matches('/');
+    rest.strip_suffix(".git").unwrap_or(rest).replacen(':', "/", 1).to_ascii_lowercase()
+}
+
 /// What it lays over its directory.
 pub(super) fn over(object: &Object, directory: &RepoPath) -> Over {
     let spec = object.value.get("spec").unwrap_or(&Value::Null);
@@ -71,4 +79,20 @@ pub(super) fn image_entries(list: &[Value]) -> Vec<ImageEntry> {
         })
     };
     list.iter().filter_map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn ways_to_one_repository_are_one_address() {
+        for url in [
+            "https://git.example.com/o/r",
+            "ssh://git@git.example.com/O/r.git",
+            "git@git.example.com:o/r.git/",
+        ] {
+            assert_eq!(address(url), "git.example.com/o/r", "{url}");
+        }
+    }
 }
