@@ -2,7 +2,7 @@
 //! was forked from, and `helm` for the merge of values.
 //!
 //! Needs the programs of `.ci/peers` in `target/peers/bin`: `cargo test -p pullthru-core --test releases_peers -- --ignored`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::fs;
