@@ -122,7 +122,7 @@ fn pulls(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let repository = Repository::at(root).map_err(|error| wrong(&error))?;
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;
-    Ok(Images::of(&Model::new(&inventory, &config), false, |_| true).images)
+    Ok(Images::of(&Model::new(&inventory, &config), None, false, |_| true).images)
 }
 
 /// Makes an image for a pull, and pins its digest where the copy pins one.

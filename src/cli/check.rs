@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use super::charts_args::ChartsArgs;
 use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
+use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
 use crate::config::RuleId;
@@ -73,6 +75,12 @@ pub(super) struct Args {
     /// Report everything: comments, `lint-ignore:` and the baseline silence nothing
     #[arg(long, conflicts_with = "fix", help_heading = "Silence")]
     strict: bool,
+
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
 
     /// What makes the exit code 1
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
@@ -187,6 +195,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         told.write(*format, &mut text, Paint::never())?;
         write_file(path, &text)?;
     }
+    let outcome = if run.unknown { outcome.max(Outcome::Findings) } else { outcome };
     Ok(outcome.max(args.failing(&run.checked)))
 }
 
@@ -257,6 +266,14 @@ impl Args {
         parsed.map(Some).map_err(|error| Stop::usage(format!("`{shown}`: {error}"), help))
     }
 
+    /// Do the named files bear on releases? A hook looks at a few files, again and again.
+    fn wants_charts(&self, read: &ReadRepository) -> bool {
+        if self.repository.is_stdin() || !self.charts.want_context(&read.repository) {
+            return false;
+        }
+        read.is_whole() || self.charts.are_touched(read)
+    }
+
     fn safety(&self) -> Safety {
         if self.unsafe_fixes { Safety::Unsafe } else { Safety::Safe }
     }
@@ -280,6 +297,8 @@ struct Run<'a> {
     /// Of standard input.
     text: String,
     checked: Checked,
+    /// Releases are not known that had to be.
+    unknown: bool,
 }
 
 impl<'a> Run<'a> {
@@ -291,12 +310,22 @@ impl<'a> Run<'a> {
                 "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
             ));
         }
+        let mut charts = None;
+        if args.wants_charts(&read) {
+            if !read.is_whole() {
+                args.repository.read_context(&mut read, &finder)?;
+            }
+            let whole = read.whole();
+            let model = Model::new(&whole, &read.config);
+            charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
+        }
         let request = Request {
             strategy: args.strategy.into(),
             strict: args.strict,
             whole: read.is_whole() && !args.repository.is_stdin(),
             baseline: baseline.filter(|_| !args.write_baseline),
             usages: args.makes_a_page(),
+            charts: charts.as_ref(),
         };
         let look = |read: &ReadRepository| {
             lint::check(&Model::new(&read.whole(), &read.config), request, |path| read.is_named(path))
@@ -304,11 +333,12 @@ impl<'a> Run<'a> {
         let mut checked = look(&read);
         // What builds the files decides about what was found in them, and about overrides. Where nothing was found
         // nothing else is read: a hook looks at a few files, again and again.
-        if !read.is_whole() && (decides(&checked) || read.overrides()) {
+        if !read.is_whole() && charts.is_none() && (decides(&checked) || read.overrides()) {
             args.repository.read_context(&mut read, &finder)?;
             checked = look(&read);
         }
-        Ok(Run { args, read, finder, text, checked })
+        let unknown = args.charts.fails(charts.as_ref());
+        Ok(Run { args, read, finder, text, checked, unknown })
     }
 
     fn bypassing(&self) -> usize {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, verify};
 use crate::config::{Config, ScanType};
@@ -82,6 +83,9 @@ pub(super) struct Args {
     show_prices: bool,
 
     #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
     registries: RegistryArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -125,7 +129,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let message = "`--rescans` is of enhanced scanning, and basic scanning is chosen";
         return Err(Stop::usage(message, "add `--scanning enhanced`, or leave it out"));
     }
-    let (pulls, unread) = verify::pulls(&args.repository, args.list.as_deref())?;
+    let (pulls, unread) =
+        verify::pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let (cached, not_cached) = split(pulls.images, &config);
     refuse_own_region(&cached, &args.replicate)?;
@@ -171,7 +176,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         .map(|why| if why.is_transient() { Outcome::Failure } else { Outcome::Findings });
     let outcome = outcome.max().unwrap_or(Outcome::Clean);
     let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
-    let outcome = if unread { outcome.max(Outcome::Failure) } else { outcome };
+    let outcome = outcome.max(unread);
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 

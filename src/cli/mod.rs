@@ -2,6 +2,7 @@
 
 mod aws;
 mod charts;
+mod charts_args;
 mod check;
 mod completions;
 mod cost;

@@ -11,7 +11,7 @@ use clap::Args;
 use super::{Stop, detail, problem};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
-use crate::images::Images;
+use crate::images::{Charts, Images};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
 use crate::report::quoted;
@@ -117,9 +117,23 @@ impl ReadRepository {
         Cow::Owned(whole)
     }
 
-    /// What clusters pull of what was asked for; charts and artifacts on request.
+    /// What clusters pull of what was asked for, charts apart; artifacts on request.
     pub(super) fn images(&self, artifacts: bool) -> Images {
-        Images::of(&Model::new(&self.whole(), &self.config), artifacts, |path| self.is_named(path))
+        self.images_with(&Model::new(&self.whole(), &self.config), None, artifacts)
+    }
+
+    /// The same with what the charts of releases bring. `model` is of the whole.
+    pub(super) fn images_with(&self, model: &Model<'_>, charts: Option<&Charts>, artifacts: bool) -> Images {
+        Images::of(model, charts, artifacts, |path| self.is_named(path))
+    }
+
+    /// The paths that were asked for, and the files below them in which something was found.
+    pub(super) fn named_files(&self) -> impl Iterator<Item = RepoPath> {
+        let named = match &self.scope {
+            Scope::Whole => BTreeSet::new(),
+            Scope::Named(named) => named.clone(),
+        };
+        named.into_iter().chain(self.inventory.files.iter().map(|file| file.path.clone()))
     }
 
     /// Was this file asked for?
@@ -239,7 +253,12 @@ impl RepositoryArgs {
     /// Reads everything the command is about, and the rest of the repository: what builds the named files decides what
     /// clusters pull of them.
     pub(super) fn read_with_context(&self) -> Result<ReadRepository, Stop> {
-        let mut read = self.read()?;
+        let read = self.read()?;
+        self.with_context(read)
+    }
+
+    /// The same with the rest of the repository, where it was not read yet.
+    pub(super) fn with_context(&self, mut read: ReadRepository) -> Result<ReadRepository, Stop> {
         if read.scope != Scope::Whole && !self.is_stdin() && read.context.files.is_empty() {
             let finder = finder(&read.config)?;
             self.read_context(&mut read, &finder)?;

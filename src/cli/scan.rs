@@ -5,6 +5,8 @@ use std::io::Write;
 use clap::{Parser, ValueEnum};
 use globset::{GlobBuilder, GlobSetBuilder};
 
+use super::charts_args::ChartsArgs;
+use super::registries::RegistryArgs;
 use super::{Outcome, RepositoryArgs, Stop};
 use crate::kustomize::Model;
 use crate::lint::Plans;
@@ -51,6 +53,12 @@ pub(super) struct Args {
     #[arg(long = "path", value_name = "GLOB")]
     globs: Vec<String>,
 
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
+
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 }
@@ -77,11 +85,16 @@ enum RoleFilter {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     let filter = filter(args)?;
-    let read = args.repository.read_part(args.shard)?;
+    let mut read = args.repository.read_part(args.shard)?;
+    if args.charts.want_context(&read.repository) {
+        read = args.repository.with_context(read)?;
+    }
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
+    let charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
     let plans = Plans::new(&model, Strategy::Inline);
-    let scanned = Scanned { inventory: &read.inventory, model: &model, plans: &plans };
+    let scanned =
+        Scanned { inventory: &read.inventory, model: &model, plans: &plans, charts: charts.as_ref() };
     let report = ScanReport::new(&scanned, |path| read.is_named(path), &filter);
     let paint = Paint::for_stdout();
     match args.format {
@@ -92,7 +105,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         Format::Jsonl => report::jsonl(&report, out)?,
         Format::Csv => report::csv(&report, out)?,
     }
-    Ok(if read.inventory.has_failures() { Outcome::Failure } else { Outcome::Clean })
+    let outcome = if args.charts.fails(charts.as_ref()) { Outcome::Findings } else { Outcome::Clean };
+    Ok(if read.inventory.has_failures() { Outcome::Failure } else { outcome })
 }
 
 fn filter(args: &Args) -> Result<Filter, Stop> {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
+use super::charts_args::ChartsArgs;
 use super::protect::remove_stale_temp_files;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::repository::read_limited;
 use super::signals::end_between_files;
 use super::{Outcome, RepositoryArgs, Stop, note};
 use crate::images::{Image, Images};
+use crate::kustomize::Model;
 use crate::registry::{Client, Failure, Step};
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
@@ -61,6 +63,9 @@ pub(super) struct Args {
     update_lock: bool,
 
     #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
     registries: RegistryArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -85,7 +90,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
-    let (pulls, unread) = pulls(&args.repository, args.list.as_deref())?;
+    let (pulls, unread) = pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
     let client = args.registries.client(&args.repository)?;
@@ -149,7 +154,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let outcome = if unasked > 0 { Outcome::Interrupted } else { seen.outcome };
     let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
-    Ok(if unread { outcome.max(Outcome::Failure) } else { outcome })
+    Ok(outcome.max(unread))
 }
 
 /// What is kept of the images that were asked for.
@@ -178,11 +183,22 @@ fn outcome(verified: &Verified) -> Outcome {
     }
 }
 
-/// What is to be asked for, and whether something could not be read.
-pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<(Images, bool), Stop> {
+/// What is to be asked for, and the worst of what was met on the way: a file that could not be read, a release that had to be
+/// known.
+pub(super) fn pulls(
+    repository: &RepositoryArgs,
+    list: Option<&Path>,
+    charts: &ChartsArgs,
+    registries: &RegistryArgs,
+) -> Result<(Images, Outcome), Stop> {
     let Some(list) = list else {
         let read = repository.read_with_context()?;
-        return Ok((read.images(read.config.artifacts()), read.inventory.has_failures()));
+        let whole = read.whole();
+        let model = Model::new(&whole, &read.config);
+        let known = charts.known(&read, &model, repository, registries)?;
+        let images = read.images_with(&model, known.as_ref(), read.config.artifacts());
+        let outcome = if charts.fails(known.as_ref()) { Outcome::Findings } else { Outcome::Clean };
+        return Ok((images, if read.inventory.has_failures() { Outcome::Failure } else { outcome }));
     };
     let (_, config, _) = repository.open()?;
     let shown = list.display().to_string();
@@ -197,7 +213,7 @@ pub(super) fn pulls(repository: &RepositoryArgs, list: Option<&Path>) -> Result<
     };
     let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
     let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
-    Ok((Images::of_list(&text, &path, &config), false))
+    Ok((Images::of_list(&text, &path, &config), Outcome::Clean))
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.

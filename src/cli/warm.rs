@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
 use super::{Outcome, RepositoryArgs, Stop, note, verify};
 use crate::images::Image;
@@ -73,6 +74,9 @@ pub(super) struct Args {
     storage_host: Vec<String>,
 
     #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
     registries: RegistryArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -102,9 +106,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let (policies, mut left) = policies(args)?;
         let (pulls, more) = runtime.block_on(flux::pulls(&client, &policies));
         left.extend(more);
-        (pulls, left, false)
+        (pulls, left, Outcome::Clean)
     } else {
-        let (pulls, unread) = verify::pulls(&args.repository, args.list.as_deref())?;
+        let (pulls, unread) =
+            verify::pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
         for unknown in &pulls.unknown {
             let place = &unknown.place;
             note(&format!("{}:{}: {}: {}", place.path, place.position.line, unknown.reference, unknown.why));
@@ -139,9 +144,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             _ => Outcome::Findings,
         });
     }
-    if unread {
-        outcome = outcome.max(Outcome::Failure);
-    }
+    outcome = outcome.max(unread);
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::charts::ReleaseRow;
 use super::check::{self, CheckReport, CheckSummary, CheckedRepository};
 use super::excerpt::printable;
 use super::finding::cell;
@@ -88,6 +89,7 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
     let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
     let mut images: BTreeMap<(String, String), ImageRow> = BTreeMap::new();
     let (mut sites, mut mentions, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut releases: Vec<ReleaseRow> = Vec::new();
     for (number, (name, part)) in parts.into_iter().enumerate() {
         if part.repositories.is_empty() {
             add_scan(summaries.entry(name.clone()).or_default(), &part.summary);
@@ -106,6 +108,10 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
             let repository = row.repository.get_or_insert_with(|| name.clone());
             told.once(repository, &row.path, number)?;
             sites.push(row);
+        }
+        for mut row in part.releases {
+            row.repository.get_or_insert_with(|| name.clone());
+            releases.push(row);
         }
         for mut row in part.mentions {
             let repository = row.repository.get_or_insert_with(|| name.clone());
@@ -127,7 +133,10 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         (&a.repository, &a.path, a.line, &a.note).cmp(&(&b.repository, &b.path, b.line, &b.note))
     });
     let images: Vec<ImageRow> = images.into_values().collect();
-    count_again(&mut summaries, &sites);
+    releases.sort_by(|a, b| {
+        (&a.repository, &a.path, a.line, &a.release).cmp(&(&b.repository, &b.path, b.line, &b.release))
+    });
+    count_again(&mut summaries, &sites, &releases);
     let mut whole = Summary::default();
     let mut repositories = Vec::new();
     for (repository, mut summary) in summaries {
@@ -143,13 +152,14 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         repositories,
         images,
         sites,
+        releases,
         mentions,
         notes,
     })
 }
 
 /// An image and its root may have places in several parts of a repository: they are counted together.
-fn count_again(summaries: &mut BTreeMap<String, Summary>, sites: &[scan::SiteRow]) {
+fn count_again(summaries: &mut BTreeMap<String, Summary>, sites: &[scan::SiteRow], releases: &[ReleaseRow]) {
     let mut of: BTreeMap<&str, Vec<&scan::SiteRow>> = BTreeMap::new();
     for row in sites {
         of.entry(row.repository.as_deref().unwrap_or_default()).or_default().push(row);
@@ -158,7 +168,9 @@ fn count_again(summaries: &mut BTreeMap<String, Summary>, sites: &[scan::SiteRow
         let rows = of.get(repository.as_str()).map(Vec::as_slice).unwrap_or_default();
         let known = &summary.coverage.upstreams;
         let configured = |host: &str| known.iter().any(|one| one.host == host && one.configured);
-        summary.coverage = scan::coverage(rows.iter().copied(), configured, summary.coverage.unseen);
+        let releases = releases.iter().filter(|row| row.repository.as_deref() == Some(repository.as_str()));
+        summary.coverage =
+            scan::coverage(rows.iter().copied(), releases, configured, summary.coverage.unseen);
     }
 }
 

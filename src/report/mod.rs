@@ -2,6 +2,7 @@
 //! [`html`] is a page of its own. Nothing here computes a result; the JSON shapes are types of their own, so that the
 //! inside may change.
 
+pub mod charts;
 pub mod charts_diff;
 pub mod check;
 pub mod cost;

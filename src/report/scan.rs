@@ -6,9 +6,11 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::charts::{ReleaseRow, release_rows};
 use super::check::coverage_lines;
 use super::{Paint, count, csv_field, quoted};
 use crate::find::{Embedding, Form, Mention, Object, Reason, Site};
+use crate::images::{Charts, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
 use crate::lint::references::{counted, is_configured, references};
@@ -32,6 +34,9 @@ pub struct ScanReport {
     pub images: Vec<ImageRow>,
     /// Every place where a reference stands, by file and place.
     pub sites: Vec<SiteRow>,
+    /// Releases of charts with the images that they bring, where an image lock or a render says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseRow>,
     /// Every other occurrence of an upstream host, by file and place, with the reason why it stays.
     pub mentions: Vec<MentionRow>,
     /// Files that were not read whole or not understood.
@@ -121,6 +126,9 @@ pub struct SiteRow {
     /// What root kustomizations make of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub builds: Vec<BuildRow>,
+    /// A value of a release that was rendered: the images that its chart makes of it are counted instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rendered: bool,
 }
 
 /// What one root makes of a reference.
@@ -168,6 +176,8 @@ pub struct Scanned<'a> {
     pub model: &'a Model<'a>,
     /// Of the whole.
     pub plans: &'a Plans,
+    /// Releases in what was asked for; without it the images of charts are unknown.
+    pub charts: Option<&'a Charts>,
 }
 
 /// Which rows a report keeps.
@@ -190,6 +200,19 @@ impl Filter {
         !self.roles.is_empty() || !self.hosts.is_empty()
     }
 
+    /// Releases, each with the images that are kept.
+    fn releases(&self, mut releases: Vec<ReleaseRow>) -> Vec<ReleaseRow> {
+        let is_image = self.roles.is_empty() || self.roles.iter().any(|role| role == "image");
+        releases.retain(|release| is_image && self.keeps_path(&release.path));
+        for release in &mut releases {
+            release.images.retain(|image| {
+                let host = image.image.split('/').next().unwrap_or_default();
+                self.hosts.is_empty() || self.hosts.iter().any(|wanted| wanted == host)
+            });
+        }
+        releases
+    }
+
     fn keeps_path(&self, path: &str) -> bool {
         self.paths.as_ref().is_none_or(|globs| globs.is_match(path))
     }
@@ -198,12 +221,19 @@ impl Filter {
 impl ScanReport {
     /// What `within` accepts of a repository. `plan` is what a migration in place would do with it.
     pub fn new(scanned: &Scanned<'_>, within: impl Fn(&RepoPath) -> bool, filter: &Filter) -> ScanReport {
-        let Scanned { inventory, model, plans } = *scanned;
+        let Scanned { inventory, model, plans, charts } = *scanned;
         let config = model.config;
         let references = references(model, plans);
         let counted = counted(&references, config, &within);
-        let sites = site_rows(plans.inline(), &counted, &within, filter);
-        let unseen = crate::lint::references::unseen(inventory, &within);
+        let mut sites = site_rows(plans.inline(), &counted, &within, filter);
+        let values = RenderedValues::new(charts);
+        for (row, site) in &mut sites {
+            let path = RepoPath::new(&row.path);
+            row.rendered = row.builds.is_empty() && path.is_some_and(|path| values.hold(&path, site));
+        }
+        let unseen = crate::lint::references::unseen(inventory, charts, &within);
+        let releases = charts.map(|charts| release_rows(charts, config, &within)).unwrap_or_default();
+        let releases = filter.releases(releases);
         let mut report = ScanReport {
             schema: SCHEMA.into(),
             summary: Summary {
@@ -214,14 +244,15 @@ impl ScanReport {
             repositories: Vec::new(),
             images: image_rows(&sites),
             sites: Vec::new(),
+            releases,
             mentions: if filter.is_about_sites() { Vec::new() } else { mention_rows(inventory, filter) },
             notes: note_rows(inventory),
         };
         let summary = &mut report.summary;
         summary.images = report.images.len();
         summary.references = sites.len();
-        summary.coverage =
-            coverage(sites.iter().map(|(row, _)| row), |host| is_configured(host, config), unseen);
+        let configured = |host: &str| is_configured(host, config);
+        summary.coverage = coverage(sites.iter().map(|(row, _)| row), &report.releases, configured, unseen);
         summary.files_with_references = sites.iter().map(|(row, _)| &row.path).collect::<BTreeSet<_>>().len();
         summary.moving = sites.iter().filter(|(row, _)| row.cached.is_some()).count();
         for (row, _) in &sites {
@@ -244,14 +275,25 @@ impl ScanReport {
 /// Counts the rows of one repository.
 pub(super) fn coverage<'r>(
     rows: impl IntoIterator<Item = &'r SiteRow>,
+    releases: impl IntoIterator<Item = &'r ReleaseRow>,
     configured: impl Fn(&str) -> bool,
     unseen: Unseen,
 ) -> Coverage {
     let mut counter = Counter::default();
     for row in rows {
         let (Some(status), Some(image)) = (row.status, &row.image) else { continue };
+        if row.rendered {
+            counter.add_value(status);
+            continue;
+        }
         let build = |build: &'r BuildRow| Some((build.root.as_str(), build.image.as_str(), build.status?));
         counter.add(image, status, row.builds.iter().filter_map(build));
+    }
+    for release in releases {
+        for image in &release.images {
+            let Some(status) = image.status else { continue };
+            counter.add_rendered(&image.image, &release.root, status);
+        }
     }
     counter.finish(unseen, configured)
 }
@@ -298,6 +340,7 @@ fn site_rows<'p>(
                 status: counted.map(|(_, status, _)| *status),
                 image: counted.map(|(.., name)| name.clone()),
                 builds: builds.iter().map(build).collect(),
+                rendered: false,
             };
             (row, site)
         })
@@ -410,7 +453,23 @@ pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Res
         }
         writeln!(out)?;
     }
+    releases(report, out, paint)?;
     summary(report, out, paint)
+}
+
+/// What charts bring, by release.
+fn releases(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    for release in report.releases.iter().filter(|release| !release.images.is_empty()) {
+        let state = release.because.as_ref().map(|because| format!(", {}: {because}", release.state));
+        let what = format!("release, {}{}", quoted(&release.chart), state.unwrap_or_default());
+        writeln!(out, "{}  {}", paint.bold(&quoted(&release.release)), paint.dim(&what))?;
+        for image in &release.images {
+            let status = image.status.map_or("", Status::words);
+            writeln!(out, "  {}  {}", quoted(&image.reference), paint.dim(status))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// One line per site.

@@ -68,6 +68,9 @@ pub struct VerifiedRow {
     pub kind: Option<String>,
     pub platforms: Vec<PlatformRow>,
     pub places: Vec<PlaceRow>,
+    /// The releases whose charts bring it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -218,6 +221,7 @@ impl VerifiedRow {
                 .map(|(platform, size)| PlatformRow { platform: platform.clone(), size: *size })
                 .collect(),
             places: pull.places.iter().map(PlaceRow::from).collect(),
+            releases: pull.releases.clone(),
             reference,
             cached,
         }
@@ -262,6 +266,10 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
             }
             for place in &row.places {
                 writeln!(out, "    {}", paint.dim(&format!("{}:{}", quoted(&place.path), place.line)))?;
+            }
+            if !row.releases.is_empty() {
+                let releases = quoted(&row.releases.join(", ")).into_owned();
+                writeln!(out, "    {}", paint.dim(&format!("brought by the chart of {releases}")))?;
             }
         }
     }

@@ -37,7 +37,7 @@ fn entries(images: &[&str], upstreams: &[&str]) -> Vec<(String, String)> {
         Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
     );
     let inventory = inventory::of_text(pod(images).as_bytes(), &finder);
-    let images = Images::of(&Model::new(&inventory, &config), false, |_| true);
+    let images = Images::of(&Model::new(&inventory, &config), None, false, |_| true);
     let entries = kustomize::entries(&by_name(&images, &config)).unwrap();
     entries.into_iter().map(|entry| (entry.name, entry.new_name)).collect()
 }

@@ -25,7 +25,7 @@ fn pulls(root: &std::path::Path, artifacts: bool) -> Images {
         Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap().with_bases(config.cache_bases()),
     );
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
-    Images::of(&Model::new(&inventory, &config), artifacts, |_| true)
+    Images::of(&Model::new(&inventory, &config), None, artifacts, |_| true)
 }
 
 fn printed(pulls: &Images) -> String {

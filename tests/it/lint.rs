@@ -101,7 +101,12 @@ fn a_named_file_has_the_findings_of_the_whole_run() {
         for path in files_of(copy.path()).iter().filter(|path| *path != "pullthru.yaml") {
             let of_file: Vec<&Value> = whole.iter().filter(|row| row["path"] == path.as_str()).collect();
             let path = path.as_str();
-            assert_eq!(check(&[path]).iter().collect::<Vec<_>>(), of_file, "{name}: {path}");
+            let mut found = check(&[path]);
+            // A release has its findings at its object, whichever of the files that decide about it is named.
+            let elsewhere =
+                |row: &Value| row["rule"].as_str().unwrap().starts_with("chart-") && row["path"] != path;
+            found.retain(|row| !elsewhere(row));
+            assert_eq!(found.iter().collect::<Vec<_>>(), of_file, "{name}: {path}");
             files += 1;
         }
     }

@@ -22,6 +22,8 @@ fn the_schemas_are_those_of_the_types() {
     assert_same("schema/scan.v1.json", &text(schemars::schema_for!(ScanReport)));
     let diff = schemars::schema_for!(pullthru::report::charts_diff::ChartsDiffReport);
     assert_same("schema/charts-diff.v1.json", &text(diff));
+    let charts = schemars::schema_for!(pullthru::report::charts::ChartsReport);
+    assert_same("schema/charts.v1.json", &text(charts));
     assert_same("schema/iam.v1.json", &text(schemars::schema_for!(IamReport)));
     assert_same("schema/migration.v1.json", &text(schemars::schema_for!(MigrationReport)));
     assert_same("schema/verification.v1.json", &text(schemars::schema_for!(VerifyReport)));

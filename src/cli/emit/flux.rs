@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let all = read.whole();
     // The tag that runs may stand in an overlay elsewhere.
-    let used = Images::of(&Model::new(&all, &read.config), false, |_| true);
+    let used = Images::of(&Model::new(&all, &read.config), None, false, |_| true);
     let images = images::as_used_in(named(&read), &images::by_name(&used, &read.config));
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::charts_args::ChartsArgs;
 use super::protect::remove_stale_temp_files;
+use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
 use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
 use crate::config::Config;
@@ -15,6 +17,7 @@ use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
 use crate::emit::{self, FileChange};
 use crate::images::{self, Images, Named, Place, Unknown};
+use crate::kustomize::Model;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
 /// Write new objects for other tools, made from the images in use.
@@ -57,6 +60,12 @@ struct ListArgs {
     /// By which name
     #[arg(long, value_enum, default_value_t = AtArg::Upstream)]
     at: AtArg,
+
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,12 +123,16 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
             At::Cache
         }
     };
-    let images = read.images(false);
+    let whole = read.whole();
+    let model = Model::new(&whole, &read.config);
+    let charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
+    let images = read.images_with(&model, charts.as_ref(), false);
     say_unknown(&images, "is not listed", |_| true);
     for reference in emit::list::references(&images, at) {
         writeln!(out, "{reference}")?;
     }
-    Ok(outcome(&read, true))
+    let fails = args.charts.fails(charts.as_ref());
+    Ok(outcome(&read, true).max(if fails { Outcome::Findings } else { Outcome::Clean }))
 }
 
 fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {

@@ -173,10 +173,13 @@ pub enum RuleId {
     OverrideDetached,
     UnparsedFile,
     UnusedIgnore,
+    ChartBypassesCache,
+    ChartNotRendered,
+    ChartLockStale,
 }
 
 impl RuleId {
-    pub const ALL: [RuleId; 12] = [
+    pub const ALL: [RuleId; 15] = [
         RuleId::BypassesCache,
         RuleId::ColdDigest,
         RuleId::MovingTag,
@@ -189,6 +192,9 @@ impl RuleId {
         RuleId::OverrideDetached,
         RuleId::UnparsedFile,
         RuleId::UnusedIgnore,
+        RuleId::ChartBypassesCache,
+        RuleId::ChartNotRendered,
+        RuleId::ChartLockStale,
     ];
 
     /// Stable, as the configuration and outputs write it.
@@ -206,7 +212,15 @@ impl RuleId {
             RuleId::OverrideDetached => "override-detached",
             RuleId::UnparsedFile => "unparsed-file",
             RuleId::UnusedIgnore => "unused-ignore",
+            RuleId::ChartBypassesCache => "chart-bypasses-cache",
+            RuleId::ChartNotRendered => "chart-not-rendered",
+            RuleId::ChartLockStale => "chart-lock-stale",
         }
+    }
+
+    /// Is it about a release, which files besides its own decide about?
+    pub fn is_about_charts(self) -> bool {
+        matches!(self, RuleId::ChartBypassesCache | RuleId::ChartNotRendered | RuleId::ChartLockStale)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EntryOutput, Image, Images, Names, Place, Unknown, official};
+use super::{EntryOutput, Image, Images, Names, Place, ReleaseImages, ReleaseState, Unknown, official};
 use crate::config::Config;
 use crate::find::{Form, Obstacle, Role, Site};
 use crate::image::{Digest, Name, Reference};
@@ -36,7 +36,7 @@ pub(super) struct Gathered<'c> {
     /// Of the upstreams that are configured.
     hosts: Vec<String>,
     caches: Vec<String>,
-    images: BTreeMap<Key, BTreeSet<Place>>,
+    images: BTreeMap<Key, (BTreeSet<Place>, BTreeSet<String>)>,
     unknown: BTreeSet<Unknown>,
 }
 
@@ -130,13 +130,44 @@ impl<'c> Gathered<'c> {
             self.unknown.insert(Unknown { place, reference, why, invalid: !computed, names: None });
             return;
         };
-        let Some((upstream, cached)) = self.names(&reference.name(), routes) else { return };
+        if let Some(key) = self.key(&reference, routes, artifact) {
+            self.images.entry(key).or_default().0.insert(place.clone());
+        }
+    }
+
+    fn key(&self, reference: &Reference, routes: Option<&Routes>, artifact: bool) -> Option<Key> {
+        let (upstream, cached) = self.names(&reference.name(), routes)?;
         let has_address = cached.as_ref().is_none_or(|cached| Name::parse(&cached.to_string()).is_ok());
         let (cached, placeholder) = if has_address { (cached, None) } else { (None, cached) };
         let digest = reference.digest().map(ToString::to_string);
         let tag = reference.tag().map(str::to_owned);
-        let key = Key { upstream, cached, placeholder, tag, digest, artifact };
-        self.images.entry(key).or_default().insert(place.clone());
+        Some(Key { upstream, cached, placeholder, tag, digest, artifact })
+    }
+
+    /// What the chart of a release brings.
+    pub(super) fn release(&mut self, release: &ReleaseImages) {
+        let (routes, place) = (release.routes(self.config), &release.place);
+        for image in release.pulled() {
+            if !self.is_configured(&image.image) {
+                continue;
+            }
+            let Ok(reference) = Reference::parse(&image.image) else {
+                self.reference(&image.image, routes, place, false);
+                continue;
+            };
+            if let Some(key) = self.key(&reference, routes, false) {
+                let (places, releases) = self.images.entry(key).or_default();
+                places.insert(place.clone());
+                releases.insert(release.id.to_string());
+            }
+        }
+        let why = match &release.state {
+            ReleaseState::Known { .. } => return,
+            ReleaseState::Stale { .. } => "its images are not known: the image lock is stale for it",
+            ReleaseState::Unknown { .. } => "its images are not known: it was not rendered",
+        };
+        let (place, reference) = (place.clone(), format!("release {}", release.id));
+        self.unknown.insert(Unknown { place, reference, why, invalid: false, names: None });
     }
 
     /// What an image is called at the upstream and at the cache; `None` for one that the configuration leaves out.
@@ -155,7 +186,7 @@ impl<'c> Gathered<'c> {
         let mut images: Vec<Image> = self
             .images
             .into_iter()
-            .map(|(key, places)| Image {
+            .map(|(key, (places, releases))| Image {
                 upstream: key.upstream,
                 cached: key.cached,
                 placeholder: key.placeholder,
@@ -163,6 +194,7 @@ impl<'c> Gathered<'c> {
                 digest: key.digest.and_then(|digest| Digest::parse(&digest).ok()),
                 artifact: key.artifact,
                 places: places.into_iter().collect(),
+                releases: releases.into_iter().collect(),
             })
             .collect();
         images

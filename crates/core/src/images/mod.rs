@@ -5,6 +5,7 @@
 //! in a base that a root overrides is never pulled and is not listed, and what `newTag` and `newName` make of it is.
 //! References that nothing builds count as they are written. [`by_name`] puts the tags of one image together.
 
+mod charts;
 mod gather;
 mod named;
 mod outputs;
@@ -19,6 +20,7 @@ use crate::route::Routes;
 pub use crate::tree::Place;
 use crate::tree::{Position, RepoPath};
 
+pub use charts::{ChartImage, Charts, KnownFrom, ReleaseImages, ReleaseState, RenderedValues, state_of_lock};
 use gather::Gathered;
 pub use named::{Named, Tagged, as_used_in, by_name, names};
 pub use outputs::{EntryOutput, Output, Outputs};
@@ -37,8 +39,10 @@ pub struct Image {
     pub digest: Option<Digest>,
     /// A chart or another OCI artifact, pulled by a controller.
     pub artifact: bool,
-    /// Sorted.
+    /// Sorted; of an image that a chart brings that of the release.
     pub places: Vec<Place>,
+    /// The releases whose charts bring it, sorted.
+    pub releases: Vec<String>,
 }
 
 impl Image {
@@ -92,10 +96,16 @@ pub struct Images {
 
 impl Images {
     /// Of a repository: what is written in the paths that `within` accepts, and what the roots in them build; charts and
-    /// other artifacts count on request.
-    pub fn of(model: &Model<'_>, artifacts: bool, within: impl Fn(&RepoPath) -> bool) -> Images {
+    /// other artifacts count on request. `charts` are the releases whose images are to be counted, in those paths or not.
+    pub fn of(
+        model: &Model<'_>,
+        charts: Option<&Charts>,
+        artifacts: bool,
+        within: impl Fn(&RepoPath) -> bool,
+    ) -> Images {
         let &Model { inventory, config, .. } = model;
         let outputs = Outputs::new(model);
+        let rendered = RenderedValues::new(charts);
         let mut gathered = Gathered::new(config);
         for (f, file) in inventory.files.iter().enumerate() {
             // Fields that kustomize does not look at are built all the same, for the same clusters.
@@ -119,7 +129,7 @@ impl Images {
                         routes => gathered.site(site, text, routes, &place),
                     }
                 }
-                if built.is_empty() && is_written_within {
+                if built.is_empty() && is_written_within && !rendered.hold(&file.path, site) {
                     routes.iter().for_each(|routes| gathered.site(site, None, *routes, &place));
                 }
             }
@@ -128,6 +138,10 @@ impl Images {
             if within(&output.place.path) || within(&output.by) {
                 gathered.entry(output, config.routes(output.by.as_str()));
             }
+        }
+        let releases = charts.into_iter().flat_map(|charts| &charts.releases);
+        for release in releases.filter(|release| release.is_within(&within)) {
+            gathered.release(release);
         }
         gathered.finish()
     }

@@ -123,7 +123,7 @@ impl UpstreamCount {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unseen {
-    /// Releases of charts, which were not rendered.
+    /// Releases of charts whose images are not known: not rendered, or stale in the image lock.
     pub releases: usize,
     /// References whose registry or name is not in the files.
     pub references: usize,
@@ -168,7 +168,8 @@ pub struct Coverage {
     pub percent: Option<usize>,
     /// Nothing was left unseen: `percent` is the figure, and not an upper bound.
     pub complete: bool,
-    /// Images, whatever their tag, each once for each root that builds it, by the worst of its places there.
+    /// Images, whatever their tag, each once for each root that builds it, by the worst of its places there; those that
+    /// charts bring, too, where they are known.
     pub images: Count,
     /// Places that name an image.
     pub references: Count,
@@ -266,6 +267,8 @@ pub struct Counter<'a> {
     /// The worst of an image's places, by image and root.
     images: BTreeMap<(&'a str, &'a str), Status>,
     references: Count,
+    /// Images of charts that are not known whole.
+    unknown_rendered: usize,
 }
 
 impl<'a> Counter<'a> {
@@ -288,6 +291,17 @@ impl<'a> Counter<'a> {
         }
     }
 
+    /// A place in the values of a release that was rendered: the images that the chart makes of it count instead.
+    pub fn add_value(&mut self, status: Status) {
+        self.references.add(status, 1);
+    }
+
+    /// An image that a chart brings: no place in a file names it.
+    pub fn add_rendered(&mut self, image: &'a str, root: &'a str, status: Status) {
+        self.unknown_rendered += usize::from(status == Status::Unknown);
+        self.image(image, root, status);
+    }
+
     fn image(&mut self, image: &'a str, root: &'a str, status: Status) {
         let known = self.images.entry((image, root)).or_insert(status);
         *known = (*known).max(status);
@@ -297,7 +311,7 @@ impl<'a> Counter<'a> {
     pub fn finish(self, unseen: Unseen, configured: impl Fn(&str) -> bool) -> Coverage {
         let mut coverage = Coverage {
             references: self.references,
-            unseen: Unseen { references: self.references.unknown, ..unseen },
+            unseen: Unseen { references: self.references.unknown + self.unknown_rendered, ..unseen },
             ..Coverage::default()
         };
         let mut upstreams: BTreeMap<&str, UpstreamCount> = BTreeMap::new();

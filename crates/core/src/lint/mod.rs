@@ -16,6 +16,7 @@ mod usage;
 use std::collections::HashMap;
 
 use crate::config::{Config, RuleId, Severity};
+use crate::images::{Charts, ReleaseImages};
 use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::migrate::Strategy;
@@ -141,6 +142,8 @@ pub(crate) struct Context<'a> {
     config: &'a Config,
     model: &'a Model<'a>,
     references: &'a [Reference<'a>],
+    /// Releases in the paths asked for.
+    charts: &'a [ReleaseImages],
     /// What a migration would edit in place.
     changes: HashMap<references::Place<'a>, &'a crate::migrate::Change>,
 }
@@ -157,6 +160,8 @@ pub struct Request<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Every place is listed, too: [`Checked::usages`].
     pub usages: bool,
+    /// What is known of releases in the paths asked for; without it the images of charts are unknown.
+    pub charts: Option<&'a Charts>,
 }
 
 /// The result of a run.
@@ -186,14 +191,17 @@ pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath)
     let &Model { inventory, config, .. } = model;
     let plans = Plans::new(model, request.strategy);
     let references = references::references(model, &plans);
-    let context = Context { inventory, config, model, references: &references, changes: plans.changes() };
+    let charts = request.charts.map(|charts| charts.releases.as_slice()).unwrap_or_default();
+    let changes = plans.changes();
+    let context = Context { inventory, config, model, references: &references, charts, changes };
     let mut findings: Vec<Finding> = Vec::new();
     for rule in rules::ALL {
         if config.severity(rule.id) != Some(Severity::Off) {
             findings.extend((rule.find)(&context));
         }
     }
-    findings.retain(|finding| within(&finding.path));
+    // Another file than the release's own may have changed it.
+    findings.retain(|finding| finding.rule.is_about_charts() || within(&finding.path));
     let mut checked = silence::apply(inventory, config, request, &within, identified(findings));
     for finding in &mut checked.findings {
         if let Some(severity) = config.severity(finding.rule) {
@@ -202,9 +210,11 @@ pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath)
     }
     checked.findings.sort_by(|a, b| order(a).cmp(&order(b)));
     let counted = references::counted(&references, config, &within);
-    checked.coverage = references::coverage(&counted, inventory, config, &within);
+    checked.coverage = references::coverage(&counted, request.charts, inventory, config, &within);
     if request.usages {
-        checked.usages = usage::list(&counted, model);
+        let here: Vec<ReleaseImages> =
+            charts.iter().filter(|release| within(&release.place.path)).cloned().collect();
+        checked.usages = usage::list(&counted, &here, model);
     }
     checked
 }

@@ -10,7 +10,7 @@ use super::rules::wrong_cache;
 use crate::config::Config;
 use crate::find::{Form, LinkKind, Obstacle, Reason, Role, Site, split};
 use crate::image::{Name, Reference as ImageReference};
-use crate::images::{Output, Outputs};
+use crate::images::{ChartImage, Charts, Output, Outputs, ReleaseImages, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
 use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, Strategy, Why};
@@ -193,20 +193,62 @@ pub fn counted<'r, 'a>(
     counted
 }
 
-/// How many go through the cache, within these paths.
+/// How many go through the cache, within these paths; `charts` are the releases there.
 pub fn coverage(
     counted: &[(&Reference<'_>, Status, String)],
+    charts: Option<&Charts>,
     inventory: &Inventory,
     config: &Config,
     within: impl Fn(&RepoPath) -> bool,
 ) -> Coverage {
+    let releases = charts.map(|charts| charts.releases.as_slice()).unwrap_or_default();
+    let (rendered, values) = (rendered(releases, config), RenderedValues::new(charts));
     let mut counter = Counter::default();
     for (reference, status, name) in counted {
+        if reference.built.is_empty() && values.hold(&reference.file.path, reference.site) {
+            counter.add_value(*status);
+            continue;
+        }
         let builds =
             reference.built.iter().filter_map(|one| Some((one.by.as_str(), one.image.as_str(), one.status?)));
         counter.add(name, *status, builds);
     }
-    counter.finish(unseen(inventory, within), |host| is_configured(host, config))
+    for one in rendered.iter().filter(|one| within(&one.release.place.path)) {
+        counter.add_rendered(&one.name, one.release.by.as_str(), one.status);
+    }
+    counter.finish(unseen(inventory, charts, &within), |host| is_configured(host, config))
+}
+
+/// An image that a chart brings.
+pub struct Rendered<'c> {
+    pub release: &'c ReleaseImages,
+    pub image: &'c ChartImage,
+    /// At the upstream.
+    pub name: String,
+    pub status: Status,
+    /// A route leads it to the cache.
+    pub routed: bool,
+}
+
+/// The images of charts that clusters pull, each with its status. An image of an ECR registry of one's own has none.
+pub fn rendered<'c>(releases: &'c [ReleaseImages], config: &Config) -> Vec<Rendered<'c>> {
+    let mut rendered = Vec::new();
+    for release in releases {
+        let routes = release.routes(config);
+        for image in release.pulled() {
+            let Some(status) = text_status(&image.image, routes, config) else { continue };
+            let upstream = routes.and_then(|routes| routes.unmap_reference(&image.image));
+            let name = match (&upstream, image.name()) {
+                (Some(upstream), _) => split(upstream).0.to_owned(),
+                (None, Some(name)) => name.to_string(),
+                (None, None) => split(&image.image).0.to_owned(),
+            };
+            let route = |name: Name| routes.is_some_and(|routes| routes.map(&name).is_ok());
+            let routed = image.name().is_some_and(route);
+            rendered.push(Rendered { release, image, name, status, routed });
+        }
+    }
+    rendered
 }
 
 /// Does a route lead from this upstream to a cache?
@@ -216,10 +258,18 @@ pub fn is_configured(host: &str, config: &Config) -> bool {
 }
 
 /// What the files do not show; unknown references are counted where they are found.
-pub fn unseen(inventory: &Inventory, within: impl Fn(&RepoPath) -> bool) -> Unseen {
+pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&RepoPath) -> bool) -> Unseen {
     let mut unseen = Unseen::default();
+    // Objects that deploy a chart and that no release was evaluated from are unseen, too.
+    let mut evaluated: HashMap<&RepoPath, BTreeSet<Position>> = HashMap::new();
+    let releases = charts.into_iter().flat_map(|charts| &charts.releases);
+    for release in releases.filter(|release| within(&release.place.path)) {
+        unseen.releases += usize::from(!release.is_known());
+        evaluated.entry(&release.place.path).or_default().insert(release.place.position);
+    }
     for file in inventory.files.iter().filter(|file| within(&file.path)) {
-        unseen.releases += file.found.releases.len();
+        let known = evaluated.get(&file.path).map_or(0, BTreeSet::len);
+        unseen.releases += file.found.releases.len().saturating_sub(known);
         let too_large = file.found.mentions.iter().any(|mention| mention.reason == Reason::TooLarge);
         unseen.files += usize::from(!file.found.errors.is_empty() || too_large);
         if let Some(kustomization) = &file.found.kustomization {
@@ -294,6 +344,14 @@ fn built_status(
     let unchanged = text == site.as_written();
     if unchanged && written != Some(Status::Cached) || written == Some(Status::Excluded) {
         return written;
+    }
+    text_status(text, routes, config)
+}
+
+/// The status of a reference by its text; `None` for an image of an ECR registry of one's own.
+fn text_status(text: &str, routes: Option<&Routes>, config: &Config) -> Option<Status> {
+    if routes.is_some_and(|routes| routes.unmap_reference(text).is_some()) {
+        return Some(Status::Cached);
     }
     let Ok(reference) = ImageReference::parse(text) else { return Some(Status::Unknown) };
     let name = reference.name();

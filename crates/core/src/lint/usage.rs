@@ -9,9 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::coverage::Status;
-use super::references::{Planned, Reference, is_registry};
+use super::references::{Planned, Reference, Rendered, is_registry, rendered};
 use crate::config::Config;
 use crate::find::{Builder, Object, Tool};
+use crate::image::Reference as ImageReference;
+use crate::images::ReleaseImages;
 use crate::kustomize::{Deployers, Model};
 use crate::tree::{Position, RepoPath};
 
@@ -44,8 +46,12 @@ pub struct Given {
     pub status: Status,
 }
 
-/// By place.
-pub(super) fn list(counted: &[(&Reference<'_>, Status, String)], model: &Model<'_>) -> Vec<Usage> {
+/// By place; those that the charts of `releases` bring last.
+pub(super) fn list(
+    counted: &[(&Reference<'_>, Status, String)],
+    releases: &[ReleaseImages],
+    model: &Model<'_>,
+) -> Vec<Usage> {
     let &Model { config, .. } = model;
     let clusters = Clusters::new(model);
     let usage = |(reference, status, name): &(&Reference<'_>, Status, String)| {
@@ -66,7 +72,8 @@ pub(super) fn list(counted: &[(&Reference<'_>, Status, String)], model: &Model<'
             given: clusters.given(reference, *status),
         }
     };
-    counted.iter().map(usage).collect()
+    let brought = rendered(releases, config);
+    counted.iter().map(usage).chain(brought.iter().map(|one| clusters.usage_of_chart(one, config))).collect()
 }
 
 /// Its kind alone where it has no name.
@@ -209,6 +216,33 @@ impl<'i> Clusters<'i> {
             above = candidate.parent();
         }
         None
+    }
+
+    /// An image that a chart brings, at the place of its release.
+    fn usage_of_chart(&self, one: &Rendered<'_>, config: &Config) -> Usage {
+        let release = one.release;
+        let built = self.built.iter().filter(|(directory, unit)| {
+            unit.by.contains(&release.by) && release.id.root.as_ref().is_none_or(|root| root == *directory)
+        });
+        let clusters: BTreeSet<&RepoPath> = built.flat_map(|(_, unit)| &unit.clusters).collect();
+        let given = |cluster: &RepoPath| Given { cluster: cluster.clone(), status: one.status };
+        let routes = release.routes(config);
+        let upstream = routes.and_then(|routes| routes.unmap_reference(&one.image.image));
+        let reference = ImageReference::parse(&one.image.image).ok();
+        let cached =
+            routes.zip(reference).and_then(|(routes, reference)| routes.map_reference(&reference).ok());
+        Usage {
+            path: release.place.path.clone(),
+            position: release.place.position,
+            object: Some(format!("{}/{}", release.id.kind.as_str(), release.id.name)),
+            image: Some(one.name.clone()),
+            upstream: one.name.split('/').next().unwrap_or_default().to_owned(),
+            references: vec![upstream.unwrap_or_else(|| one.image.image.clone())],
+            status: one.status,
+            why: (one.status != Status::Cached).then(|| "brought by the chart".to_owned()),
+            cached: cached.filter(|_| one.status == Status::Bypassing),
+            given: clusters.into_iter().map(given).collect(),
+        }
     }
 
     /// What each cluster gets from a place, the worst of its kustomizations.

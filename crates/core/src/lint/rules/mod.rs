@@ -2,6 +2,9 @@
 
 pub mod bypasses_cache;
 pub mod cached_tags_only;
+pub mod chart_bypasses_cache;
+pub mod chart_lock_stale;
+pub mod chart_not_rendered;
 pub mod cold_digest;
 pub mod moving_tag;
 pub mod not_cacheable;
@@ -38,7 +41,7 @@ pub struct Rule {
 }
 
 /// All rules, as [`RuleId::ALL`] lists them.
-pub const ALL: [&Rule; 12] = [
+pub const ALL: [&Rule; 15] = [
     &bypasses_cache::RULE,
     &cold_digest::RULE,
     &moving_tag::RULE,
@@ -51,6 +54,9 @@ pub const ALL: [&Rule; 12] = [
     &override_detached::RULE,
     &unparsed_file::RULE,
     &unused_ignore::RULE,
+    &chart_bypasses_cache::RULE,
+    &chart_not_rendered::RULE,
+    &chart_lock_stale::RULE,
 ];
 
 pub fn rule(id: RuleId) -> &'static Rule {

@@ -1,0 +1,238 @@
+//! The images that charts bring: those of every release, from the image lock or from a render.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::Place;
+use crate::config::Config;
+use crate::find::{Form, Site};
+use crate::image::{Name, Reference};
+use crate::kustomize::Model;
+use crate::releases::lock::{ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale, hash};
+use crate::releases::rendered::RenderedImage;
+use crate::releases::{Release, ReleaseId};
+use crate::route::Routes;
+use crate::tree::RepoPath;
+
+/// What is known of all releases of a repository, by release.
+#[derive(Clone, Debug, Default)]
+pub struct Charts {
+    pub releases: Vec<ReleaseImages>,
+}
+
+/// A release with its images.
+#[derive(Clone, Debug)]
+pub struct ReleaseImages {
+    pub id: ReleaseId,
+    /// Where the object begins.
+    pub place: Place,
+    /// The chart with its version, as people name it.
+    pub chart: String,
+    /// The files that decide about it.
+    pub inputs: BTreeSet<RepoPath>,
+    /// The file that decides which target it is for.
+    pub by: RepoPath,
+    pub state: ReleaseState,
+}
+
+/// What is known of a release's images.
+#[derive(Clone, Debug)]
+pub enum ReleaseState {
+    /// They are those that the release pulls as it is written.
+    Known { images: BTreeSet<ChartImage>, from: KnownFrom },
+    /// The lock has images of the release as it was before, or of a render that failed since.
+    Stale { images: BTreeSet<ChartImage>, reason: &'static str },
+    /// Nothing: it was not evaluated or not rendered.
+    Unknown { reason: String, place: Place },
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// The image lock.
+    Lock,
+    /// A render of this run.
+    Render,
+}
+
+/// An image that a chart renders.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChartImage {
+    /// As it is rendered.
+    pub image: String,
+    pub role: RenderedRole,
+    /// The values key that sets it, where one was found.
+    pub key: Option<String>,
+    /// `Deployment/shop`; not known from the lock.
+    pub object: Option<String>,
+    pub field: Option<String>,
+}
+
+impl ChartImage {
+    /// Does a cluster pull it? Test hooks run with `helm test` alone.
+    pub fn is_pulled(&self) -> bool {
+        self.role != RenderedRole::Test
+    }
+
+    /// The registry and repository, as a node asks for them; `None` for what is no reference.
+    pub fn name(&self) -> Option<Name> {
+        Reference::parse(&self.image).ok().map(|reference| reference.name())
+    }
+}
+
+impl From<RenderedImage> for ChartImage {
+    fn from(rendered: RenderedImage) -> ChartImage {
+        let RenderedImage { image, role, object, field, .. } = rendered;
+        ChartImage { image, role, key: None, object: Some(object), field: Some(field) }
+    }
+}
+
+impl ReleaseImages {
+    /// A release of the model's repository.
+    pub fn new(model: &Model<'_>, release: &Release, state: ReleaseState) -> ReleaseImages {
+        let by = release.id.root.as_ref().and_then(|root| {
+            let kustomization = model.graph.at(root).map(|(path, _)| path);
+            kustomization.or_else(|| Some(model.deployers.get(root)?.first()?.0)).cloned()
+        });
+        ReleaseImages {
+            id: release.id.clone(),
+            place: release.place.clone(),
+            chart: release.chart.to_string(),
+            inputs: release.inputs.clone(),
+            by: by.unwrap_or_else(|| release.place.path.clone()),
+            state,
+        }
+    }
+
+    /// The images that clusters pull; none where they are not known.
+    pub fn pulled(&self) -> impl Iterator<Item = &ChartImage> {
+        let images = match &self.state {
+            ReleaseState::Known { images, .. } => Some(images),
+            ReleaseState::Stale { .. } | ReleaseState::Unknown { .. } => None,
+        };
+        images.into_iter().flatten().filter(|image| image.is_pulled())
+    }
+
+    pub fn is_known(&self) -> bool {
+        matches!(self.state, ReleaseState::Known { .. })
+    }
+
+    /// Is it in these paths, or decided by a file that is?
+    pub fn is_within(&self, within: impl Fn(&RepoPath) -> bool) -> bool {
+        within(&self.place.path) || self.inputs.iter().any(within)
+    }
+
+    /// The routes of its cluster.
+    pub fn routes<'c>(&self, config: &'c Config) -> Option<&'c Routes> {
+        config.routes(self.by.as_str())
+    }
+}
+
+impl Charts {
+    /// What the image lock says about releases; a version of Kubernetes where a release names none.
+    pub fn of_lock(model: &Model<'_>, releases: &[Release], lock: &ImageLock, kubernetes: &str) -> Charts {
+        let one = |release: &Release| {
+            let state = state_of_lock(release, lock, kubernetes);
+            ReleaseImages::new(model, release, state)
+        };
+        Charts { releases: releases.iter().map(one).collect() }
+    }
+
+    /// Those of the releases that are in these paths.
+    pub fn within(mut self, within: impl Fn(&RepoPath) -> bool) -> Charts {
+        self.releases.retain(|release| release.is_within(&within));
+        self
+    }
+
+    /// The releases whose images are not known.
+    pub fn unknown(&self) -> usize {
+        self.releases.iter().filter(|release| !release.is_known()).count()
+    }
+}
+
+/// The values that known releases are rendered with: what the charts make of them is what clusters pull.
+#[derive(Debug, Default)]
+pub struct RenderedValues<'c> {
+    /// Objects with values of their own, by file and name.
+    objects: HashSet<(&'c RepoPath, &'c str)>,
+    /// Values files and directories of charts of known releases, and of no other.
+    files: HashSet<&'c RepoPath>,
+}
+
+impl<'c> RenderedValues<'c> {
+    pub fn new(charts: Option<&'c Charts>) -> RenderedValues<'c> {
+        let releases = charts.map(|charts| charts.releases.as_slice()).unwrap_or_default();
+        let objects_of = |known: bool| {
+            let releases = releases.iter().filter(move |release| release.is_known() == known);
+            releases.map(|release| (&release.place.path, release.id.name.as_str()))
+        };
+        let files_of = |known: bool| {
+            let releases = releases.iter().filter(move |release| release.is_known() == known);
+            releases.flat_map(|release| &release.inputs)
+        };
+        let mut values =
+            RenderedValues { objects: objects_of(true).collect(), files: files_of(true).collect() };
+        objects_of(false).for_each(|object| _ = values.objects.remove(&object));
+        files_of(false).for_each(|file| _ = values.files.remove(file));
+        values
+    }
+
+    /// Is a site a value that a chart was rendered with, or a part of such a chart?
+    pub fn hold(&self, path: &RepoPath, site: &Site) -> bool {
+        let is_value = matches!(
+            site.form,
+            Form::Split
+                | Form::RegistrySplit
+                | Form::RegistryPrefix
+                | Form::LoneRegistry
+                | Form::WholeValue
+                | Form::OtherKey
+                | Form::ArgoParameter
+        );
+        let is_held = || match &site.object {
+            Some(object) => object.name.as_deref().is_some_and(|name| self.objects.contains(&(path, name))),
+            None => self.files.contains(path),
+        };
+        is_value && is_held() || self.is_in_chart(path)
+    }
+
+    /// Does a file belong to a chart of the repository that was rendered?
+    fn is_in_chart(&self, path: &RepoPath) -> bool {
+        let above = std::iter::successors(path.parent(), RepoPath::parent);
+        above.take_while(|directory| !directory.is_root()).any(|directory| self.files.contains(&directory))
+    }
+}
+
+/// What the image lock says about one release.
+pub fn state_of_lock(release: &Release, lock: &ImageLock, kubernetes: &str) -> ReleaseState {
+    if let Some(gap) = release.unknown.first() {
+        return ReleaseState::Unknown { reason: gap.reason.clone(), place: gap.place.clone() };
+    }
+    let unknown =
+        |reason: &str| ReleaseState::Unknown { reason: reason.to_owned(), place: release.place.clone() };
+    match lock.state(&release.id, &hash(release, kubernetes)) {
+        LockState::Fresh(block) => ReleaseState::Known { images: images_of(block), from: KnownFrom::Lock },
+        LockState::Stale(block, Stale::Changed) => ReleaseState::Stale {
+            images: images_of(block),
+            reason: "its chart, values or variables changed since it was rendered",
+        },
+        LockState::Stale(block, Stale::RenderFailed) => {
+            ReleaseState::Stale { images: images_of(block), reason: "the last render failed" }
+        }
+        LockState::Conflict => ReleaseState::Stale {
+            images: BTreeSet::new(),
+            reason: "its block in the image lock has a merge conflict",
+        },
+        LockState::Missing => unknown("it is not in the image lock"),
+    }
+}
+
+fn images_of(block: &LockedRelease) -> BTreeSet<ChartImage> {
+    let image = |locked: &LockedImage| ChartImage {
+        image: locked.image.clone(),
+        role: locked.role,
+        key: locked.key.clone(),
+        object: None,
+        field: None,
+    };
+    block.images.iter().map(image).collect()
+}

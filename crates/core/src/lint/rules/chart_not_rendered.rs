@@ -1,0 +1,34 @@
+//! `chart-not-rendered`.
+
+use super::Rule;
+use crate::config::{RuleId, Severity};
+use crate::images::ReleaseState;
+use crate::lint::{Context, Finding, Related};
+use crate::yaml::Span;
+
+pub(crate) const RULE: Rule = Rule {
+    id: RuleId::ChartNotRendered,
+    summary: "The images of a release are not known.",
+    severity: Severity::Warn,
+    fix: "none: `pullthru charts lock` renders what can be rendered.",
+    page: include_str!("chart_not_rendered.md"),
+    find,
+};
+
+fn find(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for release in context.charts {
+        let ReleaseState::Unknown { reason, place } = &release.state else { continue };
+        let message = format!("the images of {} are not known: {reason}", release.id);
+        let at = &release.place;
+        let mut finding = Finding::new(&RULE, &at.path, at.position, Span::new(0, 0), message);
+        finding.subject = release.id.to_string();
+        finding.next = "`pullthru charts lock` renders it where helm and the chart can be had".to_owned();
+        if place != at {
+            let text = "this could not be evaluated".to_owned();
+            finding.related.push(Related { path: place.path.clone(), position: place.position, text });
+        }
+        findings.push(finding);
+    }
+    findings
+}

@@ -1,0 +1,298 @@
+//! Arguments of commands that look at the images of charts, and what they lead to: what is known of each release.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::registries::{RegistryArgs, bar, duration, runtime, say_notes};
+use super::repository::ReadRepository;
+use super::{RepositoryArgs, Stop, note};
+use crate::images::{ChartImage, Charts, KnownFrom, ReleaseState};
+use crate::kustomize::Model;
+use crate::report::count;
+use crate::tree::{RepoPath, Repository};
+use pullthru_charts::{self as rendering, DEFAULT_KUBERNETES, Outcome, Renew, RenewedLock};
+use pullthru_core::releases::lock::{ImageLock, LOCK_NAME, LockedImage, RenderedRole};
+use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::{self, Release, Sources};
+use pullthru_registry::Client;
+
+#[derive(Debug, Args)]
+pub(super) struct ChartsArgs {
+    /// How the images of charts are known
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = How::Lock, help_heading = "Charts")]
+    pub(super) charts: How,
+
+    #[command(flatten)]
+    pub(super) rendering: RenderArgs,
+}
+
+/// How charts are fetched and rendered.
+#[derive(Debug, Args)]
+pub(super) struct RenderArgs {
+    /// Directory of charts, unpacked or as archives: looked in by name before anything is fetched
+    #[arg(long, value_name = "DIR", help_heading = "Charts")]
+    chart_dir: Vec<PathBuf>,
+
+    /// Fetch no chart: what was not fetched before is unknown
+    #[arg(long, help_heading = "Charts")]
+    offline: bool,
+
+    /// The helm program, 3 or 4. Default: the first `helm` of PATH
+    #[arg(long, value_name = "FILE", env = "PULLTHRU_HELM", help_heading = "Charts")]
+    helm: Option<PathBuf>,
+
+    /// The longest run of helm: 60s, 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s", help_heading = "Charts")]
+    helm_timeout: Duration,
+
+    /// Version of Kubernetes that charts are rendered for, where a release names none
+    #[arg(long, value_name = "VERSION", default_value = DEFAULT_KUBERNETES, help_heading = "Charts")]
+    kubernetes_version: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum How {
+    /// From the image lock alone: no helm, no network
+    Lock,
+    /// From the image lock where it is fresh, else by rendering
+    Auto,
+    /// As auto, and a release whose images are not known makes the exit code 1
+    Required,
+    /// Not at all
+    Off,
+}
+
+/// The releases of a repository, evaluated.
+pub(super) struct Evaluated {
+    pub(super) releases: Vec<Release>,
+    /// `None` where there is no lock.
+    pub(super) lock: Option<ImageLock>,
+}
+
+impl Evaluated {
+    pub(super) fn of(read: &ReadRepository, model: &Model<'_>) -> Result<Evaluated, Stop> {
+        let releases = releases::of(model, &Sources::new(&read.repository));
+        Ok(Evaluated { releases, lock: read_lock(&read.repository)? })
+    }
+}
+
+/// The image lock; `None` where there is none.
+fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, Stop> {
+    let text = match std::fs::read_to_string(repository.root.join(LOCK_NAME)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let help = "check its permissions, or remove it and run `pullthru charts lock`";
+            return Err(Stop::usage(format!("cannot read `{LOCK_NAME}`: {error}"), help));
+        }
+    };
+    let wrong = |error: pullthru_core::releases::lock::LockError| {
+        Stop::usage(format!("`{LOCK_NAME}`: {error}"), "run `pullthru charts lock` to write it again")
+    };
+    ImageLock::read(&text).map(Some).map_err(wrong)
+}
+
+impl ChartsArgs {
+    /// Do files besides the named ones have to be read, since they decide about releases?
+    pub(super) fn want_context(&self, repository: &Repository) -> bool {
+        match self.charts {
+            How::Off => false,
+            How::Lock => repository.root.join(LOCK_NAME).exists(),
+            How::Auto | How::Required => true,
+        }
+    }
+
+    /// Do the named files decide about a release, or hold one? What is read of the lock is what a release was rendered
+    /// with, and a lock that cannot be read decides about all.
+    pub(super) fn are_touched(&self, read: &ReadRepository) -> bool {
+        let paths: BTreeSet<RepoPath> = read.named_files().collect();
+        let lock_is_named = paths.iter().any(|path| path.as_str() == LOCK_NAME);
+        let touches = |lock: ImageLock| lock.touched_by(&paths).next().is_some();
+        let holds = read.inventory.files.iter().any(|file| !file.found.releases.is_empty());
+        holds || lock_is_named || read_lock(&read.repository).map_or(true, |lock| lock.is_some_and(touches))
+    }
+
+    /// What is known of the releases in what was asked for; `None` where nobody is to ask, or where there is no lock.
+    pub(super) fn known(
+        &self,
+        read: &ReadRepository,
+        model: &Model<'_>,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<Option<Charts>, Stop> {
+        if repository.is_stdin() || !self.want_context(&read.repository) {
+            return Ok(None);
+        }
+        let evaluated = Evaluated::of(read, model)?;
+        let charts = self.rendering.charts(self.charts, read, model, &evaluated, repository, registries)?;
+        Ok(Some(charts.within(|path| read.is_named(path))))
+    }
+
+    /// Is something unknown that had to be known?
+    pub(super) fn fails(&self, charts: Option<&Charts>) -> bool {
+        let unknown = charts.map_or(0, Charts::unknown);
+        if self.charts == How::Required && unknown > 0 {
+            note(&format!(
+                "error: the images of {} are not known (`--charts required`)",
+                count(unknown, "release")
+            ));
+            return true;
+        }
+        false
+    }
+}
+
+/// What a render says about a release.
+pub(super) fn state_of_render(read: &ReadRepository, release: &Release, outcome: Outcome) -> ReleaseState {
+    match outcome.rendered {
+        Ok(text) => {
+            let images = images_of_render(read, release, &text);
+            ReleaseState::Known { images: images.into_iter().collect(), from: KnownFrom::Render }
+        }
+        Err(failure) => ReleaseState::Unknown { reason: failure.to_string(), place: release.place.clone() },
+    }
+}
+
+/// What a chart renders; a name that is not known whole stands for itself, and is no image.
+pub(super) fn images_of_render(read: &ReadRepository, release: &Release, text: &str) -> Vec<ChartImage> {
+    let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
+    let rendered = reader.read(release, text);
+    let unknown = rendered.unknown.into_iter().map(|unknown| ChartImage {
+        image: unknown.text,
+        role: RenderedRole::Config,
+        key: None,
+        object: Some(unknown.object),
+        field: Some(unknown.field),
+    });
+    rendered.images.into_iter().map(ChartImage::from).chain(unknown).collect()
+}
+
+impl RenderArgs {
+    /// What is known of all releases; those that are not in the paths asked for are not rendered.
+    pub(super) fn charts(
+        &self,
+        how: How,
+        read: &ReadRepository,
+        model: &Model<'_>,
+        evaluated: &Evaluated,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<Charts, Stop> {
+        let none = ImageLock::default();
+        let lock = evaluated.lock.as_ref().unwrap_or(&none);
+        let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &self.kubernetes_version);
+        if matches!(how, How::Lock | How::Off) {
+            return Ok(charts);
+        }
+        let open =
+            charts.releases.iter().zip(&evaluated.releases).enumerate().filter(|(_, (known, release))| {
+                !known.is_known() && release.unknown.is_empty() && known.is_within(|path| read.is_named(path))
+            });
+        let (open, wanted): (Vec<usize>, Vec<Release>) =
+            open.map(|(number, (_, release))| (number, release.clone())).unzip();
+        let outcomes = self.render(read, &wanted, repository, registries)?;
+        for ((number, release), outcome) in open.into_iter().zip(&wanted).zip(outcomes) {
+            if let Some(known) = charts.releases.get_mut(number) {
+                known.state = state_of_render(read, release, outcome);
+            }
+        }
+        Ok(charts)
+    }
+
+    /// Fetches and renders the charts of releases: an outcome for each, in their order.
+    pub(super) fn render(
+        &self,
+        read: &ReadRepository,
+        releases: &[Release],
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<Vec<Outcome>, Stop> {
+        if releases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (charts, client) = self.renderer(read, repository, registries)?;
+        let runtime = runtime()?;
+        let bar = bar(releases.len(), "charts");
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
+        runtime.block_on(charts.render(releases.to_vec(), |index, outcome| {
+            bar.inc(1);
+            outcomes.push((index, outcome));
+        }));
+        bar.finish_and_clear();
+        runtime.shutdown_background();
+        say_notes(&client);
+        outcomes.sort_by_key(|(index, _)| *index);
+        if outcomes.len() != releases.len() {
+            return Err(Stop::usage(
+                "charts could not all be rendered: a task of this program ended early",
+                "run again",
+            ));
+        }
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// Renews the image lock for these releases.
+    pub(super) fn renew_lock(
+        &self,
+        read: &ReadRepository,
+        releases: Vec<Release>,
+        lock: &ImageLock,
+        renew: Renew,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<RenewedLock, Stop> {
+        let (charts, client) = self.renderer(read, repository, registries)?;
+        let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
+        let runtime = runtime()?;
+        let bar = bar(releases.len(), "charts");
+        let renewing = charts.renew_lock(releases, lock, renew, &reader, |_| bar.inc(1));
+        let mut renewed = runtime.block_on(renewing);
+        bar.finish_and_clear();
+        runtime.shutdown_background();
+        say_notes(&client);
+        for (id, rendered) in &renewed.rendered {
+            // What is not known whole is no image, and is counted as unknown.
+            let unknown = rendered.images.unknown.iter().map(|unknown| LockedImage {
+                image: unknown.text.clone(),
+                role: RenderedRole::Config,
+                key: None,
+            });
+            if let Some(block) = renewed.lock.releases.get_mut(id) {
+                block.images.extend(unknown);
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// What fetches and renders charts, and the client that it asks registries with.
+    fn renderer(
+        &self,
+        read: &ReadRepository,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<(rendering::Charts, Client), Stop> {
+        let client: Client = registries.client(repository)?;
+        let store = rendering::default_store(|name| std::env::var_os(name)).ok_or_else(|| {
+            Stop::usage(
+                "there is no directory for caches: neither XDG_CACHE_HOME nor HOME is set",
+                "set one of them",
+            )
+        })?;
+        let settings = rendering::Settings {
+            chart_dirs: self.chart_dir.clone(),
+            offline: self.offline,
+            helm: self.helm.clone(),
+            helm_timeout: self.helm_timeout,
+            kubernetes_version: self.kubernetes_version.clone(),
+            helm_repositories: pullthru_registry::Variables::of_process().helm_repositories(),
+            ..rendering::Settings::new(read.repository.root.clone(), store)
+        };
+        let charts = rendering::Charts::new(settings, client.clone()).map_err(|error| {
+            Stop::usage(error.to_string(), "name another directory, or correct its permissions")
+        })?;
+        Ok((charts, client))
+    }
+}

@@ -1,0 +1,281 @@
+//! Images that charts bring: known from the image lock, counted and listed with their release.
+
+use std::path::Path;
+
+use pullthru::config::{Config, Overrides};
+use pullthru::find::{Finder, Hosts};
+use pullthru::inventory;
+use pullthru::kustomize::Model;
+use pullthru::tree::{Repository, WalkOptions};
+use pullthru_core::releases::lock::{
+    ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole, hash,
+};
+use pullthru_core::releases::{self, Sources};
+
+use crate::golden::assert_same;
+use crate::scratch::{Run, Scratch};
+
+const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: bakery, namespace: shops}
+spec:
+  chart:
+    spec:
+      chart: bakery
+      version: 2.1.0
+      sourceRef: {kind: HelmRepository, name: guild, namespace: shops}
+  values:
+    replicas: 1
+    image: {repository: ghcr.io/guild/bakery, tag: v1}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: guild, namespace: shops}
+spec: {url: https://charts.guild.example}
+";
+
+/// A repository with one release; the lock says that its chart renders these images.
+fn locked(images: &[(&str, RenderedRole)]) -> Scratch {
+    let scratch = Scratch::new(&[
+        ("shops/bakery.yaml", RELEASE.as_bytes()),
+        ("shops/kustomization.yaml", b"resources: [bakery.yaml, pod.yaml]\n"),
+        (
+            "shops/pod.yaml",
+            b"apiVersion: v1\nkind: Pod\nmetadata: {name: till}\nspec:\n  containers:\n  - image: ghcr.io/guild/till:v3\n",
+        ),
+    ]);
+    lock(scratch.path(), images);
+    scratch
+}
+
+fn lock(root: &Path, images: &[(&str, RenderedRole)]) {
+    std::fs::write(root.join(LOCK_NAME), lock_of(root, images)).unwrap();
+}
+
+/// The lock of a repository with one release whose chart renders these images.
+fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
+    let repository = Repository::at(root).unwrap();
+    let config = Config::load(None, &Overrides::default()).unwrap();
+    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
+    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+    let model = Model::new(&inventory, &config);
+    let mut lock = ImageLock::default();
+    for release in releases::of(&model, &Sources::new(&repository)) {
+        let image =
+            |&(image, role): &(&str, RenderedRole)| LockedImage { image: image.to_owned(), role, key: None };
+        let block = LockedRelease {
+            chart: LockedChart {
+                source: "https://charts.guild.example/bakery".to_owned(),
+                version: "2.1.0".to_owned(),
+                ..LockedChart::default()
+            },
+            hash: hash(&release, "1.34.0"),
+            inputs: release.inputs.clone(),
+            images: images.iter().map(image).collect(),
+            render_failed: false,
+        };
+        lock.releases.insert(release.id, block);
+    }
+    assert_eq!(lock.releases.len(), 1);
+    lock.text()
+}
+
+/// The locks that rules are shown with.
+#[test]
+fn locks_of_rules_are_what_a_render_would_write() {
+    let rules = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules").join(name);
+    let images = [
+        ("ghcr.io/mill/grinder:v3", RenderedRole::Container),
+        ("ghcr.io/mill/grinder:v3", RenderedRole::InitContainer),
+        ("ghcr.io/mill/probe:v1", RenderedRole::Environment),
+        ("ghcr.io/mill/check:v1", RenderedRole::Test),
+        ("quay.io/mill/other:v1", RenderedRole::Container),
+    ];
+    let fresh = lock_of(&rules("chart-bypasses-cache"), &images);
+    assert_same(&format!("testdata/rules/chart-bypasses-cache/{LOCK_NAME}"), &fresh);
+    let current = lock_of(&rules("chart-lock-stale"), &[("ghcr.io/mill/hopper:v3", RenderedRole::Container)]);
+    let (before, after) = current.split_once("sha256:").unwrap();
+    let stale = format!("{before}sha256:{}{}", "0".repeat(64), after.get(64..).unwrap());
+    assert_same(&format!("testdata/rules/chart-lock-stale/{LOCK_NAME}"), &stale);
+}
+
+fn json(scratch: &Scratch, arguments: &[&str]) -> (i32, serde_json::Value) {
+    let run = scratch.run(&[arguments, &["--format", "json", "--root", "."]].concat());
+    (run.code, serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err)))
+}
+
+fn rules(report: &serde_json::Value) -> Vec<(String, String)> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    findings.map(|finding| (text(&finding["rule"]), text(&finding["image"]))).collect()
+}
+
+const BROUGHT: &[(&str, RenderedRole)] = &[
+    ("ghcr.io/guild/bakery:v1", RenderedRole::Container),
+    ("ghcr.io/guild/oven-probe:v7", RenderedRole::Argument),
+    ("docker.io/library/busybox:1.37", RenderedRole::InitContainer),
+    ("ghcr.io/guild/migrate:v2", RenderedRole::Hook),
+    ("ghcr.io/guild/smoke-test:v2", RenderedRole::Test),
+];
+
+#[test]
+fn what_a_chart_brings_is_counted_and_found() {
+    let scratch = locked(BROUGHT);
+    let (code, check) = json(&scratch, &["check", "--upstream", "ghcr.io=ghcr"]);
+    assert_eq!(code, 1);
+    let chart = |image: &str| ("chart-bypasses-cache".to_owned(), image.to_owned());
+    let found = rules(&check);
+    for image in ["ghcr.io/guild/bakery:v1", "ghcr.io/guild/oven-probe:v7", "ghcr.io/guild/migrate:v2"] {
+        assert!(found.contains(&chart(image)), "{image}: {found:?}");
+    }
+    // Not configured, and pulled by `helm test` alone.
+    assert_eq!(found.iter().filter(|(rule, _)| rule == "chart-bypasses-cache").count(), 3, "{found:?}");
+    let coverage = &check["summary"]["coverage"];
+    assert_eq!(coverage["complete"], true, "{coverage:#}");
+    // The release's values name `bakery` too: it is one image. With it: till, oven-probe, migrate, busybox.
+    assert_eq!(coverage["images"]["bypassing"], 5, "{coverage:#}");
+    let (_, scan) = json(&scratch, &["scan", "--upstream", "ghcr.io=ghcr"]);
+    assert_eq!(&scan["summary"]["coverage"], coverage);
+    let release = &scan["releases"][0];
+    assert_eq!(release["release"], "shops/bakery");
+    assert_eq!((&release["state"], &release["root"]), (&"lock".into(), &"shops/kustomization.yaml".into()));
+    assert_eq!(release["images"].as_array().unwrap().len(), BROUGHT.len());
+    // Whoever pulls or copies images gets those of the chart, and not those of its tests.
+    let listed = scratch.run(&["emit", "list", "--upstream", "ghcr.io=ghcr"]);
+    assert_eq!(
+        listed.out,
+        "ghcr.io/guild/bakery:v1\nghcr.io/guild/migrate:v2\nghcr.io/guild/oven-probe:v7\nghcr.io/guild/till:v3\n"
+    );
+}
+
+#[test]
+fn a_chart_that_goes_through_the_cache_completes_the_figure() {
+    let cache = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/guild";
+    let images = [format!("{cache}/bakery:v1"), format!("{cache}/probe:v1")];
+    let images: Vec<(&str, RenderedRole)> =
+        images.iter().map(|image| (image.as_str(), RenderedRole::Container)).collect();
+    let scratch = locked(&images);
+    scratch.write("shops/pod.yaml", format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: till}}\nspec:\n  containers:\n  - image: {cache}/till:v3\n").as_bytes());
+    let (code, check) = json(&scratch, &["check"]);
+    // The values still name the upstream, where nobody pulls it any more: the chart was rendered.
+    assert_eq!((code, &check["summary"]["coverage"]["percent"]), (1, &100.into()), "{check:#}");
+    assert_eq!(check["summary"]["coverage"]["images"]["cached"], 3);
+}
+
+#[test]
+fn a_lock_is_stale_when_what_the_chart_sees_changes() {
+    let scratch = locked(BROUGHT);
+    let stale = |scratch: &Scratch| {
+        let (_, check) = json(scratch, &["check"]);
+        let found = rules(&check);
+        let stale = found.iter().filter(|(rule, _)| rule == "chart-lock-stale").count();
+        (stale, check["summary"]["coverage"]["unseen"]["releases"].clone())
+    };
+    assert_eq!(stale(&scratch), (0, 0.into()));
+    scratch.write("shops/bakery.yaml", format!("# a comment\n{RELEASE}").as_bytes());
+    assert_eq!(stale(&scratch), (0, 0.into()));
+    scratch.write("shops/bakery.yaml", RELEASE.replace("replicas: 1", "replicas: 2").as_bytes());
+    assert_eq!(stale(&scratch), (1, 1.into()));
+    // Images as they were are neither counted nor asked for.
+    let listed = scratch.run(&["emit", "list"]);
+    assert!(!listed.out.contains("oven-probe"), "{}", listed.out);
+    assert!(listed.err.contains("shops/bakery is not listed: its images are not known"), "{}", listed.err);
+    let required = ["scan", "--charts", "required", "--offline", "--helm", "/nonexistent/helm"];
+    let cache = scratch.path().join("home");
+    let required = Run::from(scratch.command(&required).env("XDG_CACHE_HOME", cache).output().unwrap());
+    assert_eq!(required.code, 1, "{}", required.err);
+    assert!(required.err.contains("the images of 1 release are not known"), "{}", required.err);
+}
+
+#[test]
+fn without_a_lock_releases_are_counted_as_not_seen() {
+    let scratch = locked(BROUGHT);
+    for arguments in [&["check", "--charts", "off"][..], &["check"][..]] {
+        if arguments.len() == 1 {
+            std::fs::remove_file(scratch.path().join(LOCK_NAME)).unwrap();
+        }
+        let (_, check) = json(&scratch, arguments);
+        assert_eq!(check["summary"]["coverage"]["unseen"]["releases"], 1);
+        assert!(rules(&check).iter().all(|(rule, _)| !rule.starts_with("chart-")));
+    }
+}
+
+/// A hook that gets one file reads the rest only where that file bears on a release.
+#[test]
+fn a_hook_hears_of_the_releases_that_its_files_decide_about() {
+    let scratch = locked(BROUGHT);
+    scratch.write("shops/bakery.yaml", RELEASE.replace("version: 2.1.0", "version: 2.2.0").as_bytes());
+    let of = |path: &str| rules(&json(&scratch, &["check", path]).1);
+    let chart =
+        |found: &[(String, String)]| found.iter().filter(|(rule, _)| rule == "chart-lock-stale").count();
+    assert_eq!(chart(&of("shops/bakery.yaml")), 1);
+    assert_eq!(chart(&of("shops/pod.yaml")), 0);
+}
+
+#[test]
+fn a_lock_that_is_none_stops_the_run() {
+    let scratch = locked(BROUGHT);
+    scratch.write(LOCK_NAME, b"{}");
+    let run = scratch.run(&["scan"]);
+    assert!(run.code == 2 && run.err.contains("run `pullthru charts lock`"), "{} {}", run.code, run.err);
+}
+
+/// The whole way with a chart of the repository: shown, locked, checked, and stale when the chart changes.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_charts_are_shown_locked_and_checked() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: press, namespace: print}\nspec:\n  \
+                   chart: {spec: {chart: ./charts/press, sourceRef: {kind: GitRepository, name: flux-system}}}\n  \
+                   values: {tag: v2}\n";
+    let template = "apiVersion: v1\nkind: Pod\nmetadata: {name: press}\nspec:\n  containers:\n  - name: press\n    \
+                    image: ghcr.io/print/press:{{ .Values.tag }}\n    args: [\"--ink=ghcr.io/print/ink:v9\"]\n";
+    let scratch = Scratch::new(&[
+        ("apps/press.yaml", release.as_bytes()),
+        ("charts/press/Chart.yaml", b"apiVersion: v2\nname: press\nversion: 1.0.0\n"),
+        ("charts/press/values.yaml", b"tag: v1\n"),
+        ("charts/press/templates/pod.yaml", template.as_bytes()),
+    ]);
+    for helm in ["helm3", "helm4"] {
+        let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin").join(helm);
+        assert!(helm.exists(), "{} is not there: run .ci/peers", helm.display());
+        let run = |arguments: &[&str]| {
+            let all = [arguments, &["--account", "123456789012", "--region", "ca-central-1", "--root", "."]]
+                .concat();
+            let mut command = scratch.command(&all);
+            command.env("PULLTHRU_HELM", &helm).env("XDG_CACHE_HOME", scratch.path().join("cache"));
+            Run::from(command.output().unwrap())
+        };
+        let shown = run(&["charts", "print/press", "apps"]);
+        assert!(
+            shown.out.contains("bypassing      ghcr.io/print/press:v2  container"),
+            "{} {}",
+            shown.out,
+            shown.err
+        );
+        assert!(shown.out.contains("Pod/press  spec.containers[0].args[0]"), "{}", shown.out);
+        assert_eq!(run(&["charts", "print/none"]).code, 2);
+        let locked = run(&["charts", "lock"]);
+        assert_eq!(locked.code, 0, "{} {}", locked.out, locked.err);
+        assert!(
+            run(&["charts", "--charts", "lock"]).out.starts_with("print/press  charts/press  2 bypassing\n")
+        );
+        let again = run(&["charts", "lock"]);
+        assert!(again.out.starts_with("unchanged: ") && again.out.contains(" 0 rendered"), "{}", again.out);
+        let checked = run(&["check", "--charts", "required", "--format", "values"]);
+        assert!(
+            checked.code == 1 && checked.out.contains("releases_unknown=0\n"),
+            "{} {}",
+            checked.out,
+            checked.err
+        );
+        scratch.write(
+            "charts/press/templates/pod.yaml",
+            format!("{template}  - {{name: new, image: \"ghcr.io/print/new:v1\"}}\n").as_bytes(),
+        );
+        let stale = run(&["check", "--format", "values"]);
+        assert!(stale.out.contains("releases_unknown=1\n"), "{}", stale.out);
+        let listed = run(&["emit", "list", "--charts", "auto"]);
+        assert!(listed.out.contains("ghcr.io/print/new:v1\n"), "{} {}", listed.out, listed.err);
+        scratch.write("charts/press/templates/pod.yaml", template.as_bytes());
+    }
+}
