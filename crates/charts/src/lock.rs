@@ -114,7 +114,7 @@ fn block(
     hash: &str,
     RenderedRelease { chart, images }: &RenderedRelease,
 ) -> LockedRelease {
-    let image = |image: String, role| LockedImage { image, role, key: None };
+    let image = |(image, role): (&str, _)| LockedImage { image: image.to_owned(), role, key: None };
     LockedRelease {
         chart: LockedChart {
             source: chart.source.clone(),
@@ -124,7 +124,7 @@ fn block(
         },
         hash: hash.to_owned(),
         inputs: release.inputs.clone(),
-        images: images.images.iter().map(|one| image(one.image.clone(), one.role)).collect(),
+        images: images.listed().map(image).collect(),
         render_failed: false,
     }
 }

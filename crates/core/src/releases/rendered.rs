@@ -29,10 +29,34 @@ pub struct RenderedImage {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnknownImage {
     pub text: String,
+    pub role: RenderedRole,
     pub object: String,
     pub field: String,
-    /// In a sentence without its full stop.
-    pub reason: &'static str,
+    pub reason: UnknownReason,
+}
+
+/// Why an image is not known whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnknownReason {
+    Unreadable,
+    Computed,
+    RegistryUnknown,
+    RegistryAlone,
+    Invalid,
+    NoTag,
+}
+
+impl std::fmt::Display for UnknownReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            UnknownReason::Unreadable => "a part of it is a value that nobody here can read",
+            UnknownReason::Computed => "a part of it is computed in the cluster",
+            UnknownReason::RegistryUnknown => "no registry is written: what reads it may add its own",
+            UnknownReason::RegistryAlone => "a registry alone: what is joined with it is not known",
+            UnknownReason::Invalid => "it is no image reference",
+            UnknownReason::NoTag => "no tag is written: what reads it adds one",
+        })
+    }
 }
 
 /// What a render pulls, sorted.
@@ -40,6 +64,17 @@ pub struct UnknownImage {
 pub struct Rendered {
     pub images: BTreeSet<RenderedImage>,
     pub unknown: BTreeSet<UnknownImage>,
+}
+
+impl Rendered {
+    /// What is listed of a release, in the lock and elsewhere: its images, and names of images that are not known whole. A
+    /// registry or the beginning of a name is none.
+    pub fn listed(&self) -> impl Iterator<Item = (&str, RenderedRole)> {
+        let is_name =
+            |one: &&UnknownImage| !matches!(one.reason, UnknownReason::NoTag | UnknownReason::RegistryAlone);
+        let images = self.images.iter().map(|one| (one.image.as_str(), one.role));
+        images.chain(self.unknown.iter().filter(is_name).map(|one| (one.text.as_str(), one.role)))
+    }
 }
 
 /// Finds images in renders.
@@ -156,19 +191,20 @@ impl<'t> Document<'t> {
         }
         let object = site.object.as_ref().map(ToString::to_string).unwrap_or_default();
         let reason = match site.obstacle {
-            _ if has_placeholder(&image) => Some("a part of it is a value that nobody here can read"),
-            Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed in the cluster"),
-            Some(Obstacle::RegistryUnknown) => Some("no registry is written: what reads it may add its own"),
-            Some(Obstacle::RegistryAlone) => Some("a registry alone: what is joined with it is not known"),
-            Some(Obstacle::InvalidName) => Some("it is no image reference"),
+            _ if has_placeholder(&image) => Some(UnknownReason::Unreadable),
+            Some(Obstacle::Computed | Obstacle::Template) => Some(UnknownReason::Computed),
+            Some(Obstacle::RegistryUnknown) => Some(UnknownReason::RegistryUnknown),
+            Some(Obstacle::RegistryAlone) => Some(UnknownReason::RegistryAlone),
+            Some(Obstacle::InvalidName) => Some(UnknownReason::Invalid),
             _ if site.tail.is_empty() && image == site.as_written() && !site.form.is_pulled_as_written() => {
-                Some("no tag is written: what reads it adds one")
+                Some(UnknownReason::NoTag)
             }
             _ => None,
         };
         match reason {
             Some(reason) => {
-                let unknown = UnknownImage { text: image, object, field: site.field.clone(), reason };
+                let role = self.hook.unwrap_or_else(|| role(site));
+                let unknown = UnknownImage { text: image, role, object, field: site.field.clone(), reason };
                 rendered.unknown.insert(unknown);
             }
             None => {
@@ -329,6 +365,19 @@ mod tests {
         let found = read(&release, &text);
         assert!(found.iter().all(|line| line.starts_with("? ")), "{found:?}");
         assert!(found.iter().any(|line| line.contains("Pod/b")), "{found:?}");
+        let rendered = RenderReader::new(&[], &[]).read(&release, &text);
+        assert!(rendered.listed().any(|(text, _)| has_placeholder(text)), "a lock does not hide them");
+    }
+
+    /// A name without a tag in a variable may be the beginning of one; a computed tag is an image that is not known whole.
+    #[test]
+    fn beginnings_of_names_are_not_listed() {
+        let release = release(ReleaseKind::HelmRelease, Vec::new());
+        let text = "---\n# Source: c/templates/a.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    image: \
+                    quay.io/o/n:1\n    args: ['--sidecar=quay.io/o/sidecar:$(VERSION)']\n    env:\n    - {name: MIRROR, value: quay.io/o}\n";
+        let rendered = RenderReader::new(&[], &[]).read(&release, text);
+        let listed: Vec<&str> = rendered.listed().map(|(text, _)| text).collect();
+        assert_eq!(listed, ["quay.io/o/n:1", "quay.io/o/sidecar:$(VERSION)"]);
     }
 
     /// As kustomize does it, in order; a chart's hooks are passed to it by kustomize, and by Flux in some versions only.
