@@ -39,6 +39,8 @@ mod golden;
 mod growth;
 mod html;
 mod images;
+#[cfg(unix)]
+mod killed;
 mod kubeconform;
 mod limits;
 mod lint;

@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use rayon::prelude::*;
 
-pub(super) struct Kustomize {
+pub(crate) struct Kustomize {
     pub(super) binary: PathBuf,
     /// Its image transformer visits image volumes: since 5.6.
     pub(super) volumes: bool,
 }
 
 impl Kustomize {
-    pub(super) fn named(name: &str) -> Kustomize {
+    pub(crate) fn named(name: &str) -> Kustomize {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin").join(name);
         assert!(binary.is_file(), "{} is missing: `.ci/peers` installs it", binary.display());
         Kustomize { binary, volumes: true }
@@ -27,7 +27,7 @@ impl Kustomize {
     }
 
     /// What each directory builds to, or why it does not.
-    pub(super) fn build_all(&self, directories: &[PathBuf]) -> BTreeMap<PathBuf, Result<String, String>> {
+    pub(crate) fn build_all(&self, directories: &[PathBuf]) -> BTreeMap<PathBuf, Result<String, String>> {
         directories.par_iter().map(|directory| (directory.clone(), self.build(directory))).collect()
     }
 
@@ -46,7 +46,7 @@ impl Kustomize {
 }
 
 /// Every directory with a kustomization.
-pub(super) fn kustomizations(tree: &Path) -> Vec<PathBuf> {
+pub(crate) fn kustomizations(tree: &Path) -> Vec<PathBuf> {
     let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
     let files = super::walk(tree).into_iter().filter(|path| {
         path.file_name().is_some_and(|name| names.iter().any(|known| name == *known)) && path.is_file()

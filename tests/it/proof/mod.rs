@@ -19,7 +19,7 @@ use pullthru::kustomize::Model;
 use pullthru::tree::{RepoPath, Repository, WalkOptions};
 
 use crate::golden::copy_of;
-use build::{Kustomize, kustomizations};
+pub(crate) use build::{Kustomize, kustomizations};
 use compare::{Comparison, Routing};
 
 const ACCOUNT: [&str; 4] = ["--account", "123456789012", "--region", "ca-central-1"];
