@@ -58,6 +58,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, for the whole run")]
 enum Command {
     /// List every image reference, where it routes to, and why anything stays
     Scan(scan::Args),

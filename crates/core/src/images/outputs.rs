@@ -30,6 +30,9 @@ pub struct EntryOutput {
     pub place: Place,
 }
 
+/// What roots make of one site, each with whether an entry matched.
+type Texts<'m> = BTreeMap<(&'m str, &'m RepoPath), bool>;
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
@@ -40,7 +43,7 @@ pub struct Outputs {
 
 impl Outputs {
     pub fn new(model: &Model<'_>) -> Outputs {
-        let mut sites: HashMap<(usize, usize), BTreeMap<(&str, &RepoPath), bool>> = HashMap::new();
+        let mut sites: HashMap<(usize, usize), Texts<'_>> = HashMap::new();
         let mut entries = Entries { model, hosts: model.config.upstream_hosts(), places: HashMap::new() };
         let mut of_entries = Vec::new();
         for root in model.built_images() {

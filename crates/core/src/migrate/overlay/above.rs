@@ -24,8 +24,11 @@ pub(super) struct Above<'a> {
     /// [`Above::layer`] by directory, worked out once: many directories may lie below one.
     layers: RefCell<HashMap<RepoPath, Rc<Layer>>>,
     /// [`Above::object_entries`] likewise.
-    of_objects: RefCell<HashMap<RepoPath, Rc<Vec<(RepoPath, Entries)>>>>,
+    of_objects: RefCell<HashMap<RepoPath, Rc<ObjectEntries>>>,
 }
+
+/// The entries of objects, each with the object's file.
+type ObjectEntries = Vec<(RepoPath, Entries)>;
 
 /// What a kustomization and the objects that have it built do to the images of lower ones.
 struct Layer {
