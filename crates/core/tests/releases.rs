@@ -138,3 +138,38 @@ fn corpus_repositories_have_their_releases() {
         assert!(missing, "{}: {}", gap.place.path, gap.reason);
     }
 }
+
+/// `spec.values` of a HelmRelease with these references, merged.
+fn merged(values_from: &str, values: &str) -> serde_json::Value {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: one, namespace: n}}\nspec:\n  \
+         chart: {{spec: {{chart: c, sourceRef: {{kind: HelmRepository, name: r}}}}}}\n  valuesFrom: [{values_from}]\n  \
+         values: {values}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m, namespace: n}}\ndata:\n  two: \"2\"\n  \
+         word: \"'true'\"\n  values.yaml: \"a: {{c: 3}}\"\n"
+    );
+    fs::write(scratch.path().join("release.yaml"), text).unwrap();
+    let releases = releases_of(scratch.path());
+    assert_eq!(releases.len(), 1);
+    serde_json::Value::Object(releases[0].values.clone())
+}
+
+/// What helm-controller makes of a `targetPath` follows from how it merges in place (fluxcd/pkg, `chartutil/values.go`).
+#[test]
+fn a_target_path_and_the_own_values() {
+    let set = |path: &str| format!("{{kind: ConfigMap, name: m, valuesKey: two, targetPath: {path}}}");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(merged(&set("a.b"), "{a: {b: 1, d: 4}}"), json(r#"{"a": {"b": 2, "d": 4}}"#));
+    assert_eq!(merged(&set("x.y"), "{a: 1}"), json(r#"{"a": 1, "x": {"y": 2}}"#));
+    assert_eq!(merged(&set("a"), "{a: 1}"), json(r#"{"a": 1}"#), "at the top the own values win");
+    let both = format!("{{kind: ConfigMap, name: m}}, {}", set("a.b"));
+    let expected = json(r#"{"a": {"b": 1, "c": 3}}"#);
+    assert_eq!(
+        merged(&both, "{a: {b: 1}}"),
+        expected,
+        "a mapping that two have is a copy: the own values win"
+    );
+    assert_eq!(merged(&both, "{z: 1}"), json(r#"{"a": {"b": 2, "c": 3}, "z": 1}"#));
+    let quoted = "{kind: ConfigMap, name: m, valuesKey: word, targetPath: w}";
+    assert_eq!(merged(quoted, "{}"), json(r#"{"w": "true"}"#), "quotes make a string");
+}
