@@ -14,8 +14,8 @@ use crate::kustomize::Model;
 use crate::report::count;
 use crate::tree::{RepoPath, Repository};
 use pullthru_charts::{self as rendering, DEFAULT_KUBERNETES, Outcome, Renew, RenewedLock};
-use pullthru_core::releases::lock::{ImageLock, LOCK_NAME, LockedImage, RenderedRole};
-use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
+use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
 use pullthru_core::releases::{self, Release, Sources};
 use pullthru_registry::Client;
 
@@ -160,9 +160,9 @@ pub(super) fn state_of_render(read: &ReadRepository, release: &Release, outcome:
 pub(super) fn images_of_render(read: &ReadRepository, release: &Release, text: &str) -> Vec<ChartImage> {
     let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
     let rendered = reader.read(release, text);
-    let unknown = rendered.unknown.into_iter().map(|unknown| ChartImage {
+    let unknown = rendered.unknown.into_iter().filter(UnknownImage::is_name).map(|unknown| ChartImage {
+        role: unknown.role,
         image: unknown.text,
-        role: RenderedRole::Config,
         key: None,
         object: Some(unknown.object),
         field: Some(unknown.field),
@@ -249,21 +249,10 @@ impl RenderArgs {
         let runtime = runtime()?;
         let bar = bar(releases.len(), "charts");
         let renewing = charts.renew_lock(releases, lock, renew, &reader, |_| bar.inc(1));
-        let mut renewed = runtime.block_on(renewing);
+        let renewed = runtime.block_on(renewing);
         bar.finish_and_clear();
         runtime.shutdown_background();
         say_notes(&client);
-        for (id, rendered) in &renewed.rendered {
-            // What is not known whole is no image, and is counted as unknown.
-            let unknown = rendered.images.unknown.iter().map(|unknown| LockedImage {
-                image: unknown.text.clone(),
-                role: RenderedRole::Config,
-                key: None,
-            });
-            if let Some(block) = renewed.lock.releases.get_mut(id) {
-                block.images.extend(unknown);
-            }
-        }
         Ok(renewed)
     }
 

@@ -67,13 +67,18 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// What is listed of a release, in the lock and elsewhere: its images, and names of images that are not known whole. A
-    /// registry or the beginning of a name is none.
+    /// What is listed of a release, in the lock and elsewhere: its images, and names of images that are not known whole.
     pub fn listed(&self) -> impl Iterator<Item = (&str, RenderedRole)> {
-        let is_name =
-            |one: &&UnknownImage| !matches!(one.reason, UnknownReason::NoTag | UnknownReason::RegistryAlone);
         let images = self.images.iter().map(|one| (one.image.as_str(), one.role));
-        images.chain(self.unknown.iter().filter(is_name).map(|one| (one.text.as_str(), one.role)))
+        let unknown = self.unknown.iter().filter(|one| one.is_name());
+        images.chain(unknown.map(|one| (one.text.as_str(), one.role)))
+    }
+}
+
+impl UnknownImage {
+    /// Is it the name of an image, if not a whole one? A registry or the beginning of a name is none.
+    pub fn is_name(&self) -> bool {
+        !matches!(self.reason, UnknownReason::NoTag | UnknownReason::RegistryAlone)
     }
 }
 
