@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::config::{Config, Overrides};
+use pullthru_core::config::{Config, Overrides};
 
 fuzz_target!(|text: &str| {
     if let Err(errors) =

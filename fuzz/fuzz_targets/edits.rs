@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::yaml::{self, Edit, Span, Stream, edit};
+use pullthru_core::yaml::{self, Edit, Span, Stream, edit};
 
 /// One word in each scalar that `chosen` has a bit for.
 fn plan(stream: &Stream<'_>, chosen: u64) -> Vec<Edit> {

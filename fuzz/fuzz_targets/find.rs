@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::find::{Finder, Hosts};
+use pullthru_core::find::{Finder, Hosts};
 
 static FINDER: LazyLock<Finder> = LazyLock::new(|| {
     Finder::new(Hosts::new(&["ghcr.io".to_owned()], &["${ECR}".to_owned()]).expect("two needles"))

@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::config::{Config, Overrides};
-use pullthru::images::Images;
-use pullthru::tree::RepoPath;
-use pullthru::verify::{Lock, WantedPlatform};
-use pullthru::warm::Range;
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::images::Images;
+use pullthru_core::tree::RepoPath;
+use pullthru_registry::verify::{Lock, WantedPlatform};
+use pullthru_core::range::Range;
 
 fuzz_target!(|text: &str| {
     let config = Config::load(None, &Overrides::default()).expect("the empty configuration is one");

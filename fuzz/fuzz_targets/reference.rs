@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::image::Reference;
-use pullthru::route::{CacheHost, EcrHost};
+use pullthru_core::image::Reference;
+use pullthru_core::route::{CacheHost, EcrHost};
 
 fuzz_target!(|text: &str| {
     if let Ok(reference) = Reference::parse(text) {

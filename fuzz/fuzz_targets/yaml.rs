@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pullthru::yaml::{self, Span};
+use pullthru_core::yaml::{self, Span};
 
 fuzz_target!(|text: &str| {
     let stream = yaml::parse(text);
