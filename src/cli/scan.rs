@@ -78,7 +78,7 @@ enum RoleFilter {
     /// Kustomize compares it with images
     Matcher,
     /// Tags are looked up there
-    TagScan,
+    TagDiscovery,
     /// A chart or another OCI artifact
     Artifact,
 }

@@ -187,7 +187,7 @@ fn add_scan(sum: &mut Summary, part: &Summary) {
     sum.unparsed_documents = sum.unparsed_documents.saturating_add(part.unparsed_documents);
     sum.coverage.merge(&part.coverage);
     for (sums, parts) in [
-        (&mut sum.staying, &part.staying),
+        (&mut sum.skipped, &part.skipped),
         (&mut sum.forms, &part.forms),
         (&mut sum.mentions, &part.mentions),
     ] {
@@ -206,7 +206,7 @@ fn add_image(images: &mut BTreeMap<(String, String), ImageRow>, row: ImageRow) {
             sum.occurrences = sum.occurrences.saturating_add(row.occurrences);
             sum.files = sum.files.saturating_add(row.files);
             sum.roles.extend(row.roles);
-            sum.stays.extend(row.stays);
+            sum.skipped.extend(row.skipped);
             sum.repositories.extend(row.repositories);
             let cached: BTreeSet<String> = sum.cached.drain(..).chain(row.cached).collect();
             sum.cached = cached.into_iter().collect();

@@ -11,7 +11,7 @@ use crate::find::Form;
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
 
-/// `pullthru/migration/v1`: what changes, what stays, and what a reviewer should know.
+/// `pullthru/migration/v1`: what changes, what skipped, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MigrationReport {
@@ -92,7 +92,7 @@ pub struct LeftRow {
     pub form: Form,
     pub reference: String,
     /// The reason as an id.
-    pub stays: &'static str,
+    pub skipped: &'static str,
     /// The reason in words.
     pub because: String,
     /// What to write instead by hand, where the reason allows it.
@@ -167,7 +167,7 @@ impl MigrationReport {
             column: left.position.column,
             form: left.site.form,
             reference: left.site.reference(),
-            stays: left.why.id(),
+            skipped: left.why.id(),
             because: left.why.explain(),
             write: left.why.write().map(str::to_owned),
         });
@@ -248,7 +248,7 @@ pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result
     Ok(())
 }
 
-/// What changed, what stays with which reason, and the warnings.
+/// What changed, what skipped with which reason, and the warnings.
 pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let planned = report.files.iter().all(|file| file.state == FileState::Planned);
     let rows = |written: bool| report.changes.iter().filter(move |row| row.written == written);
@@ -288,7 +288,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
     }
     let mut reasons: BTreeMap<&str, Vec<&LeftRow>> = BTreeMap::new();
     for row in &report.left {
-        reasons.entry(row.stays).or_default().push(row);
+        reasons.entry(row.skipped).or_default().push(row);
     }
     for (reason, rows) in reasons {
         let place = |row: &&LeftRow| {
@@ -297,7 +297,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         };
         let places: Vec<String> = rows.iter().map(place).collect();
         let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
-        group(out, paint, &format!("{} left: {reason}", rows.len()), &places, because)?;
+        group(out, paint, &format!("{} skipped: {reason}", rows.len()), &places, because)?;
     }
     let mut rules: BTreeMap<&str, Vec<&Warning>> = BTreeMap::new();
     for warning in &report.warnings {

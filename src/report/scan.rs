@@ -37,7 +37,7 @@ pub struct ScanReport {
     /// Releases of charts with the images that they bring, where an image lock or a render says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseRow>,
-    /// Every other occurrence of an upstream host, by file and place, with the reason why it stays.
+    /// Every other occurrence of an upstream host, by file and place, with the reason why it skipped.
     pub mentions: Vec<MentionRow>,
     /// Files that were not read whole or not understood.
     pub notes: Vec<NoteRow>,
@@ -62,7 +62,7 @@ pub struct Summary {
     /// References that `migrate --strategy inline` would rewrite.
     pub moving: usize,
     /// References that stay, by reason.
-    pub staying: BTreeMap<String, usize>,
+    pub skipped: BTreeMap<String, usize>,
     pub forms: BTreeMap<String, usize>,
     /// Occurrences that are no reference, by reason.
     pub mentions: BTreeMap<String, usize>,
@@ -79,13 +79,13 @@ pub struct ImageRow {
     /// As a node would pull it.
     pub reference: String,
     pub upstream: String,
-    /// Where it routes to; absent where it stays everywhere. Several targets give several.
+    /// Where it routes to; absent where it skipped everywhere. Several targets give several.
     pub cached: Vec<String>,
     pub occurrences: usize,
     pub files: usize,
     pub roles: BTreeSet<String>,
     /// Reasons of those occurrences that stay.
-    pub stays: BTreeSet<String>,
+    pub skipped: BTreeSet<String>,
     /// Which of several repositories name it, in a merged report.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub repositories: BTreeSet<String>,
@@ -108,13 +108,13 @@ pub struct SiteRow {
     pub object: Option<Object>,
     pub field: String,
     pub reference: String,
-    /// The cached reference; absent when the site stays.
+    /// The cached reference; absent when the site skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
-    /// Why it stays, as an id.
+    /// Why it skipped, as an id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stays: Option<String>,
-    /// Why it stays, in words.
+    pub skipped: Option<String>,
+    /// Why it skipped, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// The worst of what is built. Absent where nothing is pulled, and where another place tells it.
@@ -257,8 +257,8 @@ impl ScanReport {
         summary.moving = sites.iter().filter(|(row, _)| row.cached.is_some()).count();
         for (row, _) in &sites {
             *summary.forms.entry(row.form.to_string()).or_default() += 1;
-            if let Some(stays) = &row.stays {
-                *summary.staying.entry(stays.clone()).or_default() += 1;
+            if let Some(skipped) = &row.skipped {
+                *summary.skipped.entry(skipped.clone()).or_default() += 1;
             }
         }
         for row in &report.mentions {
@@ -310,9 +310,9 @@ fn site_rows<'p>(
     let moving = plan
         .changes()
         .map(|(file, change)| (&file.path, change.position, &change.site, Some(change.to.clone()), None));
-    let staying = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
+    let skipped = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
     let mut rows: Vec<(SiteRow, &Site)> = moving
-        .chain(staying)
+        .chain(skipped)
         .filter(|(path, ..)| within(path))
         .map(|(path, position, site, cached, why)| {
             let counted = counted.get(&(path, site.start()));
@@ -335,7 +335,7 @@ fn site_rows<'p>(
                 field: site.field.clone(),
                 reference: site.reference(),
                 cached,
-                stays: why.map(|why| why.id().to_owned()),
+                skipped: why.map(|why| why.id().to_owned()),
                 because: why.map(Why::advice),
                 status: counted.map(|(_, status, _)| *status),
                 image: counted.map(|(.., name)| name.clone()),
@@ -363,7 +363,7 @@ fn image_rows(sites: &[(SiteRow, &Site)]) -> Vec<ImageRow> {
                 occurrences: 0,
                 files: 0,
                 roles: BTreeSet::new(),
-                stays: BTreeSet::new(),
+                skipped: BTreeSet::new(),
                 repositories: BTreeSet::new(),
             };
             (row, BTreeSet::new())
@@ -371,7 +371,7 @@ fn image_rows(sites: &[(SiteRow, &Site)]) -> Vec<ImageRow> {
         row.occurrences += 1;
         files.insert(&site.path);
         row.roles.insert(site.role.clone());
-        row.stays.extend(site.stays.clone());
+        row.skipped.extend(site.skipped.clone());
         if let Some(cached) = &site.cached
             && !row.cached.contains(cached)
         {
@@ -444,11 +444,11 @@ pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Res
             for cached in &row.cached {
                 writeln!(out, "              {} {}", paint.dim("→"), paint.green(cached))?;
             }
-            let stays: Vec<&str> =
-                row.stays.iter().map(String::as_str).filter(|&stays| stays != NO_TARGET).collect();
-            if !stays.is_empty() {
-                let some = if row.cached.is_empty() { "stays" } else { "some stay" };
-                writeln!(out, "              {}", paint.dim(&format!("{some}: {}", stays.join(", "))))?;
+            let skipped: Vec<&str> =
+                row.skipped.iter().map(String::as_str).filter(|&skipped| skipped != NO_TARGET).collect();
+            if !skipped.is_empty() {
+                let some = if row.cached.is_empty() { "skipped" } else { "some skipped" };
+                writeln!(out, "              {}", paint.dim(&format!("{some}: {}", skipped.join(", "))))?;
             }
         }
         writeln!(out)?;
@@ -477,10 +477,10 @@ pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     for row in &report.sites {
         let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         let object = row.object.as_ref().map_or("-".to_owned(), Object::to_string);
-        let to = match (&row.cached, &row.stays) {
+        let to = match (&row.cached, &row.skipped) {
             (Some(cached), _) => format!("{} {}", paint.dim("→"), paint.green(cached)),
-            (None, Some(stays)) if stays == NO_TARGET => String::new(),
-            (None, Some(stays)) => paint.dim(&format!("stays: {stays}")),
+            (None, Some(skipped)) if skipped == NO_TARGET => String::new(),
+            (None, Some(skipped)) => paint.dim(&format!("skipped: {skipped}")),
             (None, None) => String::new(),
         };
         let form = match row.inside {
@@ -497,8 +497,8 @@ pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Re
     for row in report.sites.iter().filter(|row| row.cached.is_none()) {
         let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         let why = row.because.as_deref().unwrap_or_default();
-        let stays = row.stays.as_deref().unwrap_or_default();
-        writeln!(out, "{}  {stays}  {}  {}", paint.cyan(&place), row.reference, paint.dim(why))?;
+        let skipped = row.skipped.as_deref().unwrap_or_default();
+        writeln!(out, "{}  {skipped}  {}  {}", paint.cyan(&place), row.reference, paint.dim(why))?;
     }
     for row in &report.mentions {
         let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
@@ -528,7 +528,7 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
         ))
     )?;
     coverage_lines(&summary.coverage, out)?;
-    if summary.moving == 0 && summary.staying.contains_key(NO_TARGET) {
+    if summary.moving == 0 && summary.skipped.contains_key(NO_TARGET) {
         writeln!(
             out,
             "  moving    nowhere: no registry is configured (`--account` and `--region`, or `pullthru init`)"
@@ -536,8 +536,8 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
     } else {
         writeln!(out, "  moving    {}", summary.moving)?;
     }
-    if !summary.staying.is_empty() {
-        writeln!(out, "  staying   {}", counts(&summary.staying))?;
+    if !summary.skipped.is_empty() {
+        writeln!(out, "  skipped   {}", counts(&summary.skipped))?;
     }
     if !summary.mentions.is_empty() {
         writeln!(out, "  no image  {} {}", counts(&summary.mentions), paint.dim("(--explain lists them)"))?;
@@ -555,7 +555,7 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
 
 /// RFC 4180, one row a site.
 pub fn csv(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "path,line,column,form,role,object,field,reference,cached,stays\r\n")?;
+    write!(out, "path,line,column,form,role,object,field,reference,cached,skipped\r\n")?;
     for row in &report.sites {
         let object = row.object.as_ref().map(Object::to_string).unwrap_or_default();
         let fields = [
@@ -568,7 +568,7 @@ pub fn csv(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
             &row.field,
             &row.reference,
             row.cached.as_deref().unwrap_or_default(),
-            row.stays.as_deref().unwrap_or_default(),
+            row.skipped.as_deref().unwrap_or_default(),
         ];
         write!(out, "{}\r\n", fields.map(csv_field).join(","))?;
     }

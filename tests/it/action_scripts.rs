@@ -240,7 +240,7 @@ fn what_a_pull_request_changes_is_known_though_the_checkout_is_shallow() {
     let report: serde_json::Value = serde_json::from_str(&runner.read("temp/pullthru/report.json")).unwrap();
     assert_eq!(report["schema"], "pullthru/check/v1");
     let config = runner.read("work/.git/config");
-    assert!(!config.contains("extraheader"), "the token stays: {config}");
+    assert!(!config.contains("extraheader"), "the token skipped: {config}");
 
     let whole = request.check(&[("CHANGED_FILES", "false"), ("FORMAT", "human")]);
     assert!(whole.out.contains("4 errors"), "{}", whole.out);

@@ -59,7 +59,7 @@ fn aws_peers_provision_makes_and_removes_what_ministack_has() {
     assert_eq!(run.err.matches("done + ").count(), 1, "{}\n{}", run.out, run.err);
     assert_eq!(run.code, 1, "the rule could not be read");
     assert_eq!(work(&scratch, &peer, keys), Vec::<String>::new());
-    // The secret stays: ministack cannot say whether a rule needs it.
+    // The secret skipped: ministack cannot say whether a rule needs it.
     let run = provision(&scratch, &peer, keys, &["destroy", "--confirm", "000000000000"]);
     assert_eq!((run.code, run.err.matches("done - ").count()), (1, 0), "{}\n{}", run.out, run.err);
     assert_eq!(work(&scratch, &peer, keys), Vec::<String>::new());

@@ -42,7 +42,7 @@ fn two_repositories_of_one_account_leave_each_other_alone() {
     assert_eq!(world.run(&["plan", "--exit-code"]).code, 0);
     let policy = world.aws.here()["registryPolicy"].to_string();
     assert!(policy.contains("o-abcde12345") && policy.contains("210987654321"), "{policy}");
-    // What the other still uses stays: its rule logs in with this repository's secret.
+    // What the other still uses skipped: its rule logs in with this repository's secret.
     let kept = world.run(&DESTROY);
     assert_eq!(kept.code, 1, "{}{}", kept.out, kept.err);
     assert!(kept.out.contains("the rule `shop-ghcr` stays, and logs in with it"), "{}", kept.out);

@@ -61,7 +61,7 @@ impl Explorer<'_> {
             // A version constraint may follow the name: `ghcr.io/o/n:~1.2`.
             let mut literal = literal::read(text, only);
             literal.tail.clear();
-            return self.site(scalar, only, literal, Form::ImageRepository, Role::TagScan);
+            return self.site(scalar, only, literal, Form::ImageRepository, Role::TagDiscovery);
         } else {
             let whole = matches!(found, [only] if self.whole(scalar, text, only));
             return whole || self.list(scalar, text, found);

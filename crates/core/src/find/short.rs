@@ -167,7 +167,7 @@ fn form(place: &Place<'_, '_>, short: &Short<'_>, file: &str) -> Option<(Form, R
         return (form != Form::ImageCatalogue).then_some((form, role, alias.then_some(Obstacle::Renamed)));
     }
     if let Some((form, role)) = sources::form(place, false, file) {
-        return (role == Role::TagScan).then_some((form, role, None));
+        return (role == Role::TagDiscovery).then_some((form, role, None));
     }
     let moves = |form| Some((form, Role::Image, None));
     if let Some(target) = place.operation_path()

@@ -210,7 +210,7 @@ pub enum Role {
     /// Kustomize compares it with the images of what it transforms (reference kept apart from what it matches).
     Matcher(Scope),
     /// Tags are looked up there; nothing is pulled.
-    TagScan,
+    TagDiscovery,
     /// A Helm chart or another OCI artifact, pulled by a controller.
     Artifact,
 }
@@ -220,7 +220,7 @@ impl Role {
         match self {
             Role::Image => "image",
             Role::Matcher(_) => "matcher",
-            Role::TagScan => "tag-scan",
+            Role::TagDiscovery => "tag-discovery",
             Role::Artifact => "artifact",
         }
     }

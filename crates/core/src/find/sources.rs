@@ -58,7 +58,7 @@ pub(super) fn is_updater_image(place: &Place<'_, '_>) -> bool {
 pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(Form, Role)> {
     let key = place.key();
     if place.kind() == "ImageRepository" && place.group() != "appstudio.redhat.com" && key == "image" {
-        return Some((Form::ImageRepository, Role::TagScan));
+        return Some((Form::ImageRepository, Role::TagDiscovery));
     }
     if deny::is_one_of(ARTIFACTS, place, &place.way()) {
         return Some((Form::Artifact, Role::Artifact));

@@ -291,7 +291,7 @@ fn ignored_lines(file: &FileInventory) -> BTreeSet<usize> {
 
 /// The status of a reference as it is written; `why` a migration in place skips it.
 fn written_status(site: &Site, path: &RepoPath, why: Option<&Why>, config: &Config) -> Option<Status> {
-    if site.role == Role::TagScan {
+    if site.role == Role::TagDiscovery {
         return None;
     }
     let wanted = config.wants_image(&site.name);

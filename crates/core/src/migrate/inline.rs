@@ -37,7 +37,7 @@ pub(super) fn decide(
         });
     }
     match site.role {
-        Role::TagScan => return Err(Why::TagScan),
+        Role::TagDiscovery => return Err(Why::TagDiscovery),
         Role::Artifact if !config.artifacts() => return Err(Why::Artifact),
         _ => {}
     }

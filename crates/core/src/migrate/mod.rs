@@ -183,7 +183,7 @@ pub enum Why {
     /// A chart or artifact; `artifacts: true` moves it.
     Artifact,
     /// Tags are looked up there, and the cache lists only those that it has.
-    TagScan,
+    TagDiscovery,
     /// A kustomize matcher whose image comes from a base or chart outside the repository.
     RemoteBase,
     /// A kustomize matcher that nothing in its layers answers to.
@@ -217,11 +217,11 @@ impl Why {
             Why::Refused(_) => "refused",
             Why::RegistryAmbiguous => "registry-ambiguous",
             Why::Artifact => "artifact",
-            Why::TagScan => "tag-scan",
+            Why::TagDiscovery => "tag-discovery",
             Why::RemoteBase => "remote-base",
             Why::NoBase => "no-base",
             Why::Reached { .. } => "reached",
-            Why::Held { .. } => "held",
+            Why::Held { .. } => "blocked",
             Why::OutOfReach => "out-of-reach",
             Why::TwoTargets => "two-targets",
             Why::Pair { .. } | Why::Caught { .. } => "pair",
@@ -263,7 +263,7 @@ impl Why {
                 "a registry alone: the repositories that it is joined with are not known, and this upstream needs them"
             }
             Why::Artifact => "a chart or OCI artifact: `artifacts: true` moves it too",
-            Why::TagScan => {
+            Why::TagDiscovery => {
                 "tags are looked up here: the cache lists only tags that it has, so this stays upstream"
             }
             Why::RemoteBase => {

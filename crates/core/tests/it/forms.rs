@@ -43,7 +43,7 @@ fn listing(family: &Path) -> String {
         let reference = left.site.reference();
         let line = match left.why {
             Why::Artifact => format!("chart  {reference}  {}", left.site.form),
-            Why::TagScan => format!("tag-scan  {reference}  {}", left.site.form),
+            Why::TagDiscovery => format!("tag-discovery  {reference}  {}", left.site.form),
             ref why => format!("keep  {reference}  {}", why.id()),
         };
         lines.push((left.path.to_string(), left.position.line, left.position.column, line));

@@ -41,10 +41,10 @@ fn plan_by(
     migrate::plan(&Model::new(&inventory, &config), &mode, within)
 }
 
-/// `path → reference` for what moves, `path stays: reason` for what stays, sorted.
+/// `path → reference` for what moves, `path skipped: reason` for what stays, sorted.
 fn told(plan: &Plan) -> Vec<String> {
     let moves = plan.changes().map(|(file, change)| format!("{} → {}", file.path, change.to));
-    let stays = plan.left.iter().map(|left| format!("{} stays: {}", left.path, left.why.id()));
+    let stays = plan.left.iter().map(|left| format!("{} skipped: {}", left.path, left.why.id()));
     let mut told: Vec<String> = moves.chain(stays).collect();
     told.sort();
     for line in &mut told {
@@ -76,14 +76,14 @@ fn an_image_that_a_pattern_of_an_object_matches_stays() {
                 {repository: ghcr.io/o/app, tag: v1}\n";
     let entry = |name: &str| format!("[{{name: \"{name}\", newTag: v2}}]");
     for (object, expected) in [
-        (format!("{flux}  images: {}\n", entry(pattern)), &["jobs/pod.yaml stays: pair"][..]),
+        (format!("{flux}  images: {}\n", entry(pattern)), &["jobs/pod.yaml skipped: pair"][..]),
         (
             format!("{argo}    kustomize: {{images: [\"{pattern}:v2\"]}}\n"),
-            &["cluster.yaml stays: no-base", "jobs/pod.yaml stays: pair"],
+            &["cluster.yaml skipped: no-base", "jobs/pod.yaml skipped: pair"],
         ),
         (
             format!("{helm}  postRenderers: [{{kustomize: {{images: {}}}}}]\n", entry(pattern)),
-            &["cluster.yaml stays: pair", "jobs/pod.yaml → ECR/ghcr/o/app:dummy"],
+            &["cluster.yaml skipped: pair", "jobs/pod.yaml → ECR/ghcr/o/app:dummy"],
         ),
         (
             format!("{flux}  images: {}\n", entry("ghcr.io/o/(api|web)")),
@@ -100,7 +100,7 @@ fn a_base_whose_overlay_is_outside_the_paths_stays() {
     let files =
         [("base/pod.yaml", POD), ("base/kustomization.yaml", BASE), ("prod/kustomization.yaml", OVERLAY)];
     let only_base = |path: &RepoPath| path.as_str().starts_with("base/");
-    assert_eq!(told(&plan(&files, CONFIG, only_base)), ["base/pod.yaml stays: pair"]);
+    assert_eq!(told(&plan(&files, CONFIG, only_base)), ["base/pod.yaml skipped: pair"]);
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_base_that_two_targets_would_name_differently_stays() {
     assert_eq!(
         told(&plan(&files, config, |_| true)),
         [
-            "base/pod.yaml stays: two-targets",
-            "dev/kustomization.yaml stays: pair",
-            "prod/kustomization.yaml stays: pair",
+            "base/pod.yaml skipped: two-targets",
+            "dev/kustomization.yaml skipped: pair",
+            "prod/kustomization.yaml skipped: pair",
         ]
     );
     // What is built in one place only goes where that place's target says, wherever it stands.
@@ -149,7 +149,7 @@ fn one_partner_that_cannot_move_holds_all() {
     ];
     assert_eq!(
         told(&plan(&files, CONFIG, |_| true)),
-        ["base/pod.yaml stays: sops", "prod/kustomization.yaml stays: pair"]
+        ["base/pod.yaml skipped: sops", "prod/kustomization.yaml skipped: pair"]
     );
     let ignored = OVERLAY.replace("name: ghcr.io/o/app", "name: ghcr.io/o/app # pullthru: ignore");
     let files = [
@@ -159,7 +159,7 @@ fn one_partner_that_cannot_move_holds_all() {
     ];
     assert_eq!(
         told(&plan(&files, CONFIG, |_| true)),
-        ["base/pod.yaml stays: pair", "prod/kustomization.yaml stays: ignored"]
+        ["base/pod.yaml skipped: pair", "prod/kustomization.yaml skipped: ignored"]
     );
 }
 
@@ -168,7 +168,7 @@ fn a_matcher_of_a_remote_base_keeps_its_name() {
     let remote = OVERLAY.replace("../base", "https://example.com/base?ref=v1");
     assert_eq!(
         told(&plan(&[("prod/kustomization.yaml", &remote)], CONFIG, |_| true)),
-        ["prod/kustomization.yaml stays: remote-base"]
+        ["prod/kustomization.yaml skipped: remote-base"]
     );
     let both = OVERLAY.replace("../base", "../base, https://example.com/base?ref=v1");
     let files = [
@@ -210,7 +210,7 @@ fn an_image_under_a_regular_expression_stays_unless_both_names_match_it() {
         ];
         told(&plan(&files, CONFIG, |_| true))
     };
-    assert_eq!(files(r"ghcr\.io/o/(app|web)"), ["base/pod.yaml stays: pair"]);
+    assert_eq!(files(r"ghcr\.io/o/(app|web)"), ["base/pod.yaml skipped: pair"]);
     assert_eq!(files("(.*)/o/app"), ["base/pod.yaml → ECR/ghcr/o/app:dummy"]);
 }
 
@@ -263,9 +263,9 @@ fn an_entry_never_begins_to_match_another_spelling() {
     assert_eq!(
         planned(&images, &overlay(&[("redis", "7")], "")),
         [
-            "base/pod.yaml stays: pair",
-            "base/pod.yaml stays: pair",
-            "base/pod.yaml stays: pair",
+            "base/pod.yaml skipped: pair",
+            "base/pod.yaml skipped: pair",
+            "base/pod.yaml skipped: pair",
             "base/pod.yaml → ECR/docker-hub/library/redis:6",
             "prod/kustomization.yaml → ECR/docker-hub/library/redis:7",
         ]
@@ -274,9 +274,9 @@ fn an_entry_never_begins_to_match_another_spelling() {
     assert_eq!(
         planned(&images[..2], &overlay(&[("redis", "7"), ("docker.io/library/redis", "8")], "")),
         [
-            "base/pod.yaml stays: pair",
+            "base/pod.yaml skipped: pair",
             "base/pod.yaml → ECR/docker-hub/library/redis:6",
-            "prod/kustomization.yaml stays: pair",
+            "prod/kustomization.yaml skipped: pair",
             "prod/kustomization.yaml → ECR/docker-hub/library/redis:7",
         ]
     );
@@ -288,7 +288,7 @@ fn an_entry_never_begins_to_match_another_spelling() {
     // An entry of another spelling than any image has nothing to move with, and must not begin to match.
     assert_eq!(
         planned(&["docker.io/redis:4"], &overlay(&[("redis", "7")], "")),
-        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml stays: no-base"]
+        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml skipped: no-base"]
     );
 }
 
@@ -330,7 +330,7 @@ fn another_spelling_is_no_pair_that_a_stopped_run_left() {
     // One spelling under an entry that matches nothing: this is what a stopped run leaves.
     assert_eq!(
         planned(&["docker.io/redis:4"], &overlay(&[(cached, "7")], "")),
-        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml stays: cached"]
+        ["base/pod.yaml → ECR/docker-hub/library/redis:4", "prod/kustomization.yaml skipped: cached"]
     );
 }
 
@@ -340,12 +340,12 @@ fn an_entry_never_begins_to_match_what_has_moved_before() {
     let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/docker-hub/library/redis";
     assert_eq!(
         planned(&["redis:6", &format!("{cached}:5")], &overlay(&[("redis", "7")], "")),
-        ["base/pod.yaml stays: cached", "base/pod.yaml stays: pair", "prod/kustomization.yaml stays: pair"]
+        ["base/pod.yaml skipped: cached", "base/pod.yaml skipped: pair", "prod/kustomization.yaml skipped: pair"]
     );
     assert_eq!(
         // A run that stopped between the two leaves this: the entry is written first.
         planned(&["redis:6"], &overlay(&[(cached, "7")], "")),
-        ["base/pod.yaml → ECR/docker-hub/library/redis:6", "prod/kustomization.yaml stays: cached"]
+        ["base/pod.yaml → ECR/docker-hub/library/redis:6", "prod/kustomization.yaml skipped: cached"]
     );
 }
 
@@ -365,9 +365,9 @@ fn an_image_in_a_patch_moves_with_its_entry_whether_it_has_a_host_or_not() {
     assert_eq!(
         planned(&["redis:6"], &overlay(&[("redis", "7")], &ignored)),
         [
-            "base/pod.yaml stays: pair",
-            "prod/kustomization.yaml stays: ignored",
-            "prod/kustomization.yaml stays: pair"
+            "base/pod.yaml skipped: pair",
+            "prod/kustomization.yaml skipped: ignored",
+            "prod/kustomization.yaml skipped: pair"
         ]
     );
 }

@@ -25,7 +25,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let kind = site.object.as_ref().map_or("", |object| object.kind.as_str());
         let (message, confidence) = match (&site.role, site.form) {
             _ if !ours => continue,
-            (Role::TagScan, _) => (
+            (Role::TagDiscovery, _) => (
                 format!(
                     "tags of `{name}` are looked up in the cache: a new release is not seen until it was pulled"
                 ),
@@ -40,7 +40,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let mut finding = about(&RULE, context, surveyed, message);
         finding.confidence = confidence;
         finding.next = match site.role {
-            Role::TagScan => {
+            Role::TagDiscovery => {
                 "run `pullthru warm --flux` on a schedule, or scan the upstream and set tags only"
             }
             _ => "name one version, or let `pullthru warm --artifacts` pull the next ones",

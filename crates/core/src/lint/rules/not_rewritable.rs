@@ -23,7 +23,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let wanted = match reference.site.role {
             Role::Image => true,
             Role::Artifact => context.config.artifacts(),
-            Role::TagScan | Role::Matcher(_) => false,
+            Role::TagDiscovery | Role::Matcher(_) => false,
         };
         if !wanted || !context.config.wants_image(&reference.site.name) {
             continue;

@@ -111,7 +111,7 @@ fn written_back(
 /// Setter markers whose ImageRepository looks tags up at the upstream.
 fn markers(context: &Context<'_>) -> Vec<Finding> {
     let scans: Vec<&Reference<'_>> =
-        context.references.iter().filter(|reference| reference.site.role == Role::TagScan).collect();
+        context.references.iter().filter(|reference| reference.site.role == Role::TagDiscovery).collect();
     let mut findings = Vec::new();
     for surveyed in context.references {
         let Some(marker) = surveyed.site.marker.filter(|marker| marker.writes_name()) else { continue };
