@@ -47,7 +47,7 @@ impl AwsArgs {
         match &self.expect_account {
             Some(expected) if expected.as_str() != session.caller.account => Err(Stop::usage(
                 format!("the credentials are of account {}, not of {expected}", session.caller.account),
-                "take others (`--profile`, `AWS_PROFILE`), or mend `--expect-account`",
+                "take others (`--profile`, `AWS_PROFILE`), or fix `--expect-account`",
             )),
             _ => Ok(session),
         }
@@ -68,7 +68,7 @@ impl AwsArgs {
                 "the credentials are of account {}, and the registry is of account {}",
                 session.caller.account, session.registry.account
             ),
-            "take credentials of the registry's account (`--profile`, `AWS_PROFILE`), or mend `registry:` in pullthru.yaml",
+            "take credentials of the registry's account (`--profile`, `AWS_PROFILE`), or fix `registry:` in pullthru.yaml",
         ))
     }
 }

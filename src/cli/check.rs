@@ -16,7 +16,7 @@ use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
-use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, mend};
+use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, fix};
 use crate::migrate::{self, Direction, Mode, Written, prove};
 use crate::report::check::{self as report, CheckReport, Fixes};
 use crate::report::html::{self, Verification};
@@ -30,7 +30,7 @@ use crate::tree::RepoPath;
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru check                                      the whole repository
-  pullthru check --fix apps/                          mend what can be mended safely, below apps/
+  pullthru check --fix apps/                          fix what can be fixed safely, below apps/
   pullthru check --since origin/main...               what a branch changed
   pullthru check --format github                      annotations on a pull request, and a step summary
   kustomize build apps/prod | pullthru check -        what one cluster is given
@@ -45,11 +45,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "REV", help_heading = "Files")]
     since: Option<String>,
 
-    /// Mend what can be mended safely
+    /// Fix what can be fixed safely
     #[arg(long, help_heading = "Fixes")]
     fix: bool,
 
-    /// With --fix: mend as well what a program may undo, or what has to change elsewhere too
+    /// With --fix: fix as well what a program may undo, or what has to change elsewhere too
     #[arg(long, requires = "fix", help_heading = "Fixes")]
     unsafe_fixes: bool,
 
@@ -159,14 +159,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             remove_stale_temp_files(&run.read.repository, &run.read.inventory.directories);
         }
         let before = run.bypassing();
-        let (changed, failed) = run.mend(out)?;
+        let (changed, failed) = run.fix(out)?;
         if !failed.is_empty() {
             outcome = outcome.max(Outcome::Failure);
         }
         if args.diff {
-            let left = run.checked.findings.len() - mend::mendable(&run.checked, args.safety());
+            let left = run.checked.findings.len() - fix::fixable(&run.checked, args.safety());
             if left > 0 {
-                note(&format!("{left} more findings are not mended by this: `pullthru check` lists them"));
+                note(&format!("{left} more findings are not fixed by this: `pullthru check` lists them"));
             }
             let changed = if changed { Outcome::Findings } else { Outcome::Clean };
             return Ok(outcome.max(changed).max(args.failing(&run.checked)));
@@ -176,7 +176,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             run = Run::new(args, baseline.as_ref())?;
             fixes.fixed = before.saturating_sub(run.bypassing());
         }
-        mend::say_failed(&mut run.checked, &failed);
+        fix::say_failed(&mut run.checked, &failed);
         fixes.failed = failed.len();
     }
     let report = CheckReport::new(&run.checked, fixes, &run.texts());
@@ -347,12 +347,12 @@ impl<'a> Run<'a> {
 
     /// Has the plan of a migration carried out, or shown. Tells whether anything changes, and which files could not, with
     /// the reason.
-    fn mend(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), Stop> {
+    fn fix(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), Stop> {
         let safety = self.args.safety();
-        if mend::mendable(&self.checked, safety) == 0 {
+        if fix::fixable(&self.checked, safety) == 0 {
             return Ok((false, BTreeMap::new()));
         }
-        let inventory = mend::held_back(self.read.whole().into_owned(), &self.checked, safety);
+        let inventory = fix::held_back(self.read.whole().into_owned(), &self.checked, safety);
         let strategy: migrate::Strategy = self.args.strategy.into();
         let mode = Mode { direction: Direction::ToCache, strategy, component: None };
         let within = |path: &RepoPath| self.read.is_named(path);

@@ -94,7 +94,7 @@ mod with_aws {
         let diagnosis = runtime.block_on(async {
             let session = args.aws.any_session(registry.clone(), ca_file).await?;
             let asked = Box::pin(doctor::diagnose(&session, &question)).await;
-            asked.map_err(|error| Stop::usage(error.to_string(), "mend the flag that names it"))
+            asked.map_err(|error| Stop::usage(error.to_string(), "fix the flag that names it"))
         })?;
         runtime.shutdown_background();
         let report = DoctorReport::new(&diagnosis, registry.host().to_string(), image);
@@ -256,7 +256,7 @@ mod with_aws {
             _ if !at_cache => {
                 let cached = routes.map(|routes| routes.map(&name)).transpose().map_err(|refusal| {
                     let message = format!("`{text}` has no name in the cache: {refusal}");
-                    Stop::usage(message, "mend `upstreams:` in pullthru.yaml")
+                    Stop::usage(message, "fix `upstreams:` in pullthru.yaml")
                 })?;
                 (Some(name), cached)
             }

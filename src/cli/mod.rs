@@ -62,7 +62,7 @@ pub struct Cli {
 enum Command {
     /// List every image reference, where it routes to, and why anything stays
     Scan(scan::Args),
-    /// Say what bypasses the cache, and mend it with --fix: for hooks and pull requests
+    /// Say what bypasses the cache, and fix it with --fix: for hooks and pull requests
     Check(check::Args),
     /// What a rule of `check` means, and what to do about it
     Explain(explain::Args),

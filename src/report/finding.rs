@@ -66,7 +66,7 @@ pub struct Place {
     pub text: String,
 }
 
-/// How a finding is mended in its file.
+/// How a finding is fixed in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     pub title: String,

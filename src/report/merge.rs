@@ -322,7 +322,7 @@ fn most_used(report: &ScanReport) -> Vec<(String, usize, usize)> {
     first(rows.collect())
 }
 
-/// What to mend first: images that bypass the cache in most repositories.
+/// What to fix first: images that bypass the cache in most repositories.
 fn most_bypassing(report: &CheckReport) -> Vec<(String, usize, usize)> {
     let mut images: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
     let bypassing = report.findings.iter().filter(|row| row.rule == crate::config::RuleId::BypassesCache);

@@ -79,8 +79,8 @@ fn corpus_check_is_clean_after_fix_but_for_what_needs_a_person() {
         assert!(bypassing(&again).is_subset(&bypassing(&before)), "{name}");
         let summary = &again["summary"];
         assert_eq!(summary["fixable"], 0, "{name}");
-        let mended = bypassing(&before).len() - bypassing(&again).len();
-        assert_eq!(fixed["summary"]["fixed"], mended, "{name}");
+        let fewer = bypassing(&before).len() - bypassing(&again).len();
+        assert_eq!(fixed["summary"]["fixed"], fewer, "{name}");
         for row in again["findings"].as_array().unwrap() {
             if row["rule"] == "bypasses-cache" {
                 let generated = row["fix"]["safety"] == "unsafe";
@@ -93,7 +93,7 @@ fn corpus_check_is_clean_after_fix_but_for_what_needs_a_person() {
         for row in again["findings"].as_array().unwrap() {
             *rules.entry(row["rule"].as_str().unwrap()).or_default() += 1;
         }
-        println!("{name}: {mended} mended, left {rules:?}, images {}", summary["coverage"]["images"]);
+        println!("{name}: {fixed} fixed, left {rules:?}, images {}", summary["coverage"]["images"]);
         // All that is left can be moved where it stands, by one who looks at it.
         run(copy.path(), &["check", "--fix", "--unsafe-fixes", "--strategy", "inline"]);
         let (code, last) = run(copy.path(), &["check"]);

@@ -130,7 +130,7 @@ fn named_files_obey_the_configuration() {
 }
 
 #[test]
-fn standard_input_is_checked_and_not_mended() {
+fn standard_input_is_checked_and_not_fixed() {
     let scratch = Scratch::new(&[]);
     let run = |arguments: &[&str]| {
         use std::io::Write;

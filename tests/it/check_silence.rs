@@ -44,7 +44,7 @@ fn a_comment_silences_its_line_and_the_rules_it_names() {
     assert_eq!(check(&scratch, &["--strict"]), (1, all.map(str::to_owned).to_vec()));
 }
 
-/// What is silenced is not mended either, and what a comment says about another rule does not hold a migration back.
+/// What is silenced is not fixed either, and what a comment says about another rule does not hold a migration back.
 #[test]
 fn a_migration_heeds_the_comments_that_are_about_it() {
     let text = pods(&[
@@ -126,7 +126,7 @@ fn a_baseline_holds_what_was_there_and_tells_what_is_gone() {
     }
 }
 
-/// What a baseline holds is not mended.
+/// What a baseline holds is not fixed.
 #[test]
 fn a_fix_leaves_what_is_in_the_baseline() {
     let scratch = Scratch::new(&[("a.yaml", pods(&["ghcr.io/o/a:v1"]).as_bytes())]);

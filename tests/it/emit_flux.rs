@@ -117,8 +117,8 @@ fn only_what_is_missing_or_wrong_is_changed() {
     scratch.write("auto/any.yaml", object("old.example.com/o/app", "  interval: 9m\n").as_bytes());
     emit(&scratch, &[]);
     let text = scratch.read("auto/any.yaml");
-    let mended = object(&format!("{CACHE}/o/app"), "  interval: 9m\n  provider: aws\n");
-    let policy = text.strip_prefix(&mended).expect("image and provider, and nothing else");
+    let fixed = object(&format!("{CACHE}/o/app"), "  interval: 9m\n  provider: aws\n");
+    let policy = text.strip_prefix(&fixed).expect("image and provider, and nothing else");
     assert!(
         policy.starts_with("---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\n"),
         "{policy}"

@@ -245,10 +245,10 @@ fn a_marker_that_leads_back_is_found_and_mended_on_request() {
     assert!(found[1].contains("`flux-system:app:name`"));
     assert_eq!(scratch.read("apps/a.yaml"), reverting(":name"));
     emit(&scratch, &[]);
-    let mended = reverting(":name")
+    let fixed = reverting(":name")
         .replace("flux-system:app", "flux-system:ghcr-io.o.app")
         .replace("tag: v1.0.0", &format!("tag: v1.0.0 {TAG}"));
-    assert_eq!(scratch.read("apps/a.yaml"), mended);
+    assert_eq!(scratch.read("apps/a.yaml"), fixed);
     assert!(!emit(&scratch, &[]).err.contains("updater-reverts"));
 }
 

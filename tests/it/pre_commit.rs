@@ -1,5 +1,5 @@
 //! The hooks, run by the real pre-commit (`.ci/peers pre-commit` installs it): commits that bypass the cache are refused,
-//! mended, and accepted.
+//! fixed, and accepted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -207,7 +207,7 @@ fn pre_commit_tries_the_hooks() {
 
 #[test]
 #[ignore = "needs .ci/peers pre-commit"]
-fn pre_commit_refuses_a_commit_until_it_is_mended() {
+fn pre_commit_refuses_a_commit_until_it_is_fixed() {
     let world = World::new();
     world.configure("pullthru-system");
     world.write("repository/apps/new.yaml", POD);
@@ -229,7 +229,7 @@ fn pre_commit_refuses_a_commit_until_it_is_mended() {
     world.write("repository/docs/more.md", "ghcr.io/o/new:v1\n");
     let ignored = world.commit();
     assert_eq!(ignored.code, 0, "{}", ignored.err);
-    // What bypasses the cache in the index is refused though the work tree was mended since: only what is staged counts.
+    // What bypasses the cache in the index is refused though the work tree was fixed since: only what is staged counts.
     world.write("repository/apps/other.yaml", POD);
     world.ok("git", &["add", "-A"]);
     world.write("repository/apps/other.yaml", "{}\n");

@@ -55,7 +55,7 @@ pub(super) struct Args {
     #[arg(long)]
     move_existing: bool,
 
-    /// Write setter markers behind the fields that the policies are to set, and mend those that would write the
+    /// Write setter markers behind the fields that the policies are to set, and fix those that would write the
     /// upstream's name back
     #[arg(long)]
     markers: bool,
@@ -114,7 +114,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         prune: args.prune,
     };
     let mut emission = emit::emit(&request)
-        .map_err(|error| Stop::usage(error.to_string(), "mend or move that file, and run again"))?;
+        .map_err(|error| Stop::usage(error.to_string(), "fix or move that file, and run again"))?;
     mark(args.markers, &read, &images, &flux, &mut emission)?;
     if args.out.is_some() || args.move_existing || args.markers {
         remove_stale_temp_files(&read.repository, read.inventory.directories.iter().chain(&directory));

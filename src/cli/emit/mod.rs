@@ -156,7 +156,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop>
             let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
                 Stop::usage(
                     format!("`{}` stays as it is: {error}", path.shown()),
-                    "mend or move that file, and run again",
+                    "fix or move that file, and run again",
                 )
             })?;
             (old != new).then_some(FileChange::Replace { path, old, new })

@@ -159,7 +159,7 @@ impl DesiredArgs {
         let each: Result<Vec<Desired>, _> = each.collect();
         let each = each.map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            Stop::usage(all.join("\n"), "mend `provision:` in pullthru.yaml")
+            Stop::usage(all.join("\n"), "fix `provision:` in pullthru.yaml")
         })?;
         Ok((each, read.repository.root))
     }

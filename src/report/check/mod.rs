@@ -52,7 +52,7 @@ pub struct CheckedRepository {
 pub struct CheckSummary {
     pub errors: usize,
     pub warnings: usize,
-    /// Findings that `--fix` mends, and those that `--unsafe-fixes` mends besides.
+    /// Findings that `--fix` fixes, and those that `--unsafe-fixes` fixes besides.
     pub fixable: usize,
     pub fixable_unsafely: usize,
     /// Mended in this run.

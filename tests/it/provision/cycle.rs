@@ -74,7 +74,7 @@ fn strip(value: &mut serde_json::Value) {
 }
 
 #[test]
-fn what_somebody_else_changed_is_drift_and_is_mended() {
+fn what_somebody_else_changed_is_drift_and_is_fixed() {
     let world = World::new(FULL);
     world.ok(&["apply", "--yes"]);
     let aws = &world.aws;

@@ -195,7 +195,7 @@ fn a_missing_image_is_told_from_a_missing_tag() {
         let (tag, repository) = (report.row("ghcr.io/o/app:v9"), report.row("ghcr.io/o/none:v1"));
         assert_eq!((&tag["outcome"], &repository["outcome"]), (&"missing".into(), &"missing".into()));
         assert_says(tag, "because", "MANIFEST_UNKNOWN");
-        assert_says(tag, "next", "mend the name or the tag");
+        assert_says(tag, "next", "fix the name or the tag");
         // ghcr.io tells nobody whether it is private or does not exist.
         assert_says(repository, "next", "it is private or does not exist");
     }

@@ -63,7 +63,7 @@ impl AwsFailure {
             FailureKind::Throttled => "wait a little and run it again: what is done stays done".to_owned(),
             FailureKind::Network => "is the Region right, and its endpoint reachable from here?".to_owned(),
             FailureKind::Refused | FailureKind::Unreadable => {
-                "mend what AWS says and run it again: what is done stays done".to_owned()
+                "fix what AWS says and run it again: what is done stays done".to_owned()
             }
         }
     }

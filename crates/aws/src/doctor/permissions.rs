@@ -197,7 +197,7 @@ impl Doctor<'_> {
 }
 
 fn no_role(id: StepId, name: &str) -> Step {
-    id.failed(format!("there is no role {name}")).help("mend `--node-role`: a name, or an ARN")
+    id.failed(format!("there is no role {name}")).help("fix `--node-role`: a name, or an ARN")
 }
 
 /// What a node sees without an action (user guide, "Troubleshooting pull through cache issues").

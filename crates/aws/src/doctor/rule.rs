@@ -74,7 +74,7 @@ impl<'a> Doctor<'a> {
             let step = id.failed(format!("the rule `{name}` {}", wrong.join(" and ")));
             let delete = format!("aws ecr delete-pull-through-cache-rule --ecr-repository-prefix {name}");
             let step = step
-                .help("mend `upstreams:` in pullthru.yaml, if the rule is right")
+                .help("fix `upstreams:` in pullthru.yaml, if the rule is right")
                 .help(format!("else make the rule anew (ECR cannot change this): `{delete}`, then {create}"));
             steps.push(step.about(&name));
         }
@@ -128,7 +128,7 @@ fn by_name<'a>(
     found.sort_by_key(|(rule, _)| if rule.prefix == "ROOT" { 0 } else { rule.prefix.len() });
     let Some((rule, path)) = found.pop() else {
         let step = id.failed(format!("no rule has a prefix that `{}` is below", cached.path));
-        let step = step.help("mend the name, or make the rule: `pullthru provision apply`");
+        let step = step.help("fix the name, or make the rule: `pullthru provision apply`");
         return (vec![step], None);
     };
     let host = fold_host(&rule.upstream_url);

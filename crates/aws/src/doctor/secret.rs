@@ -250,7 +250,7 @@ async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
         Err(failure @ (Failure::Unauthorized(_) | Failure::Denied(_))) => id
             .failed(format!("{registry} does not let the secret's user read `{repository}`: {failure}"))
             .help(renew)
-            .help("or mend the name: what is private and what does not exist can look the same")
+            .help("or fix the name: what is private and what does not exist can look the same")
             .help(match registry {
                 "ghcr.io" => "a classic token needs `read:packages`, and to be authorized for organisations with single sign-on",
                 "registry.gitlab.com" => "the token needs `read_registry`",

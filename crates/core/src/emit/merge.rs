@@ -190,7 +190,7 @@ impl<'r> Desk<'r> {
         Some((!object.moved).then(note))
     }
 
-    /// Adds or mends the objects of one image.
+    /// Adds or fixes the objects of one image.
     fn image(&mut self, wanted: &Wanted) -> Result<(), EmitError> {
         let flux = self.request.flux;
         let Some(out) = self.request.out else {
@@ -205,7 +205,7 @@ impl<'r> Desk<'r> {
         let (name, file) = match found {
             Some((index, path, object)) => {
                 self.kept.insert(index);
-                self.mend(&path, &object, wanted)?;
+                self.fix(&path, &object, wanted)?;
                 if let Some((_, object)) = self.objects.get_mut(index) {
                     object.about = Some(wanted.scan.to_string());
                 }
@@ -259,7 +259,7 @@ impl<'r> Desk<'r> {
     }
 
     /// What the scan needs to work; nothing else of an object that exists is touched.
-    fn mend(&mut self, path: &RepoPath, object: &Object, wanted: &Wanted) -> Result<(), EmitError> {
+    fn fix(&mut self, path: &RepoPath, object: &Object, wanted: &Wanted) -> Result<(), EmitError> {
         let scan = wanted.scan.to_string();
         if !scans(object, &wanted.scan) {
             self.change(path, |text| object::set(text, object.document, "image", &scan, "interval"))?;

@@ -8,7 +8,7 @@ use crate::yaml::Span;
 /// How such a comment begins.
 const IGNORE: &str = "pullthru: ignore";
 
-/// The rule whose findings a migration mends.
+/// The rule whose findings a migration fixes.
 const MIGRATION: &str = "bypasses-cache";
 
 /// One comment, with its place.

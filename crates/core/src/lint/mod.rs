@@ -2,12 +2,12 @@
 //!
 //! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`references`] says what each
 //! reference is, [`coverage`] counts them, each of [`rules`] reads them and the inventory and returns [`Finding`]s, [`silence`] takes out
-//! what comments, the configuration and a [`baseline`] leave, and [`mend`] makes of the rest what a migration is to
+//! what comments, the configuration and a [`baseline`] leave, and [`fix`] makes of the rest what a migration is to
 //! leave alone when `check --fix` carries it out. [`usage`] lists the places themselves.
 
 pub mod baseline;
 pub mod coverage;
-pub mod mend;
+pub mod fix;
 pub mod references;
 pub mod rules;
 mod silence;
@@ -106,7 +106,7 @@ pub struct Related {
     pub text: String,
 }
 
-/// How a finding can be mended.
+/// How a finding can be fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
     pub safety: Safety,
@@ -151,7 +151,7 @@ pub(crate) struct Context<'a> {
 /// What is asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
-    /// How a migration would mend it.
+    /// How a migration would fix it.
     pub strategy: Strategy,
     /// Comments, `lint-ignore:` and the baseline silence nothing.
     pub strict: bool,

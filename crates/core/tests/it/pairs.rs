@@ -340,7 +340,11 @@ fn an_entry_never_begins_to_match_what_has_moved_before() {
     let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/docker-hub/library/redis";
     assert_eq!(
         planned(&["redis:6", &format!("{cached}:5")], &overlay(&[("redis", "7")], "")),
-        ["base/pod.yaml skipped: cached", "base/pod.yaml skipped: pair", "prod/kustomization.yaml skipped: pair"]
+        [
+            "base/pod.yaml skipped: cached",
+            "base/pod.yaml skipped: pair",
+            "prod/kustomization.yaml skipped: pair"
+        ]
     );
     assert_eq!(
         // A run that stopped between the two leaves this: the entry is written first.

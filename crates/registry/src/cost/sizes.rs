@@ -67,9 +67,9 @@ impl Unmeasured {
     pub fn next(&self) -> &'static str {
         match self {
             _ if self.is_transient() => "run again",
-            Unmeasured::Failed(Failure::NotFound(_)) => "mend the name or the tag",
-            Unmeasured::Failed(Failure::Denied(_)) => "mend the name, or log in where it is private",
-            Unmeasured::Failed(Failure::Unauthorized(_)) => "log in, or mend the name",
+            Unmeasured::Failed(Failure::NotFound(_)) => "fix the name or the tag",
+            Unmeasured::Failed(Failure::Denied(_)) => "fix the name, or log in where it is private",
+            Unmeasured::Failed(Failure::Unauthorized(_)) => "log in, or fix the name",
             _ => "look at the image",
         }
     }

@@ -254,7 +254,7 @@ fn of_import(failure: &Failure, there: bool, rule: Option<bool>) -> (&'static st
         ),
         _ if is_repository(failure) && rule == Some(false) => (
             "no rule has its prefix",
-            "make the rule (`aws ecr create-pull-through-cache-rule`), or mend the prefix in pullthru.yaml",
+            "make the rule (`aws ecr create-pull-through-cache-rule`), or fix the prefix in pullthru.yaml",
         ),
         _ if is_repository(failure) && rule == Some(true) => (
             "its repository is not there, and `ecr:CreateRepository` is not allowed",

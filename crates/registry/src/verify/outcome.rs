@@ -183,13 +183,13 @@ impl Outcome {
             }
             Outcome::MissingUpstream { failure } => match failure {
                 Failure::Unauthorized(_) | Failure::Denied(_) => {
-                    "it is private or does not exist: log in (`docker login`, `GHCR_TOKEN`), or mend the name"
+                    "it is private or does not exist: log in (`docker login`, `GHCR_TOKEN`), or fix the name"
                         .to_owned()
                 }
-                _ => "mend the name or the tag".to_owned(),
+                _ => "fix the name or the tag".to_owned(),
             },
             Outcome::MissingCache => {
-                "push it, mend its name, or configure the upstream whose rule has this prefix".to_owned()
+                "push it, fix its name, or configure the upstream whose rule has this prefix".to_owned()
             }
             Outcome::Denied { next, .. } | Outcome::NotAsked { next, .. } => (*next).to_owned(),
             Outcome::PlatformMissing { .. } => {

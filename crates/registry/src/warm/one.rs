@@ -144,7 +144,7 @@ impl Warmer {
             verify::Outcome::MissingUpstream { failure } => Warmed::Refused {
                 failure,
                 why: "the upstream does not have it, or hides it",
-                next: "mend the name or the tag, or log in",
+                next: "fix the name or the tag, or log in",
             },
             _ => Warmed::Unreachable { failure },
         }

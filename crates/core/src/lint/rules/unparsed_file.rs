@@ -26,7 +26,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             let message = format!("a document does not parse and was searched as text: {}", error.message);
             let span = Span::new(error.offset, error.offset);
             let mut finding = Finding::new(&RULE, &file.path, position, span, message);
-            finding.next = "mend the file, or `ignore:` it when it is no manifest".to_owned();
+            finding.next = "fix the file, or `ignore:` it when it is no manifest".to_owned();
             findings.push(finding);
         }
     }

@@ -1,4 +1,4 @@
-//! From findings to a migration that mends them and nothing else.
+//! From findings to a migration that fixes them and nothing else.
 //!
 //! The plan is that of `pullthru migrate`. What it is to leave alone (silenced findings, fixes that nobody asked
 //! for) is marked in the inventory as its owner would mark it in the file, so that pairs and overlays heed it.
@@ -11,7 +11,7 @@ use crate::find::Obstacle;
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
-/// The inventory, where every reference is held back that is not to be mended.
+/// The inventory, where every reference is held back that is not to be fixed.
 pub fn held_back(mut inventory: Inventory, checked: &Checked, safety: Safety) -> Inventory {
     let reported: Vec<&Finding> = checked.findings.iter().collect();
     let unwanted = |finding: &&&Finding| finding.fix.as_ref().is_none_or(|fix| fix.safety > safety);
@@ -31,8 +31,8 @@ pub fn held_back(mut inventory: Inventory, checked: &Checked, safety: Safety) ->
     inventory
 }
 
-/// How many findings `--fix` mends with this much safety.
-pub fn mendable(checked: &Checked, safety: Safety) -> usize {
+/// How many findings `--fix` fixes with this much safety.
+pub fn fixable(checked: &Checked, safety: Safety) -> usize {
     let fixes = checked.findings.iter().filter_map(|finding| finding.fix.as_ref());
     fixes.filter(|fix| fix.safety <= safety).count()
 }
