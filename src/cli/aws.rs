@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Stop;
+use super::CliError;
 #[cfg(feature = "aws")]
 use crate::aws::Registry;
 #[cfg(feature = "aws")]
@@ -24,7 +24,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "URL", help_heading = "AWS")]
     endpoint_url: Option<String>,
 
-    /// Stop when the credentials are of another account than this
+    /// CliError when the credentials are of another account than this
     #[arg(long, value_name = "ID", help_heading = "AWS")]
     expect_account: Option<AccountId>,
 }
@@ -36,7 +36,7 @@ impl AwsArgs {
         &self,
         registry: Registry,
         ca_file: Option<PathBuf>,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Session, CliError> {
         let settings = Settings {
             ca_file,
             profile: self.profile.clone(),
@@ -45,7 +45,7 @@ impl AwsArgs {
         };
         let session = Session::open(registry, &settings).await.map_err(of_aws)?;
         match &self.expect_account {
-            Some(expected) if expected.as_str() != session.caller.account => Err(Stop::usage(
+            Some(expected) if expected.as_str() != session.caller.account => Err(CliError::usage(
                 format!("the credentials are of account {}, not of {expected}", session.caller.account),
                 "take others (`--profile`, `AWS_PROFILE`), or fix `--expect-account`",
             )),
@@ -58,12 +58,12 @@ impl AwsArgs {
         &self,
         registry: Registry,
         ca_file: Option<PathBuf>,
-    ) -> Result<Session, Stop> {
+    ) -> Result<Session, CliError> {
         let session = self.any_session(registry, ca_file).await?;
         if session.is_at_home() {
             return Ok(session);
         }
-        Err(Stop::usage(
+        Err(CliError::usage(
             format!(
                 "the credentials are of account {}, and the registry is of account {}",
                 session.caller.account, session.registry.account
@@ -75,19 +75,19 @@ impl AwsArgs {
 
 /// A call without which there is no result.
 #[cfg(feature = "aws")]
-pub(super) fn of_aws(failure: AwsFailure) -> Stop {
+pub(super) fn of_aws(failure: AwsFailure) -> CliError {
     let help = failure.help();
-    Stop::Aws { message: failure.to_string(), help }
+    CliError::Aws { message: failure.to_string(), help }
 }
 
 /// The target of that name; without one, the first that has a registry.
-pub(super) fn target<'a>(config: &'a Config, wanted: Option<&str>) -> Result<&'a Target, Stop> {
+pub(super) fn target<'a>(config: &'a Config, wanted: Option<&str>) -> Result<&'a Target, CliError> {
     let targets = config.targets();
     let Some(wanted) = wanted else {
         let configured = targets.iter().find(|target| target.routes.is_some());
         return configured
             .or(targets.first())
-            .ok_or_else(|| Stop::usage("no registry is configured", "add `--account` and `--region`"));
+            .ok_or_else(|| CliError::usage("no registry is configured", "add `--account` and `--region`"));
     };
     targets.iter().find(|target| target.name == wanted).ok_or_else(|| {
         let names: Vec<&str> =
@@ -97,6 +97,6 @@ pub(super) fn target<'a>(config: &'a Config, wanted: Option<&str>) -> Result<&'a
         } else {
             format!("pullthru.yaml has {}", names.join(", "))
         };
-        Stop::usage(format!("there is no target `{wanted}`"), help)
+        CliError::usage(format!("there is no target `{wanted}`"), help)
     })
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::registries::{RegistryArgs, bar, duration, runtime, say_notes};
 use super::repository::ReadRepository;
-use super::{RepositoryArgs, Stop, note};
+use super::{CliError, RepositoryArgs, note};
 use crate::images::{ChartImage, Charts, KnownFrom, ReleaseState};
 use crate::kustomize::Model;
 use crate::report::count;
@@ -73,24 +73,24 @@ pub(super) struct Evaluated {
 }
 
 impl Evaluated {
-    pub(super) fn of(read: &ReadRepository, model: &Model<'_>) -> Result<Evaluated, Stop> {
+    pub(super) fn of(read: &ReadRepository, model: &Model<'_>) -> Result<Evaluated, CliError> {
         let releases = releases::of(model, &Sources::new(&read.repository));
         Ok(Evaluated { releases, lock: read_lock(&read.repository)? })
     }
 }
 
 /// The image lock; `None` where there is none.
-fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, Stop> {
+fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, CliError> {
     let text = match std::fs::read_to_string(repository.root.join(LOCK_NAME)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let help = "check its permissions, or remove it and run `pullthru charts lock`";
-            return Err(Stop::usage(format!("cannot read `{LOCK_NAME}`: {error}"), help));
+            return Err(CliError::usage(format!("cannot read `{LOCK_NAME}`: {error}"), help));
         }
     };
     let wrong = |error: pullthru_core::releases::lock::LockError| {
-        Stop::usage(format!("`{LOCK_NAME}`: {error}"), "run `pullthru charts lock` to write it again")
+        CliError::usage(format!("`{LOCK_NAME}`: {error}"), "run `pullthru charts lock` to write it again")
     };
     ImageLock::read(&text).map(Some).map_err(wrong)
 }
@@ -122,7 +122,7 @@ impl ChartsArgs {
         model: &Model<'_>,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<Option<Charts>, Stop> {
+    ) -> Result<Option<Charts>, CliError> {
         if repository.is_stdin() || !self.want_context(&read.repository) {
             return Ok(None);
         }
@@ -180,7 +180,7 @@ impl RenderArgs {
         evaluated: &Evaluated,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<Charts, Stop> {
+    ) -> Result<Charts, CliError> {
         let none = ImageLock::default();
         let lock = evaluated.lock.as_ref().unwrap_or(&none);
         let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &self.kubernetes_version);
@@ -209,7 +209,7 @@ impl RenderArgs {
         releases: &[Release],
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<Vec<Outcome>, Stop> {
+    ) -> Result<Vec<Outcome>, CliError> {
         if releases.is_empty() {
             return Ok(Vec::new());
         }
@@ -226,7 +226,7 @@ impl RenderArgs {
         say_notes(&client);
         outcomes.sort_by_key(|(index, _)| *index);
         if outcomes.len() != releases.len() {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "charts could not all be rendered: a task of this program ended early",
                 "run again",
             ));
@@ -243,7 +243,7 @@ impl RenderArgs {
         renew: Renew,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<RenewedLock, Stop> {
+    ) -> Result<RenewedLock, CliError> {
         let (charts, client) = self.renderer(read, repository, registries)?;
         let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
         let runtime = runtime()?;
@@ -262,10 +262,10 @@ impl RenderArgs {
         read: &ReadRepository,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<(rendering::Charts, Client), Stop> {
+    ) -> Result<(rendering::Charts, Client), CliError> {
         let client: Client = registries.client(repository)?;
         let store = rendering::default_store(|name| std::env::var_os(name)).ok_or_else(|| {
-            Stop::usage(
+            CliError::usage(
                 "there is no directory for caches: neither XDG_CACHE_HOME nor HOME is set",
                 "set one of them",
             )
@@ -280,7 +280,7 @@ impl RenderArgs {
             ..rendering::Settings::new(read.repository.root.clone(), store)
         };
         let charts = rendering::Charts::new(settings, client.clone()).map_err(|error| {
-            Stop::usage(error.to_string(), "name another directory, or correct its permissions")
+            CliError::usage(error.to_string(), "name another directory, or correct its permissions")
         })?;
         Ok((charts, client))
     }

@@ -12,7 +12,7 @@ use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, note, problem};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
@@ -141,10 +141,10 @@ enum Format {
     Html,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let stdin = args.repository.is_stdin();
     if stdin && (args.fix || args.since.is_some()) {
-        return Err(Stop::usage("`-` is no file of the repository", "name files or directories"));
+        return Err(CliError::usage("`-` is no file of the repository", "name files or directories"));
     }
     let baseline = args.known()?;
     let verification = args.verification()?;
@@ -227,7 +227,7 @@ impl Told<'_> {
 
 impl Args {
     /// The baseline, where there is one.
-    fn known(&self) -> Result<Option<Baseline>, Stop> {
+    fn known(&self) -> Result<Option<Baseline>, CliError> {
         let Some(path) = &self.baseline else { return Ok(None) };
         let shown = path.display();
         let text = match fs::read_to_string(path) {
@@ -235,12 +235,12 @@ impl Args {
             Err(_) if self.write_baseline && !path.exists() => return Ok(None),
             Err(error) => {
                 let help = "write it with `--write-baseline`";
-                return Err(Stop::usage(format!("cannot read the baseline `{shown}`: {error}"), help));
+                return Err(CliError::usage(format!("cannot read the baseline `{shown}`: {error}"), help));
             }
         };
         let parsed = Baseline::parse(&text);
         parsed.map(Some).map_err(|error| {
-            Stop::usage(format!("`{shown}`: {error}"), "write it again with `--write-baseline`")
+            CliError::usage(format!("`{shown}`: {error}"), "write it again with `--write-baseline`")
         })
     }
 
@@ -250,20 +250,20 @@ impl Args {
     }
 
     /// What the registries said, where it is given.
-    fn verification(&self) -> Result<Option<Verification>, Stop> {
+    fn verification(&self) -> Result<Option<Verification>, CliError> {
         let Some(path) = &self.verify_report else { return Ok(None) };
         let shown = path.display();
         if !self.makes_a_page() {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "only the page shows what `--verify-report` holds",
                 "add `--format html`",
             ));
         }
         let help = "write it with `pullthru verify --format json`";
         let text = fs::read_to_string(path)
-            .map_err(|error| Stop::usage(format!("cannot read the report `{shown}`: {error}"), help))?;
+            .map_err(|error| CliError::usage(format!("cannot read the report `{shown}`: {error}"), help))?;
         let parsed = Verification::parse(&text);
-        parsed.map(Some).map_err(|error| Stop::usage(format!("`{shown}`: {error}"), help))
+        parsed.map(Some).map_err(|error| CliError::usage(format!("`{shown}`: {error}"), help))
     }
 
     /// Do the named files bear on releases? A hook looks at a few files, again and again.
@@ -302,10 +302,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a Args, baseline: Option<&Baseline>) -> Result<Run<'a>, Stop> {
+    fn new(args: &'a Args, baseline: Option<&Baseline>) -> Result<Run<'a>, CliError> {
         let (mut read, finder, text) = args.repository.read_for_check(args.since.as_deref())?;
         if !read.config.has_registry() {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "no registry is configured",
                 "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
             ));
@@ -347,7 +347,7 @@ impl<'a> Run<'a> {
 
     /// Has the plan of a migration carried out, or shown. Tells whether anything changes, and which files could not, with
     /// the reason.
-    fn fix(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), Stop> {
+    fn fix(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), CliError> {
         let safety = self.args.safety();
         if fix::fixable(&self.checked, safety) == 0 {
             return Ok((false, BTreeMap::new()));
@@ -380,7 +380,7 @@ impl<'a> Run<'a> {
         Ok((!proved.files.is_empty(), unprepared.chain(unwritten).collect()))
     }
 
-    fn write_baseline(&self, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    fn write_baseline(&self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let Some(path) = &self.args.baseline else { return Ok(Outcome::Clean) };
         let older = self.args.known()?;
         let baseline = Baseline::of(&self.checked.findings, older.as_ref(), |path| self.read.is_named(path));
@@ -423,19 +423,19 @@ fn decides(checked: &Checked) -> bool {
     found.into_iter().any(|finding| !alone.contains(&finding.rule))
 }
 
-fn write_file(path: &Path, text: &[u8]) -> Result<(), Stop> {
+fn write_file(path: &Path, text: &[u8]) -> Result<(), CliError> {
     match fs::write(path, text) {
         // It is a pipe, whose reader has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| {
             let message = format!("cannot write `{}`: {error}", path.display());
-            Stop::Output(std::io::Error::new(error.kind(), message))
+            CliError::Output(std::io::Error::new(error.kind(), message))
         }),
     }
 }
 
 /// The page that GitHub shows of a run, behind what other steps wrote.
-fn step_summary(report: &CheckReport) -> Result<(), Stop> {
+fn step_summary(report: &CheckReport) -> Result<(), CliError> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return Ok(());
     };

@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
-use super::{Outcome, RepositoryArgs, Stop, verify};
+use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::config::{Config, ScanType};
 use crate::cost::{
     Destination, Endpoints, Measured, Options, Prices, Provisioned, Scanning, Terms, assumptions, copies,
@@ -106,7 +106,7 @@ enum Format {
     Csv,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let prices = read_prices(args.prices.as_deref())?;
     if args.show_prices {
         match args.format {
@@ -120,14 +120,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     if args.pulls_gb.is_some() && !args.nat && args.endpoints.is_none() {
         let message =
             "`--pulls-gb` costs nothing without `--nat` or `--endpoints`: pulls within a Region are free";
-        return Err(Stop::usage(message, "say how nodes reach ECR, or leave it out"));
+        return Err(CliError::usage(message, "say how nodes reach ECR, or leave it out"));
     }
     let (_, config, _) = args.repository.open()?;
     let provisioned = Provisioned::of(&config);
     let options = options(args, provisioned);
     if args.rescans > 0 && options.scanning == Scanning::Basic {
         let message = "`--rescans` is of enhanced scanning, and basic scanning is chosen";
-        return Err(Stop::usage(message, "add `--scanning enhanced`, or leave it out"));
+        return Err(CliError::usage(message, "add `--scanning enhanced`, or leave it out"));
     }
     let (pulls, unread) =
         verify::pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
@@ -245,12 +245,12 @@ fn split(pulls: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
 }
 
 /// A registry is not replicated to its own Region.
-fn refuse_own_region(pulls: &[Image], replicate: &[Region]) -> Result<(), Stop> {
+fn refuse_own_region(pulls: &[Image], replicate: &[Region]) -> Result<(), CliError> {
     let region = |pull: &Image| pull.cached.as_ref()?.host.parse::<EcrHost>().ok().map(|host| host.region);
     for region_of_all in replicate {
         let mut regions = pulls.iter().map(region).peekable();
         if regions.peek().is_some() && regions.all(|region| region.as_ref() == Some(region_of_all)) {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 format!("the cache is in `{region_of_all}` itself, and is not replicated there"),
                 "name another Region with `--replicate`",
             ));
@@ -259,11 +259,11 @@ fn refuse_own_region(pulls: &[Image], replicate: &[Region]) -> Result<(), Stop> 
     Ok(())
 }
 
-fn read_prices(path: Option<&Path>) -> Result<Prices, Stop> {
+fn read_prices(path: Option<&Path>) -> Result<Prices, CliError> {
     let Some(path) = path else { return Ok(Prices::default()) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Stop::usage(format!("cannot read the prices `{name}`: {error}"), "name a YAML or JSON file")
+        CliError::usage(format!("cannot read the prices `{name}`: {error}"), "name a YAML or JSON file")
     })?;
     Ok(Prices::default().with_file(&name, &text)?)
 }

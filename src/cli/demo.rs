@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use clap::Parser;
 
-use super::{Outcome, Stop};
+use super::{CliError, Outcome};
 use crate::demo::{ACCOUNT, REGION, World};
 use crate::report::Paint;
 
@@ -36,15 +36,15 @@ const STEPS: [(&str, &[&str]); 7] = [
     ("And now?", &["verify"]),
 ];
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     if cfg!(not(feature = "aws")) {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "this build has no AWS support, which the demo shows",
             "build with the feature `aws`, which is on by default",
         ));
     }
     let failed = |error: &dyn std::fmt::Display| {
-        Stop::usage(
+        CliError::usage(
             error.to_string(),
             "is there room in the temporary directory, and may servers listen on 127.0.0.1?",
         )
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let expected = [Some(0), Some(0), Some(0), Some(0), Some(1), Some(0), Some(0)];
     if codes != expected {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             format!("the demo ended otherwise than it should: {codes:?}"),
             "please report it",
         ));

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use super::aws::AwsArgs;
 use super::registries::RegistryArgs;
-use super::{Outcome, RepositoryArgs, Stop};
+use super::{CliError, Outcome, RepositoryArgs};
 
 /// Why does a pull through the cache fail?
 ///
@@ -59,8 +59,8 @@ enum Format {
 }
 
 #[cfg(not(feature = "aws"))]
-pub(super) fn run(_: &Args, _: &mut dyn Write) -> Result<Outcome, Stop> {
-    Err(Stop::usage(
+pub(super) fn run(_: &Args, _: &mut dyn Write) -> Result<Outcome, CliError> {
+    Err(CliError::usage(
         "this build has no AWS support, and `doctor` asks AWS",
         "build with the feature `aws`; `pullthru verify --at upstream` asks the upstreams without it",
     ))
@@ -86,7 +86,7 @@ mod with_aws {
     use crate::report::doctor::{self as report, DoctorReport};
     use crate::route::{CacheHost, EcrHost, Route, Routes, default_prefix, not_cacheable, upstream_for};
 
-    pub(in super::super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    pub(in super::super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let (question, registry) = question(args)?;
         let image = question.image.as_ref().map(Image::reference);
         let ca_file = question.registries.ca_file.clone();
@@ -94,7 +94,7 @@ mod with_aws {
         let diagnosis = runtime.block_on(async {
             let session = args.aws.any_session(registry.clone(), ca_file).await?;
             let asked = Box::pin(doctor::diagnose(&session, &question)).await;
-            asked.map_err(|error| Stop::usage(error.to_string(), "fix the flag that names it"))
+            asked.map_err(|error| CliError::usage(error.to_string(), "fix the flag that names it"))
         })?;
         runtime.shutdown_background();
         let report = DoctorReport::new(&diagnosis, registry.host().to_string(), image);
@@ -113,7 +113,7 @@ mod with_aws {
     }
 
     /// What is asked, and about which registry.
-    fn question(args: &Args) -> Result<(Question, Registry), Stop> {
+    fn question(args: &Args) -> Result<(Question, Registry), CliError> {
         let mut question = Question {
             lines: Vec::new(),
             image: None,
@@ -134,7 +134,7 @@ mod with_aws {
             return Ok((question, of_host(host)));
         };
         let reference = Reference::parse(text).map_err(|error| {
-            Stop::usage(
+            CliError::usage(
                 error.to_string(),
                 "write an image as nodes pull it: `ghcr.io/fluxcd/source-controller:v1.4.1`",
             )
@@ -167,19 +167,19 @@ mod with_aws {
         Ok((question, of_host(&host)))
     }
 
-    fn pulls(args: &Args) -> Result<Images, Stop> {
+    fn pulls(args: &Args) -> Result<Images, CliError> {
         Ok(args.repository.read_with_context()?.images(true))
     }
 
-    fn no_registry() -> Stop {
-        Stop::usage(
+    fn no_registry() -> CliError {
+        CliError::usage(
             "no account and Region are configured to ask about",
             "add `registry: { account: …, region: … }` to pullthru.yaml, or `--account` and `--region`, or name an image \
              of the cache",
         )
     }
 
-    fn cache(routes: Option<&Routes>) -> Result<(&Routes, &EcrHost), Stop> {
+    fn cache(routes: Option<&Routes>) -> Result<(&Routes, &EcrHost), CliError> {
         match routes.map(|routes| (routes, routes.cache())) {
             Some((routes, CacheHost::Ecr(host))) => Ok((routes, host)),
             _ => Err(no_registry()),
@@ -222,12 +222,12 @@ mod with_aws {
     }
 
     /// The routes, with one more by its default prefix where the host has none.
-    fn with_route(routes: &Routes, host: &str) -> Result<Routes, Stop> {
+    fn with_route(routes: &Routes, host: &str) -> Result<Routes, CliError> {
         if routes.iter().any(|route| route.host == host) {
             return Ok(routes.clone());
         }
         let uncached = |why: String| {
-            Stop::usage(format!("`{host}` is not cached: {why}"), "configure it in `upstreams:`")
+            CliError::usage(format!("`{host}` is not cached: {why}"), "configure it in `upstreams:`")
         };
         if let Some(why) = not_cacheable(host) {
             return Err(uncached(why.to_owned()));
@@ -250,13 +250,13 @@ mod with_aws {
         routes: Option<&Routes>,
         reference: &Reference,
         at_cache: bool,
-    ) -> Result<Image, Stop> {
+    ) -> Result<Image, CliError> {
         let name = reference.name();
         let (upstream, cached) = match routes {
             _ if !at_cache => {
                 let cached = routes.map(|routes| routes.map(&name)).transpose().map_err(|refusal| {
                     let message = format!("`{text}` has no name in the cache: {refusal}");
-                    Stop::usage(message, "fix `upstreams:` in pullthru.yaml")
+                    CliError::usage(message, "fix `upstreams:` in pullthru.yaml")
                 })?;
                 (Some(name), cached)
             }

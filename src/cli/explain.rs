@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Parser;
 
-use super::{Outcome, Stop};
+use super::{CliError, Outcome};
 use crate::config::RuleId;
 use crate::lint::rules;
 use crate::report::{Paint, page};
@@ -18,7 +18,7 @@ pub(super) struct Args {
     rule: Option<String>,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let paint = Paint::for_stdout();
     let Some(wanted) = &args.rule else {
         page::index(out, paint)?;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", ids.collect::<Vec<_>>().join(", ")),
         };
-        return Err(Stop::usage(format!("there is no rule `{wanted}`"), help));
+        return Err(CliError::usage(format!("there is no rule `{wanted}`"), help));
     };
     page::plain(&rules::rule(id).document(), out, paint)?;
     Ok(Outcome::Clean)

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Parser;
 
 use super::protect::remove_stale_temp_files;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, problem};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
 use crate::inventory::{self, Inventory};
@@ -41,11 +41,11 @@ pub(super) struct Args {
 const NOT_CACHEABLE: &[&str] =
     &["gcr.io", "pkg.dev", "mcr.microsoft.com", "nvcr.io", "docker.elastic.co", "lscr.io"];
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let (repository, _) = args.repository.locate()?;
     let existing = FILE_NAMES.iter().find(|name| repository.root.join(name).exists());
     if let (Some(name), false, false) = (existing, args.force, args.dry_run) {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             format!("`{name}` exists"),
             "edit it, print a fresh proposal with `--dry-run`, or replace it with `--force`",
         ));
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         .chain(["azurecr.io"])
         .map(str::to_owned)
         .collect();
-    let hosts = Hosts::new(&hosts, &[]).map_err(|error| Stop::usage(error.to_string(), "report this"))?;
+    let hosts = Hosts::new(&hosts, &[]).map_err(|error| CliError::usage(error.to_string(), "report this"))?;
     let finder = Finder::new(hosts);
     let inventory = inventory::take(&repository, &[], &args.repository.walk_options(&config), &finder)?;
     let text = propose(&facts(&inventory, &overrides));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::{Cli, Outcome, Stop, note};
+use super::{Cli, CliError, Outcome, note};
 
 /// Print the manual page, or write one for each command.
 ///
@@ -17,14 +17,14 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let Some(directory) = &args.out else {
         clap_mangen::Man::new(Cli::command()).render(out)?;
         return Ok(Outcome::Clean);
     };
     clap_mangen::generate_to(Cli::command(), directory).map_err(|error| {
         let message = format!("cannot write the manual pages to `{}`: {error}", directory.display());
-        Stop::usage(message, "name a directory that exists and may be written to")
+        CliError::usage(message, "name a directory that exists and may be written to")
     })?;
     note(&format!("wrote the manual pages to {}", directory.display()));
     Ok(Outcome::Clean)

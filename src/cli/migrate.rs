@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use super::protect::remove_stale_temp_files;
 use super::repository::Scope;
 use super::stream::Stream;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, problem, repository};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem, repository};
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
@@ -86,14 +86,14 @@ enum Format {
 }
 
 impl Args {
-    fn component(&self, strategy: migrate::Strategy) -> Result<Option<RepoPath>, Stop> {
+    fn component(&self, strategy: migrate::Strategy) -> Result<Option<RepoPath>, CliError> {
         let Some(directory) = &self.component else { return Ok(None) };
         if strategy == migrate::Strategy::Inline {
-            return Err(Stop::usage("`--component` is for overlays", "leave `--strategy inline` out"));
+            return Err(CliError::usage("`--component` is for overlays", "leave `--strategy inline` out"));
         }
         match RepoPath::new(directory).filter(|path| !path.is_root()) {
             Some(path) => Ok(Some(path)),
-            None => Err(Stop::usage(
+            None => Err(CliError::usage(
                 format!("`{directory}` is no directory below the repository's root"),
                 "name one relative to the root, such as `components/ecr-cache`",
             )),
@@ -101,13 +101,16 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     if args.repository.is_stdin() {
-        return Err(Stop::usage("`migrate` rewrites files, and `-` is none", "name files or directories"));
+        return Err(CliError::usage(
+            "`migrate` rewrites files, and `-` is none",
+            "name files or directories",
+        ));
     }
     let (repository, config, scope) = args.repository.open()?;
     if !config.has_registry() {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "no registry is configured",
             "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
         ));

@@ -107,7 +107,7 @@ enum Outcome {
 
 /// What stops a run before it has a result.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-enum Stop {
+enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Config(#[from] crate::config::ConfigErrors),
@@ -125,16 +125,18 @@ enum Stop {
     Output(#[from] io::Error),
 }
 
-impl Stop {
-    fn usage(message: impl Into<String>, help: impl Into<String>) -> Stop {
-        Stop::Usage { message: printable(&message.into()), help: printable(&help.into()) }
+impl CliError {
+    fn usage(message: impl Into<String>, help: impl Into<String>) -> CliError {
+        CliError::Usage { message: printable(&message.into()), help: printable(&help.into()) }
     }
 
     fn code(&self) -> u8 {
         match self {
-            Stop::Config(_) | Stop::Usage { .. } => 2,
-            Stop::Tree(TreeError::Root { .. } | TreeError::Revision { .. } | TreeError::Pattern { .. }) => 2,
-            Stop::Aws { .. } | Stop::Tree(_) | Stop::Output(_) => 3,
+            CliError::Config(_) | CliError::Usage { .. } => 2,
+            CliError::Tree(
+                TreeError::Root { .. } | TreeError::Revision { .. } | TreeError::Pattern { .. },
+            ) => 2,
+            CliError::Aws { .. } | CliError::Tree(_) | CliError::Output(_) => 3,
         }
     }
 }
@@ -163,7 +165,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {
     // Other commands print objects, diffs and code, which programs take byte for byte; a terminal is shown no such thing.
     let is_report = matches!(
         command,
@@ -187,7 +189,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(outcome)
 }
 
-fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match command {
         Command::Scan(args) => scan::run(&args, out),
         Command::Check(args) => check::run(&args, out),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::signals::end_between_files;
-use super::{Stop, note, problem};
+use super::{CliError, note, problem};
 use crate::report::count;
 use crate::tree::{self, RepoPath, Repository, Versions, shell_word};
 
@@ -32,7 +32,7 @@ impl ProtectArgs {
         &self,
         repository: &Repository,
         files: impl IntoIterator<Item = &'a RepoPath>,
-    ) -> Result<BTreeSet<RepoPath>, Stop> {
+    ) -> Result<BTreeSet<RepoPath>, CliError> {
         let files: Vec<RepoPath> = files.into_iter().cloned().collect();
         let submodules = self.allowed(repository, &files)?;
         for path in &files {
@@ -49,10 +49,10 @@ impl ProtectArgs {
         Ok(submodules)
     }
 
-    fn allowed(&self, repository: &Repository, files: &[RepoPath]) -> Result<BTreeSet<RepoPath>, Stop> {
+    fn allowed(&self, repository: &Repository, files: &[RepoPath]) -> Result<BTreeSet<RepoPath>, CliError> {
         match tree::dirty_files(repository, files) {
             Versions::NoGit if self.allow_no_vcs => Ok(BTreeSet::new()),
-            Versions::NoGit => Err(Stop::usage(
+            Versions::NoGit => Err(CliError::usage(
                 format!(
                     "`{}` is not in a Git repository, and earlier versions could not be restored; nothing was written",
                     repository.root.display()
@@ -60,7 +60,7 @@ impl ProtectArgs {
                 "run `git init` and commit first, or give `--allow-no-vcs`",
             )),
             Versions::NoAnswer { .. } if self.allow_dirty || self.allow_no_vcs => Ok(BTreeSet::new()),
-            Versions::NoAnswer { reason } => Err(Stop::usage(
+            Versions::NoAnswer { reason } => Err(CliError::usage(
                 format!(
                     "Git cannot say whether files in `{}` have uncommitted changes ({reason}); nothing was written",
                     repository.root.display()
@@ -100,7 +100,7 @@ pub(super) fn remove_stale_temp_files<'a>(
 /// Files that a message names in full.
 const NAMED: usize = 10;
 
-fn refusal(repository: &Repository, names: &[&RepoPath]) -> Stop {
+fn refusal(repository: &Repository, names: &[&RepoPath]) -> CliError {
     let listed: Vec<String> = names.iter().take(NAMED).map(|path| format!("`{}`", path.shown())).collect();
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -111,7 +111,7 @@ fn refusal(repository: &Repository, names: &[&RepoPath]) -> Stop {
         true => format!("git -C {root} add --all"),
         false => format!("git -C {root} add {}", words.join(" ")),
     };
-    Stop::usage(
+    CliError::usage(
         format!("{}{more} would change and has uncommitted changes; nothing was written", listed.join(", ")),
         format!("stage them with `{add}` and run again, commit or stash them, or give `--allow-dirty`"),
     )

@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::RepositoryArgs;
-use super::{Stop, note};
+use super::{CliError, note};
 use crate::registry::{Client, Credentials, Settings, SetupError};
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(super) struct RegistryArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Registries")]
     concurrency: Option<u16>,
 
-    /// Stop after this time, with what is known until then: 90s, 5m, 1h
+    /// CliError after this time, with what is known until then: 90s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Registries")]
     deadline: Option<Duration>,
 }
@@ -76,7 +76,7 @@ impl RegistryArgs {
     }
 
     /// A client with the logins of this process, which knows the registries that the configuration names.
-    pub(super) fn client(&self, repository: &RepositoryArgs) -> Result<Client, Stop> {
+    pub(super) fn client(&self, repository: &RepositoryArgs) -> Result<Client, CliError> {
         let (_, config, _) = repository.open()?;
         let named = [config.upstream_hosts(), config.cache_hosts()].concat();
         let credentials = Credentials::of_process();
@@ -88,13 +88,13 @@ impl RegistryArgs {
                 SetupError::Variable(_) => "rename the variable, or unset it",
                 _ => "correct the flag that names it",
             };
-            Stop::usage(error.to_string(), help)
+            CliError::usage(error.to_string(), help)
         })
     }
 }
 
 /// What runs requests side by side.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 

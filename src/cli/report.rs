@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{Outcome, Stop};
+use super::{CliError, Outcome};
 use crate::report::Paint;
 use crate::report::merge::{self, MergeError, Merged};
 
@@ -47,7 +47,7 @@ enum Format {
     Markdown,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let Command::Merge(args) = &args.command;
     let mut parts = Vec::new();
     let mut seen = BTreeSet::new();
@@ -55,14 +55,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         let (name, path) = named(argument);
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path).map_err(|error| {
-            Stop::Output(io::Error::new(error.kind(), format!("cannot read `{shown}`: {error}")))
+            CliError::Output(io::Error::new(error.kind(), format!("cannot read `{shown}`: {error}")))
         })?;
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
-            return Err(Stop::usage(format!("`{shown}` is given twice"), "name each report once"));
+            return Err(CliError::usage(format!("`{shown}` is given twice"), "name each report once"));
         }
         let report = Merged::read(&text).map_err(|error| {
             let help = "give what `--format json` of `scan` or `check` wrote to standard output";
-            Stop::usage(format!("`{shown}`: {error}"), help)
+            CliError::usage(format!("`{shown}`: {error}"), help)
         })?;
         parts.push((name, report));
     }
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             }
             _ => "merge them apart",
         };
-        Stop::usage(error.to_string(), help)
+        CliError::usage(error.to_string(), help)
     })?;
     match args.format {
         Format::Human => merge::human(&merged, out, Paint::for_stdout())?,

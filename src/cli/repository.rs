@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Stop, detail, problem};
+use super::{CliError, detail, problem};
 use crate::config::{Config, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::images::{Charts, Images};
@@ -166,7 +166,7 @@ impl RepositoryArgs {
     ///
     /// # Errors
     /// A path that is not inside the repository, or not there, before anything is read.
-    pub(super) fn open(&self) -> Result<(Repository, Config, Scope), Stop> {
+    pub(super) fn open(&self) -> Result<(Repository, Config, Scope), CliError> {
         let (repository, scope) = self.locate()?;
         let file = self.config_file(&repository)?;
         detail(&format!("repository: {}", repository.root.display()));
@@ -176,7 +176,7 @@ impl RepositoryArgs {
     }
 
     /// The repository that holds the paths, or the one that `--root` names, and what of it the paths name.
-    pub(super) fn locate(&self) -> Result<(Repository, Scope), Stop> {
+    pub(super) fn locate(&self) -> Result<(Repository, Scope), CliError> {
         let root = match &self.root {
             Some(root) => Some(Repository::at(root)?),
             None if self.paths.is_empty() || self.is_stdin() => Some(Repository::discover(Path::new("."))?),
@@ -186,7 +186,7 @@ impl RepositoryArgs {
             return Ok((root.clone(), Scope::Whole));
         }
         if self.paths.iter().any(|path| is_stdin(path)) {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "`-` is standard input, and cannot be read beside files",
                 "run once for each",
             ));
@@ -194,7 +194,7 @@ impl RepositoryArgs {
         match tree::locate(&self.paths, root.as_ref()) {
             Ok((repository, places)) if places.is_empty() => Ok((repository, Scope::Whole)),
             Ok((repository, places)) => Ok((repository, Scope::Named(places.into_iter().collect()))),
-            Err(error) => Err(Stop::usage(error.to_string(), error.help())),
+            Err(error) => Err(CliError::usage(error.to_string(), error.help())),
         }
     }
 
@@ -212,12 +212,12 @@ impl RepositoryArgs {
         }
     }
 
-    fn config_file(&self, repository: &Repository) -> Result<Option<(String, String)>, Stop> {
+    fn config_file(&self, repository: &Repository) -> Result<Option<(String, String)>, CliError> {
         let read = |path: &Path, name: String| match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some((name, text))),
             Err(error) => {
                 let message = format!("cannot read the configuration `{}`: {error}", path.display());
-                Err(Stop::usage(message, "name a readable file, or leave `--config` out"))
+                Err(CliError::usage(message, "name a readable file, or leave `--config` out"))
             }
         };
         if let Some(path) = &self.config {
@@ -228,7 +228,7 @@ impl RepositoryArgs {
         match present.as_slice() {
             [] => Ok(None),
             [name] => read(&repository.root.join(name), (*name).to_owned()),
-            [first, second, ..] => Err(Stop::usage(
+            [first, second, ..] => Err(CliError::usage(
                 format!("both `{first}` and `{second}` exist"),
                 "keep one of them, or name one with `--config`",
             )),
@@ -246,19 +246,19 @@ impl RepositoryArgs {
     }
 
     /// Reads everything the command is about.
-    pub(super) fn read(&self) -> Result<ReadRepository, Stop> {
+    pub(super) fn read(&self) -> Result<ReadRepository, CliError> {
         self.read_part(None)
     }
 
     /// Reads everything the command is about, and the rest of the repository: what builds the named files decides what
     /// clusters pull of them.
-    pub(super) fn read_with_context(&self) -> Result<ReadRepository, Stop> {
+    pub(super) fn read_with_context(&self) -> Result<ReadRepository, CliError> {
         let read = self.read()?;
         self.with_context(read)
     }
 
     /// The same with the rest of the repository, where it was not read yet.
-    pub(super) fn with_context(&self, mut read: ReadRepository) -> Result<ReadRepository, Stop> {
+    pub(super) fn with_context(&self, mut read: ReadRepository) -> Result<ReadRepository, CliError> {
         if read.scope != Scope::Whole && !self.is_stdin() && read.context.files.is_empty() {
             let finder = finder(&read.config)?;
             self.read_context(&mut read, &finder)?;
@@ -267,9 +267,9 @@ impl RepositoryArgs {
     }
 
     /// Reads the part of it that a run of several is about.
-    pub(super) fn read_part(&self, shard: Option<Shard>) -> Result<ReadRepository, Stop> {
+    pub(super) fn read_part(&self, shard: Option<Shard>) -> Result<ReadRepository, CliError> {
         if shard.is_some() && self.is_stdin() {
-            return Err(Stop::usage("standard input has no parts", "leave `--shard` out"));
+            return Err(CliError::usage("standard input has no parts", "leave `--shard` out"));
         }
         let (repository, config, scope) = self.open()?;
         let finder = finder(&config)?;
@@ -298,7 +298,7 @@ impl RepositoryArgs {
     pub(super) fn read_for_check(
         &self,
         since: Option<&str>,
-    ) -> Result<(ReadRepository, Finder, String), Stop> {
+    ) -> Result<(ReadRepository, Finder, String), CliError> {
         let (repository, config, mut scope) = self.open()?;
         let finder = checking(&config)?;
         let options = self.walk_options(&config);
@@ -335,7 +335,7 @@ impl RepositoryArgs {
     }
 
     /// Reads the rest of the repository, too.
-    pub(super) fn read_context(&self, read: &mut ReadRepository, finder: &Finder) -> Result<(), Stop> {
+    pub(super) fn read_context(&self, read: &mut ReadRepository, finder: &Finder) -> Result<(), CliError> {
         read.context = inventory::take(&read.repository, &[], &self.walk_options(&read.config), finder)?;
         Ok(())
     }
@@ -366,7 +366,7 @@ fn note_failures(inventory: &Inventory) {
 }
 
 /// The finder of `check`.
-fn checking(config: &Config) -> Result<Finder, Stop> {
+fn checking(config: &Config) -> Result<Finder, CliError> {
     Ok(finder(config)?.for_check())
 }
 
@@ -378,11 +378,11 @@ const INPUT_MAX: u64 = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// A wrong usage when it holds more than [`INPUT_MAX`]: a part of it would look like all of it.
-pub(super) fn read_limited(input: impl Read, name: &str) -> Result<Vec<u8>, Stop> {
+pub(super) fn read_limited(input: impl Read, name: &str) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     input.take(INPUT_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > INPUT_MAX {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             format!("{name} holds more than {} MiB", INPUT_MAX >> 20),
             "give it in parts, such as one namespace at a time",
         ));
@@ -396,12 +396,12 @@ fn is_stdin(path: &Path) -> bool {
 
 /// The finder of all commands, so that they count the same. Registries that are not configured, and those that cannot be
 /// cached, are found to say so.
-pub(super) fn finder(config: &Config) -> Result<Finder, Stop> {
+pub(super) fn finder(config: &Config) -> Result<Finder, CliError> {
     let mut upstreams = config.upstream_hosts();
     let more = route::cacheable_hosts().chain(route::not_cacheable_hosts()).map(str::to_owned);
     upstreams.extend(more.filter(|host| !config.upstream_hosts().contains(host)));
     let hosts = Hosts::new(&upstreams, &config.cache_hosts())
         .map(|hosts| hosts.with_bases(config.cache_bases()))
-        .map_err(|error| Stop::usage(error.to_string(), "configure fewer upstreams"))?;
+        .map_err(|error| CliError::usage(error.to_string(), "configure fewer upstreams"))?;
     Ok(Finder::new(hosts))
 }

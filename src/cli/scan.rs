@@ -7,7 +7,7 @@ use globset::{GlobBuilder, GlobSetBuilder};
 
 use super::charts_args::ChartsArgs;
 use super::registries::RegistryArgs;
-use super::{Outcome, RepositoryArgs, Stop};
+use super::{CliError, Outcome, RepositoryArgs};
 use crate::kustomize::Model;
 use crate::lint::Plans;
 use crate::migrate::Strategy;
@@ -83,7 +83,7 @@ enum RoleFilter {
     Artifact,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let filter = filter(args)?;
     let mut read = args.repository.read_part(args.shard)?;
     if args.charts.want_context(&read.repository) {
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(if read.inventory.has_failures() { Outcome::Failure } else { outcome })
 }
 
-fn filter(args: &Args) -> Result<Filter, Stop> {
+fn filter(args: &Args) -> Result<Filter, CliError> {
     let roles =
         args.role.iter().filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned())).collect();
     let mut paths = None;
@@ -117,7 +117,7 @@ fn filter(args: &Args) -> Result<Filter, Stop> {
         let mut set = GlobSetBuilder::new();
         for glob in &args.globs {
             let invalid = |error: globset::Error| {
-                Stop::usage(
+                CliError::usage(
                     format!("`{glob}` is no glob: {}", error.kind()),
                     "write `clusters/prod/**` or `*.yaml`",
                 )

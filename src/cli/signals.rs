@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Stop, note};
+use super::{CliError, note};
 use crate::tree;
 
 /// How long a signal waits for the file that is being written. A disk that takes longer will not come back.
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// From now on SIGINT, SIGTERM and SIGHUP (on Windows Ctrl-C) end the process between two files, with 128 and the signal's
 /// number as its exit code.
-pub(super) fn end_between_files() -> Result<(), Stop> {
+pub(super) fn end_between_files() -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Registered before this returns: no file is written without it.
     let registered = {

@@ -10,7 +10,7 @@ use super::protect::remove_stale_temp_files;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::repository::read_limited;
 use super::signals::end_between_files;
-use super::{Outcome, RepositoryArgs, Stop, note};
+use super::{CliError, Outcome, RepositoryArgs, note};
 use crate::images::{Image, Images};
 use crate::kustomize::Model;
 use crate::registry::{Client, Failure, Step};
@@ -89,7 +89,7 @@ enum Format {
     Sarif,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let (pulls, unread) = pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
     let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
@@ -190,7 +190,7 @@ pub(super) fn pulls(
     list: Option<&Path>,
     charts: &ChartsArgs,
     registries: &RegistryArgs,
-) -> Result<(Images, Outcome), Stop> {
+) -> Result<(Images, Outcome), CliError> {
     let Some(list) = list else {
         let read = repository.read_with_context()?;
         let whole = read.whole();
@@ -203,7 +203,7 @@ pub(super) fn pulls(
     let (_, config, _) = repository.open()?;
     let shown = list.display().to_string();
     let unreadable = |error: &dyn std::fmt::Display| {
-        Stop::usage(format!("cannot read the list `{shown}`: {error}"), "name a text file")
+        CliError::usage(format!("cannot read the list `{shown}`: {error}"), "name a text file")
     };
     let (bytes, name) = if list == Path::new("-") {
         (read_limited(std::io::stdin().lock(), "standard input")?, "-".to_owned())
@@ -217,7 +217,7 @@ pub(super) fn pulls(
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.
-async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known), Stop> {
+async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known), CliError> {
     let cached = pulls.iter().find_map(|pull| pull.cached.as_ref());
     let chosen = args.at.map(|at| match at {
         AtArg::Upstream => At::Upstream,
@@ -226,7 +226,7 @@ async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known)
     });
     match chosen {
         Some(At::Cache | At::Both) if cached.is_none() && !pulls.is_empty() => {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "no image here has an address at a cache: its registry is not configured, or a placeholder",
                 "give `--account` and `--region`, or ask the upstreams with `--at upstream`",
             ));
@@ -264,22 +264,22 @@ async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known)
     }
 }
 
-fn read_lock(args: &Args) -> Result<Option<Lock>, Stop> {
+fn read_lock(args: &Args) -> Result<Option<Lock>, CliError> {
     let Some(path) = args.lock.as_ref().filter(|path| path.exists() && !args.update_lock) else {
         return Ok(None);
     };
     let wrong = |error: String| {
-        Stop::usage(format!("`{}`: {error}", path.display()), "write it anew with `--update-lock`")
+        CliError::usage(format!("`{}`: {error}", path.display()), "write it anew with `--update-lock`")
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     Lock::read(&text).map(Some).map_err(|error| wrong(error.to_string()))
 }
 
 /// `images` is how many there are, those that did not resolve too.
-fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), Stop> {
+fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), CliError> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| RepoPath::new(name.to_str()?)).ok_or_else(|| {
-        Stop::usage(
+        CliError::usage(
             format!("`{}` names no file that can be written", path.display()),
             "name one, such as images.lock",
         )
@@ -288,7 +288,7 @@ fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), Stop> {
     remove_stale_temp_files(&place, [&RepoPath::root()]);
     end_between_files()?;
     tree::create(&place, &name, lock.text().as_bytes(), true)
-        .map_err(|error| Stop::Output(std::io::Error::other(error.to_string())))?;
+        .map_err(|error| CliError::Output(std::io::Error::other(error.to_string())))?;
     let left = images.saturating_sub(lock.images.len());
     let left = if left > 0 {
         format!("; {} without a digest left out", count(left, "image"))

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
-use super::{Outcome, RepositoryArgs, Stop, note, verify};
+use super::{CliError, Outcome, RepositoryArgs, note, verify};
 use crate::images::Image;
 use crate::registry::Step;
 use crate::report::Paint;
@@ -90,7 +90,7 @@ enum Format {
     Jsonl,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let options = Options {
         platforms: args.platform.clone(),
         manifests_only: args.manifests_only,
@@ -148,18 +148,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 
-fn require_cache(pulls: &[Image]) -> Result<(), Stop> {
+fn require_cache(pulls: &[Image]) -> Result<(), CliError> {
     if pulls.is_empty() || pulls.iter().any(|pull| pull.cached.is_some()) {
         return Ok(());
     }
-    Err(Stop::usage(
+    Err(CliError::usage(
         "no cache to warm is configured",
         "give `--account` and `--region`, or write `registry:` into pullthru.yaml",
     ))
 }
 
 /// The policies of the repository's files.
-fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Left>), Stop> {
+fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Left>), CliError> {
     let (repository, config, _) = args.repository.open()?;
     let options = args.repository.walk_options(&config);
     let group = memchr::memmem::Finder::new("image.toolkit.fluxcd.io");

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
-use super::super::{Outcome, RepositoryArgs, Stop, note};
+use super::super::{CliError, Outcome, RepositoryArgs, note};
 use crate::report::Paint;
 use crate::report::charts_diff::{self as report, ChartsDiffReport};
 use crate::tree::{self, RepoPath, Repository};
@@ -42,7 +42,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let (repository, config, _) = args.repository.open()?;
     let Some(path) = RepoPath::new(LOCK_NAME) else { return Ok(Outcome::Clean) };
     let before = match tree::text_at(&repository, &args.base, &path)? {
@@ -73,20 +73,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 }
 
 /// The lock of the working directory.
-fn current(repository: &Repository) -> Result<Option<String>, Stop> {
+fn current(repository: &Repository) -> Result<Option<String>, CliError> {
     match std::fs::read_to_string(repository.root.join(LOCK_NAME)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Stop::usage(
+        Err(error) => Err(CliError::usage(
             format!("`{LOCK_NAME}` cannot be read: {error}"),
             "check its permissions, or remove it and run `pullthru charts lock`",
         )),
     }
 }
 
-fn read(text: &str, name: &str) -> Result<ImageLock, Stop> {
+fn read(text: &str, name: &str) -> Result<ImageLock, CliError> {
     ImageLock::read(text).map_err(|error| {
-        Stop::usage(
+        CliError::usage(
             format!("`{name}` cannot be read: {error}"),
             "run `pullthru charts lock` to write it again",
         )

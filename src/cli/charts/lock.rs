@@ -9,7 +9,7 @@ use crate::cli::charts_args::{Evaluated, RenderArgs};
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::registries::RegistryArgs;
 use crate::cli::repository::ReadRepository;
-use crate::cli::{Outcome, RepositoryArgs, Stop};
+use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::kustomize::Model;
 use crate::report::{count, quoted};
 use crate::tree::{self, RepoPath};
@@ -61,7 +61,7 @@ impl From<Renew> for pullthru_charts::Renew {
     }
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
@@ -116,7 +116,7 @@ fn not_rendered(unknown: &BTreeMap<ReleaseId, Failure>, out: &mut dyn Write) -> 
 }
 
 /// Writes the lock where it differs; true when it did.
-fn write(read: &ReadRepository, lock: &ImageLock) -> Result<bool, Stop> {
+fn write(read: &ReadRepository, lock: &ImageLock) -> Result<bool, CliError> {
     let Some(path) = RepoPath::new(LOCK_NAME) else { return Ok(false) };
     let text = lock.text();
     let before = std::fs::read_to_string(read.repository.absolute(&path)).ok();
@@ -125,6 +125,6 @@ fn write(read: &ReadRepository, lock: &ImageLock) -> Result<bool, Stop> {
     }
     remove_stale_temp_files(&read.repository, [&RepoPath::root()]);
     tree::create(&read.repository, &path, text.as_bytes(), true)
-        .map_err(|error| Stop::Output(std::io::Error::other(error.to_string())))?;
+        .map_err(|error| CliError::Output(std::io::Error::other(error.to_string())))?;
     Ok(true)
 }

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
-use super::{Outcome, Stop};
+use super::{CliError, Outcome};
 
 /// The charts that the repository deploys, and the images that they bring.
 ///
@@ -36,7 +36,7 @@ enum What {
     Diff(diff::Args),
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.what {
         None => show::run(&args.show, out),
         Some(What::Lock(args)) => lock::run(args, out),

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::cli::charts_args::{Evaluated, How, RenderArgs};
 use crate::cli::registries::RegistryArgs;
-use crate::cli::{Outcome, RepositoryArgs, Stop};
+use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::images::Charts;
 use crate::kustomize::Model;
 use crate::report::Paint;
@@ -42,7 +42,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             |id: &pullthru_core::releases::ReleaseId| id.to_string() == *wanted || id.name == *wanted;
         evaluated.releases.retain(|release| is_wanted(&release.id));
         if evaluated.releases.is_empty() {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 format!("there is no release `{wanted}` in what was read"),
                 "`pullthru charts` lists all releases",
             ));

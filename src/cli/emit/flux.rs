@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use super::{named, out_directory, outcome, require_registry, write};
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::repository::ReadRepository;
-use crate::cli::{Outcome, ProtectArgs, RepositoryArgs, Stop, note};
+use crate::cli::{CliError, Outcome, ProtectArgs, RepositoryArgs, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::emit::{self, Emission, FileChange, Request, markers};
 use crate::find::Form;
@@ -86,7 +86,7 @@ enum RangeArg {
     Minor,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     let flux = settings(args, read.config.flux())?;
     if flux.discovery == Discovery::Cache {
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let whole = args.repository.paths.is_empty();
     if args.prune && !whole {
-        return Err(Stop::usage(
+        return Err(CliError::usage(
             "`--prune` needs the whole repository: images outside the paths would count as gone",
             "leave the paths out",
         ));
@@ -114,7 +114,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
         prune: args.prune,
     };
     let mut emission = emit::emit(&request)
-        .map_err(|error| Stop::usage(error.to_string(), "fix or move that file, and run again"))?;
+        .map_err(|error| CliError::usage(error.to_string(), "fix or move that file, and run again"))?;
     mark(args.markers, &read, &images, &flux, &mut emission)?;
     if args.out.is_some() || args.move_existing || args.markers {
         remove_stale_temp_files(&read.repository, read.inventory.directories.iter().chain(&directory));
@@ -135,7 +135,7 @@ fn mark(
     images: &[Named],
     flux: &Flux,
     emission: &mut Emission,
-) -> Result<(), Stop> {
+) -> Result<(), CliError> {
     let mut files = BTreeMap::new();
     for file in &read.inventory.files {
         let marked = file.found.sites.iter().any(|site| write || site.marker.is_some());
@@ -169,7 +169,7 @@ fn mark(
 }
 
 /// The configuration with the flags over it, checked: the objects would be refused by the cluster much later.
-fn settings(args: &Args, config: &Flux) -> Result<Flux, Stop> {
+fn settings(args: &Args, config: &Flux) -> Result<Flux, CliError> {
     let mut flux = config.clone();
     if let Some(version) = args.api_version {
         flux.api_version = match version {
@@ -192,7 +192,7 @@ fn settings(args: &Args, config: &Flux) -> Result<Flux, Stop> {
         };
     }
     match emit::flux::problem(&flux) {
-        Some((message, help)) => Err(Stop::usage(message, help)),
+        Some((message, help)) => Err(CliError::usage(message, help)),
         None => Ok(flux),
     }
 }
@@ -202,7 +202,7 @@ fn files(
     repository: &Repository,
     whole: &Inventory,
     out: Option<&RepoPath>,
-) -> Result<BTreeMap<RepoPath, String>, Stop> {
+) -> Result<BTreeMap<RepoPath, String>, CliError> {
     let mut paths: Vec<RepoPath> = Vec::new();
     if let Some(out) = out
         && let Ok(entries) = std::fs::read_dir(repository.absolute(out))
@@ -235,7 +235,7 @@ fn protect(
     repository: &Repository,
     emission: &mut Emission,
     out: Option<&RepoPath>,
-) -> Result<(), Stop> {
+) -> Result<(), CliError> {
     if emission.changes.is_empty() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use super::charts_args::ChartsArgs;
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
-use super::{Outcome, ProtectArgs, RepositoryArgs, Stop, note, problem};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, note, problem};
 use crate::config::Config;
 use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
@@ -95,7 +95,7 @@ struct KustomizeArgs {
     protect: ProtectArgs,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.what {
         What::Flux(args) => flux::run(args, out),
         What::List(args) => list(args, out),
@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     }
 }
 
-fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, CliError> {
     // The routes alone decide: nothing has to be read.
     let (_, config, _) = args.repository.open()?;
     require_registry(&config)?;
@@ -114,7 +114,7 @@ fn renovate(args: &RenovateArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(Outcome::Clean)
 }
 
-fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     let at = match args.at {
         AtArg::Upstream => At::Upstream,
@@ -135,11 +135,11 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(outcome(&read, true).max(if fails { Outcome::Findings } else { Outcome::Clean }))
 }
 
-fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     require_registry(&read.config)?;
     let entries = emit::kustomize::entries(&named(&read))
-        .map_err(|error| Stop::usage(error.to_string(), "name the paths of one target"))?;
+        .map_err(|error| CliError::usage(error.to_string(), "name the paths of one target"))?;
     let Some(directory) = &args.out else {
         let holder = if args.component { Holder::Component } else { Holder::Block };
         out.write_all(emit::kustomize::text(&entries, holder).as_bytes())?;
@@ -154,7 +154,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, Stop>
     let change = match std::fs::read_to_string(read.repository.absolute(&path)) {
         Ok(old) => {
             let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
-                Stop::usage(
+                CliError::usage(
                     format!("`{}` stays as it is: {error}", path.shown()),
                     "fix or move that file, and run again",
                 )
@@ -181,11 +181,11 @@ fn outcome(read: &ReadRepository, written: bool) -> Outcome {
     if written && !read.inventory.has_failures() { Outcome::Clean } else { Outcome::Failure }
 }
 
-fn require_registry(config: &Config) -> Result<(), Stop> {
+fn require_registry(config: &Config) -> Result<(), CliError> {
     if config.has_registry() {
         return Ok(());
     }
-    Err(Stop::usage(
+    Err(CliError::usage(
         "no registry is configured",
         "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
     ))
@@ -206,16 +206,16 @@ fn say_unknown(images: &Images, what: &str, which: impl Fn(&Unknown) -> bool) {
     }
 }
 
-fn out_directory(repository: &Repository, out: &Path) -> Result<RepoPath, Stop> {
+fn out_directory(repository: &Repository, out: &Path) -> Result<RepoPath, CliError> {
     repository.relative(out).ok_or_else(|| {
         let message =
             format!("`{}` lies outside the repository `{}`", out.display(), repository.root.display());
-        Stop::usage(message, "name a directory of the repository, or one of another with `--root`")
+        CliError::usage(message, "name a directory of the repository, or one of another with `--root`")
     })
 }
 
 /// True when every file was written.
-fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -> Result<bool, Stop> {
+fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -> Result<bool, CliError> {
     let mut all = true;
     for change in changes {
         let (verb, path, written): (_, _, Result<(), WriteError>) = match change {

@@ -9,7 +9,7 @@ use super::plan::{PlanArgs, Planned, seen};
 use crate::aws::account::apply::{Applied, apply};
 use crate::aws::account::{Plan, TokenError, Tokens};
 use crate::cli::aws::AwsArgs;
-use crate::cli::{Outcome, Stop, note, registries};
+use crate::cli::{CliError, Outcome, note, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 
@@ -49,7 +49,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let (desired, root) = args.desired.read()?;
     let runtime = registries::runtime()?;
     let planned = runtime.block_on(args.options.plan(&args.aws, desired))?;
@@ -103,14 +103,14 @@ async fn carry_out(planned: &[Planned], tokens: &Tokens) -> Vec<Applied> {
     results
 }
 
-fn token_missing(error: &TokenError) -> Stop {
-    Stop::usage(error.to_string(), error.help())
+fn token_missing(error: &TokenError) -> CliError {
+    CliError::usage(error.to_string(), error.help())
 }
 
 /// Asks on the terminal; `otherwise` says what to do where there is none.
-pub(super) fn ask(question: &str, yes: &[&str], otherwise: &str) -> Result<bool, Stop> {
+pub(super) fn ask(question: &str, yes: &[&str], otherwise: &str) -> Result<bool, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(Stop::usage("there is nobody to ask: this is no terminal", otherwise));
+        return Err(CliError::usage("there is nobody to ask: this is no terminal", otherwise));
     }
     let mut err = std::io::stderr().lock();
     write!(err, "{question}").and_then(|()| err.flush())?;

@@ -11,7 +11,7 @@ use crate::aws::account::apply::Applied;
 use crate::aws::account::destroy;
 use crate::aws::account::{Current, Plan};
 use crate::cli::aws::AwsArgs;
-use crate::cli::{Outcome, Stop, note, registries};
+use crate::cli::{CliError, Outcome, note, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 
@@ -47,7 +47,7 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let desired = args.desired.desired()?;
     let runtime = registries::runtime()?;
     let planned = runtime.block_on(async {
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             let plan = destroy::plan(&desired, &current);
             planned.push((desired, session, current, plan));
         }
-        Ok::<_, Stop>(planned)
+        Ok::<_, CliError>(planned)
     })?;
     let plans: Vec<Plan> = planned.iter().map(|(.., plan)| plan.clone()).collect();
     let paint = Paint::for_stdout();
@@ -101,11 +101,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 }
 
 /// The account's number is the answer: a habit of typing `y` does not give it.
-fn confirmed(args: &Args, plans: &[Plan]) -> Result<bool, Stop> {
+fn confirmed(args: &Args, plans: &[Plan]) -> Result<bool, CliError> {
     let account = plans.first().map(|plan| plan.registry.account.to_string()).unwrap_or_default();
     match &args.confirm {
         Some(given) if *given == account => Ok(true),
-        Some(given) => Err(Stop::usage(
+        Some(given) => Err(CliError::usage(
             format!("`--confirm {given}` is not the account {account}"),
             "nothing was changed; give the number of the account whose resources are to go",
         )),

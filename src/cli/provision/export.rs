@@ -9,7 +9,7 @@ use super::DesiredArgs;
 use crate::aws::Desired;
 use crate::aws::export::{self, File};
 use crate::cli::protect::remove_stale_temp_files;
-use crate::cli::{Outcome, ProtectArgs, Stop, note, problem};
+use crate::cli::{CliError, Outcome, ProtectArgs, note, problem};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
 use crate::report::{Paint, count, migrate as report};
@@ -132,7 +132,7 @@ struct Writing {
     protect: ProtectArgs,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.what {
         What::Terraform(args) => {
             let desired = one(&args.desired, &args.writing)?;
@@ -148,7 +148,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
             }
             let Some(name) = args.out.file_name().and_then(|name| name.to_str()) else {
                 let message = format!("`{}` names no file", args.out.display());
-                return Err(Stop::usage(message, "name one, such as ecr.json"));
+                return Err(CliError::usage(message, "name one, such as ecr.json"));
             };
             let directory = match args.out.parent() {
                 Some(parent) if parent != Path::new("") => parent,
@@ -183,18 +183,18 @@ fn is_stdout(path: &Path) -> bool {
 }
 
 /// What one Region is to have, with what a person should know said.
-fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, Stop> {
+fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, CliError> {
     let mut all = args.desired()?;
     let names: Vec<String> = all.iter().map(|desired| desired.registry.region.to_string()).collect();
     let index = match &writing.for_region {
         None => 0,
         Some(region) => names.iter().position(|name| name == region).ok_or_else(|| {
             let message = format!("`{region}` is not provisioned");
-            Stop::usage(message, format!("`provision:` is for {}", names.join(", ")))
+            CliError::usage(message, format!("`provision:` is for {}", names.join(", ")))
         })?,
     };
     if index >= all.len() {
-        return Err(Stop::usage("there is no Region to export for", "add `--region`"));
+        return Err(CliError::usage("there is no Region to export for", "add `--region`"));
     }
     let desired = all.swap_remove(index);
     for text in export::notes(&desired) {
@@ -211,9 +211,9 @@ fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, Stop> {
 }
 
 impl Writing {
-    fn nothing_to_check(&self) -> Result<(), Stop> {
+    fn nothing_to_check(&self) -> Result<(), CliError> {
         if self.check || self.force {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "`--check` and `--force` are about files, and none is written",
                 "name one with `--out`",
             ));
@@ -222,7 +222,7 @@ impl Writing {
     }
 
     /// Files that are as they should be stay; those that pullthru did not write are not touched unless asked.
-    fn write(&self, directory: &Path, files: Vec<File>, out: &mut dyn Write) -> Result<Outcome, Stop> {
+    fn write(&self, directory: &Path, files: Vec<File>, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let total = files.len();
         let mut changes = Vec::new();
         let mut foreign = Vec::new();
@@ -245,7 +245,7 @@ impl Writing {
                 foreign.push(format!("`{}`", joined(directory, &file.name).display()));
             }
             let path = RepoPath::new(&file.name)
-                .ok_or_else(|| Stop::usage(format!("`{}` is no file name", file.name), "name another"))?;
+                .ok_or_else(|| CliError::usage(format!("`{}` is no file name", file.name), "name another"))?;
             changes.push(Prepared { path, old, new: Some(file.text) });
         }
         if self.check {
@@ -253,7 +253,7 @@ impl Writing {
             return Ok(if changes.is_empty() { Outcome::Clean } else { Outcome::Findings });
         }
         if !foreign.is_empty() && !self.force {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 format!("{} exists, and pullthru did not write it", foreign.join(", ")),
                 "look at the difference with `--check`; move it, or replace it with `--force`",
             ));

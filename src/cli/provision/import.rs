@@ -12,7 +12,7 @@ use crate::aws::account::plan::Options;
 use crate::aws::account::{Current, Plan, import};
 use crate::aws::resource::{Id, Kind, Template};
 use crate::cli::aws::{AwsArgs, of_aws};
-use crate::cli::{Outcome, Stop, note, problem, registries};
+use crate::cli::{CliError, Outcome, note, problem, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 use crate::route::{AccountId, Region};
@@ -52,7 +52,7 @@ fn kind_and_name(text: &str) -> Result<Id, String> {
     }
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.adopt {
         Some(id) => adopted(args, id, out),
         None => printed(args, out),
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
 }
 
 /// The registry of the flags alone, else that of the configuration.
-fn registry(args: &Args) -> Result<Registry, Stop> {
+fn registry(args: &Args) -> Result<Registry, CliError> {
     let repository = &args.desired.repository;
     let flags = repository.account.as_deref().zip(repository.region.as_deref());
     let parsed = flags.and_then(|(account, region)| {
@@ -71,16 +71,17 @@ fn registry(args: &Args) -> Result<Registry, Stop> {
         None => {
             let desired = args.desired.desired()?;
             let first = desired.into_iter().next().map(|desired| desired.registry);
-            first.ok_or_else(|| Stop::usage("no registry is configured", "add `--account` and `--region`"))
+            first
+                .ok_or_else(|| CliError::usage("no registry is configured", "add `--account` and `--region`"))
         }
     }
 }
 
-fn printed(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn printed(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let registry = registry(args)?;
     let imported = registries::runtime()?.block_on(async {
         let session = args.aws.session(registry, None).await?;
-        Ok::<_, Stop>(import(&session).await)
+        Ok::<_, CliError>(import(&session).await)
     })?;
     write!(out, "{}", imported.text)?;
     for failure in &imported.unseen {
@@ -89,7 +90,7 @@ fn printed(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(if imported.unseen.is_empty() { Outcome::Clean } else { Outcome::Failure })
 }
 
-fn adopted(args: &Args, id: &Id, out: &mut dyn Write) -> Result<Outcome, Stop> {
+fn adopted(args: &Args, id: &Id, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let desired = args.desired.desired()?;
     let Some(desired) = desired.first() else { return Ok(Outcome::Clean) };
     let runtime = registries::runtime()?;

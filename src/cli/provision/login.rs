@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::DesiredArgs;
 use crate::cli::aws::{AwsArgs, of_aws};
-use crate::cli::{Outcome, Stop, note, registries};
+use crate::cli::{CliError, Outcome, note, registries};
 
 /// Log a container tool in at the registry, for 12 hours.
 ///
@@ -41,7 +41,7 @@ const TOOLS: [(&str, &[&str]); 9] = [
     ("regctl", &["registry", "login"]),
 ];
 
-pub(super) fn run(args: &Args, _: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, _: &mut dyn Write) -> Result<Outcome, CliError> {
     let (tool, words) = tool(args.tool.as_deref())?;
     let desired = args.desired.desired()?;
     let Some(desired) = desired.first() else { return Ok(Outcome::Clean) };
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, _: &mut dyn Write) -> Result<Outcome, Stop> {
     };
     let mut child = Command::new(tool);
     let child = child.args(words).args([user, "AWS", stdin]).arg(&host).stdin(Stdio::piped());
-    let could_not = |error: std::io::Error| Stop::Aws {
+    let could_not = |error: std::io::Error| CliError::Aws {
         message: format!("`{tool}` cannot be run: {error}"),
         help: "install it, or name another tool with `--with`".to_owned(),
     };
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, _: &mut dyn Write) -> Result<Outcome, Stop> {
     }
     let status = child.wait().map_err(could_not)?;
     if !status.success() {
-        return Err(Stop::Aws {
+        return Err(CliError::Aws {
             message: format!("`{tool}` did not log in at {host}: {status}"),
             help: "what it says is above".to_owned(),
         });
@@ -78,14 +78,17 @@ pub(super) fn run(args: &Args, _: &mut dyn Write) -> Result<Outcome, Stop> {
     Ok(Outcome::Clean)
 }
 
-fn tool(named: Option<&str>) -> Result<(&'static str, &'static [&'static str]), Stop> {
+fn tool(named: Option<&str>) -> Result<(&'static str, &'static [&'static str]), CliError> {
     let names = || TOOLS.map(|(name, _)| name).join(", ");
     match named {
         Some(named) => TOOLS.into_iter().find(|(name, _)| *name == named).ok_or_else(|| {
-            Stop::usage(format!("`{named}` is no tool that is known here"), format!("there are {}", names()))
+            CliError::usage(
+                format!("`{named}` is no tool that is known here"),
+                format!("there are {}", names()),
+            )
         }),
         None => TOOLS.into_iter().find(|(name, _)| is_installed(name)).ok_or_else(|| {
-            Stop::usage("no container tool is installed here", format!("install one of {}", names()))
+            CliError::usage("no container tool is installed here", format!("install one of {}", names()))
         }),
     }
 }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{Outcome, RepositoryArgs, Stop};
+use super::{CliError, Outcome, RepositoryArgs};
 use crate::aws::desired::Sources;
 use crate::aws::{Desired, Registry};
 use crate::config::{Config, Target};
@@ -60,7 +60,7 @@ enum Command {
     Export(export::Args),
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.command {
         #[cfg(feature = "aws")]
         Command::Plan(args) => plan::run(args, out),
@@ -113,7 +113,7 @@ fn stack(read: &super::repository::ReadRepository, target: &str) -> String {
 
 impl DesiredArgs {
     /// The target that is named; one of several has to be.
-    fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, Stop> {
+    fn target<'a>(&self, config: &'a Config) -> Result<&'a Target, CliError> {
         let with_registry: Vec<&Target> =
             config.targets().iter().filter(|target| target.routes.is_some()).collect();
         if self.target.is_none() && with_registry.len() > 1 {
@@ -122,7 +122,7 @@ impl DesiredArgs {
                 name => name.to_owned(),
             };
             let names: Vec<String> = with_registry.iter().map(name).collect();
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "pullthru.yaml has several registries, and this is about one",
                 format!("name one with `--target`: {}", names.join(", ")),
             ));
@@ -131,18 +131,18 @@ impl DesiredArgs {
     }
 
     /// What each Region is to have: the registry's own first, then those of `provision.regions`.
-    pub(super) fn desired(&self) -> Result<Vec<Desired>, Stop> {
+    pub(super) fn desired(&self) -> Result<Vec<Desired>, CliError> {
         Ok(self.read()?.0)
     }
 
     /// The same, and the directory that paths in the configuration are relative to.
-    pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), Stop> {
+    pub(super) fn read(&self) -> Result<(Vec<Desired>, PathBuf), CliError> {
         let read = self.repository.read_with_context()?;
         let target = self.target(&read.config)?;
         let Some((routes, CacheHost::Ecr(host))) =
             target.routes.as_ref().map(|routes| (routes, routes.cache()))
         else {
-            return Err(Stop::usage(
+            return Err(CliError::usage(
                 "no account and Region are configured to provision",
                 "add `registry: { account: …, region: … }` to pullthru.yaml, or `--account` and `--region`",
             ));
@@ -159,7 +159,7 @@ impl DesiredArgs {
         let each: Result<Vec<Desired>, _> = each.collect();
         let each = each.map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            Stop::usage(all.join("\n"), "fix `provision:` in pullthru.yaml")
+            CliError::usage(all.join("\n"), "fix `provision:` in pullthru.yaml")
         })?;
         Ok((each, read.repository.root))
     }

@@ -8,7 +8,7 @@ use super::DesiredArgs;
 use crate::aws::account::Current;
 use crate::aws::outputs::Outputs;
 use crate::cli::aws::AwsArgs;
-use crate::cli::{Outcome, Stop, registries};
+use crate::cli::{CliError, Outcome, registries};
 
 /// Print what other tools need of the registry: its address, prefixes, secrets, repositories, and how to log in.
 #[derive(Debug, Parser)]
@@ -39,14 +39,14 @@ enum Format {
     Env,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let desired = args.desired.desired()?;
     let Some(desired) = desired.first() else { return Ok(Outcome::Clean) };
     let mut outputs = Outputs::new(desired);
     if !args.offline {
         let current = registries::runtime()?.block_on(async {
             let session = args.aws.session(desired.registry.clone(), None).await?;
-            Ok::<_, Stop>(Current::read(&session, desired, false).await)
+            Ok::<_, CliError>(Current::read(&session, desired, false).await)
         })?;
         outputs.add_secrets(desired, &current);
     }

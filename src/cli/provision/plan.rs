@@ -10,7 +10,7 @@ use crate::aws::Desired;
 use crate::aws::account::plan::Options;
 use crate::aws::account::{Current, FailureKind, Plan, Session, backfill};
 use crate::cli::aws::AwsArgs;
-use crate::cli::{Outcome, Stop, registries};
+use crate::cli::{CliError, Outcome, registries};
 use crate::report::Paint;
 use crate::report::provision as report;
 
@@ -74,7 +74,7 @@ pub(super) struct Planned {
 
 impl PlanArgs {
     /// Reads the account in every Region and compares.
-    pub(super) async fn plan(&self, aws: &AwsArgs, desired: Vec<Desired>) -> Result<Vec<Planned>, Stop> {
+    pub(super) async fn plan(&self, aws: &AwsArgs, desired: Vec<Desired>) -> Result<Vec<Planned>, CliError> {
         self.known_credentials(&desired)?;
         let options =
             Options { rotate: self.rotate.iter().cloned().collect::<BTreeSet<_>>(), prune: self.prune };
@@ -91,7 +91,7 @@ impl PlanArgs {
         Ok(all)
     }
 
-    fn known_credentials(&self, desired: &[Desired]) -> Result<(), Stop> {
+    fn known_credentials(&self, desired: &[Desired]) -> Result<(), CliError> {
         let known: BTreeSet<&str> =
             desired.iter().flat_map(|d| &d.secrets).map(|secret| secret.credential.as_str()).collect();
         match self.rotate.iter().find(|name| !known.contains(name.as_str())) {
@@ -102,7 +102,7 @@ impl PlanArgs {
                     true => "no secret is made here".to_owned(),
                     false => format!("there are {}", names.join(", ")),
                 };
-                Err(Stop::usage(format!("there is no credential `{unknown}` to rotate"), help))
+                Err(CliError::usage(format!("there is no credential `{unknown}` to rotate"), help))
             }
         }
     }
@@ -118,7 +118,7 @@ pub(super) fn seen(plan: &Plan) -> Outcome {
     }
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, Stop> {
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let desired = args.desired.desired()?;
     let planned = registries::runtime()?.block_on(args.options.plan(&args.aws, desired))?;
     let plans: Vec<Plan> = planned.into_iter().map(|planned| planned.plan).collect();
