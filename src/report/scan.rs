@@ -15,7 +15,7 @@ use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
 use crate::lint::references::{counted, is_configured, references};
 use crate::lint::{Built, Counter, Coverage, Plans, Reference, Status, Unseen};
-use crate::migrate::{Plan, Why};
+use crate::migrate::{Plan, SkipReason};
 use crate::tree::{Position, RepoPath};
 
 pub(super) const SCHEMA: &str = "pullthru/scan/v1";
@@ -336,7 +336,7 @@ fn site_rows<'p>(
                 reference: site.reference(),
                 cached,
                 skipped: why.map(|why| why.id().to_owned()),
-                because: why.map(Why::advice),
+                because: why.map(SkipReason::advice),
                 status: counted.map(|(_, status, _)| *status),
                 image: counted.map(|(.., name)| name.clone()),
                 builds: builds.iter().map(build).collect(),

@@ -13,7 +13,7 @@ use crate::image::{Name, Reference as ImageReference};
 use crate::images::{ChartImage, Charts, Output, Outputs, ReleaseImages, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
-use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, Strategy, Why};
+use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, SkipReason, Strategy};
 use crate::route::{EcrHost, Routes, upstream_for};
 use crate::tree::{Position, RepoPath};
 
@@ -73,8 +73,8 @@ pub enum Planned<'a> {
     /// It has these kustomizations rename it.
     Overlay(Vec<&'a RepoPath>),
     /// The strategy that is asked for cannot; another can.
-    Blocked(Option<&'a Why>),
-    Skipped(&'a Why),
+    Blocked(Option<&'a SkipReason>),
+    Skipped(&'a SkipReason),
 }
 
 /// What one root makes of a reference.
@@ -101,7 +101,7 @@ fn edits(plan: &Plan) -> HashMap<Place<'_>, &Change> {
 pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>> {
     let &Model { inventory, config, .. } = model;
     let outputs = Outputs::new(model);
-    let left = |plan: &'a Plan| -> HashMap<Place<'a>, &'a Why> {
+    let left = |plan: &'a Plan| -> HashMap<Place<'a>, &'a SkipReason> {
         plan.left.iter().map(|left| ((&left.path, left.site.start()), &left.why)).collect()
     };
     let (asked, inline) = (plans.changes(), edits(&plans.inline));
@@ -153,8 +153,8 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
                         _ => Planned::Nothing,
                     }
                 }
-                (None, None, Some(Why::Cached)) if bypassing => Planned::Blocked(None),
-                (None, None, Some(Why::Cached)) => Planned::Nothing,
+                (None, None, Some(SkipReason::Cached)) if bypassing => Planned::Blocked(None),
+                (None, None, Some(SkipReason::Cached)) => Planned::Nothing,
                 (None, None, Some(why)) if inline.contains_key(&at) => Planned::Blocked(Some(why)),
                 (None, None, Some(why)) => Planned::Skipped(why),
                 (None, None, None) => continue,
@@ -290,7 +290,7 @@ fn ignored_lines(file: &FileInventory) -> BTreeSet<usize> {
 }
 
 /// The status of a reference as it is written; `why` a migration in place skips it.
-fn written_status(site: &Site, path: &RepoPath, why: Option<&Why>, config: &Config) -> Option<Status> {
+fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config: &Config) -> Option<Status> {
     if site.role == Role::TagDiscovery {
         return None;
     }
@@ -299,20 +299,24 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&Why>, config: &Conf
         || if upstream_for(&site.name.host).is_some() { Status::Bypassing } else { Status::NotCacheable };
     Some(match why {
         None => Status::Bypassing,
-        Some(Why::Cached) => Status::Cached,
-        Some(Why::OtherCache) => {
+        Some(SkipReason::Cached) => Status::Cached,
+        Some(SkipReason::OtherCache) => {
             let routes = config.routes(path.as_str())?;
             return wrong_cache::is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
         }
-        Some(Why::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,
+        Some(SkipReason::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,
         _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
-        Some(Why::Excluded | Why::Artifact | Why::Obstacle(Obstacle::Ignored)) => Status::Excluded,
+        Some(SkipReason::Excluded | SkipReason::Artifact | SkipReason::Obstacle(Obstacle::Ignored)) => {
+            Status::Excluded
+        }
         Some(_) if !wanted => Status::Excluded,
         // Which registry it is does not depend on the routes.
-        Some(Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. }) if is_unknown(*obstacle) => {
+        Some(SkipReason::Obstacle(obstacle) | SkipReason::ByHand { obstacle, .. })
+            if is_unknown(*obstacle) =>
+        {
             Status::Unknown
         }
-        Some(Why::NotCacheable(_)) => Status::NotCacheable,
+        Some(SkipReason::NotCacheable(_)) => Status::NotCacheable,
         Some(_) => by_host(),
     })
 }

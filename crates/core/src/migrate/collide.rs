@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Why;
+use super::SkipReason;
 use super::inline::Decision;
 use crate::find::{Role, Site, is_pattern, split};
 use crate::inventory::Inventory;
@@ -66,7 +66,7 @@ pub(super) fn settle(
                     if let Some(decision) = decisions.get_mut(at.0).and_then(|file| file.get_mut(at.1))
                         && decision.is_ok()
                     {
-                        *decision = Err(Why::Caught { by: told.clone() });
+                        *decision = Err(SkipReason::Caught { by: told.clone() });
                         held = true;
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Why;
+use super::SkipReason;
 use super::inline::{Decision, split_name};
 use crate::find::{Shape, Site};
 use crate::image::Name;
@@ -26,7 +26,8 @@ pub(super) fn registries(inventory: &Inventory, decisions: &mut [Vec<Decision>])
 pub(super) fn held(inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
     let mut any = false;
     each(inventory, decisions, |_, registry, own, decisions| {
-        if let Some(Err(why @ (Why::Pair { .. } | Why::Caught { .. }))) = decisions.get(own).cloned()
+        if let Some(Err(why @ (SkipReason::Pair { .. } | SkipReason::Caught { .. }))) =
+            decisions.get(own).cloned()
             && let Some(decision) = decisions.get_mut(registry.1).filter(|decision| decision.is_ok())
         {
             *decision = Err(why);

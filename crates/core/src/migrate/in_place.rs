@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{self, At, InPlace, Overlays};
-use super::{Direction, Strategy, Why, pair, strategy};
+use super::{Direction, SkipReason, Strategy, pair, strategy};
 use crate::inventory::FileInventory;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
@@ -67,7 +67,7 @@ fn own_decisions(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Vec<
     }
     for (_, decisions) in inventory.files.iter().zip(&mut decisions).filter(|(file, _)| !within(&file.path)) {
         for decision in decisions.iter_mut().filter(|decision| decision.is_ok()) {
-            *decision = Err(Why::Excluded);
+            *decision = Err(SkipReason::Excluded);
         }
     }
     decisions

@@ -1,6 +1,6 @@
 //! The inline strategy: each reference is rewritten where it stands.
 
-use super::{Because, Change, Direction, Why};
+use super::{Because, Change, Direction, SkipReason};
 use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
@@ -9,7 +9,7 @@ use crate::tree::Position;
 use crate::yaml::Edit;
 
 /// What is decided for one site: its new name, or why it stays.
-pub(super) type Decision = Result<Name, Why>;
+pub(super) type Decision = Result<Name, SkipReason>;
 
 /// What one site asks for by itself, before pairs are settled.
 pub(super) fn decide(
@@ -21,9 +21,9 @@ pub(super) fn decide(
     let cached = is_cached(&site.name, routes);
     if cached && direction == Direction::ToCache {
         return Err(if routes.is_some_and(|routes| belongs(site, routes)) {
-            Why::Cached
+            SkipReason::Cached
         } else {
-            Why::OtherCache
+            SkipReason::OtherCache
         });
     }
     if let Some(obstacle) = site.obstacle {
@@ -32,25 +32,27 @@ pub(super) fn decide(
             && config.wants_image(&site.name);
         let written = routes.filter(|_| by_hand).and_then(|routes| forward(site, routes).ok());
         return Err(match written {
-            Some(name) => Why::ByHand { obstacle, write: name.to_string().trim_end_matches('/').to_owned() },
-            None => Why::Obstacle(obstacle),
+            Some(name) => {
+                SkipReason::ByHand { obstacle, write: name.to_string().trim_end_matches('/').to_owned() }
+            }
+            None => SkipReason::Obstacle(obstacle),
         });
     }
     match site.role {
-        Role::TagDiscovery => return Err(Why::TagDiscovery),
-        Role::Artifact if !config.artifacts() => return Err(Why::Artifact),
+        Role::TagDiscovery => return Err(SkipReason::TagDiscovery),
+        Role::Artifact if !config.artifacts() => return Err(SkipReason::Artifact),
         _ => {}
     }
     if direction == Direction::ToCache && !config.wants_image(&site.name) {
-        return Err(Why::Excluded);
+        return Err(SkipReason::Excluded);
     }
-    let Some(routes) = routes else { return Err(Why::NoTarget) };
+    let Some(routes) = routes else { return Err(SkipReason::NoTarget) };
     match direction {
         Direction::ToCache => forward(site, routes),
-        Direction::ToUpstream if !cached => Err(Why::Upstream),
+        Direction::ToUpstream if !cached => Err(SkipReason::Upstream),
         Direction::ToUpstream => {
-            let name = back(site, routes).ok_or(Why::OtherCache)?;
-            if config.wants_image(&name) { Ok(name) } else { Err(Why::Excluded) }
+            let name = back(site, routes).ok_or(SkipReason::OtherCache)?;
+            if config.wants_image(&name) { Ok(name) } else { Err(SkipReason::Excluded) }
         }
     }
 }
@@ -73,19 +75,19 @@ fn forward(site: &Site, routes: &Routes) -> Decision {
     let host = &site.name.host;
     if !routes.iter().any(|route| route.host == *host) {
         return Err(match upstream_for(host) {
-            Some(_) => Why::NotConfigured,
-            None => Why::NotCacheable(
+            Some(_) => SkipReason::NotConfigured,
+            None => SkipReason::NotCacheable(
                 not_cacheable(host).map_or_else(|| format!("ECR cannot cache `{host}`"), str::to_owned),
             ),
         });
     }
     if let Shape::Registry { path, .. } = &site.shape {
-        let prefix = routes.prefix_for(&site.name.host, path).ok_or(Why::RegistryAmbiguous)?;
+        let prefix = routes.prefix_for(&site.name.host, path).ok_or(SkipReason::RegistryAmbiguous)?;
         return Ok(split_name(&prefix));
     }
     // Placeholders within the last component stand for themselves.
     let (name, held) = hold_placeholders(&site.name);
-    let mapped = routes.map(&name).map_err(|refusal| Why::Refused(refusal.to_string()))?;
+    let mapped = routes.map(&name).map_err(|refusal| SkipReason::Refused(refusal.to_string()))?;
     Ok(release_placeholders(mapped, &held))
 }
 
@@ -131,7 +133,7 @@ fn release_placeholders(name: Name, held: &[String]) -> Name {
 }
 
 /// The edits that give the site its new name: the least that keeps the chart's own joining right.
-pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -> Result<Change, Why> {
+pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -> Result<Change, SkipReason> {
     let whole = to.to_string();
     let edits = match &site.shape {
         Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
@@ -143,7 +145,7 @@ pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -
         Shape::Split { registry, repository, repository_text } => {
             match whole.strip_suffix(repository_text.as_str()).and_then(|text| text.strip_suffix('/')) {
                 Some(text) if !text.is_empty() => vec![Edit { span: *registry, text: text.to_owned() }],
-                _ if repository.is_empty() => return Err(Why::Obstacle(Obstacle::Alias)),
+                _ if repository.is_empty() => return Err(SkipReason::Obstacle(Obstacle::Alias)),
                 _ => vec![
                     Edit { span: *registry, text: to.host.clone() },
                     Edit { span: *repository, text: to.path.clone() },

@@ -152,12 +152,12 @@ pub struct Left {
     pub path: RepoPath,
     pub position: Position,
     pub site: Site,
-    pub why: Why,
+    pub why: SkipReason,
 }
 
 /// Why a site stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum SkipReason {
     /// A fact about the place.
     Obstacle(Obstacle),
     /// A fact about the place, which a person can look up: then this is to be written instead.
@@ -202,41 +202,41 @@ pub enum Why {
     Pair { because: String },
 }
 
-impl Why {
+impl SkipReason {
     /// The stable id, as outputs use it.
     pub fn id(&self) -> &'static str {
         match self {
-            Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. } => obstacle.id(),
-            Why::Excluded => "excluded",
-            Why::Cached => "cached",
-            Why::OtherCache => "other-cache",
-            Why::Upstream => "upstream",
-            Why::NoTarget => "no-target",
-            Why::NotConfigured => "not-configured",
-            Why::NotCacheable(_) => "not-cacheable",
-            Why::Refused(_) => "refused",
-            Why::RegistryAmbiguous => "registry-ambiguous",
-            Why::Artifact => "artifact",
-            Why::TagDiscovery => "tag-discovery",
-            Why::RemoteBase => "remote-base",
-            Why::NoBase => "no-base",
-            Why::Reached { .. } => "reached",
-            Why::Held { .. } => "blocked",
-            Why::OutOfReach => "out-of-reach",
-            Why::TwoTargets => "two-targets",
-            Why::Pair { .. } | Why::Caught { .. } => "pair",
+            SkipReason::Obstacle(obstacle) | SkipReason::ByHand { obstacle, .. } => obstacle.id(),
+            SkipReason::Excluded => "excluded",
+            SkipReason::Cached => "cached",
+            SkipReason::OtherCache => "other-cache",
+            SkipReason::Upstream => "upstream",
+            SkipReason::NoTarget => "no-target",
+            SkipReason::NotConfigured => "not-configured",
+            SkipReason::NotCacheable(_) => "not-cacheable",
+            SkipReason::Refused(_) => "refused",
+            SkipReason::RegistryAmbiguous => "registry-ambiguous",
+            SkipReason::Artifact => "artifact",
+            SkipReason::TagDiscovery => "tag-discovery",
+            SkipReason::RemoteBase => "remote-base",
+            SkipReason::NoBase => "no-base",
+            SkipReason::Reached { .. } => "reached",
+            SkipReason::Held { .. } => "blocked",
+            SkipReason::OutOfReach => "out-of-reach",
+            SkipReason::TwoTargets => "two-targets",
+            SkipReason::Pair { .. } | SkipReason::Caught { .. } => "pair",
         }
     }
 
     /// What a person can write instead, after a look at what the reason is about.
     pub fn write(&self) -> Option<&str> {
         match self {
-            Why::ByHand { write, .. } => Some(write),
+            SkipReason::ByHand { write, .. } => Some(write),
             _ => None,
         }
     }
 
-    /// [`Why::explain`] with what to write.
+    /// [`SkipReason::explain`] with what to write.
     pub fn advice(&self) -> String {
         match self.write() {
             Some(write) => format!("{}: `{write}`", self.explain()),
@@ -247,44 +247,46 @@ impl Why {
     /// One line for people: the reason, and what to do where there is something to do.
     pub fn explain(&self) -> String {
         let text = match self {
-            Why::Obstacle(obstacle) | Why::ByHand { obstacle, .. } => {
+            SkipReason::Obstacle(obstacle) | SkipReason::ByHand { obstacle, .. } => {
                 return explain_obstacle(*obstacle).to_owned();
             }
-            Why::Excluded => "`include`/`exclude` of the configuration leaves it out",
-            Why::Cached => "names the cache already",
-            Why::OtherCache => "names another ECR registry or prefix than the one configured for this path",
-            Why::Upstream => "names its upstream already",
-            Why::NoTarget => "no registry is configured for this path",
-            Why::NotConfigured => {
+            SkipReason::Excluded => "`include`/`exclude` of the configuration leaves it out",
+            SkipReason::Cached => "names the cache already",
+            SkipReason::OtherCache => {
+                "names another ECR registry or prefix than the one configured for this path"
+            }
+            SkipReason::Upstream => "names its upstream already",
+            SkipReason::NoTarget => "no registry is configured for this path",
+            SkipReason::NotConfigured => {
                 "ECR can cache its registry, and no upstream is configured for it: `pullthru init` proposes one"
             }
-            Why::NotCacheable(reason) | Why::Refused(reason) => return reason.clone(),
-            Why::RegistryAmbiguous => {
+            SkipReason::NotCacheable(reason) | SkipReason::Refused(reason) => return reason.clone(),
+            SkipReason::RegistryAmbiguous => {
                 "a registry alone: the repositories that it is joined with are not known, and this upstream needs them"
             }
-            Why::Artifact => "a chart or OCI artifact: `artifacts: true` moves it too",
-            Why::TagDiscovery => {
+            SkipReason::Artifact => "a chart or OCI artifact: `artifacts: true` moves it too",
+            SkipReason::TagDiscovery => {
                 "tags are looked up here: the cache lists only tags that it has, so this stays upstream"
             }
-            Why::RemoteBase => {
+            SkipReason::RemoteBase => {
                 "matches images of a base or chart that is not in the repository: the name must stay"
             }
-            Why::NoBase => "no image of its layers has this name: nothing to move together with",
-            Why::Reached { .. } => "kustomizations rename it when they are built",
-            Why::Held { because } => return format!("no overlay can rename it: {because}"),
-            Why::OutOfReach => {
+            SkipReason::NoBase => "no image of its layers has this name: nothing to move together with",
+            SkipReason::Reached { .. } => "kustomizations rename it when they are built",
+            SkipReason::Held { because } => return format!("no overlay can rename it: {because}"),
+            SkipReason::OutOfReach => {
                 "no `images:` of a kustomization comes to this place: `--strategy auto` rewrites it where it stands"
             }
-            Why::TwoTargets => {
+            SkipReason::TwoTargets => {
                 "clusters with different registries build this file: `--strategy auto` renames what `images:` reaches"
             }
-            Why::Caught { by } => {
+            SkipReason::Caught { by } => {
                 return format!(
                     "kustomize compares names letter by letter, and in the cache all spellings are one: {by}, too; spell \
                      them alike first"
                 );
             }
-            Why::Pair { because } => {
+            SkipReason::Pair { because } => {
                 return format!("its kustomize partner stays ({because}), and they move together");
             }
         };

@@ -13,7 +13,7 @@ use regex::Regex;
 use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
 use super::overlay::entry_index;
-use super::{Direction, Warning, Why};
+use super::{Direction, SkipReason, Warning};
 use crate::find::{Builder, Embedding, Form, Object, Role, Scope, Shape, Site, Tool, is_pattern, split};
 use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory};
@@ -76,12 +76,18 @@ pub(super) fn settle(
                 // An entry with a cached name is as a migration leaves it.
                 if done.contains(&entry_of(site)) {
                     let by = BTreeSet::from([file.path.clone()]);
-                    set(decisions, (f, s), |decision| decision.is_ok().then_some(Err(Why::Reached { by })));
+                    set(decisions, (f, s), |decision| {
+                        decision.is_ok().then_some(Err(SkipReason::Reached { by }))
+                    });
                     continue;
                 }
                 set(decisions, (f, s), |decision| {
-                    let movable = matches!(decision, Ok(_) | Err(Why::Refused(_)));
-                    movable.then_some(Err(if layers.remote { Why::RemoteBase } else { Why::NoBase }))
+                    let movable = matches!(decision, Ok(_) | Err(SkipReason::Refused(_)));
+                    movable.then_some(Err(if layers.remote {
+                        SkipReason::RemoteBase
+                    } else {
+                        SkipReason::NoBase
+                    }))
                 });
                 continue;
             }
@@ -211,7 +217,10 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
     }
     // All of a group is finished, or nothing of it.
     let settled = |at: &At| {
-        matches!(decision(*at), Some(Ok(_) | Err(Why::Cached | Why::Upstream | Why::Reached { .. })))
+        matches!(
+            decision(*at),
+            Some(Ok(_) | Err(SkipReason::Cached | SkipReason::Upstream | SkipReason::Reached { .. }))
+        )
     };
     let mut half_done = groups.members();
     half_done.retain(|members| members.iter().any(|at| split.contains(at)) && members.iter().all(settled));
@@ -254,14 +263,14 @@ fn settle_group(
     let by: BTreeSet<RepoPath> = images
         .iter()
         .filter_map(|at| match decision(at)? {
-            Err(Why::Reached { by }) => Some(by.iter().cloned()),
+            Err(SkipReason::Reached { by }) => Some(by.iter().cloned()),
             _ => None,
         })
         .flatten()
         .collect();
     if !by.is_empty() {
         for &at in members.iter().filter(|at| is_matcher(at)) {
-            let why = Why::Reached { by: by.clone() };
+            let why = SkipReason::Reached { by: by.clone() };
             set(decisions, at, |decision| decision.is_ok().then_some(Err(why)));
         }
     }
@@ -275,7 +284,7 @@ fn settle_group(
             let because = blocked.unwrap_or_default();
             for &at in members {
                 set(decisions, at, |decision| {
-                    decision.is_ok().then(|| Err(Why::Pair { because: because.clone() }))
+                    decision.is_ok().then(|| Err(SkipReason::Pair { because: because.clone() }))
                 });
             }
         }
@@ -333,10 +342,10 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
                         continue;
                     }
                     set(decisions, (f, s), |decision| match decision {
-                        Ok(_) if too_large => Some(Err(Why::Pair {
+                        Ok(_) if too_large => Some(Err(SkipReason::Pair {
                             because: format!("{path}: a regular expression is too large to be evaluated"),
                         })),
-                        Ok(to) if !regex.is_match(&to.to_string()) => Some(Err(Why::Pair {
+                        Ok(to) if !regex.is_match(&to.to_string()) => Some(Err(SkipReason::Pair {
                             because: format!("{path}: `{pattern}` is a regular expression"),
                         })),
                         _ => None,
@@ -376,7 +385,9 @@ fn hold_back_cut_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut
             for (s, site) in file.found.sites.iter().enumerate() {
                 if !is_matcher_or_unseen(site, file) {
                     let because = format!("{path}: `replacements` cut an image at a delimiter");
-                    set(decisions, (f, s), |decision| decision.is_ok().then_some(Err(Why::Pair { because })));
+                    set(decisions, (f, s), |decision| {
+                        decision.is_ok().then_some(Err(SkipReason::Pair { because }))
+                    });
                 }
             }
         }

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
-    Because, Direction, FilePlan, Left, Mode, Plan, Reached, Strategy, Warning, Why, follow, in_place, pair,
-    strategy, together,
+    Because, Direction, FilePlan, Left, Mode, Plan, Reached, SkipReason, Strategy, Warning, follow, in_place,
+    pair, strategy, together,
 };
 use crate::find::{Holder, Reason, Role, Site, Tool, UpdatedImage};
 use crate::image::Name;
@@ -58,7 +58,8 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
         let mut planned = FilePlan { path: file.path.clone(), changes: Vec::new(), expected: Vec::new() };
         let places = file.found.sites.iter().zip(&file.sites);
         for (number, ((site, &position), decision)) in places.zip(decisions).enumerate() {
-            let decision = if within(&file.path) { decision } else { decision.and(Err(Why::Excluded)) };
+            let decision =
+                if within(&file.path) { decision } else { decision.and(Err(SkipReason::Excluded)) };
             match decision.and_then(|to| change(site, number, position, &to)) {
                 Ok(mut change) => {
                     change.because = because((index, number), site);
@@ -68,7 +69,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
                 Err(why) => {
                     planned.expected.push(site.reference());
                     let (path, site) = (file.path.clone(), site.clone());
-                    if let Why::Reached { by } = why {
+                    if let SkipReason::Reached { by } = why {
                         // One cluster's kustomization may do what another's cannot.
                         let missed = overlays.missed.get(&(index, number)).into_iter().flatten();
                         let missed = missed.filter(|root| !by.contains(*root)).map(ToString::to_string);
@@ -76,7 +77,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
                         if !missed.is_empty() {
                             let because = format!("others do, but not {}", missed.join(", "));
                             let (path, site) = (path.clone(), site.clone());
-                            plan.left.push(Left { path, position, site, why: Why::Held { because } });
+                            plan.left.push(Left { path, position, site, why: SkipReason::Held { because } });
                         }
                         plan.reached.push(Reached { path, position, site, by });
                     } else if within(&path) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{At, Hold, Overlays, Reach};
-use super::{Direction, Why};
+use super::{Direction, SkipReason};
 use crate::config::Config;
 use crate::find::{Form, Role, Scope, Site, split};
 use crate::inventory::Inventory;
@@ -69,36 +69,36 @@ impl Settling<'_> {
             return Some(Ok(name.clone()));
         }
         match overlays.sites.get(&at) {
-            Some(Reach::By(by)) => return Some(Err(Why::Reached { by: by.clone() })),
+            Some(Reach::By(by)) => return Some(Err(SkipReason::Reached { by: by.clone() })),
             Some(Reach::Unseen) if is_entry(site) => {
                 let by = renames.of(path, site);
                 let why = match site.role {
                     // What it matches decides.
                     Role::Matcher(_) if by.is_empty() => return None,
-                    _ if by.is_empty() => Why::NoBase,
-                    _ => Why::Reached { by },
+                    _ if by.is_empty() => SkipReason::NoBase,
+                    _ => SkipReason::Reached { by },
                 };
                 return decision.is_ok().then_some(Err(why));
             }
             Some(Reach::Held(Hold::Because(because) | Hold::Outside(because))) => {
                 let because = because.clone();
-                return inline(config, site, routes).is_ok().then_some(Err(Why::Held { because }));
+                return inline(config, site, routes).is_ok().then_some(Err(SkipReason::Held { because }));
             }
             Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
         }
         if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
             // What compares images with this list is not known, and so not how it is told of the overlays either.
-            return decision.is_ok().then_some(Err(Why::NoBase));
+            return decision.is_ok().then_some(Err(SkipReason::NoBase));
         }
         // What a matcher matches decides about it.
         let matcher = matches!(site.role, Role::Matcher(_));
         let leaves = strategy == Strategy::Overlay && !is_value(site) && !matcher;
         if routes.is_empty() {
-            return (leaves && decision.is_ok()).then_some(Err(Why::OutOfReach));
+            return (leaves && decision.is_ok()).then_some(Err(SkipReason::OutOfReach));
         }
         // What several clusters build from one file goes where all of them want it, or stays.
         let inline = inline(config, site, routes);
-        Some(if leaves && inline.is_ok() { Err(Why::OutOfReach) } else { inline })
+        Some(if leaves && inline.is_ok() { Err(SkipReason::OutOfReach) } else { inline })
     }
 }
 
@@ -106,8 +106,8 @@ impl Settling<'_> {
 fn inline(config: &Config, site: &Site, routes: &[&Routes]) -> Decision {
     let decide = |routes: &Routes| decide(site, Some(routes), config, Direction::ToCache);
     let mut decisions = routes.iter().map(|routes| decide(routes));
-    let first = decisions.next().unwrap_or(Err(Why::NoTarget));
-    if decisions.all(|decision| decision == first) { first } else { Err(Why::TwoTargets) }
+    let first = decisions.next().unwrap_or(Err(SkipReason::NoTarget));
+    if decisions.all(|decision| decision == first) { first } else { Err(SkipReason::TwoTargets) }
 }
 
 /// `name` or `newName` in the `images:` of a kustomization.

@@ -30,7 +30,7 @@ pub enum Versions {
     NoGit,
     /// There is a `.git`, and Git could not be asked: it is not installed, or the repository is broken or another owner's.
     NoAnswer {
-        /// Why, in Git's words or ours.
+        /// SkipReason, in Git's words or ours.
         reason: String,
     },
     /// Git answered.

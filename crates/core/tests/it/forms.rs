@@ -9,7 +9,7 @@ use pullthru_core::config::{Config, Overrides};
 use pullthru_core::find::{Finder, Hosts, Role};
 use pullthru_core::inventory;
 use pullthru_core::kustomize::Model;
-use pullthru_core::migrate::{self, Direction, Why};
+use pullthru_core::migrate::{self, Direction, SkipReason};
 use pullthru_core::tree::{Repository, WalkOptions};
 
 /// One line per site and mention, as `testdata/forms/README.md` describes them.
@@ -42,8 +42,8 @@ fn listing(family: &Path) -> String {
     for left in &plan.left {
         let reference = left.site.reference();
         let line = match left.why {
-            Why::Artifact => format!("chart  {reference}  {}", left.site.form),
-            Why::TagDiscovery => format!("tag-discovery  {reference}  {}", left.site.form),
+            SkipReason::Artifact => format!("chart  {reference}  {}", left.site.form),
+            SkipReason::TagDiscovery => format!("tag-discovery  {reference}  {}", left.site.form),
             ref why => format!("keep  {reference}  {}", why.id()),
         };
         lines.push((left.path.to_string(), left.position.line, left.position.column, line));

@@ -5,7 +5,7 @@ use crate::config::{RuleId, Severity};
 use crate::find::Role;
 use crate::lint::references::Planned;
 use crate::lint::{Context, Finding};
-use crate::migrate::Why;
+use crate::migrate::SkipReason;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::NotCacheable,
@@ -19,7 +19,9 @@ pub(crate) const RULE: Rule = Rule {
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for reference in context.references {
-        let Planned::Skipped(Why::NotCacheable(reason) | Why::Refused(reason)) = &reference.planned else {
+        let Planned::Skipped(SkipReason::NotCacheable(reason) | SkipReason::Refused(reason)) =
+            &reference.planned
+        else {
             continue;
         };
         if reference.site.role != Role::Image {

@@ -5,7 +5,7 @@ use crate::config::{RuleId, Severity};
 use crate::find::{Obstacle, Role};
 use crate::lint::references::Planned;
 use crate::lint::{Confidence, Context, Finding};
-use crate::migrate::Why;
+use crate::migrate::SkipReason;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::NotRewritable,
@@ -30,15 +30,20 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
         let confidence = match why {
             // Said by its owner, or no image of an upstream for certain.
-            Why::ByHand { .. } => Confidence::Medium,
-            Why::Obstacle(
+            SkipReason::ByHand { .. } => Confidence::Medium,
+            SkipReason::Obstacle(
                 Obstacle::Ignored | Obstacle::Renamed | Obstacle::Pattern | Obstacle::RegistryUnknown,
             ) => continue,
-            Why::Obstacle(Obstacle::Template | Obstacle::Computed | Obstacle::RegistryAlone) => {
+            SkipReason::Obstacle(Obstacle::Template | Obstacle::Computed | Obstacle::RegistryAlone) => {
                 Confidence::Medium
             }
-            Why::Obstacle(_) | Why::TwoTargets | Why::RegistryAmbiguous => Confidence::High,
-            Why::Held { .. } | Why::Pair { .. } | Why::Caught { .. } | Why::OutOfReach => Confidence::High,
+            SkipReason::Obstacle(_) | SkipReason::TwoTargets | SkipReason::RegistryAmbiguous => {
+                Confidence::High
+            }
+            SkipReason::Held { .. }
+            | SkipReason::Pair { .. }
+            | SkipReason::Caught { .. }
+            | SkipReason::OutOfReach => Confidence::High,
             _ => continue,
         };
         let text = reference.site.reference();

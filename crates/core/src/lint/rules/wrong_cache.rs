@@ -6,7 +6,7 @@ use crate::find::Role;
 use crate::image::Name;
 use crate::lint::references::Planned;
 use crate::lint::{Confidence, Context, Finding};
-use crate::migrate::Why;
+use crate::migrate::SkipReason;
 use crate::route::{Routes, upstreams};
 
 pub(crate) const RULE: Rule = Rule {
@@ -21,7 +21,7 @@ pub(crate) const RULE: Rule = Rule {
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for reference in context.references {
-        let Planned::Skipped(Why::OtherCache) = &reference.planned else { continue };
+        let Planned::Skipped(SkipReason::OtherCache) = &reference.planned else { continue };
         if reference.site.role == Role::Artifact && !context.config.artifacts() {
             continue;
         }

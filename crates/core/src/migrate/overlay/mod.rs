@@ -26,7 +26,7 @@ pub(super) use reverse::reverse;
 pub(super) use roots::entry_index;
 
 use super::inline::Decision;
-use super::{Because, Strategy, Why};
+use super::{Because, SkipReason, Strategy};
 use crate::find::{Form, Holder, Site};
 use crate::image::Name;
 use crate::inventory::Inventory;
@@ -171,7 +171,7 @@ impl Overlays<'_> {
                 if removed.contains(item)
                     && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
                 {
-                    *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
+                    *decision = Err(SkipReason::Reached { by: [overlay.path.clone()].into() });
                 }
             }
             let entries = if overlay.remove.is_empty() {
@@ -181,7 +181,7 @@ impl Overlays<'_> {
             };
             for &(_, site) in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten() {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
-                    *decision = Err(Why::Reached { by: [overlay.path.clone()].into() });
+                    *decision = Err(SkipReason::Reached { by: [overlay.path.clone()].into() });
                 }
             }
         }
