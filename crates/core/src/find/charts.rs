@@ -1,9 +1,9 @@
 //! Places of charts: a registry or a URL beside `chart:`, whatever its key is called. A chart is pulled by a
 //! controller or a workstation, and the version beside it is no tag.
 
+use super::context::Place;
 use super::deny::words;
 use super::literal::Literal;
-use super::place::Place;
 use super::values;
 
 /// What a place says about a chart.

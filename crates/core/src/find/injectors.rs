@@ -1,8 +1,8 @@
 //! Annotations that name an image: an admission webhook puts a container with it into every pod that has them.
 //! Any other annotation only tells something about its object.
 
-use super::place::Place;
-use super::short;
+use super::context::Place;
+use super::docker_hub;
 
 /// The domains whose webhooks read images from annotations: those called `…image` of each. Sources, in order:
 /// istio.io/latest/docs/reference/config/annotations (`SidecarProxyImage`); linkerd.io/2/reference/proxy-configuration;
@@ -27,7 +27,8 @@ const DOMAINS: &[&str] = &[
 
 /// Is it the name of such an annotation?
 pub(super) fn holds_image(key: &str) -> bool {
-    key.split_once('/').is_some_and(|(domain, name)| DOMAINS.contains(&domain) && short::is_image_key(name))
+    key.split_once('/')
+        .is_some_and(|(domain, name)| DOMAINS.contains(&domain) && docker_hub::is_image_key(name))
 }
 
 /// Is the scalar the value of one?

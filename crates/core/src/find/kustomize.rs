@@ -1,11 +1,11 @@
 //! Kustomize's `images:`, wherever it is written: kustomizations and components, Flux Kustomizations,
 //! post-renderers of HelmReleases, Argo CD sources, and bare lists that an operator reads.
 
-use super::builders::overridden_application;
+use super::context::Place;
+use super::deployers::overridden_application;
 use super::generators::Generators;
 use super::hosts::{Hosts, Owner};
 use super::literal::{self, Literal};
-use super::place::Place;
 use super::site::{Form, Obstacle, Role, Scope};
 use crate::yaml::{NodeId, Span, Stream};
 

@@ -1,10 +1,10 @@
 //! Literals in texts that are no YAML: chart templates, documents that do not parse, expressions and scripts
 //! inside a scalar. Searched occurrence by occurrence; a literal counts only where it is whole.
 
-use super::examine::{self, Scalar};
+use super::classify::{self, Scalar};
+use super::context::{Outer, Place};
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
-use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
 use super::{Explorer, blank, deny, prefix, template};
 use crate::image::Name;
@@ -73,7 +73,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
             Verdict::Reference { literal, role, obstacle, form } => {
                 let Some(span) = layer.outer(literal.span) else { continue };
                 let below = || reader.tag_below(literal.end).unwrap_or_default();
-                let spelling = examine::spelling(&literal.name, literal.span.slice(text));
+                let spelling = classify::spelling(&literal.name, literal.span.slice(text));
                 let (name, shape) = match literal.is_bare_host() {
                     // A registry alone has no repository, and so none of Docker Hub's own.
                     true => {

@@ -8,11 +8,13 @@
 //! Nothing here decides what happens to a site.
 
 mod blank;
-mod builders;
 mod charts;
-mod class;
+mod classify;
+mod context;
 mod deny;
-mod examine;
+mod deployers;
+mod docker_hub;
+mod file_kind;
 mod generators;
 mod globals;
 mod hosts;
@@ -22,32 +24,30 @@ mod kustomize;
 mod lexical;
 mod lines;
 mod literal;
-mod outline;
-mod place;
-mod pods;
+mod oci_artifacts;
 mod policies;
 mod prefix;
+mod pruned;
 mod releases;
 mod renovate;
 mod schema;
-mod short;
 mod site;
-mod sources;
 mod template;
 mod updaters;
 mod values;
+mod workloads;
 
-pub use builders::{Builder, Holder, Step, Tool};
-pub(crate) use builders::{Overrides, argo_entry, overridden_application};
-use class::FileClass;
-use examine::Scalar;
+use classify::Scalar;
+use context::{Outer, Place};
+pub use deployers::{Builder, Holder, Step, Tool};
+pub(crate) use deployers::{Overrides, argo_entry, overridden_application};
+use file_kind::FileClass;
 pub use generators::TemplatedPath;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
 pub(crate) use kustomize::{field_specs, images as image_entries, is_pattern, read as kustomization, split};
 pub(crate) use literal::placeholder;
-use place::{Outer, Place};
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
 pub use releases::Release;
@@ -120,7 +120,7 @@ impl Finder {
         Finder {
             hosts,
             outlines: true,
-            builders: AhoCorasick::new(builders::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
+            builders: AhoCorasick::new(deployers::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
             check: None,
         }
     }
@@ -144,7 +144,7 @@ impl Finder {
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
         kustomize::is_kustomization(path)
             || releases::is_chart(path)
-            || builders::overridden_application(path).is_some()
+            || deployers::overridden_application(path).is_some()
             || self.hosts.occur_in(bytes)
             || self.may_build(bytes)
             || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
@@ -174,14 +174,14 @@ impl Finder {
             heeds_ignores: self.check.is_none(),
             found: Found::default(),
         };
-        let class = class::classify(path, text);
+        let class = file_kind::classify(path, text);
         let policies = match self.check {
             Some(_) => policies::read(class, text, &self.hosts),
             None => Vec::new(),
         };
         match class {
             FileClass::Other(reason) => return Found { policies, ..self.all_mentions(text, reason) },
-            FileClass::Template if class::is_of_machines(path, text) => {
+            FileClass::Template if file_kind::is_of_machines(path, text) => {
                 return Found { policies, ..self.all_mentions(text, Reason::MachineConfig) };
             }
             FileClass::Template => {
@@ -261,15 +261,15 @@ impl Explorer<'_> {
         self.found.aliases = stream.aliases;
         self.read_kustomization(&stream);
         if self.builders {
-            self.found.builders = builders::read(&stream);
+            self.found.builders = deployers::read(&stream);
             self.found.chart_sources = text.contains(releases::SOURCES);
         }
         if releases::is_chart(self.path) {
             let mut roots = stream.documents.iter().filter_map(|document| document.root);
             self.found.chart_sources = roots.any(|root| stream.get(root, "dependencies").is_some());
         }
-        if builders::overridden_application(self.path).is_some() {
-            self.found.builders = builders::read_overrides(&stream, self.path);
+        if deployers::overridden_application(self.path).is_some() {
+            self.found.builders = deployers::read_overrides(&stream, self.path);
         }
         if self.builders || kustomize::is_kustomization(self.path) {
             self.found.releases = releases::read(&stream, self.path);
@@ -290,11 +290,11 @@ impl Explorer<'_> {
             || text.contains(SUBSTITUTE_FROM)
             || kustomize::is_kustomization(self.path)
             || releases::is_chart(self.path)
-            || builders::overridden_application(self.path).is_some()
+            || deployers::overridden_application(self.path).is_some()
         {
             return false;
         }
-        let Some(outline) = outline::around(text, &self.hosts.find(text)) else { return false };
+        let Some(outline) = pruned::around(text, &self.hosts.find(text)) else { return false };
         let stream = yaml::parse_without_comments(&outline.text);
         if !stream.errors.is_empty() {
             return false;
@@ -367,8 +367,8 @@ impl Explorer<'_> {
         let stream = around.stream;
         for &id in stream.scalars() {
             let Some(value) = stream.value(id) else { continue };
-            let nested = short::may_hold(value);
-            if !nested && !short::may_be(stream, id) || !self.hosts.find(value).is_empty() {
+            let nested = docker_hub::may_hold(value);
+            if !nested && !docker_hub::may_be(stream, id) || !self.hosts.find(value).is_empty() {
                 continue;
             }
             self.with_scalar(around, id, tools, |explorer, scalar| {
@@ -384,7 +384,7 @@ impl Explorer<'_> {
     /// Names without a host in a text that holds no host at all.
     fn nested_short_names(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let place = scalar.place;
-        if !place.is_key() && !short::is_other_text(place.key()) && deny::reason(place).is_none() {
+        if !place.is_key() && !docker_hub::is_other_text(place.key()) && deny::reason(place).is_none() {
             self.embedded(scalar, &scalar.content.text);
         }
     }
@@ -401,7 +401,7 @@ impl Explorer<'_> {
         let decoded = stream.content(id);
         let (content, decoded) = match decoded {
             Some(content) => (content, true),
-            None => (examine::raw_content(stream.text, node.span), false),
+            None => (classify::raw_content(stream.text, node.span), false),
         };
         let mut place = Place::new(stream, id, outer);
         place.tool = tools.of(stream, id, self.are_values(outer));
@@ -442,7 +442,7 @@ impl Explorer<'_> {
     fn read_kustomization(&mut self, stream: &Stream<'_>) {
         for document in &stream.documents {
             let Some(root) = document.root else { continue };
-            let object = place::object_at(stream, root).unwrap_or_default();
+            let object = context::object_at(stream, root).unwrap_or_default();
             let by_kind = object.api_version.starts_with("kustomize.config.k8s.io/");
             if by_kind || kustomize::is_kustomization(self.path) {
                 self.found.kustomization = Some(kustomize::read(stream, root));

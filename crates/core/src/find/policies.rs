@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::blank;
-use super::class::FileClass;
+use super::context::{self, Outer, Place};
 use super::deny;
+use super::file_kind::FileClass;
 use super::hosts::{Hosts, Owner};
-use super::place::{self, Outer, Place};
 use super::renovate;
 use super::site::{Object, Reason};
 use crate::image::fold_host;
@@ -283,7 +283,7 @@ fn dependabot(place: &Place<'_, '_>, _: &str) -> Option<(PolicyTool, Matching)> 
 fn sources(stream: &Stream<'_>) -> Vec<PolicyPattern> {
     let mut patterns = Vec::new();
     for root in stream.documents.iter().filter_map(|document| document.root) {
-        let Some(object) = place::object_at(stream, root) else { continue };
+        let Some(object) = context::object_at(stream, root) else { continue };
         let flux = object.api_version.contains(".toolkit.fluxcd.io/");
         if !flux || !["OCIRepository", "HelmRepository", "ImageRepository"].contains(&object.kind.as_str()) {
             continue;

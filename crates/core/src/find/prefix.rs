@@ -1,9 +1,9 @@
 //! Registries and the beginnings of names: `hub: docker.io/istio`, `IMAGE_PREFIX=ghcr.io/acme`. A program joins them
 //! with repositories of its own, so that none of them is an image, whatever stands beside it.
 
+use super::context::Place;
 use super::deny::words;
 use super::literal::Literal;
-use super::place::Place;
 use super::site::{Form, Shape};
 use super::values::{self, Split};
 use crate::image::Name;

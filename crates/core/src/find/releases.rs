@@ -2,9 +2,9 @@
 //!
 //! Each object counts once, whatever its values name: nothing was rendered, so that nobody knows the rest.
 
-use super::builders::Holder;
+use super::context;
+use super::deployers::Holder;
 use super::kustomize;
-use super::place;
 use super::site::Object;
 use crate::yaml::{NodeId, Span, Stream};
 
@@ -35,7 +35,7 @@ pub(super) fn read(stream: &Stream<'_>, path: &str) -> Vec<Release> {
     let mut releases = Vec::new();
     for (document, root) in stream.documents.iter().enumerate() {
         let Some(root) = root.root else { continue };
-        let object = place::object_at(stream, root).unwrap_or_default();
+        let object = context::object_at(stream, root).unwrap_or_default();
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
         let mut push = |at: NodeId| {
             releases.push(Release {

@@ -1,7 +1,7 @@
 //! Defaults in schemas: what an object gets when its author says nothing, and so what is deployed. The rest of a
 //! schema tells what values may be and holds none.
 
-use super::place::Place;
+use super::context::Place;
 
 /// Is the scalar a default of an OpenAPI schema (CustomResourceDefinition, Crossplane's CompositeResourceDefinition,
 /// ClusterClass), or within one? Where values are compared with a list or a pattern, the default has to stay.

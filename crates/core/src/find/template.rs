@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::place::Outer;
-use super::short::Short;
+use super::context::Outer;
+use super::docker_hub::Short;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
-use super::{Explorer, examine, ignores};
+use super::{Explorer, classify, ignores};
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
 /// A template as YAML: every byte that is left stands where it stood.
@@ -173,7 +173,7 @@ pub(super) fn short_names(
             object: outer.object.clone(),
             field: key.to_owned(),
             around: Around::More,
-            spelling: examine::spelling(&short.name, short.path),
+            spelling: classify::spelling(&short.name, short.path),
             name: short.name.clone(),
             tail: short.tail.to_owned(),
             shape: Shape::Name(span),

@@ -4,8 +4,8 @@
 //! What they look tags up for and what they write is one name: where that is the upstream's, the cache's name is lost.
 
 use super::blank;
-use super::class::FileClass;
-use super::place;
+use super::context;
+use super::file_kind::FileClass;
 use super::site::Object;
 use crate::image::Name;
 use crate::yaml::{self, NodeId, Span, Stream};
@@ -132,7 +132,7 @@ pub(super) fn read(class: FileClass, text: &str) -> Vec<UpdatedImage> {
     let stream = yaml::parse_without_comments(text);
     let mut reader = Reader { stream: &stream, images: Vec::new() };
     for root in stream.documents.iter().filter_map(|document| document.root) {
-        let Some(object) = place::object_at(&stream, root) else { continue };
+        let Some(object) = context::object_at(&stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or_default();
         match (group, object.kind.as_str()) {
             (IMAGE_UPDATER, "ImageUpdater") => reader.image_updater(&object, root),

@@ -1,7 +1,7 @@
 //! References that a chart's template joins from several keys. Key names are hints; values decide.
 
+use super::context::Place;
 use super::literal::{self, Literal};
-use super::place::Place;
 use super::prefix;
 use super::site::{Form, Object, Obstacle, Shape};
 use crate::image::{Name, is_host, is_tag};

@@ -2,7 +2,7 @@
 //! an API group are told by the shape of the file, in [`super::tool`].
 
 use super::{Fields, is_one_of};
-use crate::find::place::Place;
+use crate::find::context::Place;
 
 const OBJECTS: &[Fields] = &[
     // docs.openshift.com, oc-mirror.

@@ -2,7 +2,7 @@
 //! name.
 
 use super::{Fields, is_one_of};
-use crate::find::place::Place;
+use crate::find::context::Place;
 
 const FIELDS: &[Fields] = &[
     // docs.crossplane.io: the packages of a cluster, written by Crossplane.

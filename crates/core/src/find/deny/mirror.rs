@@ -1,7 +1,7 @@
 //! Configuration of mirrors and caches: it says where else an image may come from.
 
 use super::{Fields, is_one_of};
-use crate::find::place::Place;
+use crate::find::context::Place;
 
 const OBJECTS: &[Fields] = &[
     // docs.openshift.com, image registry repository mirroring.

@@ -14,7 +14,7 @@ mod policy;
 mod push;
 mod tool;
 
-use super::place::Place;
+use super::context::Place;
 use super::site::Reason;
 use super::{injectors, schema};
 pub(super) use node::is_key as is_node_key;

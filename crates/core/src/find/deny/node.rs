@@ -2,7 +2,7 @@
 //! private registry no node or pod starts (awslabs/amazon-eks-ami#1425, kubernetes/kops#16762).
 
 use super::{Fields, is_one_of, passes};
-use crate::find::place::Place;
+use crate::find::context::Place;
 
 const FIELDS: &[Fields] = &[
     // kops.sigs.k8s.io: containerd's sandbox, control plane and etcd; add-ons are ordinary pods.

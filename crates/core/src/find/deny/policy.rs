@@ -1,7 +1,7 @@
 //! What compares image names and pulls none of them: admission policies, runtime rules, allow-lists, egress rules.
 
 use super::{Fields, is_one_of, words};
-use crate::find::place::Place;
+use crate::find::context::Place;
 use crate::yaml::Slot;
 
 /// Objects of policy engines.

@@ -1,7 +1,7 @@
 //! What is pushed to: ECR refuses pushes below the prefix of a pull through cache rule.
 
 use super::{Fields, is_one_of, words};
-use crate::find::place::Place;
+use crate::find::context::Place;
 
 /// Fields of objects that build or copy images and push the result.
 const FIELDS: &[Fields] = &[

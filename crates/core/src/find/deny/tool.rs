@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::{Fields, is_group};
-use crate::find::place::Place;
+use crate::find::context::Place;
 use crate::find::site::Reason;
 use crate::yaml::{Kind, NodeId, Stream};
 

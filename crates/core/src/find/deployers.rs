@@ -1,9 +1,9 @@
 //! Objects that have a directory built, and lay images of their own over what comes out: Flux Kustomizations,
 //! Argo CD sources, and the post-renderers of HelmReleases.
 
+use super::context;
 use super::generators::{Generators, TemplatedPath};
 use super::kustomize::{ImageEntry, images, split};
-use super::place;
 use super::site::Object;
 use crate::yaml::{NodeId, Span, Stream};
 
@@ -88,7 +88,7 @@ pub(super) fn read(stream: &Stream<'_>) -> Vec<Builder> {
     let mut builders = Vec::new();
     for (document, root) in stream.documents.iter().enumerate() {
         let Some(root) = root.root else { continue };
-        let Some(object) = place::object_at(stream, root) else { continue };
+        let Some(object) = context::object_at(stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
         let mut reader = Reader { stream, document, root, object, builders: &mut builders };
         match (group.as_str(), reader.object.kind.as_str()) {

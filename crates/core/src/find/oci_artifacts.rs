@@ -1,9 +1,9 @@
 //! Charts and other OCI artifacts, and objects that only look tags up: what controllers read and no node pulls.
 
 use super::charts::{self, ChartPlace};
+use super::context::Place;
 use super::deny;
 use super::literal::Literal;
-use super::place::Place;
 use super::site::{Form, Role};
 
 /// The version beside a Flux source's URL: `spec.ref.tag`, `spec.ref.digest`.

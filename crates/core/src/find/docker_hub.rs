@@ -2,10 +2,12 @@
 //! an image count, and prose never does. Fields that a node reads as they are written move; where something else reads
 //! the field first and may put a registry of its own before it, the name is listed with what to write.
 
-use super::examine::{self, Scalar};
-use super::place::Place;
+use super::classify::{self, Scalar};
+use super::context::Place;
 use super::site::{Around, Form, Obstacle, Role, Scope, Shape, Site};
-use super::{Explorer, deny, globals, injectors, kustomize, literal, pods, schema, sources, values};
+use super::{
+    Explorer, deny, globals, injectors, kustomize, literal, oci_artifacts, schema, values, workloads,
+};
 use crate::image::{Name, Reference};
 use crate::yaml::{NodeId, Span, Stream};
 
@@ -141,7 +143,7 @@ impl Explorer<'_> {
             object: place.object.clone(),
             field: place.field(),
             around,
-            spelling: examine::spelling(&short.name, short.path),
+            spelling: classify::spelling(&short.name, short.path),
             name: short.name.clone(),
             tail,
             shape: Shape::Name(span),
@@ -166,7 +168,7 @@ fn form(place: &Place<'_, '_>, short: &Short<'_>, file: &str) -> Option<(Form, R
         let alias = place.has_neighbour("newName") && role != Role::Image;
         return (form != Form::ImageCatalogue).then_some((form, role, alias.then_some(Obstacle::Renamed)));
     }
-    if let Some((form, role)) = sources::form(place, false, file) {
+    if let Some((form, role)) = oci_artifacts::form(place, false, file) {
         return (role == Role::TagDiscovery).then_some((form, role, None));
     }
     let moves = |form| Some((form, Role::Image, None));
@@ -176,7 +178,8 @@ fn form(place: &Place<'_, '_>, short: &Short<'_>, file: &str) -> Option<(Form, R
     {
         return patched(place, short, target);
     }
-    if let Some(form) = pods::form(place).filter(|form| !matches!(form, Form::EnvValue | Form::Argument)) {
+    if let Some(form) = workloads::form(place).filter(|form| !matches!(form, Form::EnvValue | Form::Argument))
+    {
         return moves(form);
     }
     if injectors::is_image(place) {

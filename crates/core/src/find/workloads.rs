@@ -1,6 +1,6 @@
 //! Containers, image volumes and steps: the places of the Kubernetes API that hold a whole reference.
 
-use super::place::Place;
+use super::context::Place;
 use super::site::Form;
 
 /// Kinds of the Kubernetes API itself that hold a pod.

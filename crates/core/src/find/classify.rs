@@ -1,13 +1,14 @@
 //! One scalar: what its text is, by value shape first and by its place second.
 
 use super::charts::ChartPlace;
+use super::context::{Outer, Place};
 use super::hosts::{Occurrence, Owner};
 use super::lines::{self, Value};
 use super::literal::{self, Literal};
-use super::place::{Outer, Place};
 use super::site::{Around, Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
 use super::{
-    Explorer, charts, deny, injectors, kustomize, lexical, pods, prefix, schema, short, sources, values,
+    Explorer, charts, deny, docker_hub, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values,
+    workloads,
 };
 use crate::image::Name;
 use crate::yaml::{Content, Span, SpanMap};
@@ -57,7 +58,7 @@ impl Explorer<'_> {
             self.argo_images(scalar, text, found);
         } else if let Some((start, _)) = schema::literal_in(scalar.place, text) {
             self.marker_of_schema(scalar, text, found, start);
-        } else if let ([only], true) = (found, sources::is_updater_image(scalar.place)) {
+        } else if let ([only], true) = (found, oci_artifacts::is_updater_image(scalar.place)) {
             // A version constraint may follow the name: `ghcr.io/o/n:~1.2`.
             let mut literal = literal::read(text, only);
             literal.tail.clear();
@@ -102,7 +103,7 @@ impl Explorer<'_> {
                 return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
             }
             _ if ends && is_flag(before) && !literal.is_bare_host() => {
-                let form = pods::form(place).unwrap_or(Form::Argument);
+                let form = workloads::form(place).unwrap_or(Form::Argument);
                 if self.prefix(scalar, found, text, &literal, form) {
                     return true;
                 }
@@ -152,7 +153,7 @@ impl Explorer<'_> {
             // JSON 6902 refuses the whole patch when the image is another one.
             return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
         }
-        if let Some(form) = sources::repository(place, &literal, oci, self.path)
+        if let Some(form) = oci_artifacts::repository(place, &literal, oci, self.path)
             && let Some(span) = scalar.map.outer(literal.span)
         {
             return self.split_of(scalar, found, prefix::split(&literal, span, form), Role::Artifact);
@@ -160,9 +161,9 @@ impl Explorer<'_> {
         if charts::at(place, &literal, oci) == Some(ChartPlace::Chart) && !oci {
             return self.site(scalar, found, literal, Form::Chart, Role::Artifact);
         }
-        if let Some((form, role)) = sources::form(place, oci, self.path) {
+        if let Some((form, role)) = oci_artifacts::form(place, oci, self.path) {
             if literal.tail.is_empty() {
-                literal.tail = sources::tail(place);
+                literal.tail = oci_artifacts::tail(place);
             }
             return self.site(scalar, found, literal, form, role);
         }
@@ -172,7 +173,7 @@ impl Explorer<'_> {
             return self.bare_host(scalar, found, &literal);
         }
         let text: &str = &scalar.content.text;
-        if let Some(form) = pods::form(place) {
+        if let Some(form) = workloads::form(place) {
             return self.prefix(scalar, found, text, &literal, form)
                 || self.site(scalar, found, literal, form, Role::Image);
         }
@@ -184,7 +185,7 @@ impl Explorer<'_> {
         }
         if schema::is_default(place) {
             let image = schema::property(place)
-                .is_some_and(|name| short::is_image_key(name) || name.ends_with("epository"));
+                .is_some_and(|name| docker_hub::is_image_key(name) || name.ends_with("epository"));
             if literal.tail.is_empty() && !image {
                 return self.mention(scalar, found, Reason::Schema);
             }
@@ -242,7 +243,7 @@ impl Explorer<'_> {
         if !found.iter().all(|occurrence| lines::value_at(&values, text, occurrence).is_some()) {
             return false;
         }
-        let form = pods::form(scalar.place).unwrap_or(Form::WholeValue);
+        let form = workloads::form(scalar.place).unwrap_or(Form::WholeValue);
         for occurrence in found {
             if let Some((_, literal)) = lines::value_at(&values, text, occurrence) {
                 self.site(scalar, occurrence, literal, form, Role::Image);
@@ -255,7 +256,7 @@ impl Explorer<'_> {
     /// Lines of `NAME=value`: whole references are images, whatever they are called.
     fn properties(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
         let Some(values) = lines::properties(text) else { return false };
-        let form = pods::form(scalar.place).unwrap_or(Form::TextLiteral);
+        let form = workloads::form(scalar.place).unwrap_or(Form::TextLiteral);
         let first = self.found.sites.len();
         let mut rest = Vec::new();
         for occurrence in found {
