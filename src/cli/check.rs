@@ -137,7 +137,7 @@ enum Format {
     Junit,
     /// Numbers alone, as `name=value`: for GITHUB_OUTPUT, or a dotenv file
     Values,
-    /// One page without anything from elsewhere, for a browser
+    /// A self-contained page for a browser
     Html,
 }
 

@@ -20,7 +20,7 @@ use crate::report::cost::{self as report, CostReport, Gathered, NotCached};
 use crate::report::prices as prices_report;
 use crate::route::{Credential, EcrHost, Region, not_cacheable, upstream_for};
 
-/// Estimate what the cache will cost a month, from the sizes of the images that the repository really uses.
+/// Estimate the monthly cost of the cache, from the sizes of the images that the repository really uses.
 ///
 /// The manifests of every image are read at its upstream; no layer is, and nothing is imported into the cache.
 #[derive(Debug, Parser)]

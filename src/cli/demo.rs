@@ -9,7 +9,7 @@ use super::{CliError, Outcome};
 use crate::demo::{ACCOUNT, REGION, World};
 use crate::report::Paint;
 
-/// The whole way on loopback: a sample repository, an upstream registry and a cache, no account needed.
+/// Run all steps on a sample repository with simulated registries on loopback: no account, no network.
 ///
 /// Both registries are simulated on free ports of this machine; the commands are the real ones.
 #[derive(Debug, Parser)]

@@ -17,7 +17,7 @@ use crate::tree::{RepoPath, Repository};
 
 /// Rewrite references to the cache.
 ///
-/// What kustomizations build is renamed by their `images:`, everything else where it stands.
+/// What kustomizations build is renamed by their `images:`; everything else is edited in place.
 ///
 /// Without --write nothing changes: the diff goes to standard output (`git apply` takes it), the summary to
 /// standard error. The whole repository is planned even where paths are given, since what kustomize joins must
@@ -26,8 +26,8 @@ use crate::tree::{RepoPath, Repository};
 #[command(after_help = "Examples:
   pullthru migrate --account 123456789012 --region ca-central-1
   pullthru migrate --write apps/ infrastructure/
-  pullthru migrate --reverse --write                  back to the upstreams
-  pullthru migrate --exit-code > /dev/null            in CI: 1 when anything is left to do")]
+  pullthru migrate --reverse --write                  revert to the upstreams
+  pullthru migrate --exit-code > /dev/null            in CI: exit code 1 when there is a change to make")]
 pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
@@ -61,11 +61,11 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Strategy {
-    /// By overlays where a kustomization sees the image, else where it stands
+    /// By overlays where a kustomization builds the image, else in place
     Auto,
     /// By overlays only: `images:` of the root kustomizations, and the values of charts
     Overlay,
-    /// Each reference where it stands
+    /// Each reference in place
     Inline,
 }
 

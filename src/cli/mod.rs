@@ -42,8 +42,8 @@ use crate::tree::TreeError;
 
 /// Move a GitOps repository's container images behind Amazon ECR pull through cache.
 ///
-/// pullthru finds every reference to an upstream registry (ghcr.io first), routes it to the cache, and rewrites
-/// it where it stands, byte for byte. What it leaves, it lists with the reason.
+/// pullthru finds every reference to an upstream registry, routes it to the cache, and renames it: with an `images:`
+/// entry in the root kustomizations, or edited in place. It lists every reference that it does not change, with the reason.
 #[derive(Debug, Parser)]
 #[command(name = "pullthru", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 clean, 1 findings (or a plan with changes under --exit-code), \
@@ -60,31 +60,31 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, for the whole run")]
 enum Command {
-    /// List every image reference, where it routes to, and why anything stays
+    /// List every image reference, its route, and why a reference is skipped
     Scan(scan::Args),
-    /// Say what bypasses the cache, and fix it with --fix: for hooks and pull requests
+    /// Report what bypasses the cache, and fix it with --fix: for hooks and pull requests
     Check(check::Args),
-    /// What a rule of `check` means, and what to do about it
+    /// Explain a rule of `check`: why it matters, and what to do
     Explain(explain::Args),
-    /// Rewrite references to the cache: a diff, and the files with --write
+    /// Move references to the cache: print the diff, and change the files with --write
     Migrate(migrate::Args),
     /// The charts that the repository deploys, and the images that they bring
     Charts(charts::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
     Emit(emit::Args),
-    /// Ask the registries whether every image resolves, at the cache and upstream
+    /// Check with the registries that every image resolves, in the cache and upstream
     Verify(verify::Args),
     /// Pull images through the cache by tag, before a node asks for them
     Warm(warm::Args),
     /// Set up the AWS side: rules, secrets, templates, registry settings, repositories, policies
     Provision(provision::Args),
-    /// Estimate what the cache will cost a month
+    /// Estimate the monthly cost of the cache
     Cost(cost::Args),
-    /// Why does a pull through the cache fail? Step by step, with what to do
+    /// Find why a pull through the cache fails, step by step, and how to fix it
     Doctor(doctor::Args),
-    /// Put reports of other runs together: of shards, of many repositories
+    /// Merge reports of other runs: of shards, of many repositories
     Report(report::Args),
-    /// The whole way on simulated registries and a sample repository: no account, no network
+    /// Run all steps on a sample repository with simulated registries: no account, no network
     #[cfg(feature = "demo")]
     Demo(demo::Args),
     /// Write pullthru.yaml from what the repository shows

@@ -17,11 +17,11 @@ pub(super) struct RegistryArgs {
     #[arg(long, value_name = "FILE", help_heading = "Registries")]
     ca_file: Option<PathBuf>,
 
-    /// Speak plain HTTP to this host; hosts of this machine always are spoken to like that
+    /// Use plain HTTP for this host; hosts of this machine always use it
     #[arg(long, value_name = "HOST", help_heading = "Registries")]
     insecure: Vec<String>,
 
-    /// Ask at this address for the images of a registry: a mirror, or a registry of a test
+    /// Send requests for a registry's images to this address: a mirror, or a test registry
     #[arg(
         long,
         value_name = "HOST=ADDRESS",
@@ -32,7 +32,7 @@ pub(super) struct RegistryArgs {
     )]
     served_at: Vec<(String, String)>,
 
-    /// Requests to one registry at a time. Default: as many as it bears
+    /// Concurrent requests to one registry. Default: adaptive
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Registries")]
     concurrency: Option<u16>,
 

@@ -61,7 +61,7 @@ pub(super) struct RepositoryArgs {
     #[arg(long, help_heading = "Configuration")]
     artifacts: bool,
 
-    /// Leave paths out, in .gitignore syntax
+    /// Skip these paths, in .gitignore syntax
     #[arg(long, value_name = "PATTERN", help_heading = "Files")]
     ignore: Vec<String>,
 
@@ -73,7 +73,7 @@ pub(super) struct RepositoryArgs {
     #[arg(long, help_heading = "Files")]
     hidden: bool,
 
-    /// Threads. Default: as many as the machine runs at once
+    /// Threads. Default: one for each core
     #[arg(long, value_name = "N", help_heading = "Files")]
     threads: Option<NonZero<usize>>,
 }

@@ -15,14 +15,14 @@ use crate::report::Paint;
 use crate::report::scan::{self as report, Filter, ScanReport, Scanned};
 use crate::tree::Shard;
 
-/// List every image reference, where it routes to, and why anything stays.
+/// List every image reference, its route, and why a reference is skipped.
 ///
 /// Without a registry configured the references are listed all the same.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru scan                                       images of the repository, by upstream
   pullthru scan --sites --role image apps/            one line a place, below apps/
-  pullthru scan --explain                             everything that stays, with the reason
+  pullthru scan --explain                             everything that is skipped, with the reason
   kubectl get pods -A -o yaml | pullthru scan -       what a cluster runs")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "explain")]
     sites: bool,
 
-    /// List what stays, and every other occurrence of an upstream host, with the reason
+    /// List every reference that is skipped, and every other occurrence of an upstream host, with the reason
     #[arg(long)]
     explain: bool,
 

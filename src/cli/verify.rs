@@ -50,7 +50,7 @@ pub(super) struct Args {
     #[arg(long)]
     allow_import: bool,
 
-    /// Read every platform's manifest, for its size
+    /// Read the manifest of every platform, for its size
     #[arg(long)]
     sizes: bool,
 
@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
 
-    /// Write the lock file anew
+    /// Write the lock file again
     #[arg(long, requires = "lock")]
     update_lock: bool,
 

@@ -21,7 +21,7 @@ use crate::tree::{Position, RepoPath};
 pub struct Plans {
     /// As it is asked for.
     asked: Plan,
-    /// Each reference where it stands: what can move at all.
+    /// Each reference in place: what can move at all.
     inline: Plan,
 }
 

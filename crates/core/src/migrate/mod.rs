@@ -49,7 +49,7 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// Each reference where it stands.
+    /// Each reference in place.
     pub fn inline(direction: Direction) -> Mode {
         Mode { direction, strategy: Strategy::Inline, component: None }
     }

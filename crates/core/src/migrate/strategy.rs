@@ -15,12 +15,12 @@ use crate::tree::RepoPath;
 /// How references are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
-    /// By overlays where a kustomization sees the image, else where it stands.
+    /// By overlays where a kustomization builds the image, else in place.
     #[default]
     Auto,
     /// By overlays, and in the values of charts, which are overlays of their own; the rest stays.
     Overlay,
-    /// Each reference where it stands.
+    /// Each reference in place.
     Inline,
 }
 
