@@ -11,7 +11,7 @@ use crate::find::Form;
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
 
-/// `pullthru/migration/v1`: what changes, what skipped, and what a reviewer should know.
+/// `pullthru/migration/v1`: what changes, what is skipped, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MigrationReport {
@@ -248,7 +248,7 @@ pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result
     Ok(())
 }
 
-/// What changed, what skipped with which reason, and the warnings.
+/// What changed, what is skipped with which reason, and the warnings.
 pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let planned = report.files.iter().all(|file| file.state == FileState::Planned);
     let rows = |written: bool| report.changes.iter().filter(move |row| row.written == written);

@@ -37,7 +37,7 @@ pub struct ScanReport {
     /// Releases of charts with the images that they bring, where an image lock or a render says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseRow>,
-    /// Every other occurrence of an upstream host, by file and place, with the reason why it skipped.
+    /// Every other occurrence of an upstream host, by file and place, with the reason why it is skipped.
     pub mentions: Vec<MentionRow>,
     /// Files that were not read whole or not understood.
     pub notes: Vec<NoteRow>,
@@ -79,7 +79,7 @@ pub struct ImageRow {
     /// As a node would pull it.
     pub reference: String,
     pub upstream: String,
-    /// Where it routes to; absent where it skipped everywhere. Several targets give several.
+    /// Where it routes to; absent where it is skipped everywhere. Several targets give several.
     pub cached: Vec<String>,
     pub occurrences: usize,
     pub files: usize,
@@ -108,13 +108,13 @@ pub struct SiteRow {
     pub object: Option<Object>,
     pub field: String,
     pub reference: String,
-    /// The cached reference; absent when the site skipped.
+    /// The cached reference; absent when the site is skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
-    /// Why it skipped, as an id.
+    /// Why it is skipped, as an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// Why it skipped, in words.
+    /// Why it is skipped, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// The worst of what is built. Absent where nothing is pulled, and where another place tells it.
