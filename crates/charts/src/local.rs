@@ -33,7 +33,7 @@ pub(crate) async fn add(fetch: &Fetch, path: &RepoPath) -> Result<String, Failur
     };
     let (place, missing) = copied.await?.map_err(unusable)?;
     for (number, needed) in missing.iter().enumerate() {
-        // Two of one name, under two aliases, are told apart by what stands in them.
+        // Two of one name, under two aliases, are distinguished by their content.
         let to = place.path().join("charts").join(format!("{}-{number}", needed.name));
         let (root, source) = match needed.repository.strip_prefix("file://") {
             Some(beside) => (root.clone(), from.join(beside)),

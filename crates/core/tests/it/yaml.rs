@@ -280,7 +280,7 @@ fn words_lead_back(outer: &str, content: &Content<'_>) -> usize {
     words
 }
 
-/// Input, path of a scalar, its decoded text. Each word in it must lead back to its bytes.
+/// Input, path of a scalar, its decoded text. Each word in it must map to its bytes.
 type Decoded = (&'static str, &'static str, &'static str);
 
 #[test]

@@ -119,7 +119,7 @@ fn markers(context: &Context<'_>) -> Vec<Finding> {
         let verb = match &surveyed.planned {
             Planned::Nothing if is_cached(&surveyed.site.reference(), routes) => "writes",
             Planned::Inline(_) => "will write",
-            // What an overlay renames keeps the upstream's name where it stands.
+            // What an overlay renames keeps the upstream's name in its file.
             Planned::Nothing | Planned::Overlay(_) | Planned::Blocked(_) | Planned::Skipped(_) => continue,
         };
         let name = upstream_name(&surveyed.site.name, routes);
