@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::registries::{RegistryArgs, bar, duration, runtime, say_notes};
 use super::repository::ReadRepository;
-use super::{CliError, RepositoryArgs, note};
+use super::{CliError, RepositoryArgs, problem};
 use crate::images::{ChartImage, Charts, KnownFrom, ReleaseState};
 use crate::kustomize::Model;
 use crate::report::count;
@@ -135,7 +135,7 @@ impl ChartsArgs {
     pub(super) fn fails(&self, charts: Option<&Charts>) -> bool {
         let unknown = charts.map_or(0, Charts::unknown);
         if self.charts == How::Required && unknown > 0 {
-            note(&format!(
+            problem(&format!(
                 "error: the images of {} are not known (`--charts required`)",
                 count(unknown, "release")
             ));

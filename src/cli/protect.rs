@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::signals::end_between_files;
-use super::{CliError, note, problem};
+use super::{CliError, problem};
 use crate::report::count;
 use crate::tree::{self, RepoPath, Repository, Versions, shell_word};
 
@@ -39,7 +39,7 @@ impl ProtectArgs {
             let others = tree::other_names(repository, path);
             if others > 0 {
                 let names = count(usize::try_from(others).unwrap_or(usize::MAX), "other name");
-                note(&format!(
+                problem(&format!(
                     "warning: `{}` is a hard link with {names}, which will keep the old content",
                     path.shown()
                 ));
@@ -76,7 +76,7 @@ impl ProtectArgs {
                 let submodules: BTreeSet<RepoPath> = dirty.in_submodules.into_values().collect();
                 for submodule in &submodules {
                     let word = shell_word(submodule.as_str());
-                    note(&format!(
+                    problem(&format!(
                         "warning: `{submodule}` is a submodule, and its files were not changed: run pullthru in it \
                          (`--root {word}`), or give `--allow-dirty`"
                     ));
