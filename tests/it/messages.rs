@@ -26,6 +26,17 @@ fn quiet_keeps_results_and_errors() {
     assert!(wrong.err.contains("nowhere.yaml"), "{}", wrong.err);
 }
 
+/// What makes the exit code 1 is an error, and no note.
+#[test]
+fn quiet_keeps_what_charts_required_fails_for() {
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\n\
+                   spec:\n  chart:\n    spec:\n      chart: shop\n      sourceRef: {kind: HelmRepository, name: gone}\n";
+    let scratch = Scratch::new(&[("release.yaml", release.as_bytes())]);
+    let quiet = run(&scratch, &["check", "--charts", "required", "--offline", "-q"]);
+    assert_eq!(quiet.code, 1, "{}", quiet.err);
+    assert!(quiet.err.contains("`--charts required`"), "{}", quiet.err);
+}
+
 #[test]
 fn verbose_says_what_is_used() {
     let scratch =
