@@ -33,7 +33,7 @@ pub(super) struct ChartsArgs {
 #[derive(Debug, Args)]
 pub(super) struct RenderArgs {
     /// Directory of charts, unpacked or as archives: looked in by name before anything is fetched
-    #[arg(long, value_name = "DIR", help_heading = "Charts")]
+    #[arg(long, value_name = "DIR", value_parser = directory, help_heading = "Charts")]
     chart_dir: Vec<PathBuf>,
 
     /// Fetch no chart: what was not fetched before is unknown
@@ -51,6 +51,12 @@ pub(super) struct RenderArgs {
     /// Version of Kubernetes that charts are rendered for, where a release names none
     #[arg(long, value_name = "VERSION", default_value = DEFAULT_KUBERNETES, help_heading = "Charts")]
     kubernetes_version: String,
+}
+
+/// A directory, looked for at once: what is found fresh in the lock needs none, and would hide a wrong name.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such directory".to_owned()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,7 +96,10 @@ fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, CliError> {
         }
     };
     let wrong = |error: pullthru_core::releases::lock::LockError| {
-        CliError::usage(format!("`{LOCK_NAME}`: {error}"), "run `pullthru charts lock` to write it again")
+        CliError::usage(
+            format!("`{LOCK_NAME}`: {error}"),
+            "remove it, and run `pullthru charts lock` to write it again",
+        )
     };
     ImageLock::read(&text).map(Some).map_err(wrong)
 }

@@ -81,6 +81,35 @@ fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
 }
 
 /// The locks that rules are shown with.
+/// What is wrong on the command line is said even where the lock answers everything.
+#[test]
+fn wrong_arguments_are_errors() {
+    let scratch = Scratch::new(&[("pod.yaml", b"apiVersion: v1\nkind: Pod\n")]);
+    scratch.git(&["init", "-q"]);
+    for (arguments, said) in [
+        (&["charts", "--chart-dir", "nowhere"][..], "no such directory"),
+        (&["charts", "diff", "--base", "nowhere"], "`nowhere` is not a revision"),
+        (&["charts", "nowhere"], "no release `nowhere`"),
+    ] {
+        let run = scratch.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
+        assert!(run.err.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{}", run.err);
+    }
+}
+
+/// A lock that cannot be read is not written over, and the advice is one that works.
+#[test]
+fn a_broken_lock_is_named_with_what_to_do() {
+    let scratch =
+        Scratch::new(&[("pod.yaml", b"apiVersion: v1\nkind: Pod\n"), ("pullthru-images.lock.json", b"{")]);
+    for arguments in [&["charts"][..], &["charts", "lock"], &["check"]] {
+        let run = scratch.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
+        assert!(run.err.contains("remove it, and run"), "{}", run.err);
+    }
+    assert_eq!(scratch.read("pullthru-images.lock.json"), "{");
+}
+
 #[test]
 fn locks_of_rules_are_what_a_render_would_write() {
     let rules = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules").join(name);

@@ -88,7 +88,7 @@ fn read(text: &str, name: &str) -> Result<ImageLock, CliError> {
     ImageLock::read(text).map_err(|error| {
         CliError::usage(
             format!("`{name}` cannot be read: {error}"),
-            "run `pullthru charts lock` to write it again",
+            "remove it, and run `pullthru charts lock` to write it again",
         )
     })
 }

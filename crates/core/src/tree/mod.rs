@@ -57,8 +57,10 @@ pub enum TreeError {
         /// What the pattern parser said.
         reason: String,
     },
-    /// A revision that Git would read as an option, or none at all.
-    #[error("`{rev}` is not a revision; give a branch, a tag or a commit")]
+    /// A revision that Git would read as an option, that is empty, or that does not exist.
+    #[error(
+        "`{rev}` is not a revision of this repository; give a branch, a tag or a commit that was fetched"
+    )]
     Revision {
         /// The revision as it was given.
         rev: String,
