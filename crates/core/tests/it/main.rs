@@ -18,10 +18,14 @@ mod forms;
 #[path = "../../../../tests/it/golden.rs"]
 mod golden;
 mod hostile;
+mod image_lock;
 mod outline;
 mod pairs;
 mod policies;
 mod properties_route;
+mod releases;
+mod releases_hostile;
+mod releases_peers;
 mod stopped;
 mod tree_walk;
 mod tree_write;

@@ -1,29 +1,22 @@
 //! Releases against the programs that build them: `kustomize build`, Flux's substitution by the `envsubst` that Flux's own
 //! was forked from, and `helm` for the merge of values.
 //!
-//! Needs the programs of `.ci/peers` in `target/peers/bin`: `cargo test -p pullthru-core --test releases_peers -- --ignored`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+//! Needs the programs of `.ci/peers` in `target/peers/bin`: `cargo test -p pullthru-core -- --ignored releases_peers`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pullthru_core::config::{Config, Overrides};
-use pullthru_core::find::{Finder, Hosts};
-use pullthru_core::inventory;
-use pullthru_core::kustomize::Model;
-use pullthru_core::releases::{self, Release, Sources};
-use pullthru_core::tree::{Repository, WalkOptions};
+use pullthru_core::releases;
 use serde_json::{Value, json};
 
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use crate::golden::{copy_of, root};
+use crate::releases::releases_of;
 
 fn peer(name: &str) -> Command {
-    let binary = project().join("target/peers/bin").join(name);
+    let binary = root().join("target/peers/bin").join(name);
     assert!(binary.is_file(), "{} is missing: `.ci/peers` installs it", binary.display());
     let mut command = Command::new(binary);
     command.env("https_proxy", "http://127.0.0.1:1").env("http_proxy", "http://127.0.0.1:1");
@@ -43,33 +36,6 @@ fn output(command: &mut Command, input: &str) -> String {
 fn kustomize(directory: &Path, more: &[&str]) -> Vec<String> {
     let text = output(peer("kustomize").arg("build").args(more).arg(directory), "");
     text.split("\n---\n").map(str::to_owned).collect()
-}
-
-/// A copy of a tree of `testdata/releases`.
-fn copy_of(name: &str) -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy(&entry.path(), &to)
-            } else {
-                _ = fs::copy(entry.path(), to).unwrap()
-            }
-        }
-    }
-    let scratch = tempfile::tempdir().unwrap();
-    copy(&project().join("testdata/releases").join(name), scratch.path());
-    scratch
-}
-
-fn releases_of(root: &Path) -> Vec<Release> {
-    let repository = Repository { root: root.to_owned() };
-    let config = Config::load(None, &Overrides::default()).unwrap();
-    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap();
-    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts)).unwrap();
-    let model = Model::new(&inventory, &config);
-    releases::of(&model, &Sources::new(&repository))
 }
 
 /// What a chart sees of these values, by helm itself.
@@ -107,7 +73,7 @@ fn substituted(documents: &[String], variables: &BTreeMap<&str, &str>) -> Vec<Va
 #[test]
 #[ignore = "needs target/peers/bin"]
 fn releases_are_those_of_kustomize_flux_and_helm() {
-    let copy = copy_of("flux");
+    let copy = copy_of("testdata/releases/flux");
     let releases = releases_of(copy.path());
     // What Flux writes into the kustomization before it builds it.
     let parent: Vec<Value> = serde_saphyr::from_multiple(
@@ -210,7 +176,7 @@ fn values_of_helm_charts_are_those_of_kustomize() {
         ("namespace: own-space", "namespace: given"),
     ] {
         write("kustomization.yaml", &format!("{namespace}\nhelmCharts:\n- name: seen\n  {fields}\n"));
-        let helm = project().join("target/peers/bin/helm3");
+        let helm = crate::golden::root().join("target/peers/bin/helm3");
         let built = kustomize(root, &["--enable-helm", "--helm-command", helm.to_str().unwrap()]);
         let built: Vec<Value> = built.iter().map(|text| serde_saphyr::from_str(text).unwrap()).collect();
         let expected: Value = serde_json::from_str(built[0]["data"]["values"].as_str().unwrap()).unwrap();

@@ -1,6 +1,5 @@
 //! What the releases of each tree in `testdata/releases` are: chart, values, places, inputs and gaps, for a person to read.
 //! `PULLTHRU_BLESS=1` writes the expected files again.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,12 +13,14 @@ use pullthru_core::kustomize::Model;
 use pullthru_core::releases::{self, Release, ReleaseKind, Sources};
 use pullthru_core::tree::{Repository, WalkOptions};
 
+use crate::golden::{assert_same, root};
+
 fn testdata() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+    root().join("testdata")
 }
 
 /// The releases of a directory.
-pub fn releases_of(root: &Path) -> Vec<Release> {
+pub(crate) fn releases_of(root: &Path) -> Vec<Release> {
     let repository = Repository { root: root.to_owned() };
     let overrides = Overrides {
         account: Some("123456789012".to_owned()),
@@ -72,20 +73,12 @@ fn told(releases: &[Release]) -> String {
     out
 }
 
-fn assert_same(name: &str, told: &str) {
-    let path = testdata().join("expected/releases").join(format!("{name}.txt"));
-    if std::env::var_os("PULLTHRU_BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, told).unwrap();
-    }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), told, "{name}; PULLTHRU_BLESS=1 renews it");
-}
-
 #[test]
 fn every_tree_has_its_releases() {
     for tree in fs::read_dir(testdata().join("releases")).unwrap().map(|entry| entry.unwrap().path()) {
         if tree.is_dir() {
-            assert_same(tree.file_name().unwrap().to_str().unwrap(), &told(&releases_of(&tree)));
+            let name = tree.file_name().unwrap().to_str().unwrap();
+            assert_same(&format!("testdata/expected/releases/{name}.txt"), &told(&releases_of(&tree)));
         }
     }
 }

@@ -1,26 +1,13 @@
 //! Releases of trees that are broken in one place: there is an answer, the same twice, and never a panic.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use pullthru_core::config::{Config, Overrides};
-use pullthru_core::find::{Finder, Hosts};
-use pullthru_core::inventory;
-use pullthru_core::kustomize::Model;
+use pullthru_core::releases::Release;
 use pullthru_core::releases::lock::{ImageLock, hash};
-use pullthru_core::releases::{self, Release, Sources};
-use pullthru_core::tree::{Repository, WalkOptions};
 
-fn releases_of(root: &Path) -> Vec<Release> {
-    let repository = Repository { root: root.to_owned() };
-    let config = Config::load(None, &Overrides::default()).unwrap();
-    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap();
-    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts)).unwrap();
-    let model = Model::new(&inventory, &config);
-    releases::of(&model, &Sources::new(&repository))
-}
+use crate::releases::releases_of;
 
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

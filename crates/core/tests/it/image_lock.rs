@@ -1,45 +1,21 @@
 //! The image lock: its bytes, what makes a block stale and what does not, and conflicts.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use pullthru_core::config::{Config, Overrides};
-use pullthru_core::find::{Finder, Hosts};
-use pullthru_core::inventory;
-use pullthru_core::kustomize::Model;
 use pullthru_core::releases::lock::{
     ImageLock, LockState, LockedChart, LockedImage, LockedRelease, RenderedRole, Stale, hash,
 };
-use pullthru_core::releases::{self, Release, ReleaseId, Sources};
-use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
+use pullthru_core::releases::{Release, ReleaseId};
+use pullthru_core::tree::RepoPath;
 
-fn releases_of(root: &Path) -> Vec<Release> {
-    let repository = Repository { root: root.to_owned() };
-    let config = Config::load(None, &Overrides::default()).unwrap();
-    let hosts = Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap();
-    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts)).unwrap();
-    let model = Model::new(&inventory, &config);
-    releases::of(&model, &Sources::new(&repository))
-}
+use crate::golden::copy_of;
+use crate::releases::releases_of;
 
 /// A copy of `testdata/releases/flux`.
 fn flux() -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy(&entry.path(), &to)
-            } else {
-                _ = fs::copy(entry.path(), to).unwrap()
-            }
-        }
-    }
-    let scratch = tempfile::tempdir().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/releases/flux"), scratch.path());
-    scratch
+    copy_of("testdata/releases/flux")
 }
 
 /// A lock as a render would write it.
