@@ -221,12 +221,12 @@ impl Bench {
     /// Peak resident memory in MB, by GNU time; without that, as the system tells while the process runs. A run by
     /// itself, so that looking does not slow what is timed.
     fn peak_memory(&self, command: &Command) -> f64 {
-        let told = self.directory.join("memory");
+        let rendered = self.directory.join("memory");
         let mut program = Command::new(command.get_program());
         let has_time = Path::new("/usr/bin/time").exists();
         if has_time {
             program = Command::new("/usr/bin/time");
-            program.args(["-f", "%M", "-o"]).arg(&told).arg(command.get_program());
+            program.args(["-f", "%M", "-o"]).arg(&rendered).arg(command.get_program());
         }
         program.args(command.get_args()).current_dir(command.get_current_dir().unwrap());
         let mut child = program.stdout(Stdio::null()).spawn().unwrap();
@@ -237,7 +237,7 @@ impl Bench {
             peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or(peak, str::to_owned);
             std::thread::sleep(Duration::from_micros(200));
         }
-        let kilobytes = if has_time { fs::read_to_string(told).unwrap() } else { peak };
+        let kilobytes = if has_time { fs::read_to_string(rendered).unwrap() } else { peak };
         kilobytes.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) * 1024.0 / 1e6
     }
 

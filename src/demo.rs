@@ -59,7 +59,7 @@ impl World {
         let root = directory.path().join("fleet");
         fs::create_dir(&root).and_then(|()| FLEET.extract(&root)).map_err(DemoError::Copy)?;
         let mut store = Store::new();
-        for pull in &pulls(&root)? {
+        for pull in &images(&root)? {
             publish(pull, &root, &mut store).map_err(DemoError::Copy)?;
         }
         let settings = UpstreamSettings {
@@ -113,7 +113,7 @@ impl World {
 }
 
 /// What the sample repository pulls.
-fn pulls(root: &Path) -> Result<Vec<Pulled>, DemoError> {
+fn images(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let wrong = |error: &dyn std::fmt::Display| DemoError::Read(error.to_string());
     let overrides = Overrides { upstreams: vec!["all".to_owned()], ..Overrides::default() };
     let config = Config::load(None, &overrides).map_err(|error| wrong(&error))?;

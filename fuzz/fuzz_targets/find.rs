@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
         let found = FINDER.find(path, text.as_bytes());
         let covers = found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
         let mut offsets: Vec<usize> =
-            covers.chain(found.mentions.iter().map(|mention| mention.span.start)).collect();
+            covers.chain(found.ignored.iter().map(|ignored| ignored.span.start)).collect();
         offsets.sort_unstable();
         assert_eq!(offsets, expected, "{path}");
     }

@@ -180,19 +180,19 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         fixes.failed = failed.len();
     }
     let report = CheckReport::new(&run.checked, fixes, &run.texts());
-    let told = Told {
+    let rendered = Rendered {
         report: &report,
         prefix: &run.prefix(),
         usages: &run.checked.usages,
         verification: verification.as_ref(),
     };
-    told.write(args.format, out, Paint::for_stdout())?;
+    rendered.write(args.format, out, Paint::for_stdout())?;
     if args.format == Format::Github {
         step_summary(&report)?;
     }
     for Output { format, path } in &args.output {
         let mut text = Vec::new();
-        told.write(*format, &mut text, Paint::never())?;
+        rendered.write(*format, &mut text, Paint::never())?;
         write_file(path, &text)?;
     }
     let outcome = if run.unknown { outcome.max(Outcome::Findings) } else { outcome };
@@ -200,7 +200,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
 }
 
 /// What formats tell.
-struct Told<'a> {
+struct Rendered<'a> {
     report: &'a CheckReport,
     /// Leads from the work tree to the repository's root.
     prefix: &'a str,
@@ -208,9 +208,9 @@ struct Told<'a> {
     verification: Option<&'a Verification>,
 }
 
-impl Told<'_> {
+impl Rendered<'_> {
     fn write(&self, format: Format, out: &mut dyn Write, paint: Paint) -> std::io::Result<()> {
-        let Told { report, prefix, usages, verification } = *self;
+        let Rendered { report, prefix, usages, verification } = *self;
         match format {
             Format::Human => report::human(report, out, paint),
             Format::Json => report::json(report, out),

@@ -129,10 +129,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let message = "`--rescans` is of enhanced scanning, and basic scanning is chosen";
         return Err(CliError::usage(message, "add `--scanning enhanced`, or leave it out"));
     }
-    let (pulls, unread) =
-        verify::pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-    let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
-    let (cached, not_cached) = split(pulls.images, &config);
+    let (images, unread) =
+        verify::images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+    let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
+    let (cached, not_cached) = split(images.images, &config);
     refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
@@ -160,7 +160,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         prices: &prices,
         measured: &measured,
         not_cached: &not_cached,
-        unknown: &pulls.unknown,
+        unknown: &images.unknown,
         unasked,
         notes,
     });
@@ -222,9 +222,9 @@ fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Image) -> Terms {
 }
 
 /// What goes through a cache, or would if there were one, and what does not.
-fn split(pulls: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
+fn split(images: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
     let (mut cached, mut not_cached) = (Vec::new(), Vec::new());
-    for pull in pulls {
+    for pull in images {
         let why = match (&pull.upstream, &pull.cached) {
             (None, _) => Some("an image of ECR itself: no upstream is configured for its name"),
             (Some(_), Some(_)) => None,
@@ -245,10 +245,10 @@ fn split(pulls: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
 }
 
 /// A registry is not replicated to its own Region.
-fn refuse_own_region(pulls: &[Image], replicate: &[Region]) -> Result<(), CliError> {
+fn refuse_own_region(images: &[Image], replicate: &[Region]) -> Result<(), CliError> {
     let region = |pull: &Image| pull.cached.as_ref()?.host.parse::<EcrHost>().ok().map(|host| host.region);
     for region_of_all in replicate {
-        let mut regions = pulls.iter().map(region).peekable();
+        let mut regions = images.iter().map(region).peekable();
         if regions.peek().is_some() && regions.all(|region| region.as_ref() == Some(region_of_all)) {
             return Err(CliError::usage(
                 format!("the cache is in `{region_of_all}` itself, and is not replicated there"),

@@ -129,8 +129,8 @@ mod with_aws {
         let configured = target.routes.as_ref();
         let Some(text) = &args.image else {
             let (routes, host) = cache(configured)?;
-            let pulls = pulls(args)?;
-            question.lines = used(routes, &pulls);
+            let images = images(args)?;
+            question.lines = used(routes, &images);
             return Ok((question, of_host(host)));
         };
         let reference = Reference::parse(text).map_err(|error| {
@@ -161,13 +161,13 @@ mod with_aws {
         question.lines = vec![Line { route, sample: Some(image.clone()) }];
         let has_file = FILE_NAMES.iter().any(|name| repository.root.join(name).exists());
         if has_file || !args.repository.paths.is_empty() {
-            question.in_use = tags_in_use(&pulls(args)?, &image);
+            question.in_use = tags_in_use(&images(args)?, &image);
         }
         question.image = Some(image);
         Ok((question, of_host(&host)))
     }
 
-    fn pulls(args: &Args) -> Result<Images, CliError> {
+    fn images(args: &Args) -> Result<Images, CliError> {
         Ok(args.repository.read_with_context()?.images(true))
     }
 
@@ -196,14 +196,14 @@ mod with_aws {
     }
 
     /// The routes that something in use goes through, each with an image; all of them where nothing is in use.
-    fn used(routes: &Routes, pulls: &Images) -> Vec<Line> {
-        let prefixes = pulls.prefixes(routes);
+    fn used(routes: &Routes, images: &Images) -> Vec<Line> {
+        let prefixes = images.prefixes(routes);
         let of = |route: &Route| {
             let mine =
                 |pull: &&Image| route_of(routes, pull).is_some_and(|known| known.prefix == route.prefix);
             // What is asked for by tag alone says more than a pin that may be gone.
-            let pulls = || pulls.images.iter().filter(mine);
-            pulls().find(|pull| pull.digest.is_none()).or_else(|| pulls().next()).cloned()
+            let images = || images.images.iter().filter(mine);
+            images().find(|pull| pull.digest.is_none()).or_else(|| images().next()).cloned()
         };
         let wanted = |route: &&Route| prefixes.is_empty() || prefixes.contains(&route.prefix.to_string());
         routes
@@ -276,8 +276,8 @@ mod with_aws {
         })
     }
 
-    fn tags_in_use(pulls: &Images, image: &Image) -> usize {
-        let same = pulls.images.iter().filter(|pull| pull.cached == image.cached);
+    fn tags_in_use(images: &Images, image: &Image) -> usize {
+        let same = images.images.iter().filter(|pull| pull.cached == image.cached);
         let tags: BTreeSet<Option<&str>> = same.map(Image::tag_or_latest).collect();
         tags.len()
     }

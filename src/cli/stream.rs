@@ -72,13 +72,13 @@ mod tests {
 
     #[test]
     fn a_closed_reader_is_no_error_and_a_full_disk_is_one() {
-        for (kind, told) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
+        for (kind, reported) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
             let mut stream = Stream::new(Full(3, kind));
             for _ in 0..3 {
                 writeln!(stream, "a line").unwrap();
                 stream.flush().unwrap();
             }
-            assert_eq!(stream.finish().is_err(), told, "{kind:?}");
+            assert_eq!(stream.finish().is_err(), reported, "{kind:?}");
         }
         let mut whole = Stream::new(Vec::new());
         write!(whole, "all").unwrap();

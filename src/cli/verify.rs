@@ -17,7 +17,7 @@ use crate::registry::{Client, Failure, Step};
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
 use crate::tree::{self, RepoPath, Repository};
-use crate::verify::{self, At, Known, Lock, Options, Severity, Verified, WantedPlatform};
+use crate::verify::{self, Asked, At, Lock, Options, Severity, Verified, WantedPlatform};
 
 /// Ask the registries whether every image resolves.
 ///
@@ -90,23 +90,23 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
-    let (pulls, unread) = pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-    let invalid = pulls.unknown.iter().any(|unknown| unknown.invalid);
+    let (images, unread) = images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+    let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
-    let (at, known) = runtime.block_on(at(args, &client, &pulls.images))?;
+    let (at, known) = runtime.block_on(at(args, &client, &images.images))?;
     let options = Options {
         at,
         platforms: args.platform.clone(),
         allow_import: args.allow_import,
         sizes: args.sizes || args.lock.is_some(),
     };
-    let bar = bar(pulls.images.len(), "verify");
+    let bar = bar(images.images.len(), "verify");
     let list = args.list.as_ref().map(|list| list.display().to_string());
     let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);
     let mut seen = Seen::default();
-    let work = verify::run(&client, pulls.images, &options, known, interrupted(), |step| match step {
+    let work = verify::run(&client, images.images, &options, known, interrupted(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
@@ -140,7 +140,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         note(&format!("{images} not in the lock yet: `--update-lock` adds what is new"));
     }
     let notes = say_notes(&client);
-    let report = VerifyReport::new(at, seen.rows, unasked, &pulls.unknown, notes);
+    let report = VerifyReport::new(at, seen.rows, unasked, &images.unknown, notes);
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
@@ -185,7 +185,7 @@ fn outcome(verified: &Verified) -> Outcome {
 
 /// What is to be asked for, and the worst of what was met on the way: a file that could not be read, a release that had to be
 /// known.
-pub(super) fn pulls(
+pub(super) fn images(
     repository: &RepositoryArgs,
     list: Option<&Path>,
     charts: &ChartsArgs,
@@ -217,33 +217,33 @@ pub(super) fn pulls(
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.
-async fn at(args: &Args, client: &Client, pulls: &[Image]) -> Result<(At, Known), CliError> {
-    let cached = pulls.iter().find_map(|pull| pull.cached.as_ref());
+async fn at(args: &Args, client: &Client, images: &[Image]) -> Result<(At, Asked), CliError> {
+    let cached = images.iter().find_map(|pull| pull.cached.as_ref());
     let chosen = args.at.map(|at| match at {
         AtArg::Upstream => At::Upstream,
         AtArg::Cache => At::Cache,
         AtArg::Both => At::Both,
     });
     match chosen {
-        Some(At::Cache | At::Both) if cached.is_none() && !pulls.is_empty() => {
+        Some(At::Cache | At::Both) if cached.is_none() && !images.is_empty() => {
             return Err(CliError::usage(
                 "no image here has an address at a cache: its registry is not configured, or a placeholder",
                 "give `--account` and `--region`, or ask the upstreams with `--at upstream`",
             ));
         }
-        Some(at) => return Ok((at, Known::default())),
+        Some(at) => return Ok((at, Asked::default())),
         None => {}
     }
     let Some(cached) = cached else {
-        if !pulls.is_empty() {
+        if !images.is_empty() {
             note("no address of a cache is configured: the upstreams are asked");
         }
-        return Ok((At::Upstream, Known::default()));
+        return Ok((At::Upstream, Asked::default()));
     };
     if args.allow_import {
-        return Ok((At::Cache, Known::default()));
+        return Ok((At::Cache, Asked::default()));
     }
-    let (known, said) = Known::of_first(client, pulls).await;
+    let (known, said) = Asked::of_first(client, images).await;
     match said {
         None => {
             note(&format!(

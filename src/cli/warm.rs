@@ -102,24 +102,24 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     };
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
-    let (pulls, left, unread) = if args.flux {
+    let (images, left, unread) = if args.flux {
         let (policies, mut left) = policies(args)?;
-        let (pulls, more) = runtime.block_on(flux::pulls(&client, &policies));
+        let (images, more) = runtime.block_on(flux::images(&client, &policies));
         left.extend(more);
-        (pulls, left, Outcome::Clean)
+        (images, left, Outcome::Clean)
     } else {
-        let (pulls, unread) =
-            verify::pulls(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-        for unknown in &pulls.unknown {
+        let (images, unread) =
+            verify::images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+        for unknown in &images.unknown {
             let place = &unknown.place;
             note(&format!("{}:{}: {}: {}", place.path, place.position.line, unknown.reference, unknown.why));
         }
-        (pulls.images, Vec::new(), unread)
+        (images.images, Vec::new(), unread)
     };
-    require_cache(&pulls)?;
-    let bar = bar(pulls.len(), "warm");
+    require_cache(&images)?;
+    let bar = bar(images.len(), "warm");
     let mut results = Vec::new();
-    let work = warm::run(&client, pulls, &options, interrupted(), |step| match step {
+    let work = warm::run(&client, images, &options, interrupted(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
@@ -148,8 +148,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
 }
 
-fn require_cache(pulls: &[Image]) -> Result<(), CliError> {
-    if pulls.is_empty() || pulls.iter().any(|pull| pull.cached.is_some()) {
+fn require_cache(images: &[Image]) -> Result<(), CliError> {
+    if images.is_empty() || images.iter().any(|pull| pull.cached.is_some()) {
         return Ok(());
     }
     Err(CliError::usage(
@@ -159,7 +159,7 @@ fn require_cache(pulls: &[Image]) -> Result<(), CliError> {
 }
 
 /// The policies of the repository's files.
-fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Left>), CliError> {
+fn policies(args: &Args) -> Result<(Vec<flux::Policy>, Vec<flux::Skipped>), CliError> {
     let (repository, config, _) = args.repository.open()?;
     let options = args.repository.walk_options(&config);
     let group = memchr::memmem::Finder::new("image.toolkit.fluxcd.io");

@@ -72,9 +72,9 @@ pub fn merge(parts: Vec<(String, Merged)>) -> Result<Merged, MergeError> {
 
 /// Which part told of a file; two may not.
 #[derive(Default)]
-struct Told(HashMap<(String, String), usize>);
+struct Reported(HashMap<(String, String), usize>);
 
-impl Told {
+impl Reported {
     fn once(&mut self, repository: &str, path: &str, part: usize) -> Result<(), MergeError> {
         let known = *self.0.entry((repository.to_owned(), path.to_owned())).or_insert(part);
         if known == part {
@@ -85,10 +85,10 @@ impl Told {
 }
 
 fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeError> {
-    let mut told = Told::default();
+    let mut reported = Reported::default();
     let mut summaries: BTreeMap<String, Summary> = BTreeMap::new();
     let mut images: BTreeMap<(String, String), ImageRow> = BTreeMap::new();
-    let (mut sites, mut mentions, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sites, mut ignored, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let mut releases: Vec<ReleaseRow> = Vec::new();
     for (number, (name, part)) in parts.into_iter().enumerate() {
         if part.repositories.is_empty() {
@@ -106,17 +106,17 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         }
         for mut row in part.sites {
             let repository = row.repository.get_or_insert_with(|| name.clone());
-            told.once(repository, &row.path, number)?;
+            reported.once(repository, &row.path, number)?;
             sites.push(row);
         }
         for mut row in part.releases {
             row.repository.get_or_insert_with(|| name.clone());
             releases.push(row);
         }
-        for mut row in part.mentions {
+        for mut row in part.ignored {
             let repository = row.repository.get_or_insert_with(|| name.clone());
-            told.once(repository, &row.path, number)?;
-            mentions.push(row);
+            reported.once(repository, &row.path, number)?;
+            ignored.push(row);
         }
         for mut row in part.notes {
             row.repository.get_or_insert_with(|| name.clone());
@@ -126,7 +126,7 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
     sites.sort_by(|a, b| {
         (&a.repository, &a.path, a.line, a.column).cmp(&(&b.repository, &b.path, b.line, b.column))
     });
-    mentions.sort_by(|a, b| {
+    ignored.sort_by(|a, b| {
         (&a.repository, &a.path, a.line, a.column).cmp(&(&b.repository, &b.path, b.line, b.column))
     });
     notes.sort_by(|a, b| {
@@ -153,7 +153,7 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         images,
         sites,
         releases,
-        mentions,
+        ignored,
         notes,
     })
 }
@@ -186,11 +186,9 @@ fn add_scan(sum: &mut Summary, part: &Summary) {
     sum.aliases = sum.aliases.saturating_add(part.aliases);
     sum.unparsed_documents = sum.unparsed_documents.saturating_add(part.unparsed_documents);
     sum.coverage.merge(&part.coverage);
-    for (sums, parts) in [
-        (&mut sum.skipped, &part.skipped),
-        (&mut sum.forms, &part.forms),
-        (&mut sum.mentions, &part.mentions),
-    ] {
+    for (sums, parts) in
+        [(&mut sum.skipped, &part.skipped), (&mut sum.forms, &part.forms), (&mut sum.ignored, &part.ignored)]
+    {
         for (id, number) in parts {
             let sum = sums.entry(id.clone()).or_default();
             *sum = sum.saturating_add(*number);
@@ -215,7 +213,7 @@ fn add_image(images: &mut BTreeMap<(String, String), ImageRow>, row: ImageRow) {
 }
 
 fn merge_checks(parts: Vec<(String, CheckReport)>) -> Result<CheckReport, MergeError> {
-    let mut told = Told::default();
+    let mut reported = Reported::default();
     let mut summaries: BTreeMap<String, CheckSummary> = BTreeMap::new();
     let (mut findings, mut stale) = (Vec::new(), Vec::new());
     for (number, (name, part)) in parts.into_iter().enumerate() {
@@ -228,7 +226,7 @@ fn merge_checks(parts: Vec<(String, CheckReport)>) -> Result<CheckReport, MergeE
         }
         for mut row in part.findings {
             let repository = row.repository.get_or_insert_with(|| name.clone());
-            told.once(repository, &row.path, number)?;
+            reported.once(repository, &row.path, number)?;
             findings.push(row);
         }
         stale.extend(

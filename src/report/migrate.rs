@@ -23,8 +23,8 @@ pub struct MigrationReport {
     pub files: Vec<FileRow>,
     pub changes: Vec<ChangeRow>,
     /// References that stay as they are written, and that kustomizations rename when they are built.
-    pub reached: Vec<ReachedRow>,
-    pub left: Vec<LeftRow>,
+    pub renamed: Vec<RenamedRow>,
+    pub skipped: Vec<SkippedRow>,
     pub warnings: Vec<Warning>,
     /// Directories of test data that change, each with a slash at its end; `ignore:` in `pullthru.yaml` leaves them out.
     #[serde(rename = "testData")]
@@ -73,7 +73,7 @@ pub struct ChangeRow {
 
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct ReachedRow {
+pub struct RenamedRow {
     pub path: String,
     pub line: usize,
     pub column: usize,
@@ -85,7 +85,7 @@ pub struct ReachedRow {
 
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct LeftRow {
+pub struct SkippedRow {
     pub path: String,
     pub line: usize,
     pub column: usize,
@@ -146,30 +146,30 @@ impl MigrationReport {
                 written: is_done(&overlay.path),
             }));
         }
-        // What one root renames and another cannot is listed with what is left.
-        let also_left: BTreeSet<(&RepoPath, Position)> =
-            proved.plan.left.iter().map(|left| (&left.path, left.position)).collect();
-        let reached = proved.plan.reached.iter();
-        let reached = reached.filter(|reached| !also_left.contains(&(&reached.path, reached.position)));
-        let reached = reached.map(|reached| ReachedRow {
-            path: reached.path.to_string(),
-            line: reached.position.line,
-            column: reached.position.column,
-            form: reached.site.form,
-            reference: reached.site.reference(),
-            by: reached.by.iter().map(ToString::to_string).collect(),
+        // What one root renames and another cannot is listed with what is skipped.
+        let also_skipped: BTreeSet<(&RepoPath, Position)> =
+            proved.plan.skipped.iter().map(|site| (&site.path, site.position)).collect();
+        let renamed = proved.plan.renamed.iter();
+        let renamed = renamed.filter(|site| !also_skipped.contains(&(&site.path, site.position)));
+        let renamed = renamed.map(|site| RenamedRow {
+            path: site.path.to_string(),
+            line: site.position.line,
+            column: site.position.column,
+            form: site.site.form,
+            reference: site.site.reference(),
+            by: site.by.iter().map(ToString::to_string).collect(),
         });
         changes
             .sort_by(|a, b| (&a.path, a.line, a.column, &a.from).cmp(&(&b.path, b.line, b.column, &b.from)));
-        let left = proved.plan.left.iter().map(|left| LeftRow {
-            path: left.path.to_string(),
-            line: left.position.line,
-            column: left.position.column,
-            form: left.site.form,
-            reference: left.site.reference(),
-            skipped: left.why.id(),
-            because: left.why.explain(),
-            write: left.why.write().map(str::to_owned),
+        let skipped = proved.plan.skipped.iter().map(|site| SkippedRow {
+            path: site.path.to_string(),
+            line: site.position.line,
+            column: site.position.column,
+            form: site.site.form,
+            reference: site.site.reference(),
+            skipped: site.reason.id(),
+            because: site.reason.explain(),
+            write: site.reason.write().map(str::to_owned),
         });
         let test_data: BTreeSet<&str> = changes.iter().filter_map(|row| test_directory(&row.path)).collect();
         MigrationReport {
@@ -178,8 +178,8 @@ impl MigrationReport {
             files: files.collect(),
             test_data: test_data.into_iter().map(str::to_owned).collect(),
             changes,
-            reached: reached.collect(),
-            left: left.collect(),
+            renamed: renamed.collect(),
+            skipped: skipped.collect(),
             warnings: proved.plan.warnings.clone(),
             errors,
         }
@@ -282,16 +282,16 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
             .map(|(path, images)| format!("{}  {}", quoted(path), count(*images, "image")))
             .collect();
         let heading = count(roots.len(), "kustomization");
-        let stay = count(report.reached.len(), "reference");
+        let stay = count(report.renamed.len(), "reference");
         let about = format!("they rename what they build; {stay} below them unchanged");
         group(out, paint, &heading, &places, &about)?;
     }
-    let mut reasons: BTreeMap<&str, Vec<&LeftRow>> = BTreeMap::new();
-    for row in &report.left {
+    let mut reasons: BTreeMap<&str, Vec<&SkippedRow>> = BTreeMap::new();
+    for row in &report.skipped {
         reasons.entry(row.skipped).or_default().push(row);
     }
     for (reason, rows) in reasons {
-        let place = |row: &&LeftRow| {
+        let place = |row: &&SkippedRow| {
             let write = row.write.as_ref().map(|write| format!("  write {write}")).unwrap_or_default();
             format!("{}:{}  {}{write}", quoted(&row.path), row.line, row.reference)
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::charts::{ReleaseRow, release_rows};
 use super::check::coverage_lines;
 use super::{Paint, count, csv_field, quoted};
-use crate::find::{Embedding, Form, Mention, Object, Reason, Site};
+use crate::find::{Embedding, Form, IgnoreReason, Ignored, Object, Site};
 use crate::images::{Charts, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
@@ -38,7 +38,7 @@ pub struct ScanReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseRow>,
     /// Every other occurrence of an upstream host, by file and place, with the reason why it is skipped.
-    pub mentions: Vec<MentionRow>,
+    pub ignored: Vec<IgnoredRow>,
     /// Files that were not read whole or not understood.
     pub notes: Vec<NoteRow>,
 }
@@ -65,7 +65,7 @@ pub struct Summary {
     pub skipped: BTreeMap<String, usize>,
     pub forms: BTreeMap<String, usize>,
     /// Occurrences that are no reference, by reason.
-    pub mentions: BTreeMap<String, usize>,
+    pub ignored: BTreeMap<String, usize>,
     /// Aliases in files with references: each stands for an anchored reference that is counted once.
     pub aliases: usize,
     pub unparsed_documents: usize,
@@ -146,14 +146,14 @@ pub struct BuildRow {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct MentionRow {
+pub struct IgnoredRow {
     /// Which of several repositories, in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     pub path: String,
     pub line: usize,
     pub column: usize,
-    pub reason: Reason,
+    pub reason: IgnoreReason,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ impl Filter {
             && self.keeps_path(&row.path)
     }
 
-    /// A mention has no role, and which host it names is not asked of it.
+    /// An ignored occurrence has no role, and which host it names is not asked of it.
     fn is_about_sites(&self) -> bool {
         !self.roles.is_empty() || !self.hosts.is_empty()
     }
@@ -245,7 +245,7 @@ impl ScanReport {
             images: image_rows(&sites),
             sites: Vec::new(),
             releases,
-            mentions: if filter.is_about_sites() { Vec::new() } else { mention_rows(inventory, filter) },
+            ignored: if filter.is_about_sites() { Vec::new() } else { ignored_rows(inventory, filter) },
             notes: note_rows(inventory),
         };
         let summary = &mut report.summary;
@@ -261,8 +261,8 @@ impl ScanReport {
                 *summary.skipped.entry(skipped.clone()).or_default() += 1;
             }
         }
-        for row in &report.mentions {
-            *summary.mentions.entry(row.reason.to_string()).or_default() += 1;
+        for row in &report.ignored {
+            *summary.ignored.entry(row.reason.to_string()).or_default() += 1;
         }
         summary.aliases =
             inventory.files.iter().filter(|f| !f.found.sites.is_empty()).map(|f| f.found.aliases).sum();
@@ -310,7 +310,8 @@ fn site_rows<'p>(
     let moving = plan
         .changes()
         .map(|(file, change)| (&file.path, change.position, &change.site, Some(change.to.clone()), None));
-    let skipped = plan.left.iter().map(|left| (&left.path, left.position, &left.site, None, Some(&left.why)));
+    let skipped =
+        plan.skipped.iter().map(|one| (&one.path, one.position, &one.site, None, Some(&one.reason)));
     let mut rows: Vec<(SiteRow, &Site)> = moving
         .chain(skipped)
         .filter(|(path, ..)| within(path))
@@ -382,20 +383,20 @@ fn image_rows(sites: &[(SiteRow, &Site)]) -> Vec<ImageRow> {
     images.into_values().map(|(row, files)| ImageRow { files: files.len(), ..row }).collect()
 }
 
-fn mention_rows(inventory: &Inventory, filter: &Filter) -> Vec<MentionRow> {
-    let row = |file: &FileInventory, mention: &Mention, position: &Position| MentionRow {
+fn ignored_rows(inventory: &Inventory, filter: &Filter) -> Vec<IgnoredRow> {
+    let row = |file: &FileInventory, ignored: &Ignored, position: &Position| IgnoredRow {
         repository: None,
         path: file.path.to_string(),
         line: position.line,
         column: position.column,
-        reason: mention.reason,
+        reason: ignored.reason,
     };
     let rows = inventory.files.iter().flat_map(|file| {
         file.found
-            .mentions
+            .ignored
             .iter()
-            .zip(&file.mentions)
-            .map(move |(mention, position)| row(file, mention, position))
+            .zip(&file.ignored)
+            .map(move |(ignored, position)| row(file, ignored, position))
     });
     rows.filter(|row| filter.keeps_path(&row.path)).collect()
 }
@@ -500,7 +501,7 @@ pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Re
         let skipped = row.skipped.as_deref().unwrap_or_default();
         writeln!(out, "{}  {skipped}  {}  {}", paint.cyan(&place), row.reference, paint.dim(why))?;
     }
-    for row in &report.mentions {
+    for row in &report.ignored {
         let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         writeln!(out, "{}  {}", paint.cyan(&place), row.reason)?;
     }
@@ -539,8 +540,8 @@ fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result
     if !summary.skipped.is_empty() {
         writeln!(out, "  skipped   {}", counts(&summary.skipped))?;
     }
-    if !summary.mentions.is_empty() {
-        writeln!(out, "  no image  {} {}", counts(&summary.mentions), paint.dim("(--explain lists them)"))?;
+    if !summary.ignored.is_empty() {
+        writeln!(out, "  no image  {} {}", counts(&summary.ignored), paint.dim("(--explain lists them)"))?;
     }
     if !report.notes.is_empty() {
         writeln!(

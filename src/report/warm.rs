@@ -74,7 +74,7 @@ impl WarmReport {
     pub fn new(
         results: &[WarmResult],
         unasked: usize,
-        left: &[crate::warm::flux::Left],
+        left: &[crate::warm::flux::Skipped],
         notes: Vec<String>,
         dry_run: bool,
     ) -> WarmReport {

@@ -185,8 +185,8 @@ fn action_guide_shows_a_job_that_shares_the_work() {
     let path =
         std::env::join_paths([programs.to_owned()].into_iter().chain(std::env::split_paths(&own))).unwrap();
     let parts = job["spec"]["completions"].as_u64().unwrap();
-    let told = serde_json::json!({ "name": "PARTS", "value": parts.to_string() });
-    assert!(container["env"].as_array().unwrap().contains(&told));
+    let rendered = serde_json::json!({ "name": "PARTS", "value": parts.to_string() });
+    assert!(container["env"].as_array().unwrap().contains(&rendered));
     for index in 0..parts {
         let mut pod = Command::new(command[0].as_str().unwrap());
         pod.arg(command[1].as_str().unwrap()).arg(script).env("PATH", &path).env("PARTS", parts.to_string());

@@ -160,8 +160,9 @@ struct PullRequest {
 }
 
 fn revision(repository: &Scratch, name: &str) -> String {
-    let told = Command::new("git").args(["rev-parse", name]).current_dir(repository.path()).output().unwrap();
-    said(&told).trim().to_owned()
+    let rendered =
+        Command::new("git").args(["rev-parse", name]).current_dir(repository.path()).output().unwrap();
+    said(&rendered).trim().to_owned()
 }
 
 fn pull_request() -> PullRequest {
@@ -345,7 +346,7 @@ fn a_comment_is_written_once_and_then_renewed() {
         assert_eq!(scratch.read("sent"), "<!-- pullthru check -->\n**pullthru check**: 1 error\n");
     }
     // What a fork may not do is no failure; without a pull request nothing is asked.
-    for (number, told) in [("7", "::warning title=pullthru::"), ("", "no pull request")] {
+    for (number, rendered) in [("7", "::warning title=pullthru::"), ("", "no pull request")] {
         let scratch = Scratch::new(&[("page.md", b"x"), ("temp/pullthru/x", b"")]);
         program(&scratch, "gh", "exit 1");
         let mut command = script("comment.sh", &scratch);
@@ -357,6 +358,6 @@ fn a_comment_is_written_once_and_then_renewed() {
         ]);
         let run = Run::from(command.output().unwrap());
         assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-        assert!(run.out.contains(told), "{}", run.out);
+        assert!(run.out.contains(rendered), "{}", run.out);
     }
 }

@@ -81,13 +81,13 @@ fn every_format_says_what_a_branch_changes() {
         ("No image of a chart changes (3 releases in the image lock).\n", "", 0)
     );
     scratch.write("pullthru-images.lock.json", after().as_bytes());
-    let mut told = String::new();
+    let mut rendered = String::new();
     for format in ["human", "markdown", "json"] {
         let (out, errors, code) = run(&scratch, &["--base", "main", "--format", format]);
         assert_eq!((errors.as_str(), code), ("", 0), "{format}");
-        told.push_str(&format!("$ pullthru charts diff --base main --format {format}\n{out}\n"));
+        rendered.push_str(&format!("$ pullthru charts diff --base main --format {format}\n{out}\n"));
     }
-    assert_same("testdata/expected/charts-diff.txt", &told);
+    assert_same("testdata/expected/charts-diff.txt", &rendered);
     assert_eq!(run(&scratch, &["--base", "main...", "--exit-code"]).2, 1);
 }
 

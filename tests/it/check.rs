@@ -34,7 +34,7 @@ fn what_a_migration_moves_bypasses_the_cache_until_then() {
         let errors = report["summary"]["errors"].as_u64().unwrap() as usize;
         // What overlays rename stands in the manifests, and their entries are no places of their own.
         assert!(
-            errors > 0 && errors <= moved + plan["reached"].as_array().unwrap().len(),
+            errors > 0 && errors <= moved + plan["renamed"].as_array().unwrap().len(),
             "{tree}: {errors}"
         );
         assert_eq!(run(&["check"]).code, 1, "{tree}");
@@ -75,7 +75,7 @@ fn findings_stand_where_the_reference_stands() {
    ·            ────────┬───────
    ·                    ╰── → 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app:v1
    ╰────
-  help: `pullthru check --fix a.yaml` rewrites it where it stands
+  help: `pullthru check --fix a.yaml` edits it in place
 
 1 error, 0 warnings; 1 for `--fix`
   images      0 of 1 images through the cache (0 %)

@@ -17,7 +17,7 @@ fn pod(images: &[&str]) -> Vec<u8> {
 }
 
 /// The last lines of `check`, behind its findings.
-fn told(scratch: &Scratch) -> (i32, Vec<String>) {
+fn rendered(scratch: &Scratch) -> (i32, Vec<String>) {
     let run = scratch.run(&["check", "--fail-on", "warn"]);
     let lines = run.out.lines().filter(|line| line.starts_with("  ") && !line.contains('`'));
     let labels = ["images", "upstreams", "others", "references", "docker.io", "ghcr.io", "quay.io"];
@@ -50,7 +50,7 @@ fn a_registry_of_a_domain_that_ecr_can_cache_counts() {
 fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
     let images = [&format!("{CACHE}/fern/a:v1"), "quay.io/fern/b:v1", "docker.io/fern/c:v1", "fern/d:v1"];
     let scratch = Scratch::new(&[("a.yaml", &pod(&images))]);
-    let (code, lines) = told(&scratch);
+    let (code, lines) = rendered(&scratch);
     assert_eq!(code, 0, "{lines:#?}");
     assert_eq!(
         lines,
@@ -78,7 +78,7 @@ fn statuses_are_what_clusters_are_given() {
         ("own.yaml", &pod(&["999999999999.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"])),
         ("values.yaml", b"image:\n  repository: fern/e\n  tag: v1\n"),
     ]);
-    let (code, lines) = told(&scratch);
+    let (code, lines) = rendered(&scratch);
     assert_eq!(code, 1);
     // Each root counts for itself; a registry of one's own is out of question.
     assert_eq!(
@@ -132,7 +132,7 @@ fn releases_are_not_seen_until_charts_are_rendered() {
         ),
         ("pod.yaml", &pod(&[&format!("{CACHE}/fern/a:v1")])),
     ]);
-    let (code, lines) = told(&scratch);
+    let (code, lines) = rendered(&scratch);
     assert_eq!((code, lines[0].as_str()), (0, "images      the 1 known image cached, 7 releases not seen"));
     let values = scratch.run(&["check", "--format", "values"]).out;
     for line in [
@@ -211,7 +211,7 @@ fn assert_reconciles(root: &Path, flags: &[&str]) {
     let mut moved: Vec<String> = sites.iter().filter(|row| !row["cached"].is_null()).map(place).collect();
     moved.sort();
     assert_eq!(places(&migration["changes"]), moved, "{name}: migrate");
-    assert_eq!(migration["left"].as_array().unwrap().len() as u64, staying, "{name}: migrate");
+    assert_eq!(migration["skipped"].as_array().unwrap().len() as u64, staying, "{name}: migrate");
 
     // What check finds bypasses the cache, and all of that which can be moved is found.
     let found = check["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "bypasses-cache");

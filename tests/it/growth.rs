@@ -23,8 +23,8 @@ fn seconds(command: &str, root: &Path) -> f64 {
         timed.args(command.split(' ')).args(["--account", "123456789012", "--region", "ca-central-1"]);
         let output = timed.arg("--root").arg(root).arg(root).output().unwrap();
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        let own: f64 = told.trim().lines().next_back().unwrap_or_default().parse().unwrap();
+        let rendered = String::from_utf8_lossy(&output.stderr).into_owned();
+        let own: f64 = rendered.trim().lines().next_back().unwrap_or_default().parse().unwrap();
         least = least.min(own);
     }
     least

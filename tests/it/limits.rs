@@ -296,10 +296,10 @@ fn files_of_other_people_are_not_written_over() {
     let run = scratch.run(&["migrate", "--write", "--strategy", "overlay"]);
     assert_eq!(run.code, 3, "{}", run.err);
     for directory in ["mine", "linked"] {
-        let told = format!(
+        let rendered = format!(
             "`{directory}/pullthru-fields.yaml` is left as it is: it holds more than `pullthru migrate` writes"
         );
-        assert_eq!(run.err.matches(&told).count(), 1, "{}", run.err);
+        assert_eq!(run.err.matches(&rendered).count(), 1, "{}", run.err);
         for name in ["kustomization.yaml", "pullthru-fields.yaml", "cluster.yaml"] {
             let path = scratch.path().join(directory).join(name);
             assert!(scratch.contents()[&path] == before[&path], "{directory}/{name} changed");

@@ -194,12 +194,12 @@ fn a_migration_names_the_updaters_that_would_undo_it() {
     let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
     let warnings = report["warnings"].as_array().unwrap().iter();
     let updaters = warnings.filter(|warning| warning["rule"] == "updater-reverts");
-    let told: Vec<String> = updaters
+    let rendered: Vec<String> = updaters
         .map(|warning| format!("{}:{}", warning["path"].as_str().unwrap(), warning["line"]))
         .collect();
     // Billing's image is renamed already, and what moves is the ledger's; its step of Kargo names the cache.
     assert_eq!(
-        told,
+        rendered,
         ["fleet/apps.yaml:6", "fleet/apps.yaml:23", "fleet/stage.yaml:14", "fleet/updater.yaml:11"]
     );
 }

@@ -1,4 +1,4 @@
-//! Shards of a repository, and reports put together: nothing is lost, nothing counts twice.
+//! Shards of a repository, and reports merged: nothing is lost, nothing counts twice.
 
 use serde_json::Value;
 

@@ -58,12 +58,12 @@ fn a_path_that_is_not_inside_stops_every_command() {
         ("linked".into(), "is a link to"),
     ];
     for arguments in COMMANDS {
-        for (path, told) in &bad {
+        for (path, rendered) in &bad {
             // Alone, behind one that is inside, and with the root given.
             for beside in [&[][..], &["infra"]] {
                 for root in [&[][..], &["--root", "."]] {
                     let alone = beside.is_empty() && root.is_empty();
-                    if alone && told.contains("outside") {
+                    if alone && rendered.contains("outside") {
                         // Then it names a repository of its own.
                         continue;
                     }
@@ -76,7 +76,7 @@ fn a_path_that_is_not_inside_stops_every_command() {
                         (2, ""),
                         "{arguments:?} {beside:?} {path:?}: {flat}"
                     );
-                    assert!(flat.contains(told), "{arguments:?} {beside:?} {path:?}: {flat}");
+                    assert!(flat.contains(rendered), "{arguments:?} {beside:?} {path:?}: {flat}");
                 }
             }
         }
@@ -150,9 +150,9 @@ fn the_root_is_the_repository_of_the_paths() {
         ("elsewhere/x.yaml", pod),
     ]);
     let ok = |from, paths: &[&str]| planned(&scratch, from, paths).unwrap();
-    let refused = |from, paths: &[&str], told: &str| {
+    let refused = |from, paths: &[&str], rendered: &str| {
         let error = planned(&scratch, from, paths).unwrap_err();
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(rendered), "{error}");
     };
     // Marked: from anywhere, whatever else lies around.
     assert_eq!(ok("elsewhere", &["../marked/apps"]), ["apps/a.yaml"]);

@@ -39,13 +39,13 @@ fn a_migration_says_what_was_written_and_what_was_not() {
     let before = scratch.contents();
     let run = limited(&scratch, &["migrate", "--write"]);
     assert_eq!(run.code, 3, "{}", run.err);
-    for told in [
+    for rendered in [
         "1 reference rewritten in 1 file; 2 references not rewritten in 2 files",
         "2 files not written",
         "two/large.yaml  cannot write `two/large.yaml`: File too large",
         "prod/kustomization.yaml  cannot write `prod/kustomization.yaml`: File too large",
     ] {
-        assert!(run.err.contains(told), "no `{told}` in\n{}", run.err);
+        assert!(run.err.contains(rendered), "no `{rendered}` in\n{}", run.err);
     }
     assert!(!run.err.contains("1 kustomization\n"), "nothing renames anything:\n{}", run.err);
     let changed: Vec<_> = scratch
@@ -106,8 +106,8 @@ fn a_fix_says_what_was_written_and_what_was_not() {
                 .replace("<code>", "`")
                 .replace("</code>", "`")
                 .replace("<wbr>", "");
-            let told = format!("not fixed: cannot write `{path}`: File too large");
-            assert!(text.contains(&told), "no `{told}` as {format} in\n{}", run.out);
+            let rendered = format!("not fixed: cannot write `{path}`: File too large");
+            assert!(text.contains(&rendered), "no `{rendered}` as {format} in\n{}", run.out);
         }
         if ["human", "github", "markdown"].contains(&format) {
             assert!(run.out.contains("1 fixed, 2 files not written"), "{format}: {}", run.out);

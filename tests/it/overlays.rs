@@ -14,7 +14,7 @@ fn every_trap_has_its_answer() {
     for trap in fs::read_dir(traps).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let name = trap.file_name().unwrap().to_string_lossy().into_owned();
         let copy = copy_of(&format!("testdata/kustomize/{name}"));
-        let mut told = String::new();
+        let mut rendered = String::new();
         for strategy in ["auto", "overlay"] {
             let mut arguments = vec!["migrate", "--strategy", strategy];
             if !copy.path().join("pullthru.yaml").exists() {
@@ -22,13 +22,13 @@ fn every_trap_has_its_answer() {
             }
             let (out, errors) = run_in(copy.path(), &arguments);
             let answer = format!("{out}{errors}");
-            if told.is_empty() {
-                told = format!("$ pullthru migrate --strategy auto\n{answer}");
-            } else if !told.ends_with(&answer) {
-                told.push_str(&format!("\n$ pullthru migrate --strategy overlay\n{answer}"));
+            if rendered.is_empty() {
+                rendered = format!("$ pullthru migrate --strategy auto\n{answer}");
+            } else if !rendered.ends_with(&answer) {
+                rendered.push_str(&format!("\n$ pullthru migrate --strategy overlay\n{answer}"));
             }
         }
-        assert_same(&format!("testdata/expected/kustomize/{name}.txt"), &told);
+        assert_same(&format!("testdata/expected/kustomize/{name}.txt"), &rendered);
     }
 }
 
@@ -37,16 +37,16 @@ fn a_component_holds_what_roots_have_in_common() {
     let copy = copy_of("testdata/fleet");
     fs::create_dir(copy.path().join("components")).unwrap();
     let account = ["--account", "123456789012", "--region", "ca-central-1"];
-    let told = |more: &[&str]| {
+    let rendered = |more: &[&str]| {
         run_in(copy.path(), &[&["migrate", "--component", "components/ecr"], more, &account].concat())
     };
-    let (diff, summary) = told(&["apps", "components", "infrastructure"]);
+    let (diff, summary) = rendered(&["apps", "components", "infrastructure"]);
     assert_same("testdata/expected/fleet-component.diff", &format!("{diff}{summary}"));
     let before = fs::read_to_string(copy.path().join("apps/dev/kustomization.yaml")).unwrap();
-    told(&["--write"]);
+    rendered(&["--write"]);
     assert!(copy.path().join("components/ecr/kustomization.yaml").is_file());
-    assert_eq!(told(&[]).0, "", "a second run has nothing to do");
-    told(&["--write", "--reverse"]);
+    assert_eq!(rendered(&[]).0, "", "a second run has nothing to do");
+    rendered(&["--write", "--reverse"]);
     assert!(!copy.path().join("components/ecr").exists());
     assert_eq!(fs::read_to_string(copy.path().join("apps/dev/kustomization.yaml")).unwrap(), before);
 }

@@ -34,9 +34,12 @@ fn outside_git_files_change_only_on_request() {
         let scratch = files();
         let before = scratch.contents();
         let refused = run(&scratch, arguments);
-        let told = flat(&refused.err);
-        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{arguments:?}: {told}");
-        assert!(told.contains("is not in a Git repository") && told.contains("`--allow-no-vcs`"), "{told}");
+        let rendered = flat(&refused.err);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{arguments:?}: {rendered}");
+        assert!(
+            rendered.contains("is not in a Git repository") && rendered.contains("`--allow-no-vcs`"),
+            "{rendered}"
+        );
         // Nor is it a matter of uncommitted changes.
         if !["init", "provision"].contains(&arguments[0]) {
             assert_eq!(run(&scratch, &[arguments, &["--allow-dirty"]].concat()).code, 2);
@@ -79,7 +82,7 @@ fn without_an_answer_of_git_nothing_is_clean() {
     std::fs::create_dir(empty.path().join(".git")).unwrap();
     let whole = files();
     whole.commit();
-    for (scratch, path, told) in [
+    for (scratch, path, rendered) in [
         (&broken, std::env::var("PATH").unwrap(), "not in a git repository"),
         (&empty, std::env::var("PATH").unwrap(), "not in a git repository"),
         (&whole, String::new(), "git is not installed"),
@@ -90,7 +93,7 @@ fn without_an_answer_of_git_nothing_is_clean() {
             let refused = Run::from(command.env("PATH", &path).output().unwrap());
             let text = flat(&refused.err);
             assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{arguments:?}: {text}");
-            assert!(text.contains("Git cannot say") && text.contains(told), "{arguments:?}: {text}");
+            assert!(text.contains("Git cannot say") && text.contains(rendered), "{arguments:?}: {text}");
             assert!(scratch.contents() == before);
         }
         let mut command = scratch.plain(&[&["migrate", "--write", "--allow-dirty"], &CACHE[..]].concat());

@@ -205,10 +205,10 @@ fn hostile_files_cost_neither_a_panic_nor_much_time() {
     let run = scratch.run(&["scan", "--explain"]);
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    for told in
+    for rendered in
         ["latin1.yaml:2:8  not-utf-8", "large.yaml:1:59  too-large", "nul.yaml", "flow.yaml", "line.yaml"]
     {
-        assert!(run.out.contains(told), "nothing of {told} in\n{}", run.out);
+        assert!(run.out.contains(rendered), "nothing of {rendered} in\n{}", run.out);
     }
     assert_eq!(run.out.matches("  too-large").count(), 2, "both occurrences of the large file");
     assert_eq!(scratch.run(&["migrate", "--write"]).code, 0);
@@ -244,7 +244,7 @@ fn wrong_usage_is_told_and_changes_nothing() {
     let scratch = odd_files();
     let before = scratch.contents();
     let bare = |arguments: &[&str]| scratch.command(arguments).output().unwrap();
-    for (arguments, told) in [
+    for (arguments, rendered) in [
         (&["migrate", "--write"][..], "no registry is configured"),
         (&["migrate", "-", "--write", "--account", "123456789012", "--region", "eu-west-1"], "`-` is none"),
         (&["scan", "missing"], "`missing` does not exist"),
@@ -256,7 +256,7 @@ fn wrong_usage_is_told_and_changes_nothing() {
         let output = bare(arguments);
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {err}");
-        assert!(err.contains(told), "{arguments:?}: {err}");
+        assert!(err.contains(rendered), "{arguments:?}: {err}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
     assert!(scratch.contents() == before);

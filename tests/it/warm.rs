@@ -283,8 +283,8 @@ fn the_next_release_is_pulled_so_that_flux_sees_it() {
                 assert!(world.cache.is_cached("ghcr/o/app", tag), "{rest}");
             }
             None => {
-                assert_eq!((code, report["left"].as_array().unwrap().len()), (1, 1), "{rest}: {report:#}");
-                assert_eq!(report["left"][0]["name"], "f/app");
+                assert_eq!((code, report["skipped"].as_array().unwrap().len()), (1, 1), "{rest}: {report:#}");
+                assert_eq!(report["skipped"][0]["name"], "f/app");
                 world.assert_nothing_imported();
             }
         }
@@ -298,6 +298,6 @@ fn a_policy_without_its_repository_is_left_and_said() {
     world.scratch.write("images.yaml", text.split("---\n").nth(1).unwrap().as_bytes());
     let (code, report) = warm(&world, &["--flux"]);
     assert_eq!(code, 1);
-    let because = report["left"][0]["because"].as_str().unwrap();
+    let because = report["skipped"][0]["because"].as_str().unwrap();
     assert_eq!(because, "its ImageRepository `f/app` is not in the repository");
 }

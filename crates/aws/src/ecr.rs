@@ -15,7 +15,7 @@ use pullthru_registry::{
     Broken, Cached, Detail, EcrAnswer, EcrApi, EcrLogin, Failure, Location, Network, Secret,
 };
 
-use crate::sdk::{self, Fault, told};
+use crate::sdk::{self, Fault, describe};
 
 /// A token is valid for 12 hours (API reference, `GetAuthorizationToken`); it is renewed well before.
 const LASTS: Duration = Duration::from_secs(11 * 3600);
@@ -172,7 +172,7 @@ where
 {
     let region = detail.registry.parse::<EcrHost>().map(|host| host.region.to_string()).unwrap_or_default();
     let api = format!("the ECR API of `{region}`");
-    let (fault, code, message) = told(error);
+    let (fault, code, message) = describe(error);
     detail.hint = match fault {
         Fault::NoConnection => Some("is the Region right, and its endpoint reachable from here?".to_owned()),
         Fault::NoCredentials => Some(

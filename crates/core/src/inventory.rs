@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{self, Finder, Found, Kustomization, Link, LinkKind, Mention, Obstacle, Reason};
+use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Kustomization, Link, LinkKind, Obstacle};
 use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
 
@@ -19,12 +19,12 @@ pub struct FileInventory {
     pub found: Found,
     /// Beside [`Found::sites`].
     pub sites: Vec<Position>,
-    /// Beside [`Found::mentions`].
-    pub mentions: Vec<Position>,
+    /// Beside [`Found::ignored`].
+    pub ignored: Vec<Position>,
     /// Beside [`Found::errors`]: where the parser gave up.
     pub errors: Vec<Position>,
-    /// Beside [`Found::builders`].
-    pub builders: Vec<Position>,
+    /// Beside [`Found::deployers`].
+    pub deployers: Vec<Position>,
     /// Beside [`Found::policies`].
     pub policies: Vec<Position>,
     /// Beside [`Found::updated`].
@@ -46,7 +46,7 @@ pub struct LinkPlace {
 /// What a repository holds.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// Files with a site, a mention, an unparsed document or a kustomization, by path.
+    /// Files with a site, an ignored occurrence, an unparsed document or a kustomization, by path.
     pub files: Vec<FileInventory>,
     /// Files that were not read whole, by path.
     pub notes: Vec<(String, Note)>,
@@ -264,19 +264,19 @@ fn could_be_kustomization(path: &std::path::Path) -> bool {
 fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
     // Kept for the whole run, and mostly of one element: room for four would be most of the memory.
     found.sites.shrink_to_fit();
-    found.mentions.shrink_to_fit();
+    found.ignored.shrink_to_fit();
     let index = LineIndex::new(bytes);
     let sites = found.sites.iter().map(|site| index.position(site.start())).collect();
-    let mentions = found.mentions.iter().map(|mention| index.position(mention.span.start)).collect();
+    let ignored = found.ignored.iter().map(|ignored| index.position(ignored.span.start)).collect();
     let errors = found.errors.iter().map(|error| index.position(error.offset)).collect();
     let links = found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
     let place = |link: &Link| LinkPlace { position: index.position(link.span.start), missing: false };
     let links = links.map(place).collect();
-    let builders = found.builders.iter().map(|builder| index.position(builder.span.start)).collect();
+    let deployers = found.deployers.iter().map(|deployer| index.position(deployer.span.start)).collect();
     let policies = found.policies.iter().map(|policy| index.position(policy.span.start)).collect();
     let updated = found.updated.iter().map(|image| index.position(image.span.start)).collect();
     let ignores = found.ignores.iter().map(|ignore| index.position(ignore.span.start)).collect();
-    FileInventory { path, found, sites, mentions, errors, builders, policies, updated, ignores, links }
+    FileInventory { path, found, sites, ignored, errors, deployers, policies, updated, ignores, links }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -291,25 +291,25 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
         let Some(path) = RepoPath::new(&name) else { continue };
         match tree::search_large(&repository.absolute(&path), finder.hosts().upstream_search()) {
             Ok(offsets) => {
-                let mention = |&at: &u64| Mention {
+                let ignored = |&at: &u64| Ignored {
                     span: Span::new(at as usize, at as usize),
-                    reason: Reason::TooLarge,
+                    reason: IgnoreReason::TooLarge,
                 };
-                let mentions: Vec<Mention> = offsets.iter().map(mention).collect();
-                if mentions.is_empty() {
+                let ignored: Vec<Ignored> = offsets.iter().map(ignored).collect();
+                if ignored.is_empty() {
                     continue;
                 }
                 // Lines are not counted in a file that is not read whole: the byte stands for the column.
                 let positions =
                     offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
-                let found = Found { mentions, ..Found::default() };
+                let found = Found { ignored, ..Found::default() };
                 let file = FileInventory {
                     path,
                     found,
                     sites: Vec::new(),
-                    mentions: positions,
+                    ignored: positions,
                     errors: Vec::new(),
-                    builders: Vec::new(),
+                    deployers: Vec::new(),
                     policies: Vec::new(),
                     updated: Vec::new(),
                     ignores: Vec::new(),

@@ -118,7 +118,7 @@ impl Client {
 /// The target of `rel="next"`.
 fn next_page(headers: &HeaderMap) -> Option<String> {
     headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).find_map(|text| {
-        // Targets may hold commas, so links are told apart by their brackets.
+        // Targets may hold commas, so links are distinguished by their brackets.
         text.split('<').skip(1).find_map(|link| {
             let (target, parameters) = link.split_once('>')?;
             let is_next = parameters.split([';', ',']).any(|parameter| {

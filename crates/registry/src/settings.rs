@@ -176,10 +176,10 @@ impl Settings {
         let known = !self.hosts.contains_key(registry)
             && realm.port_or_known_default() == Some(443)
             && KNOWN_REALMS.iter().any(|(at, realm)| *at == registry && *realm == host);
-        let told = self.realms.get(registry).is_some_and(|hosts| {
+        let reported = self.realms.get(registry).is_some_and(|hosts| {
             hosts.iter().any(|allowed| *allowed == authority(realm) || *allowed == host)
         });
-        known || told
+        known || reported
     }
 }
 

@@ -31,7 +31,7 @@ struct Trial {
 
 #[derive(Debug, Default)]
 struct State {
-    standing: Standing,
+    login: LoginState,
     /// Scopes or repositories that it was refused for, and what was said where that says more than the answer without it.
     refused: HashMap<String, Option<Failure>>,
     /// Since it was accepted last.
@@ -39,7 +39,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Standing {
+enum LoginState {
     #[default]
     Untried,
     Accepted,
@@ -60,22 +60,22 @@ impl Trials {
     pub(super) async fn enter(&self, credential: &Credential, scope: &str) -> Option<Turn> {
         let trial = self.of(credential);
         let turn = |alone| Some(Turn { trial: Arc::clone(&trial), scope: scope.to_owned(), _alone: alone });
-        match trial.standing(scope) {
-            Standing::Refused => return None,
-            Standing::Accepted => return turn(None),
-            Standing::Untried => {}
+        match trial.login(scope) {
+            LoginState::Refused => return None,
+            LoginState::Accepted => return turn(None),
+            LoginState::Untried => {}
         }
         let alone = Arc::clone(&trial.turn).lock_owned().await;
-        match trial.standing(scope) {
-            Standing::Refused => None,
-            Standing::Accepted => turn(None),
-            Standing::Untried => turn(Some(alone)),
+        match trial.login(scope) {
+            LoginState::Refused => None,
+            LoginState::Accepted => turn(None),
+            LoginState::Untried => turn(Some(alone)),
         }
     }
 
     /// Is it known that a login is refused for a scope?
     pub(super) fn is_refused(&self, credential: &Credential, scope: &str) -> bool {
-        self.of(credential).standing(scope) == Standing::Refused
+        self.of(credential).login(scope) == LoginState::Refused
     }
 
     /// What was said when a login was refused for a scope.
@@ -105,9 +105,9 @@ impl Trial {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn standing(&self, scope: &str) -> Standing {
+    fn login(&self, scope: &str) -> LoginState {
         let state = self.state();
-        if state.refused.contains_key(scope) { Standing::Refused } else { state.standing }
+        if state.refused.contains_key(scope) { LoginState::Refused } else { state.login }
     }
 }
 
@@ -115,8 +115,8 @@ impl Turn {
     /// The server took the login, whatever it answered.
     pub(super) fn accepted(self) {
         let mut state = self.trial.state();
-        if state.standing != Standing::Refused {
-            state.standing = Standing::Accepted;
+        if state.login != LoginState::Refused {
+            state.login = LoginState::Accepted;
             state.refusals = 0;
         }
     }
@@ -126,9 +126,9 @@ impl Turn {
         let mut state = self.trial.state();
         state.refused.insert(self.scope.clone(), said.cloned());
         state.refusals += 1;
-        let was_accepted = state.standing == Standing::Accepted || state.refusals > 1;
-        state.standing =
-            if was_accepted && state.refusals < REFUSALS { Standing::Untried } else { Standing::Refused };
+        let was_accepted = state.login == LoginState::Accepted || state.refusals > 1;
+        state.login =
+            if was_accepted && state.refusals < REFUSALS { LoginState::Untried } else { LoginState::Refused };
     }
 
     /// The server did not take it for this scope, and may for others.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{CheckReport, CheckSummary, EditRow, FindingRow, sentence, told};
+use super::{CheckReport, CheckSummary, EditRow, FindingRow, sentence, text};
 use crate::config::{RuleId, Severity};
 use crate::lint::{self, Coverage};
 use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
@@ -22,7 +22,7 @@ fn annotation(row: &FindingRow, prefix: &str) -> finding::Finding {
     finding::Finding {
         level: if row.severity == "error" { Level::Error } else { Level::Warning },
         rule: row.rule.id(),
-        message: told(row),
+        message: text(row),
         path: format!("{prefix}{}", row.path),
         line: row.line,
         column: row.column,
@@ -164,7 +164,7 @@ pub fn junit(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\">", rows.len())?;
         for row in rows {
             let case = format!("{}:{}:{}", row.rule, row.line, row.column);
-            let message = xml(&told(row));
+            let message = xml(&text(row));
             writeln!(
                 out,
                 "    <testcase name=\"{case}\" classname=\"{name}\" file=\"{name}\" line=\"{}\">",

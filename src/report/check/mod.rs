@@ -256,7 +256,7 @@ fn shown(finding: &Finding, text: &str) -> Span {
 }
 
 /// What is so, where it goes, and what to do, in one line.
-fn told(row: &FindingRow) -> String {
+fn text(row: &FindingRow) -> String {
     let to = row.cached.as_ref().map(|cached| format!(" (`{cached}`)")).unwrap_or_default();
     format!("{}{to}: {}", row.message, row.next)
 }

@@ -61,7 +61,7 @@ pub(super) struct Image<'a> {
     /// The worst of its places, as the summary counts it.
     pub(super) status: Status,
     /// Tags and digests, with what stands between them and the name; empty where there is none.
-    pub(super) tails: BTreeSet<&'a str>,
+    pub(super) suffixes: BTreeSet<&'a str>,
     /// What its places say of why they stay.
     pub(super) whys: BTreeSet<&'a str>,
     pub(super) clusters: BTreeMap<String, Status>,
@@ -77,15 +77,15 @@ pub(super) fn images<'a>(usages: &'a [Usage]) -> Vec<Image<'a>> {
             name,
             upstream: &usage.upstream,
             status: usage.status,
-            tails: BTreeSet::new(),
+            suffixes: BTreeSet::new(),
             whys: BTreeSet::new(),
             clusters: BTreeMap::new(),
             places: Vec::new(),
         });
         image.status = image.status.max(usage.status);
         // Where layers give it another name altogether, that is told whole.
-        let tail = |text: &'a String| text.strip_prefix(name).unwrap_or(text);
-        image.tails.extend(usage.references.iter().map(tail));
+        let suffix = |text: &'a String| text.strip_prefix(name).unwrap_or(text);
+        image.suffixes.extend(usage.references.iter().map(suffix));
         image.whys.extend(usage.why.as_deref());
         for given in &usage.given {
             let known = image.clusters.entry(directory(&given.cluster)).or_insert(given.status);

@@ -121,9 +121,9 @@ fn row(image: &Image<'_>, answers: Option<&[&Verified]>, page: &mut String) {
     page.push_str("</td><td>");
     list(
         page,
-        image.tails.iter().map(|tail| match *tail {
+        image.suffixes.iter().map(|suffix| match *suffix {
             "" => "no tag".to_owned(),
-            tail => Text(tail.strip_prefix(':').unwrap_or(tail)).to_string(),
+            suffix => Text(suffix.strip_prefix(':').unwrap_or(suffix)).to_string(),
         }),
     );
     page.push_str("</td><td>");
@@ -140,10 +140,10 @@ fn row(image: &Image<'_>, answers: Option<&[&Verified]>, page: &mut String) {
         list(
             page,
             answers.iter().map(|answer| {
-                let tail = answer.reference.strip_prefix(image.name).unwrap_or(&answer.reference);
-                let tail = tail.strip_prefix(':').unwrap_or(tail);
+                let suffix = answer.reference.strip_prefix(image.name).unwrap_or(&answer.reference);
+                let suffix = suffix.strip_prefix(':').unwrap_or(suffix);
                 let (class, outcome) = (answer.class(), Text(&answer.outcome));
-                format!("{}: <strong class=\"{class}\">{outcome}</strong>", Text(tail))
+                format!("{}: <strong class=\"{class}\">{outcome}</strong>", Text(suffix))
             }),
         );
         page.push_str("</td><td>");

@@ -82,18 +82,18 @@ impl Endpoint {
         self.call(&case("secretsmanager:CreateSecret", json!({ "Name": "waiting" })));
         self.call(&case("secretsmanager:DeleteSecret", json!({ "SecretId": "waiting" })));
         let refusals = refusals();
-        let told = refusals.iter().map(|(what, case, wanted)| {
+        let rendered = refusals.iter().map(|(what, case, wanted)| {
             let (status, body) = self.call(case);
             let found = code(&body).unwrap_or_default();
-            let told = match outcome(&(status, body)).as_str() {
+            let rendered = match outcome(&(status, body)).as_str() {
                 "works" => "accepted".to_owned(),
                 "not implemented" => "not implemented".to_owned(),
                 _ if found == *wanted => "as AWS".to_owned(),
                 other => other.to_owned(),
             };
-            (*what, told)
+            (*what, rendered)
         });
-        told.collect()
+        rendered.collect()
     }
 }
 
@@ -205,8 +205,8 @@ fn aws_coverage_own_works_throughout() {
     let failing: Vec<_> = measured.iter().filter(|(_, outcome)| *outcome != "works").collect();
     assert!(failing.is_empty(), "{failing:?}");
     let aws = own();
-    let told = endpoint(&aws.url()).refusals();
-    assert!(told.values().all(|outcome| outcome == "as AWS"), "{told:?}");
+    let rendered = endpoint(&aws.url()).refusals();
+    assert!(rendered.values().all(|outcome| outcome == "as AWS"), "{rendered:?}");
     if std::env::var_os("PULLTHRU_BLESS").is_none() {
         let listed: Vec<String> = rows("operations").into_keys().collect();
         assert_eq!(listed, simulated, "PULLTHRU_BLESS=1 and `aws_peers_coverage` renew the page");
@@ -235,7 +235,7 @@ fn aws_peers_coverage() {
             lines.push(format!(
                 "| `{action}` | {} | {} |",
                 cells.join(" | "),
-                known.map_or("not tried", |(told, _)| told)
+                known.map_or("not tried", |(rendered, _)| rendered)
             ));
         }
         bless("operations", &lines);

@@ -256,9 +256,9 @@ fn reports_are_no_manifests() {
     assert_eq!(run.code, 0, "{}", run.out);
     assert!(run.out.contains("\"findings\": []"), "{}", run.out);
     let scan: Value = serde_json::from_str(&scratch.run(&["scan", "--format", "json"]).out).unwrap();
-    let mentions = scan["mentions"].as_array().unwrap();
-    assert!(scan["sites"].as_array().unwrap().is_empty() && mentions.len() > 5);
-    assert!(mentions.iter().all(|mention| mention["reason"] == "report"), "{mentions:?}");
+    let ignored = scan["ignored"].as_array().unwrap();
+    assert!(scan["sites"].as_array().unwrap().is_empty() && ignored.len() > 5);
+    assert!(ignored.iter().all(|ignored| ignored["reason"] == "report"), "{ignored:?}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Proof {
         let before = kustomize.build_all(&directories);
         let report = self.migrate(strategy, &[]);
         assert_eq!(report["errors"], serde_json::json!([]), "{} {strategy}", self.name);
-        let left: Vec<String> = report["left"]
+        let left: Vec<String> = report["skipped"]
             .as_array()
             .unwrap()
             .iter()
@@ -343,7 +343,7 @@ fn kustomize_builds_any_list_of_images_with_its_tags() {
             let proof = Proof::new(tree.path());
             let report = proof.migrate(strategy, &[]);
             let after = kustomize.build(&proof.copy.path().join("root"));
-            let left: Vec<String> = report["left"]
+            let left: Vec<String> = report["skipped"]
                 .as_array()
                 .unwrap()
                 .iter()

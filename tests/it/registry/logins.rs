@@ -206,8 +206,8 @@ async fn a_foreign_token_server_gets_no_password() {
     // Unless the user says that it belongs.
     let mut settings = quick();
     settings.realms.insert(registry.host(), vec![format!("localhost:{port}")]);
-    let told = Client::new(settings, credentials).unwrap();
-    told.manifest(&at(&registry.host(), "a/b:1")).await.unwrap();
+    let rendered = Client::new(settings, credentials).unwrap();
+    rendered.manifest(&at(&registry.host(), "a/b:1")).await.unwrap();
     assert_eq!(server.log().last().unwrap().authorization(), format!("Basic {ENCODED}"));
 }
 

@@ -52,7 +52,7 @@ fn clients(credentials: &Credentials) -> Vec<Client> {
 }
 
 /// Every failure says where the login came from, and so does one note.
-fn assert_told(client: &Client, results: &[Result<(), Failure>], source: &str) {
+fn assert_refused(client: &Client, results: &[Result<(), Failure>], source: &str) {
     for result in results {
         let failure = result.as_ref().unwrap_err();
         assert!(matches!(failure, Failure::Unauthorized(_) | Failure::Denied(_)), "{failure}");
@@ -69,7 +69,7 @@ async fn a_password_that_basic_refuses_is_tried_once() {
         let settings = Settings { concurrency, ..quick() };
         let client = Client::new(settings, own(&registry.host())).unwrap();
         let results = ask(&client, &registry.host(), 10).await;
-        assert_told(&client, &results, "the caller");
+        assert_refused(&client, &results, "the caller");
         assert_eq!(with_login(&registry), 1, "{concurrency:?}");
         // One asked twice, the others once and without.
         assert_eq!(registry.log().len(), IMAGES + 1);
@@ -98,7 +98,7 @@ async fn wherever_the_password_came_from() {
         for client in clients(&Credentials::of(variables)) {
             let before = with_login(&registry);
             let results = ask(&client, &host, 10).await;
-            assert_told(&client, &results, &source);
+            assert_refused(&client, &results, &source);
             assert_eq!(with_login(&registry) - before, 1, "{source}");
         }
     }

@@ -122,10 +122,10 @@ fn two_targets_are_two_caches_of_one_upstream() {
         .iter()
         .map(|host| {
             let account = &host[..12];
-            let told = |request: &registry_sim::Request| {
+            let rendered = |request: &registry_sim::Request| {
                 String::from_utf8_lossy(&request.body).contains(&format!("\"registryId\":\"{account}\""))
             };
-            world.cache.log().iter().any(told)
+            world.cache.log().iter().any(rendered)
         })
         .collect();
     assert_eq!(accounts, [true, true]);

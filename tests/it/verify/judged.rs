@@ -4,7 +4,7 @@ use pullthru::image::{Digest, Name};
 use pullthru::images::Image;
 use pullthru::registry::{Detail, Failure, Kind, Network, Platform, Resolved};
 use pullthru::verify::{
-    Answers, At, CacheAnswer, Held, Options, Outcome, PinnedTag, Severity, UpstreamAnswer, judge,
+    Answers, At, CacheAnswer, CachedImage, Options, Outcome, PinnedTag, Severity, UpstreamAnswer, judge,
 };
 
 use super::ECR;
@@ -71,8 +71,8 @@ fn upstream(by_tag: Said, pinned: Said) -> Option<UpstreamAnswer> {
 }
 
 fn has(byte: &str) -> Option<CacheAnswer> {
-    let held = Held { digest: digest(byte).to_string(), age: Some(30), resolved: None };
-    Some(CacheAnswer::Has(Box::new(held)))
+    let cached = CachedImage { digest: digest(byte).to_string(), age: Some(30), resolved: None };
+    Some(CacheAnswer::Has(Box::new(cached)))
 }
 
 fn options(platforms: &[&str]) -> Options {
@@ -245,8 +245,8 @@ fn platforms_are_those_that_containerd_would_take() {
 #[test]
 fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
     let next = |age| {
-        let held = Held { digest: digest("aa").to_string(), age, resolved: None };
-        let cache = Some(CacheAnswer::Has(Box::new(held)));
+        let cached = CachedImage { digest: digest("aa").to_string(), age, resolved: None };
+        let cache = Some(CacheAnswer::Has(Box::new(cached)));
         judge(
             &pull("v1"),
             &Answers { upstream: upstream(Some(Ok("bb")), None), cache, rule: None },

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 
-use crate::sdk::{Fault, by_code, told};
+use crate::sdk::{Fault, by_code, describe};
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ where
     R: fmt::Debug + 'static,
 {
     move |error| {
-        let (fault, code, message) = told(&error);
+        let (fault, code, message) = describe(&error);
         let (kind, text) = kind_of(fault);
         let message = if text.is_empty() { message } else { text.to_owned() };
         AwsFailure { action, kind, code, message }

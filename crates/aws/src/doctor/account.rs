@@ -99,15 +99,15 @@ impl Doctor<'_> {
         let concerned = |(outer, inner): &(&str, &str)| {
             self.prefixes().iter().any(|prefix| prefix == outer || prefix == inner)
         };
-        let told: Vec<String> = pairs
+        let texts: Vec<String> = pairs
             .into_iter()
             .filter(concerned)
             .map(|(outer, inner)| format!("`{inner}` lies below `{outer}`"))
             .collect();
-        if told.is_empty() {
+        if texts.is_empty() {
             return id.passed("no other rule covers the same names");
         }
-        id.warning(format!("{}: AWS does not say which of the two rules answers", told.join(", ")))
+        id.warning(format!("{}: AWS does not say which of the two rules answers", texts.join(", ")))
             .help("give each rule a prefix that is no part of another's")
     }
 

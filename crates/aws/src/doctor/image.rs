@@ -5,7 +5,7 @@ use super::account::Account;
 use super::{Question, Step, StepId};
 use crate::account::{AwsFailure, FailureKind};
 use pullthru_core::images::Image;
-use pullthru_registry::verify::{self, At, Known, Options, Outcome, Verified};
+use pullthru_registry::verify::{self, Asked, At, Options, Outcome, Verified};
 use pullthru_registry::{Client, Failure, Step as Progress};
 
 /// Everything about the image; nothing without one.
@@ -59,7 +59,7 @@ async fn asked(client: &Client, image: &Image, at: At, sizes: bool, allow_import
             found = Some(verified);
         }
     };
-    verify::run(client, vec![image.clone()], &options, Known::default(), std::future::pending(), take).await;
+    verify::run(client, vec![image.clone()], &options, Asked::default(), std::future::pending(), take).await;
     found
 }
 

@@ -103,8 +103,8 @@ impl Doctor<'_> {
                 .help("`pullthru provision apply --backfill` puts it on the repositories that are there");
         }
         let Some(policy) = policy else { return id.passed("there is none: nothing expires") };
-        let told = expiries(policy, image.tag_or_latest(), self.question.in_use);
-        if told.is_empty() {
+        let texts = expiries(policy, image.tag_or_latest(), self.question.in_use);
+        if texts.is_empty() {
             return id.passed("it expires nothing that is in use here");
         }
         let pinned = if image.digest.is_some() {
@@ -112,7 +112,7 @@ impl Doctor<'_> {
         } else {
             "; the next pull imports it again"
         };
-        id.warning(format!("{}{pinned}", told.join("; ")))
+        id.warning(format!("{}{pinned}", texts.join("; ")))
             .help("keep more than is deployed at a time: `keep:` of the template")
     }
 }
@@ -126,7 +126,7 @@ fn expiries(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<String> {
         let list = value.get(name).and_then(Value::as_array).into_iter().flatten();
         list.filter_map(Value::as_str).map(str::to_owned).collect()
     };
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for rule in policy.get("rules").and_then(Value::as_array).into_iter().flatten() {
         let (selection, action) =
             (rule.get("selection").unwrap_or(&Value::Null), rule.get("action").unwrap_or(&Value::Null));
@@ -150,15 +150,15 @@ fn expiries(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<String> {
         let number = selection.get("countNumber").and_then(Value::as_u64).unwrap_or_default();
         match text(selection, "countType").as_str() {
             "sinceImagePushed" => {
-                told.push(format!("it expires {number} days after its import, in use or not"))
+                found.push(format!("it expires {number} days after its import, in use or not"))
             }
             "imageCountMoreThan" if usize::try_from(number).is_ok_and(|number| number < in_use) => {
-                told.push(format!("the newest {number} stay, and {in_use} tags are in use here"));
+                found.push(format!("the newest {number} stay, and {in_use} tags are in use here"));
             }
             _ => {}
         }
     }
-    told
+    found
 }
 
 /// Is a tag one that cannot move?

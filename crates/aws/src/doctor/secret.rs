@@ -140,8 +140,8 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
     let (kinds, shapes): (Vec<&Problem>, Vec<&Problem>) =
         contents.problems.iter().partition(|problem| matches!(problem, Problem::Kind(_)));
     if !shapes.is_empty() {
-        let told: Vec<String> = shapes.iter().map(ToString::to_string).collect();
-        steps.push(StepId::SecretValue.failed(told.join("; ")).help(ROTATE));
+        let texts: Vec<String> = shapes.iter().map(ToString::to_string).collect();
+        steps.push(StepId::SecretValue.failed(texts.join("; ")).help(ROTATE));
         return (false, steps);
     }
     // Not even the user's name is told: some write the token there too.
@@ -174,13 +174,13 @@ pub(super) async fn token(ruled: &Ruled<'_>, token: &Secret, client: &Client, to
         }
         Some(Err(failure)) => vec![scopes.not_checked(failure.to_string())],
         Some(Ok(grant)) => {
-            let told = if grant.scopes.is_empty() { "none".to_owned() } else { grant.scopes.join(", ") };
+            let texts = if grant.scopes.is_empty() { "none".to_owned() } else { grant.scopes.join(", ") };
             let step = match may_read(&ruled.upstream, &grant.scopes) {
-                Reads::All => scopes.passed(told),
+                Reads::All => scopes.passed(texts),
                 Reads::Public => {
-                    scopes.warning(format!("{told}: it reads what is public, if anything")).help(&renew)
+                    scopes.warning(format!("{texts}: it reads what is public, if anything")).help(&renew)
                 }
-                Reads::Nothing => scopes.failed(format!("{told}: it reads no image")).help(&renew),
+                Reads::Nothing => scopes.failed(format!("{texts}: it reads no image")).help(&renew),
             };
             vec![step, ends(end, grant.ends.as_deref(), today, &renew)]
         }

@@ -199,7 +199,7 @@ impl Marking<'_, '_> {
     fn missing(&self, name: NodeId, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
         let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
         let Some(policy) = &wanted.policy else { return Ok(Vec::new()) };
-        let entry = self.site.form == Form::KustomizeNewName && self.site.tail.is_empty();
+        let entry = self.site.form == Form::KustomizeNewName && self.site.suffix.is_empty();
         let tag = match tag(self.site) {
             Some(tag) => tag,
             None if entry && moved => match &wanted.only_tag {
@@ -228,7 +228,7 @@ impl Marking<'_, '_> {
         if entry {
             return self.new_tag(name, tag, &policy.reference);
         }
-        let digest = self.site.tail.split_once('@').map(|(_, digest)| digest);
+        let digest = self.site.suffix.split_once('@').map(|(_, digest)| digest);
         if digest.is_some() && !policy.reflects {
             return out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
         }
@@ -375,7 +375,7 @@ impl Marking<'_, '_> {
 }
 
 fn tag(site: &Site) -> Option<&str> {
-    let tag = site.tail.strip_prefix(':')?;
+    let tag = site.suffix.strip_prefix(':')?;
     Some(tag.split_once('@').map_or(tag, |(tag, _)| tag))
 }
 

@@ -22,7 +22,7 @@ const REPOSITORY: &[&str] = &["repo", "repos", "repository", "repositories", "ur
 pub(super) fn at(place: &Place<'_, '_>, literal: &Literal, scheme: bool) -> Option<ChartPlace> {
     let key = words(place.key());
     let (has, last) = (|word: &str| key.iter().any(|one| one == word), key.last().map_or("", String::as_str));
-    if has("image") || has("images") || has("container") || !literal.tail.is_empty() && last != "chart" {
+    if has("image") || has("images") || has("container") || !literal.suffix.is_empty() && last != "chart" {
         return None;
     }
     let chart_key = last == "chart" || last == "chartname";

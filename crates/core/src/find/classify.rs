@@ -5,7 +5,7 @@ use super::context::{Outer, Place};
 use super::hosts::{Occurrence, Owner};
 use super::lines::{self, Value};
 use super::literal::{self, Literal};
-use super::site::{Around, Embedding, Form, Mention, Obstacle, Reason, Role, Scope, Shape, Site};
+use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Obstacle, Role, Scope, Shape, Site};
 use super::{
     Explorer, charts, deny, docker_hub, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values,
     workloads,
@@ -30,7 +30,7 @@ pub(super) struct Scalar<'e, 's, 'a> {
 }
 
 impl Explorer<'_> {
-    /// Judges every occurrence in the scalar: each becomes a part of a site, or a mention.
+    /// Judges every occurrence in the scalar: each becomes a part of a site, or is ignored.
     pub(super) fn examine(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let text: &str = &scalar.content.text;
         let (found, inside) = self.hosts.find_outer(text);
@@ -45,15 +45,15 @@ impl Explorer<'_> {
                 lexical::text(self, scalar, text, &found);
             }
         }
-        self.mention_all(scalar, &inside, Reason::OtherHost);
+        self.ignore_all(scalar, &inside, IgnoreReason::OtherHost);
     }
 
     /// What the place alone decides, and texts that are references and nothing else.
     fn by_place_or_value(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
         if scalar.place.is_key() {
-            self.mention_all(scalar, found, key_reason(scalar.place));
+            self.ignore_all(scalar, found, key_reason(scalar.place));
         } else if let Some(reason) = deny::reason(scalar.place) {
-            self.mention_all(scalar, found, reason);
+            self.ignore_all(scalar, found, reason);
         } else if kustomize::is_argo_image(scalar.place) {
             self.argo_images(scalar, text, found);
         } else if let Some((start, _)) = schema::literal_in(scalar.place, text) {
@@ -61,7 +61,7 @@ impl Explorer<'_> {
         } else if let ([only], true) = (found, oci_artifacts::is_updater_image(scalar.place)) {
             // A version constraint may follow the name: `ghcr.io/o/n:~1.2`.
             let mut literal = literal::read(text, only);
-            literal.tail.clear();
+            literal.suffix.clear();
             return self.site(scalar, only, literal, Form::ImageRepository, Role::TagDiscovery);
         } else {
             let whole = matches!(found, [only] if self.whole(scalar, text, only));
@@ -74,7 +74,7 @@ impl Explorer<'_> {
     fn whole(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &Occurrence) -> bool {
         let place = scalar.place;
         if !found.exact {
-            return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::OtherHost);
+            return text.trim().lines().count() <= 1 && self.ignore(scalar, found, IgnoreReason::OtherHost);
         }
         let literal = literal::read(text, found);
         let before = text.get(..literal.span.start).unwrap_or("").trim_start();
@@ -84,12 +84,14 @@ impl Explorer<'_> {
         match before {
             "" if ends && literal.is_bare_host() => return self.bare_host(scalar, found, &literal),
             "" if ends => {}
-            "" if text.contains('*') => return self.mention(scalar, found, Reason::Pattern),
+            "" if text.contains('*') => return self.ignore(scalar, found, IgnoreReason::Pattern),
             "oci://" | "registry://" | "docker://" if ends && !literal.is_bare_host() => {}
             "https://" | "http://" => {
-                return text.trim().lines().count() <= 1 && self.mention(scalar, found, Reason::Url);
+                return text.trim().lines().count() <= 1 && self.ignore(scalar, found, IgnoreReason::Url);
             }
-            _ if before.ends_with(":docker://") => return self.mention(scalar, found, Reason::RunnerLabel),
+            _ if before.ends_with(":docker://") => {
+                return self.ignore(scalar, found, IgnoreReason::RunnerLabel);
+            }
             _ if ends
                 && let Some(span) = scalar.map.outer(literal.span)
                 && let Some(split) = values::set_argument(place, before, &literal, span) =>
@@ -113,13 +115,13 @@ impl Explorer<'_> {
                 let path =
                     text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
                 let end = path.find([':', '@']).unwrap_or(path.len());
-                let (path, tail) = path.split_at(end);
+                let (path, suffix) = path.split_at(end);
                 let name = values::joined_name(&literal, path);
                 let Some(span) = scalar.map.outer(literal.span) else { return false };
                 let shape = Shape::Registry { span, path: literal.path };
-                let (tail, obstacle) = (tail.to_owned(), literal.obstacle);
+                let (suffix, obstacle) = (suffix.to_owned(), literal.obstacle);
                 let form = Form::DefaultExpression;
-                return self.split(scalar, found, values::Split { form, name, tail, shape, obstacle });
+                return self.split(scalar, found, values::Split { form, name, suffix, shape, obstacle });
             }
             _ if is_default(before, text.get(literal.end..).unwrap_or("")) && !literal.is_bare_host() => {
                 return self.site(scalar, found, literal, Form::DefaultExpression, Role::Image);
@@ -127,7 +129,7 @@ impl Explorer<'_> {
             _ => return false,
         }
         if place.under("labels") && before == "docker://" {
-            return self.mention(scalar, found, Reason::RunnerLabel);
+            return self.ignore(scalar, found, IgnoreReason::RunnerLabel);
         }
         self.reference(scalar, found, literal, oci)
     }
@@ -144,8 +146,8 @@ impl Explorer<'_> {
         if let Some((form, role)) = kustomize::form(place, self.path) {
             // The tag beside a matcher is that of the new name, when there is one.
             let renamed = matches!(role, Role::Matcher(_)) && place.has_neighbour("newName");
-            if literal.tail.is_empty() && !renamed {
-                literal.tail = values::tail_beside(place);
+            if literal.suffix.is_empty() && !renamed {
+                literal.suffix = values::suffix_beside(place);
             }
             return self.site(scalar, found, literal, form, role);
         }
@@ -162,8 +164,8 @@ impl Explorer<'_> {
             return self.site(scalar, found, literal, Form::Chart, Role::Artifact);
         }
         if let Some((form, role)) = oci_artifacts::form(place, oci, self.path) {
-            if literal.tail.is_empty() {
-                literal.tail = oci_artifacts::tail(place);
+            if literal.suffix.is_empty() {
+                literal.suffix = oci_artifacts::suffix(place);
             }
             return self.site(scalar, found, literal, form, role);
         }
@@ -178,20 +180,20 @@ impl Explorer<'_> {
                 || self.site(scalar, found, literal, form, Role::Image);
         }
         if injectors::is_image(place) {
-            if literal.tail.is_empty() {
-                literal.tail = injectors::tail(place);
+            if literal.suffix.is_empty() {
+                literal.suffix = injectors::suffix(place);
             }
             return self.site(scalar, found, literal, Form::ImageField, Role::Image);
         }
         if schema::is_default(place) {
             let image = schema::property(place)
                 .is_some_and(|name| docker_hub::is_image_key(name) || name.ends_with("epository"));
-            if literal.tail.is_empty() && !image {
-                return self.mention(scalar, found, Reason::Schema);
+            if literal.suffix.is_empty() && !image {
+                return self.ignore(scalar, found, IgnoreReason::Schema);
             }
             return self.site(scalar, found, literal, Form::ImageField, Role::Image);
         }
-        if literal.tail.is_empty()
+        if literal.suffix.is_empty()
             && let Some(span) = scalar.map.outer(literal.span)
             && let Some(split) = values::parameter(place, &literal, span).or_else(|| {
                 // The prefix of a cache that is not configured stands where the upstream's bare host stood:
@@ -207,10 +209,10 @@ impl Explorer<'_> {
         if self.prefix(scalar, found, text, &literal, form) {
             return true;
         }
-        if literal.tail.is_empty() {
-            literal.tail = match form {
-                Form::ArgoParameter => values::parameter_tail(place),
-                _ => values::tail_beside(place),
+        if literal.suffix.is_empty() {
+            literal.suffix = match form {
+                Form::ArgoParameter => values::parameter_suffix(place),
+                _ => values::suffix_beside(place),
             };
         }
         self.site(scalar, found, literal, form, Role::Image)
@@ -227,7 +229,7 @@ impl Explorer<'_> {
     ) -> bool {
         let before = text.get(..literal.span.start).unwrap_or("").trim_start();
         let named = prefix::is_named_so(scalar.place, before) || literal.ends_in_slash(text);
-        let Some(span) = scalar.map.outer(literal.span).filter(|_| named && literal.tail.is_empty()) else {
+        let Some(span) = scalar.map.outer(literal.span).filter(|_| named && literal.suffix.is_empty()) else {
             return false;
         };
         let form = match form {
@@ -302,7 +304,7 @@ impl Explorer<'_> {
             if whole && ends {
                 self.site(scalar, occurrence, literal, Form::ImageField, Role::Image);
             } else {
-                self.mention(scalar, occurrence, Reason::Schema);
+                self.ignore(scalar, occurrence, IgnoreReason::Schema);
             }
         }
     }
@@ -316,7 +318,7 @@ impl Explorer<'_> {
         name: &str,
     ) -> bool {
         let Some(span) = scalar.map.outer(literal.span).filter(|_| values::is_registry_setting(name)) else {
-            return self.mention(scalar, found, Reason::BareHost);
+            return self.ignore(scalar, found, IgnoreReason::BareHost);
         };
         self.split(scalar, found, values::registry_alone(literal, span))
     }
@@ -331,7 +333,7 @@ impl Explorer<'_> {
                 Some(split) => {
                     self.split_of(scalar, found, values::Split { form: Form::Chart, ..split }, Role::Artifact)
                 }
-                None => self.mention(scalar, found, Reason::BareHost),
+                None => self.ignore(scalar, found, IgnoreReason::BareHost),
             };
         }
         if let Some(span) = scalar.map.outer(literal.span)
@@ -354,7 +356,7 @@ impl Explorer<'_> {
                     self.site(scalar, occurrence, literal, Form::ArgoKustomizeImage, role);
                 }
                 None => {
-                    self.mention(scalar, occurrence, Reason::Text);
+                    self.ignore(scalar, occurrence, IgnoreReason::Text);
                 }
             }
         }
@@ -411,7 +413,7 @@ impl Explorer<'_> {
                 name: split.name,
                 spelling: None,
                 around: Around::More,
-                tail: split.tail,
+                suffix: split.suffix,
                 shape,
                 obstacle: split.obstacle,
                 marker: None,
@@ -456,7 +458,7 @@ impl Explorer<'_> {
                 spelling: spelling(&literal.name, written),
                 around,
                 name: literal.name,
-                tail: literal.tail,
+                suffix: literal.suffix,
                 shape,
                 obstacle,
                 marker: None,
@@ -466,24 +468,24 @@ impl Explorer<'_> {
         true
     }
 
-    pub(super) fn mention(
+    pub(super) fn ignore(
         &mut self,
         scalar: &Scalar<'_, '_, '_>,
         found: &Occurrence,
-        reason: Reason,
+        reason: IgnoreReason,
     ) -> bool {
         if found.owner == Owner::Upstream
             && let Some(span) = scalar.map.outer(found.needle)
         {
-            let reason = if found.exact { reason } else { Reason::OtherHost };
-            self.found.mentions.push(Mention { span, reason });
+            let reason = if found.exact { reason } else { IgnoreReason::OtherHost };
+            self.found.ignored.push(Ignored { span, reason });
         }
         true
     }
 
-    fn mention_all(&mut self, scalar: &Scalar<'_, '_, '_>, found: &[Occurrence], reason: Reason) {
+    fn ignore_all(&mut self, scalar: &Scalar<'_, '_, '_>, found: &[Occurrence], reason: IgnoreReason) {
         for occurrence in found {
-            self.mention(scalar, occurrence, reason);
+            self.ignore(scalar, occurrence, reason);
         }
     }
 
@@ -505,7 +507,7 @@ impl Explorer<'_> {
 
 /// An upstream's host alone, or what stands in its place for a cache: the host with a prefix.
 fn is_registry(found: &Occurrence, literal: &Literal) -> bool {
-    let prefix = found.owner == Owner::Cache && !literal.path.contains('/') && literal.tail.is_empty();
+    let prefix = found.owner == Owner::Cache && !literal.path.contains('/') && literal.suffix.is_empty();
     literal.is_bare_host() || prefix
 }
 
@@ -518,12 +520,12 @@ fn whole_form(place: &Place<'_, '_>, literal: &Literal) -> Form {
     if key == "value" && place.has_neighbour("op") {
         return Form::PatchValue;
     }
-    let named = literal.tail.is_empty() && values::has_tail_beside(place);
-    if named || literal.tail.is_empty() && key == "repository" {
+    let named = literal.suffix.is_empty() && values::has_suffix_beside(place);
+    if named || literal.suffix.is_empty() && key == "repository" {
         return Form::Split;
     }
     if values::is_values(place) {
-        let other = literal.tail.is_empty() && !key.eq_ignore_ascii_case("image");
+        let other = literal.suffix.is_empty() && !key.eq_ignore_ascii_case("image");
         return if other { Form::OtherKey } else { Form::WholeValue };
     }
     match place.kind() {
@@ -532,8 +534,8 @@ fn whole_form(place: &Place<'_, '_>, literal: &Literal) -> Form {
     }
 }
 
-fn key_reason(place: &Place<'_, '_>) -> Reason {
-    deny::reason(place).unwrap_or(Reason::MapKey)
+fn key_reason(place: &Place<'_, '_>) -> IgnoreReason {
+    deny::reason(place).unwrap_or(IgnoreReason::MapKey)
 }
 
 /// The value that a JSON 6902 operation only compares.

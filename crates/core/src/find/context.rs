@@ -1,6 +1,6 @@
 //! Where a scalar stands: its key, the keys around it, its neighbours and the object it belongs to.
 
-use super::site::{Embedding, Object, Reason};
+use super::site::{Embedding, IgnoreReason, Object};
 use crate::yaml::{Kind, NodeId, Slot, Stream};
 
 /// What an embedded text inherits from the text around it.
@@ -26,7 +26,7 @@ pub(super) struct Place<'s, 'a> {
     pub(super) object_node: Option<NodeId>,
     pub(super) outer: &'s Outer,
     /// The file is a tool's, by the shape of its document.
-    pub(super) tool: Option<Reason>,
+    pub(super) tool: Option<IgnoreReason>,
 }
 
 impl<'s, 'a> Place<'s, 'a> {

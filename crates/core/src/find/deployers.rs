@@ -7,7 +7,7 @@ use super::kustomize::{ImageEntry, images, split};
 use super::site::Object;
 use crate::yaml::{NodeId, Span, Stream};
 
-/// Texts without any of these hold no builder.
+/// Texts without any of these hold no deployer.
 pub(super) const NEEDLES: [&str; 3] = ["kustomize.toolkit.fluxcd.io", "argoproj.io", "postRenderers"];
 
 /// Who builds.
@@ -21,7 +21,7 @@ pub enum Tool {
 
 /// One object, or one source of an Argo CD application.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Builder {
+pub struct Deployer {
     pub tool: Tool,
     pub object: Object,
     /// The directory, as written; empty where it is not in the repository, as always for [`Tool::Helm`].
@@ -83,14 +83,14 @@ impl Holder {
     }
 }
 
-/// All builders of a stream.
-pub(super) fn read(stream: &Stream<'_>) -> Vec<Builder> {
-    let mut builders = Vec::new();
+/// All deployers of a stream.
+pub(super) fn read(stream: &Stream<'_>) -> Vec<Deployer> {
+    let mut deployers = Vec::new();
     for (document, root) in stream.documents.iter().enumerate() {
         let Some(root) = root.root else { continue };
         let Some(object) = context::object_at(stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
-        let mut reader = Reader { stream, document, root, object, builders: &mut builders };
+        let mut reader = Reader { stream, document, root, object, deployers: &mut deployers };
         match (group.as_str(), reader.object.kind.as_str()) {
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => reader.flux(),
             ("helm.toolkit.fluxcd.io", "HelmRelease") => reader.helm(),
@@ -103,7 +103,7 @@ pub(super) fn read(stream: &Stream<'_>) -> Vec<Builder> {
             _ => {}
         }
     }
-    builders
+    deployers
 }
 
 struct Reader<'r, 's, 'a> {
@@ -111,7 +111,7 @@ struct Reader<'r, 's, 'a> {
     document: usize,
     root: NodeId,
     object: Object,
-    builders: &'r mut Vec<Builder>,
+    deployers: &'r mut Vec<Deployer>,
 }
 
 impl Reader<'_, '_, '_> {
@@ -133,10 +133,10 @@ impl Reader<'_, '_, '_> {
         path: String,
         holder: &[&str],
         images: Vec<ImageEntry>,
-    ) -> Option<&mut Builder> {
+    ) -> Option<&mut Deployer> {
         let start = self.at(holder).and_then(|id| self.stream.node(id)).map(|node| node.span);
         let own = self.stream.node(self.root).map(|node| node.span);
-        self.builders.push(Builder {
+        self.deployers.push(Deployer {
             tool,
             object: self.object.clone(),
             path,
@@ -146,7 +146,7 @@ impl Reader<'_, '_, '_> {
             holder: Holder::new(self.document, holder),
             span: start.or(own).unwrap_or_default(),
         });
-        self.builders.last_mut()
+        self.deployers.last_mut()
     }
 
     fn flux(&mut self) {
@@ -160,8 +160,8 @@ impl Reader<'_, '_, '_> {
         let components: Vec<String> = (0..self.count(&["spec", "components"]))
             .filter_map(|index| self.text(&["spec", "components", &index.to_string()]))
             .collect();
-        if let Some(builder) = self.push(Tool::Flux, path, &["spec"], entries) {
-            builder.components = components;
+        if let Some(deployer) = self.push(Tool::Flux, path, &["spec"], entries) {
+            deployer.components = components;
         }
     }
 
@@ -194,8 +194,8 @@ impl Reader<'_, '_, '_> {
         let kustomize = self.at(&holder);
         let entries = kustomize.map(|kustomize| argo_entries(self.stream, kustomize)).unwrap_or_default();
         let templated = generators.path(&path);
-        if let Some(builder) = self.push(Tool::ArgoCd, path, &holder, entries) {
-            builder.templated = templated;
+        if let Some(deployer) = self.push(Tool::ArgoCd, path, &holder, entries) {
+            deployer.templated = templated;
         }
     }
 }
@@ -225,13 +225,13 @@ pub(crate) enum Overrides<'p> {
 }
 
 /// The list of images in such a file.
-pub(super) fn read_overrides(stream: &Stream<'_>, path: &str) -> Vec<Builder> {
+pub(super) fn read_overrides(stream: &Stream<'_>, path: &str) -> Vec<Deployer> {
     let directory = path.rsplit_once('/').map_or(".", |(directory, _)| directory);
     let holder = Holder::new(0, &["kustomize"]);
     let Some(kustomize) = holder.find(stream).filter(|&id| stream.get(id, "images").is_some()) else {
         return Vec::new();
     };
-    vec![Builder {
+    vec![Deployer {
         tool: Tool::ArgoCd,
         object: Object::default(),
         path: directory.to_owned(),

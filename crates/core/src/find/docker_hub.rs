@@ -15,21 +15,21 @@ use crate::yaml::{NodeId, Span, Stream};
 pub(super) struct Short<'t> {
     pub(super) name: Name,
     pub(super) path: &'t str,
-    pub(super) tail: &'t str,
+    pub(super) suffix: &'t str,
 }
 
 impl<'t> Short<'t> {
     /// `None` unless the text is such a name as a whole.
     pub(super) fn read(text: &'t str) -> Option<Short<'t>> {
-        let (path, tail) = text.split_at_checked(text.find([':', '@']).unwrap_or(text.len()))?;
+        let (path, suffix) = text.split_at_checked(text.find([':', '@']).unwrap_or(text.len()))?;
         let reference = Reference::parse(path).ok().filter(Reference::is_short)?;
-        let whole = literal::tail(tail).len() == tail.len();
+        let whole = literal::suffix(suffix).len() == suffix.len();
         // Istio's injector puts its own image in place of `auto`.
-        (whole && !is_file(path) && path != "auto").then(|| Short { name: reference.name(), path, tail })
+        (whole && !is_file(path) && path != "auto").then(|| Short { name: reference.name(), path, suffix })
     }
 
     fn is_complete(&self) -> bool {
-        !self.tail.is_empty()
+        !self.suffix.is_empty()
     }
 }
 
@@ -133,8 +133,11 @@ impl Explorer<'_> {
             Form::KustomizeName => !place.has_neighbour("newName"),
             _ => false,
         };
-        let tail =
-            if short.tail.is_empty() && beside { values::tail_beside(place) } else { short.tail.to_owned() };
+        let suffix = if short.suffix.is_empty() && beside {
+            values::suffix_beside(place)
+        } else {
+            short.suffix.to_owned()
+        };
         let ignored = self.ignored_at(place.stream, place.scalar);
         self.found.sites.push(Site {
             form,
@@ -145,7 +148,7 @@ impl Explorer<'_> {
             around,
             spelling: classify::spelling(&short.name, short.path),
             name: short.name.clone(),
-            tail,
+            suffix,
             shape: Shape::Name(span),
             obstacle: if ignored { Some(Obstacle::Ignored) } else { obstacle },
             marker: self.marker_at(place.stream, place.scalar),
@@ -277,7 +280,7 @@ fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
         // The host beside it says whose it is.
         return None;
     }
-    let complete = short.is_complete() || short.path.contains('/') || values::has_tail_beside(place);
+    let complete = short.is_complete() || short.path.contains('/') || values::has_suffix_beside(place);
     let in_image = is_image_key(around);
     if is_repository_key(key) {
         return is_repository_of_image(place).then_some(Form::Split);
@@ -290,7 +293,7 @@ fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
     if !is_image_key(key) || !complete && (key != "image" || around == "[]") {
         return None;
     }
-    let split = short.tail.is_empty() && values::has_tail_beside(place);
+    let split = short.suffix.is_empty() && values::has_suffix_beside(place);
     Some(if split { Form::Split } else { Form::WholeValue })
 }
 
@@ -318,13 +321,13 @@ mod tests {
 
     #[test]
     fn a_name_without_a_host_is_read_whole_or_not_at_all() {
-        for (text, name, tail) in [
+        for (text, name, suffix) in [
             ("nginx", "docker.io/library/nginx", ""),
             ("acme/web:${TAG}", "docker.io/acme/web", ":${TAG}"),
             ("acme/web:{{ .Values.tag }}@sha256:0", "docker.io/acme/web", ":{{ .Values.tag }}@sha256:0"),
         ] {
             let short = Short::read(text).unwrap();
-            assert_eq!((short.name.to_string().as_str(), short.tail), (name, tail), "{text}");
+            assert_eq!((short.name.to_string().as_str(), short.suffix), (name, suffix), "{text}");
         }
         for text in
             ["", "${IMAGE}", "ghcr.io/o/n:1", "nginx: 1", "two words", "three.png", "a:b:c", "acme/${X}:1"]

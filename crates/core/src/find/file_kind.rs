@@ -2,7 +2,7 @@
 //! occurrence of a host is accounted for by what the file is.
 
 use super::blank;
-use super::site::Reason;
+use super::site::IgnoreReason;
 use crate::yaml;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum FileClass {
     /// A text template that becomes YAML: literals in it are sites.
     Template,
     /// Holds no manifest: every occurrence stays, for this reason.
-    Other(Reason),
+    Other(IgnoreReason),
 }
 
 /// `path` is relative to the repository, `/`-separated.
@@ -33,7 +33,7 @@ pub(super) fn classify(path: &str, text: &str) -> FileClass {
         return FileClass::Other(reason);
     }
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "json" if is_report(text) => FileClass::Other(Reason::Report),
+        "json" if is_report(text) => FileClass::Other(IgnoreReason::Report),
         "yaml" | "yml" if in_templates(path) && text.contains("{{") => FileClass::Template,
         "yaml" | "yml" | "json" | "jsonc" | "json5" => FileClass::Manifest,
         "tpl" | "gotmpl" | "tmpl" => FileClass::Template,
@@ -50,16 +50,16 @@ fn is_template(inner: &str, extension: &str) -> bool {
 
 /// Reasons that a name alone gives, where the content may be an object of Kubernetes all the same:
 /// `compose-bridge.yaml`, `skaffold-rbac.yaml`, `load_test.yaml`.
-fn may_be_renamed(reason: Reason) -> bool {
+fn may_be_renamed(reason: IgnoreReason) -> bool {
     matches!(
         reason,
-        Reason::Compose
-            | Reason::Dockerfile
-            | Reason::Devcontainer
-            | Reason::BuildTool
-            | Reason::Test
-            | Reason::Script
-            | Reason::Workstation
+        IgnoreReason::Compose
+            | IgnoreReason::Dockerfile
+            | IgnoreReason::Devcontainer
+            | IgnoreReason::BuildTool
+            | IgnoreReason::Test
+            | IgnoreReason::Script
+            | IgnoreReason::Workstation
     )
 }
 
@@ -86,18 +86,18 @@ fn in_templates(path: &str) -> bool {
 }
 
 /// Files that a tool knows by their name or folder, whatever their extension.
-fn by_tool(path: &str, name: &str) -> Option<Reason> {
+fn by_tool(path: &str, name: &str) -> Option<IgnoreReason> {
     let below = |folder: &str| path.split('/').rev().skip(1).any(|part| part == folder);
     let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
     let first = name.split(['.', '-', '_']).next().unwrap_or("");
     if crate::tree::CONFIG_NAMES.contains(&name) {
-        return Some(Reason::Configuration);
+        return Some(IgnoreReason::Configuration);
     }
     if name.starts_with("renovate.json") || name.starts_with(".renovaterc") || below(".renovate") {
-        return Some(Reason::Renovate);
+        return Some(IgnoreReason::Renovate);
     }
     if name == "dependabot.yml" || name == "dependabot.yaml" {
-        return Some(Reason::Renovate);
+        return Some(IgnoreReason::Renovate);
     }
     let workflows = below(".github") || below("workflows") && (below(".gitea") || below(".forgejo"));
     let pipelines = [
@@ -117,16 +117,16 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
         || name == "jenkinsfile"
         || pipelines.iter().any(|prefix| name.starts_with(prefix) && yaml)
     {
-        return Some(Reason::Ci);
+        return Some(IgnoreReason::Ci);
     }
     if yaml && (name.starts_with("docker-compose") || first == "compose") {
-        return Some(Reason::Compose);
+        return Some(IgnoreReason::Compose);
     }
     if first == "dockerfile" || first == "containerfile" || name.ends_with(".dockerfile") {
-        return Some(Reason::Dockerfile);
+        return Some(IgnoreReason::Dockerfile);
     }
     if below(".devcontainer") || name.starts_with("devcontainer") || name.starts_with(".devcontainer") {
-        return Some(Reason::Devcontainer);
+        return Some(IgnoreReason::Devcontainer);
     }
     if name.starts_with(".goreleaser")
         || name.starts_with(".ko.")
@@ -134,37 +134,39 @@ fn by_tool(path: &str, name: &str) -> Option<Reason> {
         || name.starts_with("docker-bake.")
         || name == "tiltfile"
     {
-        return Some(Reason::BuildTool);
+        return Some(IgnoreReason::BuildTool);
     }
     if yaml && [".gitpod", "devfile", ".devfile", "devspace"].iter().any(|prefix| name.starts_with(prefix)) {
-        return Some(Reason::Workstation);
+        return Some(IgnoreReason::Workstation);
     }
     if name.ends_with("_test.yaml") || name.ends_with("_test.yml") {
         // helm-unittest, and golden files beside it.
-        return Some(Reason::Test);
+        return Some(IgnoreReason::Test);
     }
     if name.ends_with("schema.json") {
-        return Some(Reason::Schema);
+        return Some(IgnoreReason::Schema);
     }
     if ["makefile", "gnumakefile", "justfile", ".justfile"].contains(&name) || yaml && first == "taskfile" {
-        return Some(Reason::Script);
+        return Some(IgnoreReason::Script);
     }
     None
 }
 
-fn by_extension(name: &str, extension: &str) -> Reason {
+fn by_extension(name: &str, extension: &str) -> IgnoreReason {
     match extension {
-        "md" | "mdx" | "markdown" | "rst" | "adoc" | "txt" | "html" | "htm" | "svg" => Reason::Documentation,
+        "md" | "mdx" | "markdown" | "rst" | "adoc" | "txt" | "html" | "htm" | "svg" => {
+            IgnoreReason::Documentation
+        }
         "go" | "ts" | "tsx" | "js" | "jsx" | "mjs" | "cjs" | "py" | "rs" | "java" | "kt" | "rb" | "php"
         | "c" | "h" | "cc" | "cpp" | "cs" | "swift" | "lua" | "cue" | "jsonnet" | "libsonnet" | "nix"
-        | "proto" | "rego" => Reason::SourceCode,
-        "sh" | "bash" | "zsh" | "fish" | "ps1" | "bat" | "mk" | "just" | "nu" => Reason::Script,
-        "tf" | "tfvars" | "hcl" => Reason::Terraform,
-        "tftpl" | "j2" | "jinja" | "jinja2" => Reason::MachineConfig,
+        | "proto" | "rego" => IgnoreReason::SourceCode,
+        "sh" | "bash" | "zsh" | "fish" | "ps1" | "bat" | "mk" | "just" | "nu" => IgnoreReason::Script,
+        "tf" | "tfvars" | "hcl" => IgnoreReason::Terraform,
+        "tftpl" | "j2" | "jinja" | "jinja2" => IgnoreReason::MachineConfig,
         _ if ["readme", "license", "changelog", "codeowners", "notice"].contains(&name) => {
-            Reason::Documentation
+            IgnoreReason::Documentation
         }
-        _ => Reason::OtherFile,
+        _ => IgnoreReason::OtherFile,
     }
 }
 
@@ -180,19 +182,19 @@ mod tests {
             ("charts/x/templates/deployment.yaml", FileClass::Template),
             ("charts/x/templates/_helpers.tpl", FileClass::Template),
             ("values.yaml.gotmpl", FileClass::Template),
-            (".github/workflows/build.yaml", FileClass::Other(Reason::Ci)),
-            (".github/renovate.json5", FileClass::Other(Reason::Renovate)),
-            ("docker/app/docker-compose.app.yaml", FileClass::Other(Reason::Compose)),
-            ("compose.yaml", FileClass::Other(Reason::Compose)),
-            ("Dockerfile.arm64", FileClass::Other(Reason::Dockerfile)),
-            ("charts/x/values.schema.json", FileClass::Other(Reason::Schema)),
-            ("pullthru.yaml", FileClass::Other(Reason::Configuration)),
-            ("README.md", FileClass::Other(Reason::Documentation)),
-            ("cmd/main.go", FileClass::Other(Reason::SourceCode)),
+            (".github/workflows/build.yaml", FileClass::Other(IgnoreReason::Ci)),
+            (".github/renovate.json5", FileClass::Other(IgnoreReason::Renovate)),
+            ("docker/app/docker-compose.app.yaml", FileClass::Other(IgnoreReason::Compose)),
+            ("compose.yaml", FileClass::Other(IgnoreReason::Compose)),
+            ("Dockerfile.arm64", FileClass::Other(IgnoreReason::Dockerfile)),
+            ("charts/x/values.schema.json", FileClass::Other(IgnoreReason::Schema)),
+            ("pullthru.yaml", FileClass::Other(IgnoreReason::Configuration)),
+            ("README.md", FileClass::Other(IgnoreReason::Documentation)),
+            ("cmd/main.go", FileClass::Other(IgnoreReason::SourceCode)),
             ("talos/machine.yaml.tftpl", FileClass::Template),
-            ("talos/machine.toml.j2", FileClass::Other(Reason::OtherFile)),
+            ("talos/machine.toml.j2", FileClass::Other(IgnoreReason::OtherFile)),
             ("apps/helmrelease.yaml.j2", FileClass::Template),
-            ("charts/x/README.md.gotmpl", FileClass::Other(Reason::Documentation)),
+            ("charts/x/README.md.gotmpl", FileClass::Other(IgnoreReason::Documentation)),
         ];
         for (path, class) in cases {
             assert_eq!(classify(path, "{{ x }}"), class, "{path}");
@@ -205,7 +207,7 @@ mod tests {
         assert!(is_of_machines("x.yaml.j2", "a: b\n c: {{ d }}\n"));
         assert!(!is_of_machines("x.yaml.j2", "a: {{ d }}\n") && !is_of_machines("x.yaml.j2", object));
         let report = "{\n  \"schema\": \"pullthru/verification/v1\",";
-        assert_eq!(classify("verify.json", report), FileClass::Other(Reason::Report));
+        assert_eq!(classify("verify.json", report), FileClass::Other(IgnoreReason::Report));
         assert_eq!(classify("other.json", "{\"schema\": \"x/v1\"}"), FileClass::Manifest);
     }
 }

@@ -106,7 +106,8 @@ impl Explorer<'_> {
         } else {
             format!("{}/{}", registry.path, short.path)
         };
-        let tail = if short.tail.is_empty() { values::tail_beside(place) } else { short.tail.to_owned() };
+        let suffix =
+            if short.suffix.is_empty() { values::suffix_beside(place) } else { short.suffix.to_owned() };
         self.found.sites.push(Site {
             form: Form::RegistrySplit,
             role: Role::Image,
@@ -116,7 +117,7 @@ impl Explorer<'_> {
             name: Name::of(Some(&registry.host), &path),
             spelling: None,
             around: Around::More,
-            tail,
+            suffix,
             shape: Shape::Below { registry: span, span: own },
             obstacle: None,
             marker: self.marker_at(place.stream, place.scalar),

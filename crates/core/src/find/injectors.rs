@@ -38,7 +38,7 @@ pub(super) fn is_image(place: &Place<'_, '_>) -> bool {
 
 /// Linkerd has the tag in an annotation of its own: `proxy-image` and `proxy-version`, `init-image` and
 /// `init-image-version`.
-pub(super) fn tail(place: &Place<'_, '_>) -> String {
+pub(super) fn suffix(place: &Place<'_, '_>) -> String {
     let key = place.key();
     let beside = [format!("{key}-version"), key.replace("-image", "-version")];
     let version = beside.iter().filter(|other| *other != key).find_map(|other| place.neighbour_text(other));

@@ -5,14 +5,14 @@ use super::classify::{self, Scalar};
 use super::context::{Outer, Place};
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
-use super::site::{Around, Embedding, Form, Marker, Mention, Obstacle, Reason, Role, Shape, Site};
+use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
 use super::{Explorer, blank, deny, prefix, template};
 use crate::image::Name;
 use crate::yaml::{self, Lines, Span, SpanMap, Stream};
 
 /// What an occurrence in a text is.
 enum Verdict {
-    Mention(Reason),
+    Ignored(IgnoreReason),
     Reference { literal: Literal, role: Role, obstacle: Option<Obstacle>, form: Form },
 }
 
@@ -26,8 +26,8 @@ pub(super) fn text(
     let mut reader = Reader::new(text, Span::new(0, text.len()), false);
     for occurrence in found {
         match reader.judge(occurrence) {
-            Verdict::Mention(reason) => {
-                explorer.mention(scalar, occurrence, reason);
+            Verdict::Ignored(reason) => {
+                explorer.ignore(scalar, occurrence, reason);
             }
             Verdict::Reference { mut literal, role, obstacle, .. } => {
                 literal.obstacle = literal.obstacle.or(obstacle);
@@ -54,20 +54,20 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
         let verdict = match reader.judge(occurrence) {
             Verdict::Reference { literal, role, obstacle, form } => match context.reason(occurrence) {
-                Some(reason) => Verdict::Mention(reason),
+                Some(reason) => Verdict::Ignored(reason),
                 None => Verdict::Reference { literal, role, obstacle, form },
             },
             // A pattern of a policy is told as one.
-            Verdict::Mention(Reason::Pattern) => {
-                let policy = context.reason(occurrence).filter(|reason| *reason == Reason::Policy);
-                Verdict::Mention(policy.unwrap_or(Reason::Pattern))
+            Verdict::Ignored(IgnoreReason::Pattern) => {
+                let policy = context.reason(occurrence).filter(|reason| *reason == IgnoreReason::Policy);
+                Verdict::Ignored(policy.unwrap_or(IgnoreReason::Pattern))
             }
             verdict => verdict,
         };
         match verdict {
-            Verdict::Mention(reason) => {
+            Verdict::Ignored(reason) => {
                 if occurrence.owner == Owner::Upstream {
-                    explorer.found.mentions.push(Mention { span: needle, reason });
+                    explorer.found.ignored.push(Ignored { span: needle, reason });
                 }
             }
             Verdict::Reference { literal, role, obstacle, form } => {
@@ -82,7 +82,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                     }
                     false => (literal.name, Shape::Name(span)),
                 };
-                let tail = if literal.tail.is_empty() { below() } else { literal.tail };
+                let suffix = if literal.suffix.is_empty() { below() } else { literal.suffix };
                 explorer.found.sites.push(Site {
                     form,
                     role,
@@ -92,7 +92,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                     around: Around::More,
                     spelling,
                     name,
-                    tail,
+                    suffix,
                     shape,
                     obstacle: if explorer.heeds_ignores && reader.line.ignored {
                         Some(Obstacle::Ignored)
@@ -116,7 +116,7 @@ struct Context<'t, 'o> {
     tools: deny::Tools,
     values: bool,
     /// The last document that does not parse even so, with the reason that its kind gives.
-    lost: Option<(Span, Option<Reason>)>,
+    lost: Option<(Span, Option<IgnoreReason>)>,
 }
 
 impl<'t, 'o> Context<'t, 'o> {
@@ -126,7 +126,7 @@ impl<'t, 'o> Context<'t, 'o> {
         Context { text, stream, start, outer, tools, values, lost: None }
     }
 
-    fn reason(&mut self, found: &Occurrence) -> Option<Reason> {
+    fn reason(&mut self, found: &Occurrence) -> Option<IgnoreReason> {
         let at = found.host.start.checked_sub(self.start)?;
         let lost = self.stream.errors.partition_point(|error| error.lost.start <= at);
         let lost = lost.checked_sub(1).and_then(|index| self.stream.errors.get(index));
@@ -140,7 +140,7 @@ impl<'t, 'o> Context<'t, 'o> {
     }
 
     /// What the kind of the object around a place says, by the lines that name it.
-    fn of_kind(&mut self, at: usize) -> Option<Reason> {
+    fn of_kind(&mut self, at: usize) -> Option<IgnoreReason> {
         if let Some((_, reason)) = self.lost.filter(|(span, _)| span.start <= at && at < span.end) {
             return reason;
         }
@@ -221,25 +221,25 @@ impl<'t> Reader<'t> {
         let (text, line) = (self.text, &self.line);
         let before = text.get(line.span.start..at).unwrap_or("");
         if self.in_comment(at) {
-            return Verdict::Mention(Reason::Comment);
+            return Verdict::Ignored(IgnoreReason::Comment);
         }
         if !found.exact {
-            return Verdict::Mention(Reason::OtherHost);
+            return Verdict::Ignored(IgnoreReason::OtherHost);
         }
         if line.url.is_some_and(|url| url >= line.word) {
-            return Verdict::Mention(Reason::Url);
+            return Verdict::Ignored(IgnoreReason::Url);
         }
         let literal = literal::read(text, found);
         let after = text.get(literal.end..).unwrap_or("");
         let key = self.key_before(at);
         if after.starts_with(['*', '?']) {
-            return Verdict::Mention(Reason::Pattern);
+            return Verdict::Ignored(IgnoreReason::Pattern);
         }
         if key.is_some_and(|key| ["description", "message", "summary"].contains(&key)) {
-            return Verdict::Mention(Reason::Description);
+            return Verdict::Ignored(IgnoreReason::Description);
         }
         if key.is_some_and(deny::is_node_key) {
-            return Verdict::Mention(Reason::NodeImage);
+            return Verdict::Ignored(IgnoreReason::NodeImage);
         }
         let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
         if literal.is_bare_host() {
@@ -247,7 +247,7 @@ impl<'t> Reader<'t> {
             if self.yaml && registry {
                 return reference(literal, Role::Image, Some(Obstacle::Template), Form::LoneRegistry);
             }
-            return Verdict::Mention(if key.is_some() { Reason::BareHost } else { Reason::Text });
+            return Verdict::Ignored(if key.is_some() { IgnoreReason::BareHost } else { IgnoreReason::Text });
         }
         let whole =
             after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || "\"'`},)]\\;#|".contains(c));
@@ -263,7 +263,7 @@ impl<'t> Reader<'t> {
             return if image_key && whole {
                 reference(literal, Role::Image, None, Form::TextLiteral)
             } else {
-                Verdict::Mention(Reason::Text)
+                Verdict::Ignored(IgnoreReason::Text)
             };
         }
         // A kustomize matcher pairs with other files, which a text search cannot tell.
@@ -271,7 +271,7 @@ impl<'t> Reader<'t> {
         if key.is_some() || line.opens_literal_of_template(before) || at <= line.item {
             return reference(literal, Role::Image, obstacle, Form::TemplateText);
         }
-        Verdict::Mention(Reason::Text)
+        Verdict::Ignored(IgnoreReason::Text)
     }
 
     /// Takes in what stands between the last occurrence and this one.
@@ -338,7 +338,7 @@ impl<'t> Reader<'t> {
         let next = self.text.get(self.lines.around(next).range()).filter(|_| next < self.text.len())?;
         let tag = next.trim().strip_prefix("tag:")?.trim().trim_matches(['"', '\'']);
         let template = tag.starts_with("{{") && tag.ends_with("}}");
-        (template || !tag.is_empty() && super::values::is_tail(tag)).then(|| match tag.starts_with('@') {
+        (template || !tag.is_empty() && super::values::is_suffix(tag)).then(|| match tag.starts_with('@') {
             true => tag.to_owned(),
             false => format!(":{tag}"),
         })

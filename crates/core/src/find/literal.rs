@@ -18,8 +18,8 @@ pub(super) struct Literal {
     pub(super) path: String,
     pub(super) name: Name,
     /// `:tag`, `@digest`, both or nothing.
-    pub(super) tail: String,
-    /// The byte after the tail, or after a trailing slash.
+    pub(super) suffix: String,
+    /// The byte after the suffix, or after a trailing slash.
     pub(super) end: usize,
     pub(super) obstacle: Option<Obstacle>,
     /// How much of the path is a cache's own prefix, the slash behind it included; 0 at an upstream.
@@ -66,9 +66,9 @@ pub(super) fn read(text: &str, found: &Occurrence) -> Literal {
     let path = whole.trim_end_matches(['/', '.']).to_owned();
     let slashes = whole.len() - path.len();
     let name_end = if path.is_empty() { found.host.end } else { at - slashes };
-    let tail = if slashes == 0 && !path.is_empty() { tail(text.get(at..).unwrap_or("")) } else { "" };
+    let suffix = if slashes == 0 && !path.is_empty() { suffix(text.get(at..).unwrap_or("")) } else { "" };
     // A full stop after a name ends the sentence; a slash is part of what was written.
-    let end = at + tail.len() - (whole.len() - whole.trim_end_matches('.').len());
+    let end = at + suffix.len() - (whole.len() - whole.trim_end_matches('.').len());
     let host = found.host.slice(text);
     let name = match found.owner {
         Owner::Upstream => Name::of(Some(host), &path),
@@ -86,7 +86,7 @@ pub(super) fn read(text: &str, found: &Occurrence) -> Literal {
         Some(end) => path.len().min((end + 1).saturating_sub(path_start)),
         None => 0,
     };
-    Literal { span: Span::new(start, name_end), path, name, tail: tail.to_owned(), end, obstacle, base }
+    Literal { span: Span::new(start, name_end), path, name, suffix: suffix.to_owned(), end, obstacle, base }
 }
 
 /// Would a registry take this repository path? By the grammar, with any host before it.
@@ -95,7 +95,7 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// The tag and the digest at the start of `rest`.
-pub(super) fn tail(rest: &str) -> &str {
+pub(super) fn suffix(rest: &str) -> &str {
     let mut end = 0;
     if let Some(tag) = rest.strip_prefix(':') {
         let len = run(tag, |c| c.is_ascii_alphanumeric() || "._-".contains(c));

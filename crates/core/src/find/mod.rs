@@ -1,4 +1,4 @@
-//! Turns one file's text into [`Site`]s and [`Mention`]s: every occurrence of an upstream host is a part of the
+//! Turns one file's text into [`Site`]s and [`Ignored`] occurrences: every occurrence of an upstream host is a part of the
 //! one or one of the other, and nothing is left unexplained.
 //!
 //! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`class`] says what kind of file it
@@ -39,7 +39,7 @@ mod workloads;
 
 use classify::Scalar;
 use context::{Outer, Place};
-pub use deployers::{Builder, Holder, Step, Tool};
+pub use deployers::{Deployer, Holder, Step, Tool};
 pub(crate) use deployers::{Overrides, argo_entry, overridden_application};
 use file_kind::FileClass;
 pub use generators::TemplatedPath;
@@ -64,13 +64,13 @@ pub struct Found {
     /// By place in the file.
     pub sites: Vec<Site>,
     /// By place in the file.
-    pub mentions: Vec<Mention>,
+    pub ignored: Vec<Ignored>,
     /// Documents that do not parse, searched as text.
     pub errors: Vec<ParseError>,
     /// Set for kustomizations, also those without any site: the graph needs them all.
     pub kustomization: Option<Kustomization>,
     /// Objects that build directories: what they lay over their images decides what a cluster pulls.
-    pub builders: Vec<Builder>,
+    pub deployers: Vec<Deployer>,
     /// Charts that are deployed, by place.
     pub releases: Vec<Release>,
     /// It says where charts come from: source objects of Flux, or the dependencies of a chart.
@@ -92,9 +92,9 @@ pub struct Found {
 impl Found {
     pub fn is_empty(&self) -> bool {
         self.sites.is_empty()
-            && self.mentions.is_empty()
+            && self.ignored.is_empty()
             && self.kustomization.is_none()
-            && self.builders.is_empty()
+            && self.deployers.is_empty()
             && self.releases.is_empty()
             && !self.chart_sources
             && self.policies.is_empty()
@@ -110,7 +110,7 @@ pub struct Finder {
     hosts: Hosts,
     outlines: bool,
     /// Texts without any of these hold no object that deploys something.
-    builders: Option<AhoCorasick>,
+    deployers: Option<AhoCorasick>,
     /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
     check: Option<AhoCorasick>,
 }
@@ -120,7 +120,7 @@ impl Finder {
         Finder {
             hosts,
             outlines: true,
-            builders: AhoCorasick::new(deployers::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
+            deployers: AhoCorasick::new(deployers::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
             check: None,
         }
     }
@@ -151,7 +151,7 @@ impl Finder {
     }
 
     fn may_build(&self, bytes: &[u8]) -> bool {
-        self.builders.as_ref().is_some_and(|needles| needles.is_match(bytes))
+        self.deployers.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
 
     /// `path` is relative to the repository with `/`, or `-` for standard input.
@@ -161,16 +161,16 @@ impl Finder {
             Err(_) => {
                 let found = self.hosts.upstream_search().find_iter(bytes);
                 let span = |found: aho_corasick::Match| Span::new(found.start(), found.end());
-                let mentions =
-                    found.map(|found| Mention { span: span(found), reason: Reason::NotUtf8 }).collect();
-                return Found { mentions, ..Found::default() };
+                let ignored =
+                    found.map(|found| Ignored { span: span(found), reason: IgnoreReason::NotUtf8 }).collect();
+                return Found { ignored, ..Found::default() };
             }
         };
         let mut explorer = Explorer {
             path,
             hosts: &self.hosts,
             outlines: self.outlines,
-            builders: self.may_build(bytes),
+            deployers: self.may_build(bytes),
             heeds_ignores: self.check.is_none(),
             found: Found::default(),
         };
@@ -180,9 +180,9 @@ impl Finder {
             None => Vec::new(),
         };
         match class {
-            FileClass::Other(reason) => return Found { policies, ..self.all_mentions(text, reason) },
+            FileClass::Other(reason) => return Found { policies, ..self.all_ignored(text, reason) },
             FileClass::Template if file_kind::is_of_machines(path, text) => {
-                return Found { policies, ..self.all_mentions(text, Reason::MachineConfig) };
+                return Found { policies, ..self.all_ignored(text, IgnoreReason::MachineConfig) };
             }
             FileClass::Template => {
                 let whole = SpanMap::identity(0, text.len());
@@ -199,17 +199,17 @@ impl Finder {
         }
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);
-        found.mentions.sort_by_key(|mention| mention.span);
+        found.ignored.sort_by_key(|ignored| ignored.span);
         found
     }
 
-    fn all_mentions(&self, text: &str, reason: Reason) -> Found {
+    fn all_ignored(&self, text: &str, reason: IgnoreReason) -> Found {
         let upstream = |found: &Occurrence| found.owner == Owner::Upstream;
-        let mentions = self.hosts.find(text).into_iter().filter(upstream).map(|found| Mention {
+        let ignored = self.hosts.find(text).into_iter().filter(upstream).map(|found| Ignored {
             span: found.needle,
-            reason: if found.exact { reason } else { Reason::OtherHost },
+            reason: if found.exact { reason } else { IgnoreReason::OtherHost },
         });
-        Found { mentions: mentions.collect(), ..Found::default() }
+        Found { ignored: ignored.collect(), ..Found::default() }
     }
 }
 
@@ -228,7 +228,7 @@ struct Explorer<'f> {
     /// Outlines may stand in for whole texts.
     outlines: bool,
     /// The text may hold objects that deploy something.
-    builders: bool,
+    deployers: bool,
     /// Comments take lines out of plans.
     heeds_ignores: bool,
     found: Found,
@@ -252,7 +252,7 @@ impl Explorer<'_> {
         }
         if is_schema(&stream) {
             for occurrence in self.hosts.find(text).iter().filter(|found| found.owner == Owner::Upstream) {
-                self.found.mentions.push(Mention { span: occurrence.needle, reason: Reason::Schema });
+                self.found.ignored.push(Ignored { span: occurrence.needle, reason: IgnoreReason::Schema });
             }
             return;
         }
@@ -260,8 +260,8 @@ impl Explorer<'_> {
         self.found.substituted = substituted(&stream);
         self.found.aliases = stream.aliases;
         self.read_kustomization(&stream);
-        if self.builders {
-            self.found.builders = deployers::read(&stream);
+        if self.deployers {
+            self.found.deployers = deployers::read(&stream);
             self.found.chart_sources = text.contains(releases::SOURCES);
         }
         if releases::is_chart(self.path) {
@@ -269,9 +269,9 @@ impl Explorer<'_> {
             self.found.chart_sources = roots.any(|root| stream.get(root, "dependencies").is_some());
         }
         if deployers::overridden_application(self.path).is_some() {
-            self.found.builders = deployers::read_overrides(&stream, self.path);
+            self.found.deployers = deployers::read_overrides(&stream, self.path);
         }
-        if self.builders || kustomize::is_kustomization(self.path) {
+        if self.deployers || kustomize::is_kustomization(self.path) {
             self.found.releases = releases::read(&stream, self.path);
         }
         if is_sops(&stream) {
@@ -285,7 +285,7 @@ impl Explorer<'_> {
     /// Explores no more of the text than its hosts need; false when the whole has to be read.
     fn outlined(&mut self, text: &str) -> bool {
         if !self.outlines
-            || self.builders
+            || self.deployers
             || self.hosts.short_names()
             || text.contains(SUBSTITUTE_FROM)
             || kustomize::is_kustomization(self.path)
@@ -320,7 +320,7 @@ impl Explorer<'_> {
             for found in
                 self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream)
             {
-                self.found.mentions.push(Mention { span: found.needle, reason: Reason::Comment });
+                self.found.ignored.push(Ignored { span: found.needle, reason: IgnoreReason::Comment });
             }
         }
         blanked.push_str(text.get(at..)?);
@@ -349,7 +349,7 @@ impl Explorer<'_> {
             // directive.
             if scalar.is_none() && stream.lines().hash_before(at) {
                 if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
-                    self.found.mentions.push(Mention { span, reason: Reason::Comment });
+                    self.found.ignored.push(Ignored { span, reason: IgnoreReason::Comment });
                 }
                 continue;
             }
@@ -580,11 +580,11 @@ fn json_comments(text: &str) -> Vec<Span> {
 /// followed. It is text to us, and the report says so.
 fn account_for_the_rest(hosts: &Hosts, text: &str, found: &mut Found) {
     let mut known: Vec<Span> = found.sites.iter().flat_map(|site| site.covers.iter().copied()).collect();
-    known.extend(found.mentions.iter().map(|mention| mention.span));
+    known.extend(found.ignored.iter().map(|ignored| ignored.span));
     known.sort();
     for occurrence in hosts.find(text) {
         if occurrence.owner == Owner::Upstream && known.binary_search(&occurrence.needle).is_err() {
-            found.mentions.push(Mention { span: occurrence.needle, reason: Reason::Text });
+            found.ignored.push(Ignored { span: occurrence.needle, reason: IgnoreReason::Text });
         }
     }
 }

@@ -7,7 +7,7 @@ use super::literal::Literal;
 use super::site::{Form, Role};
 
 /// The version beside a Flux source's URL: `spec.ref.tag`, `spec.ref.digest`.
-pub(super) fn tail(place: &Place<'_, '_>) -> String {
+pub(super) fn suffix(place: &Place<'_, '_>) -> String {
     let at = |key| {
         let spec = place.parent().filter(|_| place.kind() == "OCIRepository")?;
         place.stream.value(place.stream.get_path(spec, &["ref", key])?)
@@ -21,7 +21,7 @@ pub(super) fn tail(place: &Place<'_, '_>) -> String {
 
 /// Fields of OCI artifacts that a controller pulls with a login of its own.
 const ARTIFACTS: &[deny::Fields] = &[
-    // docs.crossplane.io: packages, and what names them; `prefix` is told apart in [`form`].
+    // docs.crossplane.io: packages, and what names them; `prefix` is distinguished in [`form`].
     ("pkg.crossplane.io", &["Provider", "Configuration", "Function"], &["spec.package"]),
     (
         "pkg.crossplane.io",

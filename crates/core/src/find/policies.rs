@@ -12,7 +12,7 @@ use super::deny;
 use super::file_kind::FileClass;
 use super::hosts::{Hosts, Owner};
 use super::renovate;
-use super::site::{Object, Reason};
+use super::site::{IgnoreReason, Object};
 use crate::image::fold_host;
 use crate::yaml::{self, NodeId, Slot, Span, Stream};
 
@@ -117,10 +117,10 @@ const SIGNS: [&str; 22] = [
 /// All patterns of a file.
 pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
     match class {
-        FileClass::Other(Reason::Renovate) if text.trim_start().starts_with(['{', '/']) => {
+        FileClass::Other(IgnoreReason::Renovate) if text.trim_start().starts_with(['{', '/']) => {
             renovate::read(text, hosts)
         }
-        FileClass::Other(Reason::Renovate) => of_stream(text, hosts, dependabot),
+        FileClass::Other(IgnoreReason::Renovate) => of_stream(text, hosts, dependabot),
         FileClass::Template if SIGNS.iter().any(|sign| text.contains(sign)) => {
             of_stream(&blank::blanked(text), hosts, policy)
         }
@@ -240,7 +240,7 @@ fn alternatives<'s>(stream: &'s Stream<'_>, id: NodeId, lists: &mut Lists<'s>) -
 }
 
 fn policy(place: &Place<'_, '_>, text: &str) -> Option<(PolicyTool, Matching)> {
-    if place.is_key() || deny::reason(place) != Some(Reason::Policy) {
+    if place.is_key() || deny::reason(place) != Some(IgnoreReason::Policy) {
         return None;
     }
     let tool = match place.group() {

@@ -54,7 +54,7 @@ fn is_about_registry(before: &[String]) -> bool {
 pub(super) fn holds_repository(place: &Place<'_, '_>, literal: &Literal) -> bool {
     let image = words(place.key_at(1)).last().is_some_and(|word| word == "image");
     let registry = words(place.key()).last().is_some_and(|word| word == "registry");
-    image && registry && literal.upstream_path().contains('/') && values::has_tail_beside(place)
+    image && registry && literal.upstream_path().contains('/') && values::has_suffix_beside(place)
 }
 
 /// Is it named so by the flag before it, or by the `name` beside a `value`?
@@ -70,7 +70,7 @@ pub(super) fn split(literal: &Literal, span: Span, form: Form) -> Split {
     Split {
         form,
         name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
-        tail: String::new(),
+        suffix: String::new(),
         shape: Shape::Registry { span, path: literal.path.clone() },
         obstacle: literal.obstacle,
     }

@@ -1,4 +1,4 @@
-//! What the finder finds: sites (references), mentions (occurrences that are no reference to move), and the
+//! What the finder finds: sites (references), ignored occurrences (those that are no reference to move), and the
 //! facts about each that a strategy needs. Plain data; nothing here decides.
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct Site {
     /// What else stands in the same scalar.
     pub around: Around,
     /// What follows the name: `:v1`, `@sha256:…`, both, a placeholder, or nothing. Never filled in.
-    pub tail: String,
+    pub suffix: String,
     pub shape: Shape,
     pub obstacle: Option<Obstacle>,
     pub marker: Option<Marker>,
@@ -38,13 +38,13 @@ impl Site {
         if self.name.path.is_empty() {
             return self.name.host.clone();
         }
-        format!("{}{}", self.name, self.tail)
+        format!("{}{}", self.name, self.suffix)
     }
 
     /// The reference as kustomize compares it: by its letters.
     pub fn as_written(&self) -> String {
         match &self.spelling {
-            Some(spelling) => format!("{spelling}{}", self.tail),
+            Some(spelling) => format!("{spelling}{}", self.suffix),
             None => self.reference(),
         }
     }
@@ -312,15 +312,15 @@ impl std::fmt::Display for Object {
 
 /// An occurrence of an upstream host that is no reference to move, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mention {
+pub struct Ignored {
     /// The host's bytes.
     pub span: Span,
-    pub reason: Reason,
+    pub reason: IgnoreReason,
 }
 
 ids! {
     /// Why an occurrence of an upstream host stays.
-    Reason {
+    IgnoreReason {
         Comment = "comment",
         Documentation = "documentation",
         SourceCode = "source-code",

@@ -102,7 +102,7 @@ impl Blanked {
             site.name.path = restored(&site.name.path);
             site.obstacle.get_or_insert(Obstacle::Computed);
         }
-        site.tail = restored(&site.tail);
+        site.suffix = restored(&site.suffix);
     }
 
     fn first_in(&self, text: &str) -> Option<(&str, &str)> {
@@ -158,7 +158,7 @@ pub(super) fn short_names(
         let (container, repository) = (list.ends_with("containers"), key == "repository");
         let is_image = match repository {
             true => list.ends_with("image") && !has_registry_near(text, region, start, inner),
-            false => container || !short.tail.is_empty(),
+            false => container || !short.suffix.is_empty(),
         };
         if !is_image {
             continue;
@@ -175,7 +175,7 @@ pub(super) fn short_names(
             around: Around::More,
             spelling: classify::spelling(&short.name, short.path),
             name: short.name.clone(),
-            tail: short.tail.to_owned(),
+            suffix: short.suffix.to_owned(),
             shape: Shape::Name(span),
             obstacle: if held && explorer.heeds_ignores { Some(Obstacle::Ignored) } else { unknown },
             marker: line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?)),
@@ -218,7 +218,7 @@ fn literal(value: &str) -> Option<(usize, Short<'_>)> {
         .trim_end()
         .strip_suffix('"')?
         .rsplit_once('"')?;
-    let short = Short::read(default).filter(|short| !short.tail.is_empty())?;
+    let short = Short::read(default).filter(|short| !short.suffix.is_empty())?;
     let last = before.trim_end().rsplit([' ', '(', '|']).next()?;
     (last == "default").then(|| (offset + 2 + before.len() + 1, short))
 }

@@ -11,7 +11,7 @@ use crate::yaml::{NodeId, Slot, Span};
 pub(super) struct Split {
     pub(super) form: Form,
     pub(super) name: Name,
-    pub(super) tail: String,
+    pub(super) suffix: String,
     pub(super) shape: Shape,
     pub(super) obstacle: Option<Obstacle>,
 }
@@ -24,7 +24,7 @@ pub(super) fn is_values(place: &Place<'_, '_>) -> bool {
 }
 
 /// The tag and digest that stand beside a name: `tag: v1`, `imageTag`, `digest: sha256:…`, `sha: …`.
-pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
+pub(super) fn suffix_beside(place: &Place<'_, '_>) -> String {
     let stem = stem(place.key());
     let other = |key: &str| !key.eq_ignore_ascii_case(place.key());
     let first = |keys: &[String]| {
@@ -32,23 +32,23 @@ pub(super) fn tail_beside(place: &Place<'_, '_>) -> String {
         keys.find_map(|key| place.neighbour_text(key).map(str::to_owned))
     };
     let named = |word: &str| [format!("{stem}{word}"), word.to_owned(), format!("image{word}")];
-    let mut tail = String::new();
+    let mut suffix = String::new();
     let tag = first(&named("tag")).or_else(|| first(&["newTag".into(), "version".into()]));
-    if let Some(tag) = tag.filter(|tag| is_tail(tag)) {
+    if let Some(tag) = tag.filter(|tag| is_suffix(tag)) {
         // Some charts take `tag: "@sha256:…"`.
-        tail = if tag.starts_with('@') { tag } else { format!(":{tag}") };
+        suffix = if tag.starts_with('@') { tag } else { format!(":{tag}") };
     }
     let digest = first(&named("digest")).or_else(|| first(&["sha".into(), "sha256".into()]));
-    if let Some(digest) = digest.filter(|digest| is_digest(digest) && !tail.contains('@')) {
+    if let Some(digest) = digest.filter(|digest| is_digest(digest) && !suffix.contains('@')) {
         let algorithm = if digest.contains(':') { "" } else { "sha256:" };
-        tail.push_str(&format!("@{algorithm}{digest}"));
+        suffix.push_str(&format!("@{algorithm}{digest}"));
     }
-    tail
+    suffix
 }
 
 /// Is it a tag, or what a chart takes for one: `@sha256:…`, `v1@sha256:…`, a placeholder? A range of versions or a
 /// reference of its own (kpack's `tag:`) is none.
-pub(super) fn is_tail(text: &str) -> bool {
+pub(super) fn is_suffix(text: &str) -> bool {
     let tag = text.split('@').next().unwrap_or_default();
     tag.is_empty() || is_tag(tag) || literal::has_placeholder(text)
 }
@@ -67,7 +67,7 @@ pub(super) fn has_tag_beside(place: &Place<'_, '_>) -> bool {
 }
 
 /// Does a key beside this one hold the tag or the digest?
-pub(super) fn has_tail_beside(place: &Place<'_, '_>) -> bool {
+pub(super) fn has_suffix_beside(place: &Place<'_, '_>) -> bool {
     let stem = stem(place.key());
     ["tag", "digest", "sha"]
         .iter()
@@ -110,7 +110,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
             return Some(Split {
                 form: Form::Split,
                 name: literal.name.clone(),
-                tail: tail_beside(place),
+                suffix: suffix_beside(place),
                 shape: Shape::Name(span),
                 obstacle: literal.obstacle,
             });
@@ -137,7 +137,7 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             continue;
         }
         let path_len = text.find([':', '@']).unwrap_or(text.len());
-        let (path, own_tail) = text.split_at(path_len);
+        let (path, own_suffix) = text.split_at(path_len);
         let first = path.split('/').next().unwrap_or("");
         let two = path.contains('/') && is_host(first);
         if !two && !literal::is_path(path) && !literal::has_placeholder(path) {
@@ -151,14 +151,14 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             let shape = Shape::Registry { span, path: literal.path.clone() };
             let name = Name { host: literal.name.host.clone(), path: literal.path.clone() };
             let obstacle = Some(Obstacle::TwoRegistries);
-            return Some(Split { form: Form::LoneRegistry, name, tail: String::new(), shape, obstacle });
+            return Some(Split { form: Form::LoneRegistry, name, suffix: String::new(), shape, obstacle });
         }
         let computed = literal::has_placeholder(path).then_some(Obstacle::Computed);
         let obstacle = computed.or(literal.obstacle);
         return Some(Split {
             form: Form::RegistrySplit,
             name: joined_name(literal, path),
-            tail: if own_tail.is_empty() { tail_beside(place) } else { own_tail.to_owned() },
+            suffix: if own_suffix.is_empty() { suffix_beside(place) } else { own_suffix.to_owned() },
             shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
             obstacle,
         });
@@ -171,7 +171,7 @@ pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
     Split {
         form: Form::LoneRegistry,
         name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
-        tail: String::new(),
+        suffix: String::new(),
         shape: Shape::Registry { span, path: literal.path.clone() },
         obstacle: literal.obstacle.or(Some(Obstacle::RegistryAlone)),
     }
@@ -225,7 +225,7 @@ pub(super) fn joined_with(
     Some(Split {
         form: Form::RegistrySplit,
         name: joined_name(registry, path),
-        tail: String::new(),
+        suffix: String::new(),
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
         obstacle: registry.obstacle,
     })
@@ -251,7 +251,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
         return Some(alone(literal.obstacle));
     };
     let text = place.stream.value(id)?;
-    let (path, own_tail) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
+    let (path, own_suffix) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
     if path.contains('/') && is_host(path.split('/').next().unwrap_or("")) {
         // One of the two is not used; which one, only the chart knows. The registry stays.
         return Some(alone(Some(Obstacle::TwoRegistries)));
@@ -264,7 +264,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
     Some(Split {
         form: Form::ArgoParameter,
         name: joined_name(literal, path),
-        tail: if own_tail.is_empty() { parameter_tail(place) } else { own_tail.to_owned() },
+        suffix: if own_suffix.is_empty() { parameter_suffix(place) } else { own_suffix.to_owned() },
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
         obstacle: literal.obstacle.or(computed.then_some(Obstacle::Computed)),
     })
@@ -294,7 +294,7 @@ pub(super) fn set_argument(
         })
     };
     let (id, at, text) = REPOSITORIES.iter().find_map(|name| value(name))?;
-    let (path, own_tail) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
+    let (path, own_suffix) = text.split_at(text.find([':', '@']).unwrap_or(text.len()));
     let host = path.contains('/') && is_host(path.split('/').next().unwrap_or_default());
     if host || !literal::is_path(path) {
         return None;
@@ -304,7 +304,7 @@ pub(super) fn set_argument(
     Some(Split {
         form: Form::Argument,
         name: joined_name(literal, path),
-        tail: if own_tail.is_empty() { tag() } else { own_tail.to_owned() },
+        suffix: if own_suffix.is_empty() { tag() } else { own_suffix.to_owned() },
         shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
         obstacle: literal.obstacle,
     })
@@ -326,7 +326,7 @@ fn set_value<'t>(place: &Place<'_, '_>, argument: NodeId, text: &'t str) -> Opti
 const REPOSITORIES: &[&str] = &["repository", "image", "name"];
 
 /// The tag of the parameters beside this one.
-pub(super) fn parameter_tail(place: &Place<'_, '_>) -> String {
+pub(super) fn parameter_suffix(place: &Place<'_, '_>) -> String {
     let text = |key| {
         sibling_parameter(place, key).and_then(|id| place.stream.value(id)).filter(|text| !text.is_empty())
     };

@@ -72,7 +72,7 @@ impl<'c> Gathered<'c> {
         if let Some(why) = why {
             let (place, reference) = (place.clone(), reference.to_owned());
             self.unknown.insert(Unknown { place, reference, why, invalid: false, names: None });
-        } else if site.tail.is_empty() && text.is_none() && !site.form.is_pulled_as_written() {
+        } else if site.suffix.is_empty() && text.is_none() && !site.form.is_pulled_as_written() {
             self.untagged(reference, routes, place);
         } else {
             self.reference(reference, routes, place, site.role == Role::Artifact);

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Place;
-use crate::find::{Builder, Form, Object, Role, Site, Tool};
+use crate::find::{Deployer, Form, Object, Role, Site, Tool};
 use crate::image::Name;
 use crate::inventory::FileInventory;
-use crate::kustomize::{BuiltRoot, Model, Origin, Over, directories};
+use crate::kustomize::{BuiltRoot, Model, ObjectImages, Origin, directories};
 use crate::route::{not_cacheable, upstream_for};
 use crate::tree::{Position, RepoPath};
 
@@ -52,7 +52,7 @@ impl Outputs {
                     Origin::Site { file, site } => Some((*file, *site)),
                     // Later entries may rename it again.
                     Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
-                    Origin::Laid { .. } | Origin::Probe => None,
+                    Origin::ObjectEntry { .. } | Origin::Probe => None,
                 };
                 if let Some(at) = at {
                     let known = sites.entry(at).or_default();
@@ -69,7 +69,7 @@ impl Outputs {
         let sites = sites.into_iter().map(|(at, all)| (at, all.into_iter().map(output).collect()));
         let mut sites: HashMap<(usize, usize), Vec<Output>> = sites.collect();
         for (f, file) in
-            model.inventory.files.iter().enumerate().filter(|(_, file)| !file.found.builders.is_empty())
+            model.inventory.files.iter().enumerate().filter(|(_, file)| !file.found.deployers.is_empty())
         {
             of_entries.extend(entries.of_unseen(f, file));
             for (s, text) in post_rendered(file) {
@@ -93,16 +93,16 @@ impl Outputs {
 
 /// What post-renderers make of the images that the values of their own release name, by site.
 fn post_rendered(file: &FileInventory) -> Vec<(usize, String)> {
-    let mut helm: HashMap<&Object, Vec<Over>> = HashMap::new();
-    for builder in file.found.builders.iter().filter(|builder| builder.tool == Tool::Helm) {
-        helm.entry(&builder.object).or_default().push(Over::of(builder, &RepoPath::root()));
+    let mut helm: HashMap<&Object, Vec<ObjectImages>> = HashMap::new();
+    for deployer in file.found.deployers.iter().filter(|deployer| deployer.tool == Tool::Helm) {
+        helm.entry(&deployer.object).or_default().push(ObjectImages::of(deployer, &RepoPath::root()));
     }
     let mut rendered = Vec::new();
     for (s, site) in file.found.sites.iter().enumerate().filter(|(_, site)| is_value(site)) {
         let mut text = site.as_written();
         let mut overridden = false;
-        for over in site.object.as_ref().and_then(|object| helm.get(object)).into_iter().flatten() {
-            let flows = over.alone(&[text.clone()]);
+        for object in site.object.as_ref().and_then(|object| helm.get(object)).into_iter().flatten() {
+            let flows = object.alone(&[text.clone()]);
             if let Some(flow) = flows.into_iter().find(|flow| flow.origin == Origin::Probe && flow.touched) {
                 (text, overridden) = (flow.written, true);
             }
@@ -134,36 +134,36 @@ impl Entries<'_> {
     fn of_root(&mut self, root: &BuiltRoot, origin: &Origin, text: &str) -> Option<EntryOutput> {
         let model = self.model;
         let is_remote = |path| model.graph.layers(path).remote;
-        let (path, builder, index, name, remote) = match origin {
+        let (path, deployer, index, name, remote) = match origin {
             Origin::Rename { directory, entry } => {
                 let (path, kustomization) = model.graph.at(directory)?;
                 (path, None, *entry, &kustomization.images.get(*entry)?.name, is_remote(path))
             }
-            Origin::Laid { entry } => {
-                let (path, builder) = *model.deployers.get(&root.directory)?.get(root.deployer?)?;
+            Origin::ObjectEntry { entry } => {
+                let (path, deployer) = *model.deployers.get(&root.directory)?.get(root.deployer?)?;
                 // What is not there at all is an object over something unseen.
                 let (own, _) = model.graph.at(&root.directory)?;
-                (path, Some(builder), *entry, &builder.images.get(*entry)?.name, is_remote(own))
+                (path, Some(deployer), *entry, &deployer.images.get(*entry)?.name, is_remote(own))
             }
             Origin::Site { .. } | Origin::Probe => return None,
         };
         if !remote && self.is_looked_for(name) {
             return None;
         }
-        let place = self.place(model.inventory.position(path)?, builder, index)?;
+        let place = self.place(model.inventory.position(path)?, deployer, index)?;
         Some(EntryOutput { text: text.to_owned(), by: root.by.clone(), place })
     }
 
     /// Those of objects over what is not in the repository: charts, and directories of other repositories.
     fn of_unseen(&mut self, f: usize, file: &FileInventory) -> Vec<EntryOutput> {
         let graph = &self.model.graph;
-        let is_unseen = |builder: &Builder| {
-            builder.path.is_empty() || !directories(builder, graph).iter().any(|at| graph.is_there(at))
+        let is_unseen = |deployer: &Deployer| {
+            deployer.path.is_empty() || !directories(deployer, graph).iter().any(|at| graph.is_there(at))
         };
         let mut outputs = Vec::new();
-        for builder in file.found.builders.iter().filter(|builder| is_unseen(builder)) {
-            for (index, entry) in builder.images.iter().enumerate() {
-                let (text, place) = (entry.names_image(), self.place(f, Some(builder), index));
+        for deployer in file.found.deployers.iter().filter(|deployer| is_unseen(deployer)) {
+            for (index, entry) in deployer.images.iter().enumerate() {
+                let (text, place) = (entry.names_image(), self.place(f, Some(deployer), index));
                 outputs.extend(text.zip(place).map(|(text, place)| EntryOutput {
                     text,
                     by: file.path.clone(),
@@ -183,16 +183,16 @@ impl Entries<'_> {
     }
 
     /// The place of an entry's `newName`, else of its name; that of its list's object where nothing of it was found.
-    fn place(&mut self, f: usize, builder: Option<&Builder>, index: usize) -> Option<Place> {
+    fn place(&mut self, f: usize, deployer: Option<&Deployer>, index: usize) -> Option<Place> {
         let file = self.model.inventory.files.get(f)?;
         let places = self.places.entry(f).or_insert_with(|| places(file));
-        let (object, list) = match builder {
-            Some(builder) => (builder.object.clone(), builder.holder.field()),
+        let (object, list) = match deployer {
+            Some(deployer) => (deployer.object.clone(), deployer.holder.field()),
             None => (Object::default(), String::new()),
         };
         let begins = || {
-            let at = file.found.builders.iter().position(|other| Some(other) == builder)?;
-            file.builders.get(at).copied()
+            let at = file.found.deployers.iter().position(|other| Some(other) == deployer)?;
+            file.deployers.get(at).copied()
         };
         let position = places.get(&(object, list, index)).map(|(_, position)| *position).or_else(begins);
         Some(Place { path: file.path.clone(), position: position.unwrap_or(Position { line: 1, column: 1 }) })

@@ -22,7 +22,7 @@ pub enum Origin {
     /// A `newName`, which some image below may get that no file here spells: kustomization and entry.
     Rename { directory: RepoPath, entry: usize },
     /// A `newName` of the object that has the directory built.
-    Laid { entry: usize },
+    ObjectEntry { entry: usize },
     /// An image that nobody wrote, to see what the entries would do to it.
     Probe,
 }
@@ -72,12 +72,12 @@ struct Fields<'f> {
 #[derive(Clone, Debug, Default)]
 pub struct Build {
     pub directory: RepoPath,
-    pub over: Option<Over>,
+    pub object: Option<ObjectImages>,
 }
 
 /// What an object lays over the directory that it has built.
 #[derive(Clone, Debug)]
-pub struct Over {
+pub struct ObjectImages {
     pub tool: Tool,
     /// Directories of Flux's `spec.components`.
     pub components: Vec<RepoPath>,
@@ -85,12 +85,12 @@ pub struct Over {
     pub planned: Vec<ImageEntry>,
 }
 
-impl Over {
+impl ObjectImages {
     /// What the object does to images that are in no file here.
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
         let mut pipeline = Pipeline::default();
         pipeline.enter(probes.iter().map(|image| probe(image)));
-        pipeline.lay(self, &RepoPath::root(), Fields::default(), &[], &[]);
+        pipeline.set_images(self, &RepoPath::root(), Fields::default(), &[], &[]);
         pipeline.run()
     }
 
@@ -101,7 +101,7 @@ impl Over {
         &self,
         directory: &RepoPath,
         own: &'e [ImageEntry],
-        over: &'e [ImageEntry],
+        object: &'e [ImageEntry],
     ) -> Vec<Merged<'e>> {
         let own = own.iter().enumerate();
         let mut merged: Vec<Merged<'e>> = own
@@ -114,15 +114,15 @@ impl Over {
         for (at, known) in merged.iter().enumerate() {
             by_name.entry(&known.entry.name).or_insert(at);
         }
-        for (index, entry) in over.iter().enumerate() {
-            let laid = Merged { origin: Origin::Laid { entry: index }, entry };
+        for (index, entry) in object.iter().enumerate() {
+            let set = Merged { origin: Origin::ObjectEntry { entry: index }, entry };
             let at = *by_name.entry(&entry.name).or_insert(merged.len());
             match merged.get_mut(at) {
-                Some(known) => *known = laid,
-                None => merged.push(laid),
+                Some(known) => *known = set,
+                None => merged.push(set),
             }
         }
-        if self.tool == Tool::ArgoCd && !over.is_empty() {
+        if self.tool == Tool::ArgoCd && !object.is_empty() {
             merged.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
         }
         merged
@@ -213,9 +213,9 @@ impl<'p> Pipeline<'p> {
     }
 
     /// The entries of an object and those of the kustomization in `directory`, as one list.
-    fn lay(
+    fn set_images(
         &mut self,
-        over: &Over,
+        object: &ObjectImages,
         directory: &RepoPath,
         fields: Fields<'p>,
         written: &[ImageEntry],
@@ -223,8 +223,8 @@ impl<'p> Pipeline<'p> {
     ) {
         let layer = self.layers.len();
         self.layers.push(fields);
-        let before = over.merged(directory, written, &over.written);
-        let after = over.merged(directory, planned, &over.planned);
+        let before = object.merged(directory, written, &object.written);
+        let after = object.merged(directory, planned, &object.planned);
         let [first, second] = [self.today.entries.len(), self.then.entries.len()];
         before.iter().for_each(|merged| self.today.push(merged.entry, layer));
         after.iter().for_each(|merged| self.then.push(merged.entry, layer));
@@ -349,7 +349,7 @@ impl<'i> Builds<'i> {
                 let edited = self.in_place.entries.get(directory).and_then(|entries| new_name(entries));
                 edited.is_some() && edited != written.and_then(new_name)
             }
-            Origin::Laid { .. } | Origin::Probe => false,
+            Origin::ObjectEntry { .. } | Origin::Probe => false,
         }
     }
 
@@ -411,15 +411,15 @@ impl<'i> Builds<'i> {
         let mut open = BTreeSet::new();
         let probes = probes.iter().map(|image| probe(image));
         if self.graph.at(&build.directory).is_some() {
-            self.layer(&build.directory, &mut pipeline, probes.collect(), build.over.as_ref(), &mut open);
+            self.layer(&build.directory, &mut pipeline, probes.collect(), build.object.as_ref(), &mut open);
             return pipeline.run();
         }
-        if build.over.as_ref().is_some_and(|over| over.tool == Tool::Flux) {
+        if build.object.as_ref().is_some_and(|object| object.tool == Tool::Flux) {
             self.generated(&build.directory, &mut pipeline, &mut open);
         }
         pipeline.enter(probes);
-        if let Some(over) = &build.over {
-            pipeline.lay(over, &build.directory, Fields::default(), &[], &[]);
+        if let Some(object) = &build.object {
+            pipeline.set_images(object, &build.directory, Fields::default(), &[], &[]);
         }
         pipeline.run()
     }
@@ -457,7 +457,7 @@ impl<'i> Builds<'i> {
         directory: &RepoPath,
         pipeline: &mut Pipeline<'p>,
         probes: Vec<Flow>,
-        over: Option<&Over>,
+        object: Option<&ObjectImages>,
         open: &mut BTreeSet<RepoPath>,
     ) {
         let Some((path, kustomization)) = self.graph.at(directory) else { return };
@@ -477,7 +477,7 @@ impl<'i> Builds<'i> {
                 self.layer(&target, pipeline, Vec::new(), None, open);
             }
         }
-        for component in over.map(|over| over.components.as_slice()).unwrap_or_default() {
+        for component in object.map(|object| object.components.as_slice()).unwrap_or_default() {
             self.layer(component, pipeline, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
@@ -492,8 +492,8 @@ impl<'i> Builds<'i> {
         let planned = self.planned.get(directory).map_or_else(|| self.entries(directory), Vec::as_slice);
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
-        match over {
-            Some(over) => pipeline.lay(over, directory, fields, self.written(directory), planned),
+        match object {
+            Some(object) => pipeline.set_images(object, directory, fields, self.written(directory), planned),
             None => pipeline.transform(directory, fields, self.written(directory), planned),
         }
         open.remove(directory);

@@ -94,12 +94,13 @@ impl Transformer {
 }
 
 /// Can an entry match an image with this tag and digest? Not with a `$` in them, as Flux's variables have.
-pub fn is_matchable(tail: &str) -> bool {
+pub fn is_matchable(suffix: &str) -> bool {
     let rest = |text: &str| {
         text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.{}-".contains(c)).len()
     };
-    let tag = tail.strip_prefix(':').unwrap_or(tail);
-    let after = if tag.len() == tail.len() { tail } else { tail.get(tail.len() - rest(tag)..).unwrap_or("") };
+    let tag = suffix.strip_prefix(':').unwrap_or(suffix);
+    let after =
+        if tag.len() == suffix.len() { suffix } else { suffix.get(suffix.len() - rest(tag)..).unwrap_or("") };
     after.is_empty() || after.strip_prefix("@sha256:").is_some_and(|digest| rest(digest) == 0)
 }
 
@@ -124,11 +125,11 @@ mod tests {
 
     #[test]
     fn variables_are_matched_by_nothing() {
-        for tail in ["", ":1", ":", ":{tag}", "@sha256:0", ":1@sha256:0"] {
-            assert!(is_matchable(tail), "{tail}");
+        for suffix in ["", ":1", ":", ":{tag}", "@sha256:0", ":1@sha256:0"] {
+            assert!(is_matchable(suffix), "{suffix}");
         }
-        for tail in [":${TAG}", ":1-${TAG}", "@sha256:${DIGEST}", ":1@${DIGEST}"] {
-            assert!(!is_matchable(tail), "{tail}");
+        for suffix in [":${TAG}", ":1-${TAG}", "@sha256:${DIGEST}", ":1@${DIGEST}"] {
+            assert!(!is_matchable(suffix), "{suffix}");
         }
     }
 

@@ -14,7 +14,7 @@ mod roots;
 mod targets;
 mod visit;
 
-pub use build::{Build, Builds, Flow, InPlace, Origin, Over};
+pub use build::{Build, Builds, Flow, InPlace, ObjectImages, Origin};
 pub use entries::Entries;
 pub use graph::{Graph, Layers};
 pub use image::{Transformer, is_matchable, is_too_large};

@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Build, Builds, Flow, Graph, Model, Over};
-use crate::find::{Builder, Form, Overrides, Tool, overridden_application};
+use super::{Build, Builds, Flow, Graph, Model, ObjectImages};
+use crate::find::{Deployer, Form, Overrides, Tool, overridden_application};
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
 
 /// Objects that have directories of the repository built, each with its file.
-pub type Deployers<'i> = BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Builder)>>;
+pub type Deployers<'i> = BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Deployer)>>;
 
 /// See [`Model::deployers`].
 pub(super) fn deployers<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Deployers<'i> {
     let mut deployers = Deployers::new();
     for file in &inventory.files {
-        for builder in file.found.builders.iter().filter(|builder| !builder.path.is_empty()) {
-            for directory in directories(builder, graph) {
-                deployers.entry(directory).or_default().push((&file.path, builder));
+        for deployer in file.found.deployers.iter().filter(|deployer| !deployer.path.is_empty()) {
+            for directory in directories(deployer, graph) {
+                deployers.entry(directory).or_default().push((&file.path, deployer));
             }
         }
     }
@@ -24,10 +24,10 @@ pub(super) fn deployers<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Depl
     deployers
 }
 
-/// The directories that a builder names: several for a template over directories.
-pub fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
-    let Some(templated) = &builder.templated else {
-        return RepoPath::root().join(builder.path.trim_start_matches('/')).into_iter().collect();
+/// The directories that a deployer names: several for a template over directories.
+pub fn directories(deployer: &Deployer, graph: &Graph<'_>) -> Vec<RepoPath> {
+    let Some(templated) = &deployer.templated else {
+        return RepoPath::root().join(deployer.path.trim_start_matches('/')).into_iter().collect();
     };
     let all = graph.templated(templated).map(|(directory, _)| directory);
     // Where values are missing, what others draw from is taken for theirs.
@@ -36,8 +36,8 @@ pub fn directories(builder: &Builder, graph: &Graph<'_>) -> Vec<RepoPath> {
 }
 
 /// Argo CD's overrides take the place of the lists that they replace.
-fn override_sources(deployers: &mut Vec<(&RepoPath, &Builder)>) {
-    let overrides = |(path, builder): &(&RepoPath, &Builder)| match builder.tool {
+fn override_sources(deployers: &mut Vec<(&RepoPath, &Deployer)>) {
+    let overrides = |(path, deployer): &(&RepoPath, &Deployer)| match deployer.tool {
         Tool::ArgoCd => overridden_application(path.as_str()).map(|whose| match whose {
             Overrides::All => None,
             Overrides::One(application) => Some(application.to_owned()),
@@ -48,14 +48,14 @@ fn override_sources(deployers: &mut Vec<(&RepoPath, &Builder)>) {
     if whose.is_empty() {
         return;
     }
-    let one_for = |builder: &Builder| {
+    let one_for = |deployer: &Deployer| {
         // The names of an ApplicationSet's Applications are not known.
-        let templated = builder.templated.is_some() && whose.iter().any(Option::is_some);
-        templated || builder.object.name.as_ref().is_some_and(|name| whose.contains(&Some(name.clone())))
+        let templated = deployer.templated.is_some() && whose.iter().any(Option::is_some);
+        templated || deployer.object.name.as_ref().is_some_and(|name| whose.contains(&Some(name.clone())))
     };
-    let application = |one: &(&RepoPath, &Builder)| one.1.tool == Tool::ArgoCd && overrides(one).is_none();
+    let application = |one: &(&RepoPath, &Deployer)| one.1.tool == Tool::ArgoCd && overrides(one).is_none();
     let mut applications = deployers.iter().filter(|one| application(one)).peekable();
-    let all_is_used = applications.peek().is_none() || applications.any(|(_, builder)| !one_for(builder));
+    let all_is_used = applications.peek().is_none() || applications.any(|(_, deployer)| !one_for(deployer));
     deployers.retain(|one| match overrides(one) {
         Some(None) => all_is_used,
         Some(Some(_)) => true,
@@ -63,12 +63,12 @@ fn override_sources(deployers: &mut Vec<(&RepoPath, &Builder)>) {
     });
 }
 
-impl Over {
-    /// What a builder lays over its directory.
-    pub fn of(builder: &Builder, directory: &RepoPath) -> Over {
-        let components = builder.components.iter().filter_map(|path| directory.join(path)).collect();
-        let (written, planned) = (builder.images.clone(), builder.images.clone());
-        Over { tool: builder.tool, components, written, planned }
+impl ObjectImages {
+    /// What a deployer lays over its directory.
+    pub fn of(deployer: &Deployer, directory: &RepoPath) -> ObjectImages {
+        let components = deployer.components.iter().filter_map(|path| directory.join(path)).collect();
+        let (written, planned) = (deployer.images.clone(), deployer.images.clone());
+        ObjectImages { tool: deployer.tool, components, written, planned }
     }
 }
 
@@ -94,20 +94,20 @@ pub(super) fn built_images(model: &Model<'_>) -> Vec<BuiltRoot> {
     let mut built = Vec::new();
     for directory in roots {
         let file = graph.at(&directory).map(|(path, _)| path.clone());
-        let over = deployers.get(&directory).map(Vec::as_slice).unwrap_or_default();
-        let mut all: Vec<(RepoPath, Option<usize>, Option<Over>)> = over
+        let object = deployers.get(&directory).map(Vec::as_slice).unwrap_or_default();
+        let mut all: Vec<(RepoPath, Option<usize>, Option<ObjectImages>)> = object
             .iter()
             .enumerate()
-            .map(|(number, (path, builder))| {
+            .map(|(number, (path, deployer))| {
                 let by = file.as_ref().unwrap_or(path).clone();
-                (by, Some(number), Some(Over::of(builder, &directory)))
+                (by, Some(number), Some(ObjectImages::of(deployer, &directory)))
             })
             .collect();
         if let (true, Some(file)) = (all.is_empty(), file) {
             all.push((file, None, None));
         }
-        for (by, deployer, over) in all {
-            let flows = builds.output(&Build { directory: directory.clone(), over }, &[]);
+        for (by, deployer, object) in all {
+            let flows = builds.output(&Build { directory: directory.clone(), object }, &[]);
             built.push(BuiltRoot { directory: directory.clone(), by, deployer, flows });
         }
     }

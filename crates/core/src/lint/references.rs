@@ -8,12 +8,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::coverage::{Counter, Coverage, Status, Unseen};
 use super::rules::wrong_cache;
 use crate::config::Config;
-use crate::find::{Form, LinkKind, Obstacle, Reason, Role, Site, split};
+use crate::find::{Form, IgnoreReason, LinkKind, Obstacle, Role, Site, split};
 use crate::image::{Name, Reference as ImageReference};
 use crate::images::{ChartImage, Charts, Output, Outputs, ReleaseImages, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
-use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, Reached, SkipReason, Strategy};
+use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, RenamedBy, SkipReason, Strategy};
 use crate::route::{EcrHost, Routes, upstream_for};
 use crate::tree::{Position, RepoPath};
 
@@ -101,13 +101,13 @@ fn edits(plan: &Plan) -> HashMap<Place<'_>, &Change> {
 pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>> {
     let &Model { inventory, config, .. } = model;
     let outputs = Outputs::new(model);
-    let left = |plan: &'a Plan| -> HashMap<Place<'a>, &'a SkipReason> {
-        plan.left.iter().map(|left| ((&left.path, left.site.start()), &left.why)).collect()
+    let skipped = |plan: &'a Plan| -> HashMap<Place<'a>, &'a SkipReason> {
+        plan.skipped.iter().map(|site| ((&site.path, site.site.start()), &site.reason)).collect()
     };
     let (asked, inline) = (plans.changes(), edits(&plans.inline));
-    let (left, left_inline) = (left(&plans.asked), left(&plans.inline));
-    let reached: HashMap<Place<'a>, &Reached> =
-        plans.asked.reached.iter().map(|r| ((&r.path, r.site.start()), r)).collect();
+    let (skipped, skipped_inline) = (skipped(&plans.asked), skipped(&plans.inline));
+    let renamed: HashMap<Place<'a>, &RenamedBy> =
+        plans.asked.renamed.iter().map(|r| ((&r.path, r.site.start()), r)).collect();
     let new_entries = NewEntries::new(&plans.asked);
     let mut references = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
@@ -120,7 +120,7 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
             let written = if ignored.contains(&position.line) && inline.contains_key(&at) {
                 Some(Status::Excluded)
             } else {
-                written_status(site, &file.path, left_inline.get(&at).copied(), config)
+                written_status(site, &file.path, skipped_inline.get(&at).copied(), config)
             };
             let built: Vec<Built> = outputs
                 .of_site(f, s)
@@ -142,11 +142,11 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
                 .collect();
             let all_cached = !built.is_empty() && built.iter().all(|one| one.status == Some(Status::Cached));
             let bypassing = built.iter().any(|one| one.status == Some(Status::Bypassing) && one.routed);
-            let planned = match (asked.get(&at), reached.get(&at), left.get(&at)) {
+            let planned = match (asked.get(&at), renamed.get(&at), skipped.get(&at)) {
                 _ if all_cached => Planned::Nothing,
                 (Some(change), _, _) => Planned::Inline(change),
-                (None, Some(reached), why) => {
-                    let by = new_entries.of(reached);
+                (None, Some(renamed), why) => {
+                    let by = new_entries.of(renamed);
                     match why {
                         _ if !by.is_empty() => Planned::Overlay(by),
                         _ if bypassing => Planned::Blocked(why.copied()),
@@ -181,8 +181,8 @@ pub fn counted<'r, 'a>(
     let mut counted = Vec::new();
     for reference in references.iter().filter(|reference| within(&reference.file.path)) {
         let Some(status) = reference.status else { continue };
-        let told = is_entry(reference.site) && status == Status::Cached;
-        if told && built.contains(split(&reference.site.as_written()).0) {
+        let is_counted = is_entry(reference.site) && status == Status::Cached;
+        if is_counted && built.contains(split(&reference.site.as_written()).0) {
             continue;
         }
         let routes = config.routes(reference.file.path.as_str());
@@ -270,7 +270,7 @@ pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&R
     for file in inventory.files.iter().filter(|file| within(&file.path)) {
         let known = evaluated.get(&file.path).map_or(0, BTreeSet::len);
         unseen.releases += file.found.releases.len().saturating_sub(known);
-        let too_large = file.found.mentions.iter().any(|mention| mention.reason == Reason::TooLarge);
+        let too_large = file.found.ignored.iter().any(|ignored| ignored.reason == IgnoreReason::TooLarge);
         unseen.files += usize::from(!file.found.errors.is_empty() || too_large);
         if let Some(kustomization) = &file.found.kustomization {
             let layers = kustomization.links_to(&[LinkKind::Resource, LinkKind::Component]);
@@ -407,12 +407,12 @@ impl<'a> NewEntries<'a> {
         NewEntries { by_path }
     }
 
-    fn of(&self, reached: &Reached) -> Vec<&'a RepoPath> {
-        let written = reached.site.as_written();
+    fn of(&self, renamed: &RenamedBy) -> Vec<&'a RepoPath> {
+        let written = renamed.site.as_written();
         let name = split(&written).0;
-        let overlays = reached.by.iter().filter_map(|path| self.by_path.get(path)).flatten();
+        let overlays = renamed.by.iter().filter_map(|path| self.by_path.get(path)).flatten();
         let overlays = overlays.filter(|(overlay, names)| {
-            overlay.path == reached.path && !overlay.set.is_empty()
+            overlay.path == renamed.path && !overlay.set.is_empty()
                 || names.contains(name)
                 || overlay.lists.iter().any(|list| !list.append.is_empty())
         });

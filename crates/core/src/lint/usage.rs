@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::coverage::Status;
 use super::references::{Planned, Reference, Rendered, is_registry, rendered};
 use crate::config::Config;
-use crate::find::{Builder, Object, Tool};
+use crate::find::{Deployer, Object, Tool};
 use crate::image::Reference as ImageReference;
 use crate::images::ReleaseImages;
 use crate::kustomize::{Deployers, Model};
@@ -100,7 +100,7 @@ struct Clusters<'i> {
     built: BTreeMap<RepoPath, Unit>,
     /// The directories of units that draw from a file.
     of_file: BTreeMap<RepoPath, Vec<RepoPath>>,
-    builders: &'i Deployers<'i>,
+    deployers: &'i Deployers<'i>,
 }
 
 /// A directory that is built by itself.
@@ -114,12 +114,12 @@ struct Unit {
 
 impl<'i> Clusters<'i> {
     fn new(model: &'i Model<'_>) -> Clusters<'i> {
-        let Model { inventory, graph, deployers: builders, .. } = model;
-        let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+        let Model { inventory, graph, deployers, .. } = model;
+        let named: BTreeSet<RepoPath> = deployers.keys().cloned().collect();
         let mut directories: BTreeSet<RepoPath> = graph.roots(&named).into_iter().collect();
         // As for what is built: a path that is the root is more often that of another repository.
         directories.extend(named.into_iter().filter(|directory| !directory.is_root()));
-        let mut clusters = Clusters { built: BTreeMap::new(), of_file: BTreeMap::new(), builders };
+        let mut clusters = Clusters { built: BTreeMap::new(), of_file: BTreeMap::new(), deployers };
         for directory in directories {
             let unit = match graph.at(&directory) {
                 Some((path, _)) => {
@@ -148,8 +148,8 @@ impl<'i> Clusters<'i> {
         clusters
     }
 
-    fn objects(&self, directory: &RepoPath) -> impl Iterator<Item = &(&'i RepoPath, &'i Builder)> {
-        self.builders.get(directory).into_iter().flatten()
+    fn objects(&self, directory: &RepoPath) -> impl Iterator<Item = &(&'i RepoPath, &'i Deployer)> {
+        self.deployers.get(directory).into_iter().flatten()
     }
 
     /// Names the clusters of each unit: every beginning that leads to it, from object to object.
@@ -194,7 +194,7 @@ impl<'i> Clusters<'i> {
 
     /// Where the objects come from that have a directory built; where there are none, what it is a part of.
     fn above(&self, directory: &RepoPath) -> BTreeSet<RepoPath> {
-        let objects = self.objects(directory).filter(|(_, builder)| builder.tool == Tool::Flux);
+        let objects = self.objects(directory).filter(|(_, deployer)| deployer.tool == Tool::Flux);
         let files: Vec<&RepoPath> = objects.map(|(path, _)| *path).collect();
         if files.is_empty() {
             return self.enclosing(directory).into_iter().collect();

@@ -2,7 +2,7 @@
 //!
 //! The proof has two halves: the YAML tree of the new text is the old one but for the planned scalars
 //! ([`crate::yaml::edit::verify`]), and the finder reads the new text as exactly the references planned, with
-//! every mention where it was. The second half also covers templates and texts inside scalars.
+//! every ignored occurrence where it was. The second half also covers templates and texts inside scalars.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -228,7 +228,7 @@ pub fn prove(
                 errors.push(error);
                 continue;
             }
-            if plan.companions.contains_key(error.path()) {
+            if plan.generated_files.contains_key(error.path()) {
                 failed.extend(users(&plan, mode, error.path()).cloned());
             }
             if failed.insert(error.path().clone()) {
@@ -280,7 +280,7 @@ pub fn prepare(
     let edited: Vec<(&RepoPath, Vec<&Overlay>, _)> =
         overlays.into_iter().map(|(path, overlays)| (path, overlays, prepared.remove(path))).collect();
     prepared.par_extend(edited.into_par_iter().map(|(path, overlays, before)| {
-        // A kustomization may also have references that are rewritten where they stand: they come first.
+        // A kustomization may also have references that are edited in place: they come first.
         let before = before.unwrap_or_else(|| {
             let old = read(path, repository).map_err(|error| vec![error])?;
             Ok(Prepared { path: path.clone(), new: Some(old.clone()), old: Some(old) })
@@ -288,7 +288,7 @@ pub fn prepare(
         let after = before.and_then(|before| overlaid(before, &overlays).map_err(|error| vec![error]));
         (path.clone(), after)
     }));
-    for (path, new) in &plan.companions {
+    for (path, new) in &plan.generated_files {
         let old = if repository.absolute(path).exists() { Some(read(path, repository)) } else { None };
         let old = match old.transpose() {
             Ok(old) => old,
@@ -435,14 +435,14 @@ fn reads_as_planned(file: &FilePlan, old: &Found, new: &Found) -> Result<(), Pre
     let reasons = |found: &Found| {
         // A prefix may be called like its upstream: those new occurrences lie within the cached references.
         found
-            .mentions
+            .ignored
             .iter()
-            .filter(|m| m.reason != crate::find::Reason::OtherHost)
+            .filter(|m| m.reason != crate::find::IgnoreReason::OtherHost)
             .map(|m| m.reason)
             .collect::<Vec<_>>()
     };
     if reasons(old) != reasons(new) {
-        return Err(wrong("the same mentions".to_owned(), "others".to_owned()));
+        return Err(wrong("the same ignored occurrences".to_owned(), "others".to_owned()));
     }
     Ok(())
 }

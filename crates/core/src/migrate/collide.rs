@@ -39,7 +39,7 @@ pub(super) fn settle(
         }
     }
     loop {
-        let mut held = false;
+        let mut changed = false;
         for entry in entries {
             let Some(matcher) = site(inventory, entry.at).filter(|site| !is_pattern(&written(site))) else {
                 continue;
@@ -61,18 +61,18 @@ pub(super) fn settle(
                 let moves = decision(decisions, image).is_some_and(Result::is_ok);
                 let (stays, by) = if moves { (image, entry.at) } else { (entry.at, image) };
                 let verb = if moves { "would match it" } else { "would be matched" };
-                let told = format!("{} {verb}", place(inventory, by));
+                let text = format!("{} {verb}", place(inventory, by));
                 for at in group(stays) {
                     if let Some(decision) = decisions.get_mut(at.0).and_then(|file| file.get_mut(at.1))
                         && decision.is_ok()
                     {
-                        *decision = Err(SkipReason::Caught { by: told.clone() });
-                        held = true;
+                        *decision = Err(SkipReason::Caught { by: text.clone() });
+                        changed = true;
                     }
                 }
             }
         }
-        if !held {
+        if !changed {
             return;
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn registries(inventory: &Inventory, decisions: &mut [Vec<Decision>])
 }
 
 /// An image that stays because of its kustomize partner keeps its registry, and so do all others below it.
-pub(super) fn held(inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
+pub(super) fn pairs(inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
     let mut any = false;
     each(inventory, decisions, |_, registry, own, decisions| {
         if let Some(Err(why @ (SkipReason::Pair { .. } | SkipReason::Caught { .. }))) =

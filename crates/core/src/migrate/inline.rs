@@ -1,4 +1,4 @@
-//! The inline strategy: each reference is rewritten where it stands.
+//! The inline strategy: each reference is edited in place.
 
 use super::{Because, Change, Direction, SkipReason};
 use crate::config::Config;
@@ -86,9 +86,9 @@ fn forward(site: &Site, routes: &Routes) -> Decision {
         return Ok(split_name(&prefix));
     }
     // Placeholders within the last component stand for themselves.
-    let (name, held) = hold_placeholders(&site.name);
+    let (name, masked) = mask_placeholders(&site.name);
     let mapped = routes.map(&name).map_err(|refusal| SkipReason::Refused(refusal.to_string()))?;
-    Ok(release_placeholders(mapped, &held))
+    Ok(unmask_placeholders(mapped, &masked))
 }
 
 /// The upstream's name of a site that names the cache: the inverse of what a migration makes of it.
@@ -97,8 +97,8 @@ pub(crate) fn back(site: &Site, routes: &Routes) -> Option<Name> {
         let text = Name { host: site.name.host.clone(), path: path.clone() }.to_string();
         return routes.unmap_prefix(text.trim_end_matches('/'));
     }
-    let (name, held) = hold_placeholders(&site.name);
-    Some(release_placeholders(routes.unmap(&name)?, &held))
+    let (name, masked) = mask_placeholders(&site.name);
+    Some(unmask_placeholders(routes.unmap(&name)?, &masked))
 }
 
 pub(super) fn split_name(text: &str) -> Name {
@@ -107,27 +107,27 @@ pub(super) fn split_name(text: &str) -> Name {
 }
 
 /// A name whose placeholders are replaced by a text that every grammar takes, and what they were.
-fn hold_placeholders(name: &Name) -> (Name, Vec<String>) {
-    let mut held = Vec::new();
+fn mask_placeholders(name: &Name) -> (Name, Vec<String>) {
+    let mut masked = Vec::new();
     let mut path = String::new();
     let mut rest = name.path.as_str();
     while let Some(next) = rest.chars().next() {
         let len = crate::find::placeholder(rest);
         if let Some((placeholder, after)) = len.and_then(|len| rest.split_at_checked(len)) {
-            path.push_str(&format!("pullthru0held{}", held.len()));
-            held.push(placeholder.to_owned());
+            path.push_str(&format!("pullthru0masked{}", masked.len()));
+            masked.push(placeholder.to_owned());
             rest = after;
         } else {
             path.push(next);
             rest = rest.get(next.len_utf8()..).unwrap_or("");
         }
     }
-    (Name { host: name.host.clone(), path }, held)
+    (Name { host: name.host.clone(), path }, masked)
 }
 
-fn release_placeholders(name: Name, held: &[String]) -> Name {
-    let path = held.iter().enumerate().fold(name.path, |path, (index, placeholder)| {
-        path.replace(&format!("pullthru0held{index}"), placeholder)
+fn unmask_placeholders(name: Name, masked: &[String]) -> Name {
+    let path = masked.iter().enumerate().fold(name.path, |path, (index, placeholder)| {
+        path.replace(&format!("pullthru0masked{index}"), placeholder)
     });
     Name { host: name.host, path }
 }
@@ -154,14 +154,14 @@ pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -
         }
     };
     let path = match &site.shape {
-        // A registry whose repositories stand elsewhere has no tail of its own, but a default expression may.
+        // A registry whose repositories stand elsewhere has no suffix of its own, but a default expression may.
         Shape::Registry { path, .. } if site.name.path.len() > path.len() => {
             let rest = site.name.path.strip_prefix(path.as_str()).unwrap_or(&site.name.path);
             format!("{}/{}", whole.trim_end_matches('/'), rest.trim_start_matches('/'))
         }
         _ => whole.trim_end_matches('/').to_owned(),
     };
-    let tail = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.tail.as_str() };
-    let to = format!("{path}{tail}");
+    let suffix = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.suffix.as_str() };
+    let to = format!("{path}{suffix}");
     Ok(Change { site: site.clone(), position, index, to, edits, because: Because::Asked })
 }

@@ -1,6 +1,6 @@
 //! Plans the migration and proves it file by file.
 //!
-//! [`plan()`] is pure: inventory and configuration in, [`Plan`] out, with a reason for everything that stays.
+//! [`plan()`] is pure: inventory and configuration in, [`Plan`] out, with a reason for everything that is skipped.
 //! [`prepare`] reads the planned files, applies the edits and accepts the result only when it reads back as
 //! planned; [`Prepared::write`] is the only step that changes a file.
 
@@ -62,10 +62,10 @@ pub struct Plan {
     /// What kustomizations gain or lose, by path.
     pub overlays: Vec<Overlay>,
     /// Files of our own beside the kustomizations, by path; `None` for one that goes.
-    pub companions: BTreeMap<RepoPath, Option<String>>,
-    /// Sites that stay as they are written, since an overlay renames them.
-    pub reached: Vec<Reached>,
-    pub left: Vec<Left>,
+    pub generated_files: BTreeMap<RepoPath, Option<String>>,
+    /// Sites that are not edited, since an overlay renames them.
+    pub renamed: Vec<RenamedBy>,
+    pub skipped: Vec<Skipped>,
     pub warnings: Vec<Warning>,
     /// Files that must change together: matchers and what they match, new files and those that name them. Each file is in
     /// one of the sets at most.
@@ -111,7 +111,7 @@ pub struct Change {
     pub because: Because,
 }
 
-/// Why a site is rewritten where it stands.
+/// Why a site is edited in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Because {
     /// `--strategy inline`, or the way back.
@@ -138,7 +138,7 @@ impl Because {
 
 /// One site that kustomizations rename when they are built.
 #[derive(Clone, Debug)]
-pub struct Reached {
+pub struct RenamedBy {
     pub path: RepoPath,
     pub position: Position,
     pub site: Site,
@@ -146,16 +146,16 @@ pub struct Reached {
     pub by: BTreeSet<RepoPath>,
 }
 
-/// One site that stays, and why.
+/// One site that is not changed, and why.
 #[derive(Clone, Debug)]
-pub struct Left {
+pub struct Skipped {
     pub path: RepoPath,
     pub position: Position,
     pub site: Site,
-    pub why: SkipReason,
+    pub reason: SkipReason,
 }
 
-/// Why a site stays.
+/// Why a site is not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// A fact about the place.
@@ -189,9 +189,9 @@ pub enum SkipReason {
     /// A kustomize matcher that nothing in its layers answers to.
     NoBase,
     /// These kustomizations rename it when they are built.
-    Reached { by: BTreeSet<RepoPath> },
+    Renamed { by: BTreeSet<RepoPath> },
     /// A kustomization sees it and does not rename it.
-    Held { because: String },
+    Blocked { because: String },
     /// `images:` of kustomize does not come to such a place, or no kustomization builds it.
     OutOfReach,
     /// Several clusters build it, and their targets differ.
@@ -220,8 +220,8 @@ impl SkipReason {
             SkipReason::TagDiscovery => "tag-discovery",
             SkipReason::RemoteBase => "remote-base",
             SkipReason::NoBase => "no-base",
-            SkipReason::Reached { .. } => "reached",
-            SkipReason::Held { .. } => "blocked",
+            SkipReason::Renamed { .. } => "renamed",
+            SkipReason::Blocked { .. } => "blocked",
             SkipReason::OutOfReach => "out-of-reach",
             SkipReason::TwoTargets => "two-targets",
             SkipReason::Pair { .. } | SkipReason::Caught { .. } => "pair",
@@ -272,10 +272,10 @@ impl SkipReason {
                 "matches images of a base or chart that is not in the repository: the name must stay"
             }
             SkipReason::NoBase => "no image of its layers has this name: nothing to move together with",
-            SkipReason::Reached { .. } => "kustomizations rename it when they are built",
-            SkipReason::Held { because } => return format!("no overlay can rename it: {because}"),
+            SkipReason::Renamed { .. } => "kustomizations rename it when they are built",
+            SkipReason::Blocked { because } => return format!("no overlay can rename it: {because}"),
             SkipReason::OutOfReach => {
-                "no `images:` of a kustomization comes to this place: `--strategy auto` rewrites it where it stands"
+                "no `images:` of a kustomization comes to this place: `--strategy auto` edits it in place"
             }
             SkipReason::TwoTargets => {
                 "clusters with different registries build this file: `--strategy auto` renames what `images:` reaches"

@@ -14,7 +14,7 @@ use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
 use super::overlay::entry_index;
 use super::{Direction, SkipReason, Warning};
-use crate::find::{Builder, Embedding, Form, Object, Role, Scope, Shape, Site, Tool, is_pattern, split};
+use crate::find::{Deployer, Embedding, Form, Object, Role, Scope, Shape, Site, Tool, is_pattern, split};
 use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::{Graph, Layers, Model, directories, is_matchable, is_too_large, visits};
@@ -32,8 +32,8 @@ pub(super) fn settle(
     warnings: &mut Vec<Warning>,
 ) -> Vec<Vec<At>> {
     let Model { inventory, graph, .. } = model;
-    hold_back_patterns(inventory, graph, decisions);
-    hold_back_cut_names(inventory, graph, decisions);
+    block_patterns(inventory, graph, decisions);
+    block_partial_names(inventory, graph, decisions);
     let images = Images::new(inventory);
     let answers: Vec<Vec<Answer>> = inventory
         .files
@@ -77,7 +77,7 @@ pub(super) fn settle(
                 if done.contains(&entry_of(site)) {
                     let by = BTreeSet::from([file.path.clone()]);
                     set(decisions, (f, s), |decision| {
-                        decision.is_ok().then_some(Err(SkipReason::Reached { by }))
+                        decision.is_ok().then_some(Err(SkipReason::Renamed { by }))
                     });
                     continue;
                 }
@@ -219,7 +219,7 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
     let settled = |at: &At| {
         matches!(
             decision(*at),
-            Some(Ok(_) | Err(SkipReason::Cached | SkipReason::Upstream | SkipReason::Reached { .. }))
+            Some(Ok(_) | Err(SkipReason::Cached | SkipReason::Upstream | SkipReason::Renamed { .. }))
         )
     };
     let mut half_done = groups.members();
@@ -263,14 +263,14 @@ fn settle_group(
     let by: BTreeSet<RepoPath> = images
         .iter()
         .filter_map(|at| match decision(at)? {
-            Err(SkipReason::Reached { by }) => Some(by.iter().cloned()),
+            Err(SkipReason::Renamed { by }) => Some(by.iter().cloned()),
             _ => None,
         })
         .flatten()
         .collect();
     if !by.is_empty() {
         for &at in members.iter().filter(|at| is_matcher(at)) {
-            let why = SkipReason::Reached { by: by.clone() };
+            let why = SkipReason::Renamed { by: by.clone() };
             set(decisions, at, |decision| decision.is_ok().then_some(Err(why)));
         }
     }
@@ -309,24 +309,24 @@ fn entry_of(site: &Site) -> (Option<&Object>, &str) {
 }
 
 /// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
-fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
+fn block_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
     let own = graph.kustomizations().map(|(path, kustomization)| (path, &kustomization.images, None));
     let objects = inventory.files.iter().flat_map(|file| {
-        file.found.builders.iter().map(move |builder| (&file.path, &builder.images, Some(builder)))
+        file.found.deployers.iter().map(move |deployer| (&file.path, &deployer.images, Some(deployer)))
     });
-    for (path, images, builder) in own.chain(objects) {
+    for (path, images, deployer) in own.chain(objects) {
         let patterns = images.iter().map(|entry| entry.name.as_str());
         let patterns: Vec<&str> = patterns.filter(|name| is_pattern(name)).collect();
         if patterns.is_empty() {
             continue;
         }
-        let layers = match builder {
+        let layers = match deployer {
             None => graph.layers(path),
-            Some(builder) => built_by(graph, path, builder),
+            Some(deployer) => built_by(graph, path, deployer),
         };
-        let is_compared = |site: &Site, file: &FileInventory| match builder {
+        let is_compared = |site: &Site, file: &FileInventory| match deployer {
             // What the values of a release name comes out of its chart.
-            Some(Builder { tool: Tool::Helm, object, .. }) => {
+            Some(Deployer { tool: Tool::Helm, object, .. }) => {
                 site.role == Role::Image && site.object.as_ref() == Some(object)
             }
             _ => !is_matcher_or_unseen(site, file),
@@ -357,14 +357,14 @@ fn hold_back_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut 
 }
 
 /// The files that an object has built.
-fn built_by(graph: &Graph<'_>, path: &RepoPath, builder: &Builder) -> Arc<Layers> {
-    if builder.tool == Tool::Helm {
+fn built_by(graph: &Graph<'_>, path: &RepoPath, deployer: &Deployer) -> Arc<Layers> {
+    if deployer.tool == Tool::Helm {
         return Arc::new(Layers { files: [path.clone()].into(), remote: true });
     }
-    let directories = directories(builder, graph);
+    let directories = directories(deployer, graph);
     let components = directories
         .iter()
-        .flat_map(|directory| builder.components.iter().filter_map(|component| directory.join(component)));
+        .flat_map(|directory| deployer.components.iter().filter_map(|component| directory.join(component)));
     let mut layers = Layers::default();
     for directory in directories.iter().cloned().chain(components) {
         layers.files.extend(graph.below(directory.as_str()).files.iter().cloned());
@@ -378,7 +378,7 @@ fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
 }
 
 /// An image whose name a replacement takes apart keeps it: the parts would be others.
-fn hold_back_cut_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
+fn block_partial_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
     for (path, _) in graph.kustomizations().filter(|(_, kustomization)| kustomization.splits) {
         let layers = graph.layers(path);
         for (f, file) in files_of(inventory, &layers) {
@@ -494,7 +494,7 @@ fn is_matched(matcher: &Site, image: &Site, name: &Name) -> bool {
     // A JSON 6902 test compares the whole text.
     let test = matcher.form == Form::PatchValue;
     let spelled = *name != matcher.name || image.spelling == matcher.spelling;
-    image.name == *name && (joined || spelled && (test || is_matchable(&image.tail)))
+    image.name == *name && (joined || spelled && (test || is_matchable(&image.suffix)))
 }
 
 /// `name` and `newName` of one entry: the new name is written by it, not matched.

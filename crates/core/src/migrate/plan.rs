@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
-    Because, Direction, FilePlan, Left, Mode, Plan, Reached, SkipReason, Strategy, Warning, follow, in_place,
-    pair, strategy, together,
+    Because, Direction, FilePlan, Mode, Plan, RenamedBy, SkipReason, Skipped, Strategy, Warning, follow,
+    in_place, pair, strategy, together,
 };
-use crate::find::{Holder, Reason, Role, Site, Tool, UpdatedImage};
+use crate::find::{Holder, IgnoreReason, Role, Site, Tool, UpdatedImage};
 use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::kustomize::Model;
@@ -49,7 +49,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
     let mut plan = Plan::default();
     follow::registries(inventory, &mut decisions);
     let groups = pair::settle(model, &mut decisions, &within, direction, &mut plan.warnings);
-    follow::held(inventory, &mut decisions);
+    follow::pairs(inventory, &mut decisions);
     let because = |at, site: &Site| match (direction, strategy) {
         (Direction::ToCache, Strategy::Auto | Strategy::Overlay) => overlays.because(at, site),
         _ => Because::Asked,
@@ -66,10 +66,10 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
                     planned.expected.push(change.to.clone());
                     planned.changes.push(change);
                 }
-                Err(why) => {
+                Err(reason) => {
                     planned.expected.push(site.reference());
                     let (path, site) = (file.path.clone(), site.clone());
-                    if let SkipReason::Reached { by } = why {
+                    if let SkipReason::Renamed { by } = reason {
                         // One cluster's kustomization may do what another's cannot.
                         let missed = overlays.missed.get(&(index, number)).into_iter().flatten();
                         let missed = missed.filter(|root| !by.contains(*root)).map(ToString::to_string);
@@ -77,11 +77,16 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
                         if !missed.is_empty() {
                             let because = format!("others do, but not {}", missed.join(", "));
                             let (path, site) = (path.clone(), site.clone());
-                            plan.left.push(Left { path, position, site, why: SkipReason::Held { because } });
+                            plan.skipped.push(Skipped {
+                                path,
+                                position,
+                                site,
+                                reason: SkipReason::Blocked { because },
+                            });
                         }
-                        plan.reached.push(Reached { path, position, site, by });
+                        plan.renamed.push(RenamedBy { path, position, site, by });
                     } else if within(&path) {
-                        plan.left.push(Left { path, position, site, why });
+                        plan.skipped.push(Skipped { path, position, site, reason });
                     }
                 }
             }
@@ -91,7 +96,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
         }
     }
     plan.overlays = overlays.files;
-    plan.companions = overlays.companions;
+    plan.generated_files = overlays.generated_files;
     plan.together = together::of(&plan, inventory, &groups);
     for path in overlays.detached {
         plan.warnings.push(Warning {
@@ -158,8 +163,8 @@ fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
                 push("generated-file", first.position, message);
             }
         }
-        for (mention, &position) in file.found.mentions.iter().zip(&file.mentions) {
-            if mention.reason == Reason::Policy {
+        for (ignored, &position) in file.found.ignored.iter().zip(&file.ignored) {
+            if ignored.reason == IgnoreReason::Policy {
                 let message =
                     "a policy names the upstream: it will no longer match the rewritten images".to_owned();
                 push("policy-misses-cache", position, message);
@@ -176,7 +181,7 @@ fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
 /// Updaters other than Flux that write the upstream's name of an image that moves.
 fn updaters(model: &Model<'_>, plan: &Plan) -> Vec<Warning> {
     let changed = plan.changes().map(|(_, change)| &change.site);
-    let moved = changed.chain(plan.reached.iter().map(|reached| &reached.site));
+    let moved = changed.chain(plan.renamed.iter().map(|renamed| &renamed.site));
     let moved: HashSet<&Name> = moved.map(|site| &site.name).collect();
     let mut warnings = Vec::new();
     for file in &model.inventory.files {
@@ -229,9 +234,9 @@ fn layers(model: &Model<'_>) -> Vec<Warning> {
 fn warn_of_hooks(inventory: &Inventory, plan: &mut Plan) {
     let mut releases: HashMap<(&RepoPath, &Holder), Position> = HashMap::new();
     for file in &inventory.files {
-        let builders = file.found.builders.iter().zip(&file.builders);
-        for (builder, position) in builders.filter(|(builder, _)| builder.tool == Tool::Helm) {
-            releases.entry((&file.path, &builder.holder)).or_insert(*position);
+        let deployers = file.found.deployers.iter().zip(&file.deployers);
+        for (deployer, position) in deployers.filter(|(deployer, _)| deployer.tool == Tool::Helm) {
+            releases.entry((&file.path, &deployer.holder)).or_insert(*position);
         }
     }
     for overlay in &plan.overlays {

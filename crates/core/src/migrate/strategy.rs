@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inline::{Decision, decide};
-use super::overlay::{At, Hold, Overlays, Reach};
+use super::overlay::{At, Blocker, Effect, Overlays};
 use super::{Direction, SkipReason};
 use crate::config::Config;
 use crate::find::{Form, Role, Scope, Site, split};
@@ -69,22 +69,22 @@ impl Settling<'_> {
             return Some(Ok(name.clone()));
         }
         match overlays.sites.get(&at) {
-            Some(Reach::By(by)) => return Some(Err(SkipReason::Reached { by: by.clone() })),
-            Some(Reach::Unseen) if is_entry(site) => {
+            Some(Effect::Renamed(by)) => return Some(Err(SkipReason::Renamed { by: by.clone() })),
+            Some(Effect::Unseen) if is_entry(site) => {
                 let by = renames.of(path, site);
                 let why = match site.role {
                     // What it matches decides.
                     Role::Matcher(_) if by.is_empty() => return None,
                     _ if by.is_empty() => SkipReason::NoBase,
-                    _ => SkipReason::Reached { by },
+                    _ => SkipReason::Renamed { by },
                 };
                 return decision.is_ok().then_some(Err(why));
             }
-            Some(Reach::Held(Hold::Because(because) | Hold::Outside(because))) => {
+            Some(Effect::Blocked(Blocker::Reason(because) | Blocker::Outside(because))) => {
                 let because = because.clone();
-                return inline(config, site, routes).is_ok().then_some(Err(SkipReason::Held { because }));
+                return inline(config, site, routes).is_ok().then_some(Err(SkipReason::Blocked { because }));
             }
-            Some(Reach::Held(Hold::Unmatched) | Reach::Unseen) | None => {}
+            Some(Effect::Blocked(Blocker::Unmatched) | Effect::Unseen) | None => {}
         }
         if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
             // What compares images with this list is not known, and so not how it is told of the overlays either.

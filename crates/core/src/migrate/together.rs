@@ -17,13 +17,13 @@ pub(super) fn of(plan: &Plan, inventory: &Inventory, groups: &[Vec<At>]) -> Vec<
         sets.join(paths.filter(|path| changed.contains(path)));
     }
     // A list of components names the file of another directory, every other list one beside it.
-    for companion in plan.companions.keys() {
-        let directory = companion.parent();
+    for generated in plan.generated_files.keys() {
+        let directory = generated.parent();
         let named = plan.overlays.iter().filter(|overlay| {
             let mut lists = overlay.lists.iter();
             overlay.path.parent() == directory || lists.any(|list| list.key == "components")
         });
-        sets.join(named.map(|overlay| &overlay.path).chain([companion]));
+        sets.join(named.map(|overlay| &overlay.path).chain([generated]));
     }
     sets.all()
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::build::Over;
+use super::build::Transforms;
 use super::cluster::Built;
 use super::object::Object;
 use super::patch::{Change, Patch, Selector};
@@ -18,7 +18,7 @@ use crate::tree::{Place, RepoPath};
 /// A directory that an Application deploys, and what it lays over it.
 pub(super) struct Directory {
     pub(super) directory: RepoPath,
-    pub(super) over: Over,
+    pub(super) transforms: Transforms,
     pub(super) recurse: bool,
 }
 
@@ -69,15 +69,15 @@ pub(super) fn directories(object: &Object, sources: &Sources<'_>) -> Vec<Directo
         if !kustomized && is_chart(&directory, sources) {
             continue;
         }
-        let over = over(&source, object, &directory);
+        let transforms = transforms(&source, object, &directory);
         let recurse = at(&source.value, &["directory", "recurse"]) == Some(&Value::Bool(true));
-        directories.push(Directory { directory, over, recurse });
+        directories.push(Directory { directory, transforms, recurse });
     }
     directories
 }
 
 /// `kustomize:` of a source.
-fn over(source: &Source, object: &Object, directory: &RepoPath) -> Over {
+fn transforms(source: &Source, object: &Object, directory: &RepoPath) -> Transforms {
     let kustomize = source.value.get("kustomize").unwrap_or(&Value::Null);
     let text = |key: &str| text_at(kustomize, &[key]).map(str::to_owned);
     let map = |key: &str| map_at(kustomize, &[key]).cloned().unwrap_or_default();
@@ -91,7 +91,7 @@ fn over(source: &Source, object: &Object, directory: &RepoPath) -> Over {
         patches.extend(changes.into_iter().map(patch));
     }
     let components = list_at(kustomize, &["components"]).iter().filter_map(Value::as_str);
-    Over {
+    Transforms {
         patches,
         components: components.filter_map(|component| directory.join(component)).collect(),
         namespace: text("namespace"),
@@ -213,8 +213,8 @@ impl Reader<'_> {
             let Some(path) = directory.join(name) else { continue };
             let Some(documents) = self.sources.documents(&path) else { continue };
             for document in documents.iter() {
-                if let (Value::Object(value), Value::Object(over)) = (&mut self.value, document) {
-                    helm_values::merge(value, over);
+                if let (Value::Object(value), Value::Object(transforms)) = (&mut self.value, document) {
+                    helm_values::merge(value, transforms);
                 }
             }
             self.release.inputs.insert(path);

@@ -23,7 +23,7 @@ use crate::yaml::Span;
 
 /// What an object lays over the directory that it has built: fields of its kustomization.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Over {
+pub(super) struct Transforms {
     pub(super) patches: Vec<Patch>,
     pub(super) components: Vec<RepoPath>,
     pub(super) namespace: Option<String>,
@@ -74,17 +74,17 @@ impl<'b> Builder<'b> {
     }
 
     /// What kustomize makes of a directory. Flux makes a kustomization for one that has none.
-    pub(super) fn build(&mut self, directory: &RepoPath, over: &Over) -> Vec<Object> {
+    pub(super) fn build(&mut self, directory: &RepoPath, transforms: &Transforms) -> Vec<Object> {
         let mut objects = Vec::new();
         if self.has_kustomization(directory) {
-            self.accumulate(directory, &mut objects, Some(over));
+            self.accumulate(directory, &mut objects, Some(transforms));
             return objects;
         }
         self.generated(directory, &mut objects, 0);
-        for component in &over.components {
+        for component in &transforms.components {
             self.accumulate(component, &mut objects, None);
         }
-        transform(&mut objects, over, self.sources);
+        transform(&mut objects, transforms, self.sources);
         objects
     }
 
@@ -139,14 +139,19 @@ impl<'b> Builder<'b> {
 
     /// Adds what a kustomization draws from and makes, and transforms everything that is there by then: for a component that
     /// is what those that list it have gathered, too.
-    fn accumulate(&mut self, directory: &RepoPath, objects: &mut Vec<Object>, over: Option<&Over>) {
+    fn accumulate(
+        &mut self,
+        directory: &RepoPath,
+        objects: &mut Vec<Object>,
+        transforms: Option<&Transforms>,
+    ) {
         let Some((path, _)) = self.graph.at(directory) else { return };
         if self.open.len() > MAX_LAYERS || !self.open.insert(directory.clone()) {
             return;
         }
         self.built.insert(directory.clone());
         if let Some(kustomization) = self.sources.kustomization(path) {
-            self.layer(directory, path, &kustomization, objects, over);
+            self.layer(directory, path, &kustomization, objects, transforms);
         }
         for object in objects {
             object.inputs.insert(path.clone());
@@ -160,7 +165,7 @@ impl<'b> Builder<'b> {
         path: &RepoPath,
         kustomization: &Value,
         objects: &mut Vec<Object>,
-        over: Option<&Over>,
+        transforms: Option<&Transforms>,
     ) {
         let listed = |key: &'static str| list_at(kustomization, &[key]).iter().filter_map(Value::as_str);
         for to in listed("resources").chain(listed("bases")).filter(|to| !is_remote(to)) {
@@ -176,27 +181,32 @@ impl<'b> Builder<'b> {
                 self.accumulate(&target, objects, None);
             }
         }
-        for component in over.map(|over| over.components.as_slice()).unwrap_or_default() {
+        for component in transforms.map(|transforms| transforms.components.as_slice()).unwrap_or_default() {
             self.accumulate(component, objects, None);
         }
         generate::run(self.sources, directory, path, kustomization, objects);
         self.charts(directory, path, kustomization, objects);
         let own = self.own(directory, path, kustomization);
-        match over {
+        match transforms {
             // Flux and Argo CD write their fields into the kustomization.
-            Some(over) => {
-                let namespace = over.namespace.clone().or(own.namespace.clone());
-                let patches = own.patches.iter().chain(&over.patches).cloned().collect();
-                let images = own.images.iter().chain(&over.images).cloned().collect();
-                transform(objects, &Over { patches, namespace, images, ..own }, self.sources);
-                let laid = Over { patches: Vec::new(), namespace: None, images: Vec::new(), ..over.clone() };
-                transform(objects, &laid, self.sources);
+            Some(transforms) => {
+                let namespace = transforms.namespace.clone().or(own.namespace.clone());
+                let patches = own.patches.iter().chain(&transforms.patches).cloned().collect();
+                let images = own.images.iter().chain(&transforms.images).cloned().collect();
+                transform(objects, &Transforms { patches, namespace, images, ..own }, self.sources);
+                let rest = Transforms {
+                    patches: Vec::new(),
+                    namespace: None,
+                    images: Vec::new(),
+                    ..transforms.clone()
+                };
+                transform(objects, &rest, self.sources);
             }
             None => transform(objects, &own, self.sources),
         }
         let patches = self.patches(directory, path, kustomization, "patchesJson6902");
         if !patches.is_empty() {
-            transform(objects, &Over { patches, ..Over::default() }, self.sources);
+            transform(objects, &Transforms { patches, ..Transforms::default() }, self.sources);
         }
         self.doubts(directory, path, kustomization, objects);
     }
@@ -257,7 +267,7 @@ impl<'b> Builder<'b> {
     }
 
     /// The transformers of a kustomization that are fields.
-    fn own(&self, directory: &RepoPath, path: &RepoPath, kustomization: &Value) -> Over {
+    fn own(&self, directory: &RepoPath, path: &RepoPath, kustomization: &Value) -> Transforms {
         let text =
             |key: &str| text_at(kustomization, &[key]).filter(|text| !text.is_empty()).map(str::to_owned);
         let map = |key: &str| map_at(kustomization, &[key]).cloned().unwrap_or_default();
@@ -268,7 +278,7 @@ impl<'b> Builder<'b> {
         let mut patches = self.earlier(directory, path, kustomization);
         patches.extend(self.patches(directory, path, kustomization, "patches"));
         patches.extend(self.transformer_patches(directory, path, kustomization));
-        Over {
+        Transforms {
             patches,
             components: Vec::new(),
             namespace: text("namespace"),
@@ -458,9 +468,9 @@ fn is_remote(to: &str) -> bool {
 }
 
 /// The transformers, in kustomize's order.
-pub(super) fn transform(objects: &mut Vec<Object>, over: &Over, sources: &Sources<'_>) {
-    patch::apply(&over.patches, objects, sources);
-    for patch in over.patches.iter().filter(|patch| changes_images(patch)) {
+pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sources: &Sources<'_>) {
+    patch::apply(&transforms.patches, objects, sources);
+    for patch in transforms.patches.iter().filter(|patch| changes_images(patch)) {
         for object in objects.iter_mut().filter(|object| object.kind() == HELM_CHARTS) {
             let reason = "a patch may change the images that this chart renders, and is not evaluated";
             object.doubt(patch.place(sources), reason);
@@ -468,24 +478,24 @@ pub(super) fn transform(objects: &mut Vec<Object>, over: &Over, sources: &Source
     }
     for object in objects {
         let now = (object.name().to_owned(), object.namespace().map(str::to_owned));
-        let name = match (&over.prefix, &over.suffix) {
+        let name = match (&transforms.prefix, &transforms.suffix) {
             (None, None) => None,
             (prefix, suffix) => {
                 let text = |part: &Option<String>| part.clone().unwrap_or_default();
                 Some(format!("{}{}{}", text(prefix), now.0, text(suffix)))
             }
         };
-        if name.is_some() || over.namespace.as_ref().is_some_and(|new| now.1.as_ref() != Some(new)) {
-            rename(object, name, over.namespace.as_deref());
+        if name.is_some() || transforms.namespace.as_ref().is_some_and(|new| now.1.as_ref() != Some(new)) {
+            rename(object, name, transforms.namespace.as_deref());
             object.former.push(now);
         }
-        for (list, entries) in [("labels", &over.labels), ("annotations", &over.annotations)] {
+        for (list, entries) in [("labels", &transforms.labels), ("annotations", &transforms.annotations)] {
             if !entries.is_empty() {
                 patch::set_metadata(object, list, entries);
             }
         }
         if object.kind() == HELM_CHARTS {
-            object.images.extend(over.images.iter().cloned());
+            object.images.extend(transforms.images.iter().cloned());
         }
     }
 }

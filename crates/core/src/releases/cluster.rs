@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::build::{Builder, Over};
+use super::build::{Builder, Transforms};
 use super::object::{Object, Origin};
 use super::sources::Sources;
 use super::substitute::{self, Used, Variables};
@@ -210,7 +210,7 @@ impl Walk<'_> {
         for root in self.model.graph.roots(&BTreeSet::new()) {
             if !self.builder.was_built(&root) && !self.directories.contains_key(&root) {
                 let from = self.start(Start::Root(root.clone()));
-                let objects = self.builder.build(&root, &Over::default());
+                let objects = self.builder.build(&root, &Transforms::default());
                 self.take(objects, Some(&root), None, from);
                 self.follow_all();
             }
@@ -246,7 +246,7 @@ impl Walk<'_> {
         let files: Vec<&RepoPath> = inventory
             .files
             .iter()
-            .filter(|file| !file.found.builders.is_empty())
+            .filter(|file| !file.found.deployers.is_empty())
             .map(|file| &file.path)
             .collect();
         let of_file: BTreeSet<&RepoPath> = files.iter().copied().collect();
@@ -373,8 +373,8 @@ impl Walk<'_> {
             return;
         }
         let object = &task.object;
-        let over = flux::over(object, &directory);
-        let mut objects = self.builder.build(&directory, &over);
+        let transforms = flux::transforms(object, &directory);
+        let mut objects = self.builder.build(&directory, &transforms);
         let replaced = at(&object.value, &["spec", "postBuild"])
             .map(|_| self.variables(object, &objects, task.from.cluster));
         for built in &mut objects {
@@ -404,7 +404,7 @@ impl Walk<'_> {
                 continue;
             }
             let mut objects = if self.builder.has_kustomization(&source.directory) {
-                self.builder.build(&source.directory, &source.over)
+                self.builder.build(&source.directory, &source.transforms)
             } else {
                 self.builder.plain(&source.directory, source.recurse)
             };
@@ -468,7 +468,7 @@ impl Walk<'_> {
         let mut by_directory: BTreeMap<RepoPath, Vec<&RepoPath>> = BTreeMap::new();
         for file in &self.model.inventory.files {
             let found = &file.found;
-            let deploys = !found.releases.is_empty() || !found.builders.is_empty() || found.chart_sources;
+            let deploys = !found.releases.is_empty() || !found.deployers.is_empty() || found.chart_sources;
             if let (true, Some(directory)) = (deploys && found.kustomization.is_none(), file.path.parent()) {
                 by_directory.entry(directory).or_default().push(&file.path);
             }

@@ -165,14 +165,15 @@ fn images(
         let only = images.iter().filter(|(image, _)| !other.contains_key(*image));
         only.map(|(image, roles)| RolesOf { image: image.clone(), roles: roles.clone() }).collect::<Vec<_>>()
     };
-    let mut left = Left { removed: only(before, after), added: only(after, before), changes: Vec::new() };
+    let mut unpaired =
+        Unpaired { removed: only(before, after), added: only(after, before), changes: Vec::new() };
     // What is routed is compared under its upstream's name.
     let upstream = |image: &str| upstream_of(image).unwrap_or_else(|| image.to_owned());
-    left.pair(|one| Some(upstream(&one.image)), |from, to| ImageChange::Moved { from, to });
-    left.pair(|one| name(&one.image), |from, to| ImageChange::Updated { from, to });
-    left.pair(|one| name(&upstream(&one.image)), |from, to| ImageChange::Moved { from, to });
-    left.pair(|one| last_name(&one.image), |from, to| ImageChange::Renamed { from, to });
-    let Left { removed, added, mut changes } = left;
+    unpaired.pair(|one| Some(upstream(&one.image)), |from, to| ImageChange::Moved { from, to });
+    unpaired.pair(|one| name(&one.image), |from, to| ImageChange::Updated { from, to });
+    unpaired.pair(|one| name(&upstream(&one.image)), |from, to| ImageChange::Moved { from, to });
+    unpaired.pair(|one| last_name(&one.image), |from, to| ImageChange::Renamed { from, to });
+    let Unpaired { removed, added, mut changes } = unpaired;
     changes.extend(removed.into_iter().map(ImageChange::Removed));
     changes.extend(added.into_iter().map(ImageChange::Added));
     let key = |change: &ImageChange| change.to().or(change.from()).map(|one| one.image.clone());
@@ -181,13 +182,13 @@ fn images(
 }
 
 /// What is not paired yet.
-struct Left {
+struct Unpaired {
     removed: Vec<RolesOf>,
     added: Vec<RolesOf>,
     changes: Vec<ImageChange>,
 }
 
-impl Left {
+impl Unpaired {
     /// Pairs where exactly one image on each side has a key.
     fn pair(
         &mut self,
@@ -248,48 +249,48 @@ mod tests {
 
     const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 
-    fn told(before: &[&str], after: &[&str]) -> Vec<String> {
+    fn rendered(before: &[&str], after: &[&str]) -> Vec<String> {
         let images = |list: &[&str]| -> Images {
             list.iter().map(|image| ((*image).to_owned(), [RenderedRole::Container].into())).collect()
         };
         let upstream =
             |image: &str| image.strip_prefix(&format!("{CACHE}/ghcr/")).map(|rest| format!("ghcr.io/{rest}"));
         let image = |one: &RolesOf| one.image.replace(CACHE, "CACHE");
-        let told = |change: &ImageChange| match change {
+        let rendered = |change: &ImageChange| match change {
             ImageChange::Added(to) => format!("+ {}", image(to)),
             ImageChange::Removed(from) => format!("- {}", image(from)),
             ImageChange::Updated { from, to } => format!("~ {} {}", image(from), image(to)),
             ImageChange::Renamed { from, to } => format!("r {} {}", image(from), image(to)),
             ImageChange::Moved { from, to } => format!("m {} {}", image(from), image(to)),
         };
-        super::images(&images(before), &images(after), &upstream).iter().map(told).collect()
+        super::images(&images(before), &images(after), &upstream).iter().map(rendered).collect()
     }
 
     #[test]
     fn one_image_that_changes_is_one_change() {
         assert_eq!(
-            told(&["ghcr.io/o/a:1", "quay.io/x:1"], &["ghcr.io/o/a:2", "quay.io/x:1"]),
+            rendered(&["ghcr.io/o/a:1", "quay.io/x:1"], &["ghcr.io/o/a:2", "quay.io/x:1"]),
             ["~ ghcr.io/o/a:1 ghcr.io/o/a:2"]
         );
-        assert_eq!(told(&["ghcr.io/o/a:1"], &["quay.io/p/a:2"]), ["r ghcr.io/o/a:1 quay.io/p/a:2"]);
-        assert_eq!(told(&["ghcr.io/o/a:1"], &["quay.io/p/b:1"]), ["- ghcr.io/o/a:1", "+ quay.io/p/b:1"]);
-        assert!(told(&["a", "b:1"], &["a", "b:1"]).is_empty());
+        assert_eq!(rendered(&["ghcr.io/o/a:1"], &["quay.io/p/a:2"]), ["r ghcr.io/o/a:1 quay.io/p/a:2"]);
+        assert_eq!(rendered(&["ghcr.io/o/a:1"], &["quay.io/p/b:1"]), ["- ghcr.io/o/a:1", "+ quay.io/p/b:1"]);
+        assert!(rendered(&["a", "b:1"], &["a", "b:1"]).is_empty());
     }
 
     #[test]
     fn what_is_not_one_to_one_is_no_pair() {
-        let changes = told(&["ghcr.io/o/a:1", "quay.io/p/a:1"], &["docker.io/q/a:1"]);
+        let changes = rendered(&["ghcr.io/o/a:1", "quay.io/p/a:1"], &["docker.io/q/a:1"]);
         assert_eq!(changes, ["+ docker.io/q/a:1", "- ghcr.io/o/a:1", "- quay.io/p/a:1"]);
-        let changes = told(&["ghcr.io/o/a:1", "ghcr.io/o/a:2"], &["ghcr.io/o/a:3"]);
+        let changes = rendered(&["ghcr.io/o/a:1", "ghcr.io/o/a:2"], &["ghcr.io/o/a:3"]);
         assert_eq!(changes, ["- ghcr.io/o/a:1", "- ghcr.io/o/a:2", "+ ghcr.io/o/a:3"]);
     }
 
     #[test]
     fn a_cache_is_paired_by_its_routes_alone() {
         let cached = format!("{CACHE}/ghcr/o/a:1");
-        assert_eq!(told(&["ghcr.io/o/a:1"], &[&cached]), ["m ghcr.io/o/a:1 CACHE/ghcr/o/a:1"]);
-        assert_eq!(told(&["ghcr.io/o/a:0"], &[&cached]), ["m ghcr.io/o/a:0 CACHE/ghcr/o/a:1"]);
+        assert_eq!(rendered(&["ghcr.io/o/a:1"], &[&cached]), ["m ghcr.io/o/a:1 CACHE/ghcr/o/a:1"]);
+        assert_eq!(rendered(&["ghcr.io/o/a:0"], &[&cached]), ["m ghcr.io/o/a:0 CACHE/ghcr/o/a:1"]);
         let other = format!("{CACHE}/mine/a:1");
-        assert_eq!(told(&["ghcr.io/o/a:1"], &[&other]), ["+ CACHE/mine/a:1", "- ghcr.io/o/a:1"]);
+        assert_eq!(rendered(&["ghcr.io/o/a:1"], &[&other]), ["+ CACHE/mine/a:1", "- ghcr.io/o/a:1"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::build::Over;
+use super::build::Transforms;
 use super::object::Object;
 use super::patch::{Change, Patch, Selector};
 use super::sources::documents_of;
@@ -32,7 +32,7 @@ pub(super) fn address(url: &str) -> String {
 }
 
 /// What it lays over its directory.
-pub(super) fn over(object: &Object, directory: &RepoPath) -> Over {
+pub(super) fn transforms(object: &Object, directory: &RepoPath) -> Transforms {
     let spec = object.value.get("spec").unwrap_or(&Value::Null);
     let text = |key: &str| text_at(spec, &[key]).map(str::to_owned);
     let metadata = |key: &str| map_at(spec, &["commonMetadata", key]).cloned().unwrap_or_else(Map::new);
@@ -54,7 +54,7 @@ pub(super) fn over(object: &Object, directory: &RepoPath) -> Over {
             patches.extend(changes.into_iter().map(patch));
         }
     }
-    Over {
+    Transforms {
         patches,
         components: components.filter_map(|component| directory.join(component)).collect(),
         namespace: text("targetNamespace"),

@@ -201,7 +201,10 @@ impl<'t> Document<'t> {
             Some(Obstacle::RegistryUnknown) => Some(UnknownReason::RegistryUnknown),
             Some(Obstacle::RegistryAlone) => Some(UnknownReason::RegistryAlone),
             Some(Obstacle::InvalidName) => Some(UnknownReason::Invalid),
-            _ if site.tail.is_empty() && image == site.as_written() && !site.form.is_pulled_as_written() => {
+            _ if site.suffix.is_empty()
+                && image == site.as_written()
+                && !site.form.is_pulled_as_written() =>
+            {
                 Some(UnknownReason::NoTag)
             }
             _ => None,

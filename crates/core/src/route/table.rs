@@ -187,8 +187,8 @@ impl Routes {
     pub fn unmap_reference(&self, text: &str) -> Option<String> {
         // Where the cache is a placeholder, colons can be part of it, as in `${REGISTRY:-local}`.
         let start = if text.starts_with(&self.base) { self.base.len() } else { 0 };
-        let (head, tail) = text.split_at_checked(start)?;
-        let (name, tag, digest) = split_tag_and_digest(tail).ok()?;
+        let (head, suffix) = text.split_at_checked(start)?;
+        let (name, tag, digest) = split_tag_and_digest(suffix).ok()?;
         let unmapped = self
             .unmap_text(&format!("{head}{name}"))
             .or_else(|| Reference::parse(text).ok().and_then(|reference| self.unmap(&reference.name())))?;

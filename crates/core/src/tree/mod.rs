@@ -3,7 +3,7 @@
 //! This is the leftmost room of the house: it knows directories, `.gitignore`, Git and line numbers, and nothing of
 //! YAML. [`Repository::discover`] finds the root, [`locate`] that of the named paths; [`walk()`] hands every file to a visitor and notes what it did not
 //! hand over; [`LineIndex`] turns byte offsets into lines and columns; [`dirty_files`] and [`changed_since`] ask Git;
-//! [`replace`], [`create`], [`remove`] and [`sweep`] are the only places of the program that write into a repository.
+//! [`replace`], [`create`], [`remove`] and [`remove_stale_temp_files`] are the only places of the program that write into a repository.
 
 mod git;
 mod lines;
@@ -12,7 +12,7 @@ mod path;
 mod read;
 mod select;
 mod shard;
-mod sweep;
+mod temporary;
 mod walk;
 mod write;
 
@@ -27,7 +27,7 @@ use path::shown;
 pub use path::{RepoPath, quoted, shell_word};
 pub use read::search_large;
 pub use shard::{Shard, ShardError};
-pub use sweep::sweep;
+pub use temporary::remove_stale_temp_files;
 pub use walk::{DEFAULT_MAX_SIZE, File, Note, WalkOptions, Walked, walk};
 pub use write::{
     Staged, WriteError, create, other_names, remove, replace, stage_create, stage_remove, stage_replace,

@@ -176,11 +176,11 @@ mod tests {
             };
             assert!(read == bytes, "{len}");
             if len > 0 {
-                let Content::TooLarge { len: told } = reader.read(file.path(), len as u64 - 1).unwrap()
+                let Content::TooLarge { len: reported } = reader.read(file.path(), len as u64 - 1).unwrap()
                 else {
                     panic!("{len}")
                 };
-                assert_eq!(told, len as u64);
+                assert_eq!(reported, len as u64);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::sweep::is_temporary;
+use super::temporary::is_temporary;
 use super::walk::Note;
 use super::{Repository, TreeError};
 

@@ -20,7 +20,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::read::{Content, Reader};
 use super::select::{Excludes, Selection};
-use super::sweep::is_temporary;
+use super::temporary::is_temporary;
 use super::{CONFIG_NAMES, RepoPath, Repository, Shard, TreeError};
 
 /// Default of [`WalkOptions::max_size`]: 16 MiB, above any manifest a cluster accepts (etcd takes 1.5 MiB).

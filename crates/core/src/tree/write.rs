@@ -4,7 +4,7 @@
 //!
 //! Both write a temporary file in the same directory, flush it to the disk and rename it, so that at every moment,
 //! killed or without power, the file is wholly old or wholly new. What a killed run leaves is for
-//! [`sweep`](super::sweep()); a signal that can be caught waits for [`try_pause_writing`]. Access lists, extended attributes and further hard links are not carried over.
+//! [`remove_stale_temp_files`](super::remove_stale_temp_files()); a signal that can be caught waits for [`try_pause_writing`]. Access lists, extended attributes and further hard links are not carried over.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tempfile::NamedTempFile;
 
-use super::sweep::{SUFFIX, prefix};
+use super::temporary::{SUFFIX, prefix};
 use super::{RepoPath, Repository};
 
 /// Held while a temporary file of this process exists.
@@ -154,7 +154,7 @@ impl Staged<'_> {
     }
 }
 
-/// Does the file hold these bytes? Different lengths are told apart without reading a file that may have grown huge.
+/// Does the file hold these bytes? Different lengths are distinguished without reading a file that may have grown huge.
 fn is(target: &Path, expected: &[u8]) -> io::Result<bool> {
     Ok(fs::metadata(target)?.len() == expected.len() as u64 && fs::read(target)? == expected)
 }

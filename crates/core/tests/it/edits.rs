@@ -190,7 +190,7 @@ fn errors_say_what_and_where() {
 fn value() -> impl Strategy<Value = String> {
     let tag = "(:[a-z0-9.]{1,5})?(@sha256:[0-9a-f]{4})?";
     let reference = ("[a-z]{1,6}", "[a-z]{1,6}([._-][a-z0-9]{1,3})?", tag)
-        .prop_map(|(o, n, tail)| format!("ghcr.io/{o}/{n}{tail}"));
+        .prop_map(|(o, n, suffix)| format!("ghcr.io/{o}/{n}{suffix}"));
     let texts = prop::collection::vec(reference, 1..4);
     (texts, 0..14u8).prop_map(|(refs, style)| {
         let [one, .., last] = [refs[0].as_str(), refs[refs.len() - 1].as_str()];

@@ -62,8 +62,8 @@ fn accounted(root: &Path) -> BTreeMap<String, Vec<usize>> {
     let mut found = BTreeMap::new();
     for file in &inventory.files {
         let covers = file.found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
-        let mentions = file.found.mentions.iter().map(|mention| mention.span.start);
-        let mut offsets: Vec<usize> = covers.chain(mentions).collect();
+        let ignored = file.found.ignored.iter().map(|ignored| ignored.span.start);
+        let mut offsets: Vec<usize> = covers.chain(ignored).collect();
         offsets.sort_unstable();
         if !offsets.is_empty() {
             found.insert(file.path.to_string(), offsets);
@@ -83,7 +83,7 @@ fn assert_nothing_unexplained(root: &Path, at_least: usize) {
 }
 
 #[test]
-fn every_occurrence_in_the_fixtures_is_a_site_or_a_mention() {
+fn every_occurrence_in_the_fixtures_is_a_site_or_ignored() {
     let testdata = crate::golden::root().join("testdata");
     assert_nothing_unexplained(&testdata.join("fleet"), 70);
     assert_nothing_unexplained(&testdata.join("forms"), 500);
@@ -103,7 +103,7 @@ fn corpus_has_no_unexplained_occurrence() {
     }
 }
 
-/// Texts that are nearly YAML, put together from what YAML is made of.
+/// Texts that are nearly YAML, merged from what YAML is made of.
 fn nearly_yaml() -> impl proptest::strategy::Strategy<Value = String> {
     let pieces = [
         "image: ",
@@ -187,7 +187,7 @@ proptest::proptest! {
             for finder in [&finder, &plain] {
                 let found = finder.find(path, text.as_bytes());
                 let covers = found.sites.iter().flat_map(|site| site.covers.iter().map(|span| span.start));
-                let mut offsets: Vec<usize> = covers.chain(found.mentions.iter().map(|mention| mention.span.start)).collect();
+                let mut offsets: Vec<usize> = covers.chain(found.ignored.iter().map(|ignored| ignored.span.start)).collect();
                 offsets.sort_unstable();
                 proptest::prop_assert_eq!(&offsets, &expected, "{}", path);
             }
@@ -234,10 +234,10 @@ fn a_reference_beside_a_name_is_no_tag_of_it() {
         "image:\n  repository: ghcr.io/acme/app\n  tag: v1\n  sha: ghcr.io/acme/web\n",
     ] {
         let found = finder.find("values.yaml", text.as_bytes());
-        let tails: Vec<&str> = found.sites.iter().map(|site| site.tail.as_str()).collect();
+        let suffixes: Vec<&str> = found.sites.iter().map(|site| site.suffix.as_str()).collect();
         assert!(
-            !tails.is_empty() && tails.iter().all(|tail| ["", ":v1"].contains(tail)),
-            "{text}: {tails:?}"
+            !suffixes.is_empty() && suffixes.iter().all(|suffix| ["", ":v1"].contains(suffix)),
+            "{text}: {suffixes:?}"
         );
     }
 }

@@ -12,7 +12,7 @@ use pullthru_core::kustomize::Model;
 use pullthru_core::migrate::{self, Direction, SkipReason};
 use pullthru_core::tree::{Repository, WalkOptions};
 
-/// One line per site and mention, as `testdata/forms/README.md` describes them.
+/// One line per site and ignored occurrence, as `testdata/forms/README.md` describes them.
 fn listing(family: &Path) -> String {
     let name = family.file_name().unwrap_or_default().to_string_lossy();
     let upstream = if name.starts_with("dockerhub") { "docker.io=docker-hub" } else { "ghcr.io=ghcr" };
@@ -39,18 +39,18 @@ fn listing(family: &Path) -> String {
         let line = format!("{verdict}  {}  {}", change.site.reference(), change.site.form);
         lines.push((file.path.to_string(), change.position.line, change.position.column, line));
     }
-    for left in &plan.left {
-        let reference = left.site.reference();
-        let line = match left.why {
-            SkipReason::Artifact => format!("chart  {reference}  {}", left.site.form),
-            SkipReason::TagDiscovery => format!("tag-discovery  {reference}  {}", left.site.form),
+    for skipped in &plan.skipped {
+        let reference = skipped.site.reference();
+        let line = match skipped.reason {
+            SkipReason::Artifact => format!("chart  {reference}  {}", skipped.site.form),
+            SkipReason::TagDiscovery => format!("tag-discovery  {reference}  {}", skipped.site.form),
             ref why => format!("keep  {reference}  {}", why.id()),
         };
-        lines.push((left.path.to_string(), left.position.line, left.position.column, line));
+        lines.push((skipped.path.to_string(), skipped.position.line, skipped.position.column, line));
     }
     for file in &inventory.files {
-        for (mention, position) in file.found.mentions.iter().zip(&file.mentions) {
-            let line = format!("keep  -  {}", mention.reason);
+        for (ignored, position) in file.found.ignored.iter().zip(&file.ignored) {
+            let line = format!("keep  -  {}", ignored.reason);
             lines.push((file.path.to_string(), position.line, position.column, line));
         }
     }

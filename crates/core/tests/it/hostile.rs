@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use pullthru_core::find::{Finder, Form, Found, Hosts, Obstacle, Reason, Shape};
+use pullthru_core::find::{Finder, Form, Found, Hosts, IgnoreReason, Obstacle, Shape};
 use pullthru_core::yaml::{self, Span};
 
 const UPSTREAMS: [&str; 2] = ["ghcr.io", "quay.io"];
@@ -33,7 +33,7 @@ fn occurrences(text: &str, upstreams: &[&str]) -> Vec<Span> {
 /// Every occurrence is covered by a site or mentioned, exactly once; every place lies in the text.
 fn accounted(text: &str, upstreams: &[&str], found: &Found) -> Result<(), String> {
     let mut covered: Vec<Span> = found.sites.iter().flat_map(|site| site.covers.iter().copied()).collect();
-    covered.extend(found.mentions.iter().map(|mention| mention.span));
+    covered.extend(found.ignored.iter().map(|ignored| ignored.span));
     covered.sort();
     let expected = occurrences(text, upstreams);
     if covered != expected {
@@ -79,8 +79,8 @@ fn bytes_that_are_no_utf_8_are_reported_with_every_host_in_them() {
     let bytes = b"a: ghcr.io/o/n\xff\nb: quay.io/x/y # \xc3\n";
     let found = finder(&UPSTREAMS).find("a.yaml", bytes);
     assert!(found.sites.is_empty());
-    let reasons: Vec<Reason> = found.mentions.iter().map(|mention| mention.reason).collect();
-    assert_eq!(reasons, [Reason::NotUtf8, Reason::NotUtf8]);
+    let reasons: Vec<IgnoreReason> = found.ignored.iter().map(|ignored| ignored.reason).collect();
+    assert_eq!(reasons, [IgnoreReason::NotUtf8, IgnoreReason::NotUtf8]);
     // UTF-16 hides its text from every search for bytes.
     let utf_16: Vec<u8> = "\u{feff}image: ghcr.io/o/n\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(finder(&UPSTREAMS).find("a.yaml", &utf_16).is_empty());
@@ -104,7 +104,7 @@ fn twenty_megabytes_are_read_to_the_end() {
     let object = format!("  - name: app # {IMAGE}\n    image: {IMAGE}\n    text: {words}\n");
     let objects = 20_000_000 / object.len();
     let found = find("a.yaml", &format!("items:\n{}", object.repeat(objects)));
-    assert_eq!((editable(&found), found.mentions.len()), (objects, objects), "a comment beside each");
+    assert_eq!((editable(&found), found.ignored.len()), (objects, objects), "a comment beside each");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn nesting_without_end_is_an_error_and_not_a_crash() {
         let text = format!("image: {IMAGE}\n---\n{text}\n---\nimage: {IMAGE}\n");
         for path in ["a.yaml", "a.json"] {
             let found = find(path, &text);
-            assert_eq!(found.sites.len(), 2, "{name}: {:?}", found.mentions);
+            assert_eq!(found.sites.len(), 2, "{name}: {:?}", found.ignored);
         }
         find("a.yaml", text.trim_start_matches("image: ghcr.io/o/n:1\n---\n"));
     }
@@ -176,16 +176,16 @@ fn an_alias_bomb_is_counted_and_not_unfolded() {
 fn a_line_of_a_megabyte_is_a_line() {
     let long = "x".repeat(500_000);
     let cases = [
-        (format!("a: '{long} {IMAGE} {long}'\n"), Reason::Text),
-        (format!("a: 1 # {long} {IMAGE} {long}\n"), Reason::Comment),
-        (format!("a: {long}/{IMAGE}/{long}\n"), Reason::OtherHost),
-        (format!("{long} {IMAGE}: 1\n"), Reason::Text),
-        (format!("a: [{long}, {IMAGE}: {long}]\n"), Reason::MapKey),
+        (format!("a: '{long} {IMAGE} {long}'\n"), IgnoreReason::Text),
+        (format!("a: 1 # {long} {IMAGE} {long}\n"), IgnoreReason::Comment),
+        (format!("a: {long}/{IMAGE}/{long}\n"), IgnoreReason::OtherHost),
+        (format!("{long} {IMAGE}: 1\n"), IgnoreReason::Text),
+        (format!("a: [{long}, {IMAGE}: {long}]\n"), IgnoreReason::MapKey),
     ];
     for (text, reason) in cases {
         let found = find("a.yaml", &text);
-        assert_eq!(found.sites.len() + found.mentions.len(), 1);
-        let is = found.mentions.first().map(|mention| mention.reason);
+        assert_eq!(found.sites.len() + found.ignored.len(), 1);
+        let is = found.ignored.first().map(|ignored| ignored.reason);
         assert!(is == Some(reason), "{is:?} is not {reason:?}");
     }
     // A reference as long as the line is still one place; no registry would take the name.
@@ -287,7 +287,7 @@ fn fifty_thousand_broken_documents_cost_no_square() {
     let text = format!("image: {IMAGE}\na: [\n---\nimage: {IMAGE} # {IMAGE}\n---\n").repeat(25_000);
     let found = find("a.yaml", &text);
     assert_eq!((found.sites.len(), found.errors.len()), (50_000, 25_000));
-    assert_eq!(found.mentions.len(), 25_000);
+    assert_eq!(found.ignored.len(), 25_000);
     // One that the file's templates break.
     find("a.yaml", &format!("image: {IMAGE}\na: {{{{ x }}}} y\n---\n").repeat(50_000));
     // Directives that fail between documents.
@@ -329,7 +329,7 @@ fn a_mapping_with_a_reference_in_each_of_many_entries() {
     assert_eq!(editable(&found), 20_000);
     // The same, with registries that look for the repository beside them.
     let found = find("a.yaml", &text.replace(&format!(": {IMAGE}"), "Registry: ghcr.io"));
-    assert_eq!(found.sites.len() + found.mentions.len(), 20_000);
+    assert_eq!(found.sites.len() + found.ignored.len(), 20_000);
     // And with keys that are all called the same.
     let text = format!("image: {IMAGE}\n").repeat(20_000);
     assert_eq!(find("a.yaml", &text).sites.len(), 20_000);
@@ -351,7 +351,7 @@ fn blocks_within_blocks_are_followed_as_deep_as_people_go() {
     assert_eq!(editable(&find("a.yaml", &nested(3))), 1);
     // Deeper than that it is text; it counts under an image's key only.
     let found = find("a.yaml", &nested(50));
-    assert_eq!(found.sites.len() + found.mentions.len(), 1);
+    assert_eq!(found.sites.len() + found.ignored.len(), 1);
     // The same with many references: each level is read once.
     let mut text = nested(10);
     for _ in 0..2_000 {
@@ -366,9 +366,9 @@ fn json_in_strings_in_json() {
     for depth in 1..=12 {
         text = format!("{{\"s\": \"{}\"}}", text.replace('\\', "\\\\").replace('"', "\\\""));
         let found = find("a.json", &text);
-        assert_eq!(found.sites.len() + found.mentions.len(), 1, "depth {depth}");
+        assert_eq!(found.sites.len() + found.ignored.len(), 1, "depth {depth}");
         if depth <= 4 {
-            assert_eq!(editable(&found), 1, "depth {depth}: {:?}", found.mentions);
+            assert_eq!(editable(&found), 1, "depth {depth}: {:?}", found.ignored);
             let Shape::Name(span) = &found.sites[0].shape else { panic!("{:?}", found.sites) };
             assert_eq!(span.slice(&text), "ghcr.io/o/n");
         }
@@ -401,7 +401,7 @@ fn hosts_in_every_part_of_a_file_are_accounted_for() {
     );
     let found = find("a.yaml", text);
     assert_eq!(found.errors, []);
-    assert!(found.mentions.len() > 15);
+    assert!(found.ignored.len() > 15);
 }
 
 /// Pieces of which files are made, references among them.
@@ -689,8 +689,8 @@ proptest! {
         let part = finder.find("a.yaml", text.as_bytes());
         prop_assert_eq!(accounted(&text, &UPSTREAMS, &part), Ok(()));
         if whole.errors.is_empty() {
-            let told = |found: &Found| format!("{:#?} {:#?}", found.sites, found.mentions);
-            prop_assert_eq!(told(&part), told(&whole), "\n{}", manifest);
+            let rendered = |found: &Found| format!("{:#?} {:#?}", found.sites, found.ignored);
+            prop_assert_eq!(rendered(&part), rendered(&whole), "\n{}", manifest);
         }
     }
 }

@@ -42,17 +42,18 @@ fn plan_by(
 }
 
 /// `path → reference` for what moves, `path skipped: reason` for what stays, sorted.
-fn told(plan: &Plan) -> Vec<String> {
+fn rendered(plan: &Plan) -> Vec<String> {
     let moves = plan.changes().map(|(file, change)| format!("{} → {}", file.path, change.to));
-    let stays = plan.left.iter().map(|left| format!("{} skipped: {}", left.path, left.why.id()));
-    let mut told: Vec<String> = moves.chain(stays).collect();
-    told.sort();
-    for line in &mut told {
+    let stays =
+        plan.skipped.iter().map(|skipped| format!("{} skipped: {}", skipped.path, skipped.reason.id()));
+    let mut rendered: Vec<String> = moves.chain(stays).collect();
+    rendered.sort();
+    for line in &mut rendered {
         *line = line
             .replace("123456789012.dkr.ecr.ca-central-1.amazonaws.com", "ECR")
             .replace("210987654321.dkr.ecr.eu-central-1.amazonaws.com", "EU");
     }
-    told
+    rendered
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_dummy_tag_and_its_override_move_together() {
         [("base/pod.yaml", POD), ("base/kustomization.yaml", BASE), ("prod/kustomization.yaml", OVERLAY)];
     let plan = plan(&files, CONFIG, |_| true);
     assert_eq!(
-        told(&plan),
+        rendered(&plan),
         ["base/pod.yaml → ECR/ghcr/o/app:dummy", "prod/kustomization.yaml → ECR/ghcr/o/app:v1"]
     );
 }
@@ -91,7 +92,7 @@ fn an_image_that_a_pattern_of_an_object_matches_stays() {
         ),
     ] {
         let files = [("jobs/pod.yaml", POD), ("jobs/kustomization.yaml", BASE), ("cluster.yaml", &object)];
-        assert_eq!(told(&plan(&files, CONFIG, |_| true)), expected, "{object}");
+        assert_eq!(rendered(&plan(&files, CONFIG, |_| true)), expected, "{object}");
     }
 }
 
@@ -100,7 +101,7 @@ fn a_base_whose_overlay_is_outside_the_paths_stays() {
     let files =
         [("base/pod.yaml", POD), ("base/kustomization.yaml", BASE), ("prod/kustomization.yaml", OVERLAY)];
     let only_base = |path: &RepoPath| path.as_str().starts_with("base/");
-    assert_eq!(told(&plan(&files, CONFIG, only_base)), ["base/pod.yaml skipped: pair"]);
+    assert_eq!(rendered(&plan(&files, CONFIG, only_base)), ["base/pod.yaml skipped: pair"]);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_base_that_two_targets_would_name_differently_stays() {
         ("dev/kustomization.yaml", OVERLAY),
     ];
     assert_eq!(
-        told(&plan(&files, config, |_| true)),
+        rendered(&plan(&files, config, |_| true)),
         [
             "base/pod.yaml skipped: two-targets",
             "dev/kustomization.yaml skipped: pair",
@@ -130,7 +131,7 @@ fn a_base_that_two_targets_would_name_differently_stays() {
         ("prod/pod.yaml", POD),
     ];
     assert_eq!(
-        told(&plan(&files, config, |_| true)),
+        rendered(&plan(&files, config, |_| true)),
         [
             "base/pod.yaml → EU/ghcr/o/app:dummy",
             "prod/kustomization.yaml → EU/ghcr/o/app:v1",
@@ -148,7 +149,7 @@ fn one_partner_that_cannot_move_holds_all() {
         ("prod/kustomization.yaml", OVERLAY),
     ];
     assert_eq!(
-        told(&plan(&files, CONFIG, |_| true)),
+        rendered(&plan(&files, CONFIG, |_| true)),
         ["base/pod.yaml skipped: sops", "prod/kustomization.yaml skipped: pair"]
     );
     let ignored = OVERLAY.replace("name: ghcr.io/o/app", "name: ghcr.io/o/app # pullthru: ignore");
@@ -158,7 +159,7 @@ fn one_partner_that_cannot_move_holds_all() {
         ("prod/kustomization.yaml", ignored.as_str()),
     ];
     assert_eq!(
-        told(&plan(&files, CONFIG, |_| true)),
+        rendered(&plan(&files, CONFIG, |_| true)),
         ["base/pod.yaml skipped: pair", "prod/kustomization.yaml skipped: ignored"]
     );
 }
@@ -167,7 +168,7 @@ fn one_partner_that_cannot_move_holds_all() {
 fn a_matcher_of_a_remote_base_keeps_its_name() {
     let remote = OVERLAY.replace("../base", "https://example.com/base?ref=v1");
     assert_eq!(
-        told(&plan(&[("prod/kustomization.yaml", &remote)], CONFIG, |_| true)),
+        rendered(&plan(&[("prod/kustomization.yaml", &remote)], CONFIG, |_| true)),
         ["prod/kustomization.yaml skipped: remote-base"]
     );
     let both = OVERLAY.replace("../base", "../base, https://example.com/base?ref=v1");
@@ -194,7 +195,7 @@ fn a_component_pairs_with_what_its_users_gather() {
         ("prod/kustomization.yaml", user),
     ];
     assert_eq!(
-        told(&plan(&files, CONFIG, |_| true)),
+        rendered(&plan(&files, CONFIG, |_| true)),
         ["base/pod.yaml → ECR/ghcr/o/app:dummy", "component/kustomization.yaml → ECR/ghcr/o/app:v1"]
     );
 }
@@ -208,7 +209,7 @@ fn an_image_under_a_regular_expression_stays_unless_both_names_match_it() {
             ("base/kustomization.yaml", BASE),
             ("prod/kustomization.yaml", overlay.as_str()),
         ];
-        told(&plan(&files, CONFIG, |_| true))
+        rendered(&plan(&files, CONFIG, |_| true))
     };
     assert_eq!(files(r"ghcr\.io/o/(app|web)"), ["base/pod.yaml skipped: pair"]);
     assert_eq!(files("(.*)/o/app"), ["base/pod.yaml → ECR/ghcr/o/app:dummy"]);
@@ -220,7 +221,7 @@ fn cycles_and_missing_layers_end_the_way_down() {
     let files =
         [("a/kustomization.yaml", a), ("a/pod.yaml", POD), ("b/kustomization.yaml", "resources: [../a]\n")];
     assert_eq!(
-        told(&plan(&files, CONFIG, |_| true)),
+        rendered(&plan(&files, CONFIG, |_| true)),
         ["a/kustomization.yaml → ECR/ghcr/o/app:v1", "a/pod.yaml → ECR/ghcr/o/app:dummy"]
     );
 }
@@ -252,7 +253,7 @@ fn planned(images: &[&str], overlay: &str) -> Vec<String> {
         ("base/kustomization.yaml", BASE),
         ("prod/kustomization.yaml", overlay),
     ];
-    told(&plan(&files, HUB, |_| true))
+    rendered(&plan(&files, HUB, |_| true))
 }
 
 /// Kustomize compares names letter by letter; in the cache there is one name for all spellings.
@@ -323,7 +324,7 @@ fn another_spelling_is_no_pair_that_a_stopped_run_left() {
             assert!(
                 !plan.changes().any(|(file, _)| file.path.as_str() == "base/pod.yaml"),
                 "{:#?}",
-                told(&plan)
+                rendered(&plan)
             );
         }
     }

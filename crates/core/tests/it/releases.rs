@@ -34,7 +34,7 @@ pub(crate) fn releases_of(root: &Path) -> Vec<Release> {
     releases::of(&model, &Sources::new(&repository))
 }
 
-fn told(releases: &[Release]) -> String {
+fn rendered(releases: &[Release]) -> String {
     let mut out = String::new();
     for release in releases {
         let root = release.id.root.as_ref().map_or("-".to_owned(), ToString::to_string);
@@ -78,7 +78,7 @@ fn every_tree_has_its_releases() {
     for tree in fs::read_dir(testdata().join("releases")).unwrap().map(|entry| entry.unwrap().path()) {
         if tree.is_dir() {
             let name = tree.file_name().unwrap().to_str().unwrap();
-            assert_same(&format!("testdata/expected/releases/{name}.txt"), &told(&releases_of(&tree)));
+            assert_same(&format!("testdata/expected/releases/{name}.txt"), &rendered(&releases_of(&tree)));
         }
     }
 }

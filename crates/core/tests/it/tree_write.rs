@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pullthru_core::tree::{RepoPath, Repository, WriteError, create, replace, sweep};
+use pullthru_core::tree::{RepoPath, Repository, WriteError, create, remove_stale_temp_files, replace};
 
 struct Place {
     _directory: tempfile::TempDir,
@@ -167,7 +167,7 @@ fn creates_with_directories_and_overwrites_on_request_only() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn sweep_removes_what_the_dead_left_and_keeps_the_rest() {
+fn stale_temporary_files_are_removed_and_the_rest_is_kept() {
     let place = place();
     let mut dead = Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
@@ -190,7 +190,7 @@ fn sweep_removes_what_the_dead_left_and_keeps_the_rest() {
     let old = fs::File::options().append(true).open(place.at(&format!("d/{}", stale[1]))).unwrap();
     old.set_modified(long_ago).unwrap();
 
-    let removed = sweep(&place.repo, &[path("d"), path("none")]);
+    let removed = remove_stale_temp_files(&place.repo, &[path("d"), path("none")]);
     alive.kill().unwrap();
     alive.wait().unwrap();
     let mut removed: Vec<_> = removed.unwrap().iter().map(ToString::to_string).collect();
@@ -215,7 +215,7 @@ fn whole(generation: u8) -> Vec<u8> {
 
 #[cfg(unix)]
 #[test]
-fn a_killed_run_leaves_whole_files_and_a_sweep_leaves_no_trace() {
+fn a_killed_run_leaves_whole_files_and_the_next_one_no_trace() {
     let name = format!("{}::replaces_forever", module_path!().split_once("::").unwrap().1);
     let mut left_behind = 0;
     for round in 0..12_u64 {
@@ -249,7 +249,7 @@ fn a_killed_run_leaves_whole_files_and_a_sweep_leaves_no_trace() {
 
         (0..FILES).for_each(|n| _ = check(n));
         left_behind += place.names(".").len() - FILES;
-        sweep(&place.repo, &[RepoPath::root()]).unwrap();
+        remove_stale_temp_files(&place.repo, &[RepoPath::root()]).unwrap();
         assert_eq!(place.names(".").len(), FILES);
     }
     // Most of a replacement is spent with a temporary file on the disk: twelve kills that all missed it would mean
@@ -258,7 +258,7 @@ fn a_killed_run_leaves_whole_files_and_a_sweep_leaves_no_trace() {
 }
 
 #[test]
-#[ignore = "the child of a_killed_run_leaves_whole_files_and_a_sweep_leaves_no_trace"]
+#[ignore = "the child of a_killed_run_leaves_whole_files_and_the_next_one_no_trace"]
 fn replaces_forever() {
     let Some(root) = std::env::var_os(VICTIM) else { return };
     let repo = Repository::at(root).unwrap();

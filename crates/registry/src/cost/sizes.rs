@@ -79,7 +79,7 @@ impl Unmeasured {
 /// many were not asked. Each manifest is asked for once, however many images lead to it.
 pub async fn measure(
     client: &Client,
-    pulls: Vec<Image>,
+    images: Vec<Image>,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Measured>),
 ) -> usize {
@@ -91,7 +91,7 @@ pub async fn measure(
             Measured { pull, found }
         }
     };
-    in_order(pulls, UNDER_WAY, stop, work, on).await
+    in_order(images, UNDER_WAY, stop, work, on).await
 }
 
 /// What counts of a manifest.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::judge::{Answers, CacheAnswer, Held, UpstreamAnswer, is_repository, judge};
+use super::judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, is_repository, judge};
 use super::{At, Found, Options, Verified};
 use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::image::Name;
@@ -20,21 +20,21 @@ const API_CALLS: usize = 32;
 
 /// What a cache said before the run, so that it is not asked twice.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Asked {
     looked: Mutex<Option<(Location, Looked)>>,
 }
 
 type Looked = Result<Option<Cached>, Failure>;
 
-impl Known {
+impl Asked {
     /// Asks ECR for the first of these images that has an address there: are there credentials that it takes? `None`
     /// when there is no such image.
-    pub async fn of_first(client: &Client, pulls: &[Image]) -> (Known, Option<Result<(), Failure>>) {
-        let at = pulls.iter().find_map(|pull| at_ecr(pull, pull.cached.as_ref()?));
-        let Some(at) = at else { return (Known::default(), None) };
+    pub async fn of_first(client: &Client, images: &[Image]) -> (Asked, Option<Result<(), Failure>>) {
+        let at = images.iter().find_map(|pull| at_ecr(pull, pull.cached.as_ref()?));
+        let Some(at) = at else { return (Asked::default(), None) };
         let looked = Box::pin(client.cached(&at)).await;
         let said = looked.as_ref().map(|_| ()).map_err(Clone::clone);
-        (Known { looked: Mutex::new(Some((at, looked))) }, Some(said))
+        (Asked { looked: Mutex::new(Some((at, looked))) }, Some(said))
     }
 
     fn take(&self, at: &Location) -> Option<Looked> {
@@ -54,14 +54,14 @@ fn at_ecr(pull: &Image, name: &Name) -> Option<Location> {
 /// asked.
 pub async fn run(
     client: &Client,
-    pulls: Vec<Image>,
+    images: Vec<Image>,
     options: &Options,
-    known: Known,
+    known: Asked,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Verified>),
 ) -> usize {
     // They are sorted: two caches of one upstream make two pulls side by side.
-    let shared = pulls.windows(2).filter_map(|pair| match pair {
+    let shared = images.windows(2).filter_map(|pair| match pair {
         [one, other] if one.reference() == other.reference() => Some((one.reference(), Arc::default())),
         _ => None,
     });
@@ -77,7 +77,7 @@ pub async fn run(
         let asker = Arc::clone(&asker);
         async move { asker.verify(pull).await }
     };
-    in_order(pulls, UNDER_WAY, stop, work, on).await
+    in_order(images, UNDER_WAY, stop, work, on).await
 }
 
 type Prefixes = OnceCell<Option<Vec<String>>>;
@@ -89,7 +89,7 @@ struct Asker {
     api: Semaphore,
     /// Upstream references that several pulls have: asked once.
     shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
-    known: Known,
+    known: Asked,
     /// Prefixes of rules by ECR host; `None` where they are not told.
     rules: Mutex<HashMap<String, Arc<Prefixes>>>,
 }
@@ -114,17 +114,17 @@ impl Asker {
         }
         let outcome = judge(&pull, &answers, &self.options);
         let at_cache = match &answers.cache {
-            Some(CacheAnswer::Has(held)) => Some(held.digest.clone()),
+            Some(CacheAnswer::Has(cached)) => Some(cached.digest.clone()),
             _ => None,
         };
         let found =
             answers.upstream.and_then(|upstream| upstream.pinned.or(upstream.by_tag)).and_then(Result::ok);
         let at_upstream = found.as_ref().map(|resolved| resolved.digest.to_string());
-        let held = match answers.cache {
-            Some(CacheAnswer::Has(held)) => held.resolved,
+        let cached = match answers.cache {
+            Some(CacheAnswer::Has(cached)) => cached.resolved,
             _ => None,
         };
-        Verified { pull, outcome, resolved: held.or(found).map(Found::from), at_upstream, at_cache }
+        Verified { pull, outcome, resolved: cached.or(found).map(Found::from), at_upstream, at_cache }
     }
 
     async fn upstream(&self, pull: &Image, name: &Name) -> UpstreamAnswer {
@@ -185,7 +185,7 @@ impl Asker {
                     }
                 }
                 let age = image.pushed_at.and_then(hours_since);
-                CacheAnswer::Has(Box::new(Held { digest: image.digest.to_string(), age, resolved }))
+                CacheAnswer::Has(Box::new(CachedImage { digest: image.digest.to_string(), age, resolved }))
             }
             Err(failure) => CacheAnswer::Failed(failure),
         }
@@ -212,7 +212,7 @@ impl Asker {
             match self.resolve(&tagged).await {
                 Err(failure) => return CacheAnswer::Failed(failure),
                 Ok(resolved) if pinned.as_ref().is_none_or(|pinned| *pinned == resolved.digest) => {
-                    return held(resolved);
+                    return cached(resolved);
                 }
                 // The tag has moved; the pin may be there all the same.
                 Ok(_) => {}
@@ -220,7 +220,7 @@ impl Asker {
         }
         let by_digest = pinned.map_or_else(|| at.clone(), |pinned| at.at_digest(pinned));
         match self.resolve(&by_digest).await {
-            Ok(resolved) => held(resolved),
+            Ok(resolved) => cached(resolved),
             Err(Failure::NotFound(_)) => CacheAnswer::HasNot,
             Err(failure) => CacheAnswer::Failed(failure),
         }
@@ -231,9 +231,9 @@ impl Asker {
     }
 }
 
-fn held(resolved: Resolved) -> CacheAnswer {
+fn cached(resolved: Resolved) -> CacheAnswer {
     let digest = resolved.digest.to_string();
-    CacheAnswer::Has(Box::new(Held { digest, age: None, resolved: Some(resolved) }))
+    CacheAnswer::Has(Box::new(CachedImage { digest, age: None, resolved: Some(resolved) }))
 }
 
 fn hours_since(then: i64) -> Option<u64> {

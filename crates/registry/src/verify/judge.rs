@@ -18,7 +18,7 @@ pub struct UpstreamAnswer {
 
 /// An image that the cache holds.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct CachedImage {
     pub digest: String,
     /// Hours since it was imported.
     pub age: Option<u64>,
@@ -28,7 +28,7 @@ pub struct Held {
 /// What the cache said.
 #[derive(Clone, Debug)]
 pub enum CacheAnswer {
-    Has(Box<Held>),
+    Has(Box<CachedImage>),
     HasNot,
     Failed(Failure),
     NotAsked { why: &'static str, next: &'static str },
@@ -48,7 +48,7 @@ pub fn judge(pull: &Image, answers: &Answers, options: &Options) -> Outcome {
     let upstream = answers.upstream.as_ref();
     match &answers.cache {
         None => upstream.map_or_else(|| not_asked(pull), |upstream| at_upstream(pull, upstream, options)),
-        Some(CacheAnswer::Has(held)) => at_cache(pull, held, upstream, options),
+        Some(CacheAnswer::Has(cached)) => at_cache(pull, cached, upstream, options),
         Some(CacheAnswer::HasNot) => cold(pull, upstream, options),
         Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream, answers.rule),
         Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next, chosen: false },
@@ -92,8 +92,13 @@ fn at_upstream(pull: &Image, upstream: &UpstreamAnswer, options: &Options) -> Ou
     }
 }
 
-fn at_cache(pull: &Image, held: &Held, upstream: Option<&UpstreamAnswer>, options: &Options) -> Outcome {
-    if let Some(resolved) = &held.resolved
+fn at_cache(
+    pull: &Image,
+    cached: &CachedImage,
+    upstream: Option<&UpstreamAnswer>,
+    options: &Options,
+) -> Outcome {
+    if let Some(resolved) = &cached.resolved
         && let bad @ Outcome::PlatformMissing { .. } = platforms(resolved, &options.platforms)
     {
         return bad;
@@ -101,7 +106,7 @@ fn at_cache(pull: &Image, held: &Held, upstream: Option<&UpstreamAnswer>, option
     let Some(upstream) = upstream else { return Outcome::Resolved };
     let pinned = pull.digest.as_ref().map(ToString::to_string);
     match (&upstream.by_tag, &upstream.pinned, pinned) {
-        (Some(Ok(tagged)), _, None) if tagged.digest.to_string() == held.digest => Outcome::Resolved,
+        (Some(Ok(tagged)), _, None) if tagged.digest.to_string() == cached.digest => Outcome::Resolved,
         (Some(Ok(tagged)), _, Some(pinned)) if leads(tagged, &pinned) => Outcome::Resolved,
         // What nodes pull is gone from the upstream: by its digest, or by its tag where nothing is pinned.
         (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => only_cached(failure),
@@ -110,8 +115,8 @@ fn at_cache(pull: &Image, held: &Held, upstream: Option<&UpstreamAnswer>, option
         }
         (Some(Ok(tagged)), _, None) => Outcome::Differs {
             upstream: tagged.digest.to_string(),
-            cache: held.digest.clone(),
-            age: held.age,
+            cache: cached.digest.clone(),
+            age: cached.age,
         },
         (Some(Err(Failure::NotFound(_))), Some(Ok(_)), Some(pinned)) => {
             Outcome::PinMoved { pinned, tag: None }
@@ -184,7 +189,7 @@ fn missing(failure: &Failure) -> Outcome {
     }
 }
 
-/// The cache's refusal, told apart as far as can be.
+/// The cache's refusal, distinguished as far as can be.
 fn refused(
     pull: &Image,
     failure: &Failure,

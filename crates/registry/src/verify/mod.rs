@@ -10,9 +10,9 @@ mod lock;
 mod outcome;
 mod platform;
 
-pub use ask::{Known, run};
+pub use ask::{Asked, run};
 pub use judge::library;
-pub use judge::{Answers, CacheAnswer, Held, UpstreamAnswer, judge};
+pub use judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, judge};
 pub use lock::{Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};

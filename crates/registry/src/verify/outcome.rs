@@ -51,7 +51,7 @@ pub enum Outcome {
     MissingUpstream { failure: Failure },
     /// A repository of ECR does not have it, and nothing says that it is a cache.
     MissingCache,
-    /// It is there and cannot be had; the reason was told apart from others. Without a failure when it was seen before
+    /// It is there and cannot be had; the reason was distinguished from others. Without a failure when it was seen before
     /// anybody was asked.
     Denied { at: &'static str, why: &'static str, next: &'static str, failure: Option<Failure> },
     /// It has not all the platforms that are wanted.

@@ -37,7 +37,7 @@ pub struct Policy {
 
 /// A policy that cannot be followed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct Skipped {
     pub name: String,
     pub place: Place,
     pub why: String,
@@ -60,7 +60,7 @@ struct Written {
 }
 
 /// The policies of these files whose images are, or could be, in the cache.
-pub fn policies(files: &[(RepoPath, String)], config: &Config) -> (Vec<Policy>, Vec<Left>) {
+pub fn policies(files: &[(RepoPath, String)], config: &Config) -> (Vec<Policy>, Vec<Skipped>) {
     let mut repositories = BTreeMap::new();
     let mut written = Vec::new();
     for (path, text) in files {
@@ -85,7 +85,7 @@ pub fn policies(files: &[(RepoPath, String)], config: &Config) -> (Vec<Policy>, 
         let (name, place) = (format!("{}/{}", written.key.0, written.key.1), written.place.clone());
         match follow(written, &repositories, config, &name) {
             Ok(policy) => followed.push(policy),
-            Err(why) => left.push(Left { name, place, why }),
+            Err(why) => left.push(Skipped { name, place, why }),
         }
     }
     (followed, left)
@@ -132,12 +132,12 @@ impl Policy {
 }
 
 /// The pulls of what the policies choose, each upstream listed once.
-pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Image>, Vec<Left>) {
+pub async fn images(client: &Client, policies: &[Policy]) -> (Vec<Image>, Vec<Skipped>) {
     let mut by_upstream: BTreeMap<&Name, Vec<&Policy>> = BTreeMap::new();
     for policy in policies {
         by_upstream.entry(&policy.upstream).or_default().push(policy);
     }
-    let (mut pulls, mut left) = (Vec::new(), Vec::new());
+    let (mut images, mut left) = (Vec::new(), Vec::new());
     let mut lists = tokio::task::JoinSet::new();
     for upstream in by_upstream.keys() {
         let (client, upstream) = (client.clone(), (*upstream).clone());
@@ -154,7 +154,7 @@ pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Image>, Vec<Lef
             let why = match listed.get(upstream) {
                 Some(Ok(tags)) => match policy.choose(tags) {
                     Some(tag) => {
-                        pulls.push(pull(policy, tag));
+                        images.push(pull(policy, tag));
                         continue;
                     }
                     None => format!("it accepts none of the {} tags of {upstream}", tags.len()),
@@ -162,10 +162,10 @@ pub async fn pulls(client: &Client, policies: &[Policy]) -> (Vec<Image>, Vec<Lef
                 Some(Err(failure)) => failure.to_string(),
                 None => "its tags could not be listed".to_owned(),
             };
-            left.push(Left { name: policy.name.clone(), place: policy.place.clone(), why });
+            left.push(Skipped { name: policy.name.clone(), place: policy.place.clone(), why });
         }
     }
-    (pulls, left)
+    (images, left)
 }
 
 fn pull(policy: &Policy, tag: &str) -> Image {

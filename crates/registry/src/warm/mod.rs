@@ -109,7 +109,7 @@ const UNDER_WAY: usize = 16;
 /// how many were left.
 pub async fn run(
     client: &Client,
-    pulls: Vec<Image>,
+    images: Vec<Image>,
     options: &Options,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Result>),
@@ -122,5 +122,5 @@ pub async fn run(
             Result { pull, warmed }
         }
     };
-    in_order(pulls, UNDER_WAY, stop, work, on).await
+    in_order(images, UNDER_WAY, stop, work, on).await
 }

@@ -127,7 +127,7 @@ impl Warmer {
         }
     }
 
-    /// The refusal, told apart by what the upstream says of the same image.
+    /// The refusal, distinguished by what the upstream says of the same image.
     pub(super) async fn refused(&self, pull: &Image, failure: Failure) -> Warmed {
         let mut answers = verify::Answers {
             cache: Some(verify::CacheAnswer::Failed(failure.clone())),

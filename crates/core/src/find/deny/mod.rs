@@ -15,7 +15,7 @@ mod push;
 mod tool;
 
 use super::context::Place;
-use super::site::Reason;
+use super::site::IgnoreReason;
 use super::{injectors, schema};
 pub(super) use node::is_key as is_node_key;
 pub(super) use policy::{is_connaisseur, is_runtime_rule};
@@ -26,30 +26,30 @@ pub(super) use tool::Tools;
 pub(super) type Fields = (&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// The reason why nothing in this scalar is a reference to move.
-pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
+pub(super) fn reason(place: &Place<'_, '_>) -> Option<IgnoreReason> {
     let way = place.way();
     let own = place.key();
     // An item of a list belongs to the key of the list.
     let key = if own == "[]" { place.key_at(1) } else { own };
     let found = [
-        (is_status(place, own), Reason::Status),
-        (is_annotation(place), Reason::Annotation),
-        (is_credential(place, own), Reason::Credential),
-        (DESCRIPTIONS.iter().any(|name| key.eq_ignore_ascii_case(name)), Reason::Description),
-        (is_schema(place), Reason::Schema),
-        (is_discovery(place, own), Reason::Discovery),
-        (place.keys.iter().any(|key| RENOVATE.contains(key)), Reason::Renovate),
+        (is_status(place, own), IgnoreReason::Status),
+        (is_annotation(place), IgnoreReason::Annotation),
+        (is_credential(place, own), IgnoreReason::Credential),
+        (DESCRIPTIONS.iter().any(|name| key.eq_ignore_ascii_case(name)), IgnoreReason::Description),
+        (is_schema(place), IgnoreReason::Schema),
+        (is_discovery(place, own), IgnoreReason::Discovery),
+        (place.keys.iter().any(|key| RENOVATE.contains(key)), IgnoreReason::Renovate),
     ];
     if let Some((_, reason)) = found.into_iter().find(|(is, _)| *is) {
         return Some(reason);
     }
     tool::reason(place)
-        .or_else(|| push::is_target(place, &way).then_some(Reason::PushTarget))
-        .or_else(|| policy::is_policy(place, &way).then_some(Reason::Policy))
-        .or_else(|| mirror::is_mirror(place).then_some(Reason::Mirror))
-        .or_else(|| copy::is_copied(place).then_some(Reason::Copy))
-        .or_else(|| identity::is_identity(place, &way).then_some(Reason::Identity))
-        .or_else(|| node::is_before_login(place, &way).then_some(Reason::NodeImage))
+        .or_else(|| push::is_target(place, &way).then_some(IgnoreReason::PushTarget))
+        .or_else(|| policy::is_policy(place, &way).then_some(IgnoreReason::Policy))
+        .or_else(|| mirror::is_mirror(place).then_some(IgnoreReason::Mirror))
+        .or_else(|| copy::is_copied(place).then_some(IgnoreReason::Copy))
+        .or_else(|| identity::is_identity(place, &way).then_some(IgnoreReason::Identity))
+        .or_else(|| node::is_before_login(place, &way).then_some(IgnoreReason::NodeImage))
 }
 
 /// Is the place one of these fields?

@@ -50,9 +50,9 @@ pub(super) fn is_policy(place: &Place<'_, '_>, way: &[&str]) -> bool {
 
 /// Parts of a policy that make or change objects rather than judge them.
 fn builds_pods(place: &Place<'_, '_>) -> bool {
-    let builders =
+    let deployers =
         ["generate", "mutate", "applyConfiguration", "jsonPatch", "patchStrategicMerge", "mutations"];
-    let builds = builders.iter().any(|key| place.under(key));
+    let builds = deployers.iter().any(|key| place.under(key));
     // `match`, `preconditions` and `context` of a mutating rule still judge.
     let judges = ["match", "exclude", "preconditions", "matchConditions", "anyPattern", "pattern"];
     builds && !judges.iter().any(|key| place.under(key))

@@ -12,9 +12,9 @@ const FIELDS: &[Fields] = &[
     ("", &["BuildConfig", "Build"], &["output.to"]),
     // strimzi.io, KafkaConnect: the Connect image with plugins is built and pushed.
     ("kafka.strimzi.io", &[], &["build.output"]),
-    // github.com/buildpacks-community/kpack, docs/image.md and docs/builders.md.
+    // github.com/buildpacks-community/kpack, docs/image.md and docs/deployers.md.
     ("kpack.io", &["Image"], &["spec.tag", "spec.additionalTags", "cache.registry"]),
-    ("kpack.io", &["Builder", "ClusterBuilder"], &["spec.tag"]),
+    ("kpack.io", &["Deployer", "ClusterBuilder"], &["spec.tag"]),
     ("kpack.io", &["Build"], &["spec.tags", "cache.registry", "spec.lastBuild"]),
     // tekton.dev/docs: image resources of v1alpha1, and results of pipelines and tasks.
     ("tekton.dev", &["PipelineResource"], &["spec.params"]),
@@ -155,7 +155,7 @@ const OF_BUILDS: &[&str] = &[
     "sourceurl",
     "sourcesubpath",
     "builderimage",
-    "builder",
+    "deployer",
     "outputimage",
 ];
 

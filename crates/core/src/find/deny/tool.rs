@@ -6,20 +6,20 @@ use std::collections::HashMap;
 
 use super::{Fields, is_group};
 use crate::find::context::Place;
-use crate::find::site::Reason;
+use crate::find::site::IgnoreReason;
 use crate::yaml::{Kind, NodeId, Stream};
 
 /// Files that look like objects of Kubernetes.
-const OBJECTS: &[(Fields, Reason)] = &[
-    (("kind.x-k8s.io", &[], &[]), Reason::Workstation),
-    (("k3d.io", &[], &[]), Reason::Workstation),
-    (("ctlptl.dev", &[], &[]), Reason::Workstation),
-    (("skaffold", &[], &[]), Reason::BuildTool), // `apiVersion: skaffold/v4beta11`
-    (("garden.io", &[], &[]), Reason::BuildTool),
-    (("kbld.k14s.io", &[], &[]), Reason::BuildTool),
-    (("vendir.k14s.io", &[], &[]), Reason::BuildTool),
-    (("kuttl.dev", &[], &[]), Reason::Test),
-    (("chainsaw.kyverno.io", &[], &[]), Reason::Test),
+const OBJECTS: &[(Fields, IgnoreReason)] = &[
+    (("kind.x-k8s.io", &[], &[]), IgnoreReason::Workstation),
+    (("k3d.io", &[], &[]), IgnoreReason::Workstation),
+    (("ctlptl.dev", &[], &[]), IgnoreReason::Workstation),
+    (("skaffold", &[], &[]), IgnoreReason::BuildTool), // `apiVersion: skaffold/v4beta11`
+    (("garden.io", &[], &[]), IgnoreReason::BuildTool),
+    (("kbld.k14s.io", &[], &[]), IgnoreReason::BuildTool),
+    (("vendir.k14s.io", &[], &[]), IgnoreReason::BuildTool),
+    (("kuttl.dev", &[], &[]), IgnoreReason::Test),
+    (("chainsaw.kyverno.io", &[], &[]), IgnoreReason::Test),
 ];
 
 /// What a file of a tool has at its root: all of these keys, and under the first of them one of the marks (none: any).
@@ -28,59 +28,59 @@ struct Shape {
     keys: &'static [&'static str],
     /// Keys of an item of the list, or of the mapping.
     marks: &'static [&'static str],
-    reason: Reason,
+    reason: IgnoreReason,
 }
 
-const fn shape(keys: &'static [&'static str], marks: &'static [&'static str], reason: Reason) -> Shape {
+const fn shape(keys: &'static [&'static str], marks: &'static [&'static str], reason: IgnoreReason) -> Shape {
     Shape { keys, marks, reason }
 }
 
 const SHAPES: &[Shape] = &[
     // Workstations.
-    shape(&["schemaVersion", "components"], &[], Reason::Workstation), // devfile.io
-    shape(&["repos[]"], &["hooks"], Reason::Workstation),              // pre-commit.com
+    shape(&["schemaVersion", "components"], &[], IgnoreReason::Workstation), // devfile.io
+    shape(&["repos[]"], &["hooks"], IgnoreReason::Workstation),              // pre-commit.com
     // Builds.
-    shape(&["project", "configVersion"], &[], Reason::BuildTool), // werf.io
-    shape(&["specVersion", "runtime"], &[], Reason::BuildTool),   // knative.dev, func.yaml
-    shape(&["functions", "provider"], &[], Reason::BuildTool),    // openfaas.com, serverless.com
-    shape(&["mixins", "install"], &[], Reason::BuildTool),        // porter.sh
-    shape(&["dockers", "builds"], &[], Reason::BuildTool),        // goreleaser.com
-    shape(&["kos", "builds"], &[], Reason::BuildTool),
+    shape(&["project", "configVersion"], &[], IgnoreReason::BuildTool), // werf.io
+    shape(&["specVersion", "runtime"], &[], IgnoreReason::BuildTool),   // knative.dev, func.yaml
+    shape(&["functions", "provider"], &[], IgnoreReason::BuildTool),    // openfaas.com, serverless.com
+    shape(&["mixins", "install"], &[], IgnoreReason::BuildTool),        // porter.sh
+    shape(&["dockers", "builds"], &[], IgnoreReason::BuildTool),        // goreleaser.com
+    shape(&["kos", "builds"], &[], IgnoreReason::BuildTool),
     // CI.
-    shape(&["phases", "version"], &["install", "pre_build", "build", "post_build"], Reason::Ci), // AWS CodeBuild
-    shape(&["jobs", "on"], &[], Reason::Ci), // GitHub, Gitea
-    shape(&["runs"], &["using"], Reason::Ci),
-    shape(&["jobs", "workflows"], &[], Reason::Ci), // CircleCI
-    shape(&["jobs", "orbs"], &[], Reason::Ci),
-    shape(&["jobs[]", "resources"], &["plan"], Reason::Ci), // Concourse
-    shape(&["steps", "pool"], &[], Reason::Ci),             // Azure
-    shape(&["jobs", "pool"], &[], Reason::Ci),
-    shape(&["stages", "pool"], &[], Reason::Ci),
-    shape(&["jobs", "trigger"], &[], Reason::Ci),
-    shape(&["stages", "trigger"], &[], Reason::Ci),
-    shape(&["resources", "trigger"], &["containers", "repositories", "pipelines"], Reason::Ci),
-    shape(&["blocks", "agent"], &[], Reason::Ci), // Semaphore
-    shape(&["steps[]"], &["plugins", "wait", "block", "artifact_paths"], Reason::Ci), // Buildkite
-    shape(&["steps[]"], &["commands", "settings"], Reason::Ci), // Woodpecker
-    shape(&["steps[]", "images"], &["name"], Reason::Ci), // Google Cloud Build
-    shape(&["updates[]", "version"], &["package-ecosystem"], Reason::Renovate), // Dependabot
+    shape(&["phases", "version"], &["install", "pre_build", "build", "post_build"], IgnoreReason::Ci), // AWS CodeBuild
+    shape(&["jobs", "on"], &[], IgnoreReason::Ci), // GitHub, Gitea
+    shape(&["runs"], &["using"], IgnoreReason::Ci),
+    shape(&["jobs", "workflows"], &[], IgnoreReason::Ci), // CircleCI
+    shape(&["jobs", "orbs"], &[], IgnoreReason::Ci),
+    shape(&["jobs[]", "resources"], &["plan"], IgnoreReason::Ci), // Concourse
+    shape(&["steps", "pool"], &[], IgnoreReason::Ci),             // Azure
+    shape(&["jobs", "pool"], &[], IgnoreReason::Ci),
+    shape(&["stages", "pool"], &[], IgnoreReason::Ci),
+    shape(&["jobs", "trigger"], &[], IgnoreReason::Ci),
+    shape(&["stages", "trigger"], &[], IgnoreReason::Ci),
+    shape(&["resources", "trigger"], &["containers", "repositories", "pipelines"], IgnoreReason::Ci),
+    shape(&["blocks", "agent"], &[], IgnoreReason::Ci), // Semaphore
+    shape(&["steps[]"], &["plugins", "wait", "block", "artifact_paths"], IgnoreReason::Ci), // Buildkite
+    shape(&["steps[]"], &["commands", "settings"], IgnoreReason::Ci), // Woodpecker
+    shape(&["steps[]", "images"], &["name"], IgnoreReason::Ci), // Google Cloud Build
+    shape(&["updates[]", "version"], &["package-ecosystem"], IgnoreReason::Renovate), // Dependabot
     // Tests.
-    shape(&["tests[]"], &["asserts"], Reason::Test), // helm-unittest
-    shape(&["commandTests", "schemaVersion"], &[], Reason::Test),
+    shape(&["tests[]"], &["asserts"], IgnoreReason::Test), // helm-unittest
+    shape(&["commandTests", "schemaVersion"], &[], IgnoreReason::Test),
     // Copies.
-    shape(&["sync[]"], &["target"], Reason::Copy), // regclient.org, regsync
-    shape(&["scripts[]", "creds"], &["script"], Reason::Copy), // regbot
-    shape(&["tasks[]"], &["mappings"], Reason::Copy), // github.com/xelalexv/dregsy
-    shape(&["sources[]", "target"], &["repository"], Reason::Copy), // github.com/plexsystems/sinker
-    shape(&["source", "target", "charts"], &["repo"], Reason::Copy), // github.com/bitnami/charts-syncer
+    shape(&["sync[]"], &["target"], IgnoreReason::Copy), // regclient.org, regsync
+    shape(&["scripts[]", "creds"], &["script"], IgnoreReason::Copy), // regbot
+    shape(&["tasks[]"], &["mappings"], IgnoreReason::Copy), // github.com/xelalexv/dregsy
+    shape(&["sources[]", "target"], &["repository"], IgnoreReason::Copy), // github.com/plexsystems/sinker
+    shape(&["source", "target", "charts"], &["repo"], IgnoreReason::Copy), // github.com/bitnami/charts-syncer
 ];
 
 /// Files with a `kind` and no `apiVersion`.
-const KINDS: &[(&str, Reason)] = &[
-    ("pipeline", Reason::Ci),            // Drone
-    ("ZarfPackageConfig", Reason::Copy), // zarf.dev
-    ("ZarfInitConfig", Reason::Copy),
-    ("UDSBundle", Reason::Copy),
+const KINDS: &[(&str, IgnoreReason)] = &[
+    ("pipeline", IgnoreReason::Ci),            // Drone
+    ("ZarfPackageConfig", IgnoreReason::Copy), // zarf.dev
+    ("ZarfInitConfig", IgnoreReason::Copy),
+    ("UDSBundle", IgnoreReason::Copy),
 ];
 
 /// compose-spec.io: nothing else stands at the root of a Compose file.
@@ -153,9 +153,9 @@ const COMPOSE_SERVICE: &[&str] = &[
 /// The reasons of the documents of a stream, each found out once.
 #[derive(Default)]
 pub(in crate::find) struct Tools {
-    known: HashMap<NodeId, Option<Reason>>,
+    known: HashMap<NodeId, Option<IgnoreReason>>,
     /// The first document speaks for those behind it (werf).
-    all: Option<Reason>,
+    all: Option<IgnoreReason>,
 }
 
 impl Tools {
@@ -165,12 +165,12 @@ impl Tools {
         stream: &Stream<'_>,
         scalar: NodeId,
         in_values: bool,
-    ) -> Option<Reason> {
+    ) -> Option<IgnoreReason> {
         let root = stream.ancestors(scalar).last().filter(|&root| root != scalar)?;
         if self.known.is_empty() && stream.documents.len() > 1 {
             let first = stream.documents.first().and_then(|document| document.root);
             let reason = first.and_then(|first| of_root(stream, first));
-            self.all = reason.filter(|reason| *reason == Reason::BuildTool && !in_values);
+            self.all = reason.filter(|reason| *reason == IgnoreReason::BuildTool && !in_values);
         }
         let all = self.all;
         *self.known.entry(root).or_insert_with(|| match of_root(stream, root) {
@@ -183,7 +183,7 @@ impl Tools {
 }
 
 /// The reason of the place's file, unless an object of Kubernetes stands between.
-pub(super) fn reason(place: &Place<'_, '_>) -> Option<Reason> {
+pub(super) fn reason(place: &Place<'_, '_>) -> Option<IgnoreReason> {
     let of_object = place.object.is_some().then(|| {
         let mut objects = OBJECTS.iter();
         objects.find(|((group, ..), _)| is_group(place.group(), group)).map(|(_, reason)| *reason)
@@ -195,20 +195,20 @@ fn is_object(stream: &Stream<'_>, root: NodeId) -> bool {
     stream.get(root, "apiVersion").is_some() && stream.get(root, "kind").is_some()
 }
 
-fn of_root(stream: &Stream<'_>, root: NodeId) -> Option<Reason> {
+fn of_root(stream: &Stream<'_>, root: NodeId) -> Option<IgnoreReason> {
     if is_object(stream, root) {
         return None;
     }
     if let Some(first) = stream.items(root).first() {
-        return is_ansible(stream, *first).then_some(Reason::Workstation);
+        return is_ansible(stream, *first).then_some(IgnoreReason::Workstation);
     }
     let kind = stream.get(root, "kind").and_then(|id| stream.value(id)).unwrap_or_default();
     let by_kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, reason)| *reason);
     let mut shapes = SHAPES.iter();
     by_kind
         .or_else(|| shapes.find(|shape| is_shape(stream, root, shape)).map(|shape| shape.reason))
-        .or_else(|| is_gitlab(stream, root).then_some(Reason::Ci))
-        .or_else(|| is_compose(stream, root).then_some(Reason::Compose))
+        .or_else(|| is_gitlab(stream, root).then_some(IgnoreReason::Ci))
+        .or_else(|| is_compose(stream, root).then_some(IgnoreReason::Compose))
 }
 
 /// More items are not looked at.

@@ -11,7 +11,7 @@ pub(crate) const RULE: Rule = Rule {
     id: RuleId::BypassesCache,
     summary: "An image is pulled from its upstream, and could go through the cache.",
     severity: Severity::Error,
-    fix: "as `pullthru migrate` would: by the kustomizations that build it, else where it stands.",
+    fix: "as `pullthru migrate` would: by the kustomizations that build it, else in place.",
     page: include_str!("bypasses_cache.md"),
     find,
 };
@@ -36,7 +36,7 @@ fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
             finding.cached.get_or_insert_with(|| change.to.clone());
             finding.fix = Some(Fix { safety, title, edits, by: Vec::new() });
             let path = shell_word(path.as_str());
-            finding.next = format!("`pullthru check --fix{flag} {path}` rewrites it where it stands");
+            finding.next = format!("`pullthru check --fix{flag} {path}` edits it in place");
         }
         Planned::Overlay(by) => {
             let by: Vec<_> = by.iter().map(|path| (*path).clone()).collect();
@@ -47,7 +47,7 @@ fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
             finding.fix = Some(Fix { safety, title, edits: Vec::new(), by });
         }
         Planned::Blocked(Some(why)) => {
-            finding.next = format!("{}; `--strategy inline` rewrites it where it stands", why.explain());
+            finding.next = format!("{}; `--strategy inline` edits it in place", why.explain());
         }
         Planned::Blocked(None) | Planned::Nothing | Planned::Skipped(_) => {
             finding.next =

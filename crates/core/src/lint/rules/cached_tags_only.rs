@@ -31,7 +31,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 ),
                 Confidence::High,
             ),
-            (Role::Artifact, Form::OciUrl) if site.tail.is_empty() && kind == "OCIRepository" => (
+            (Role::Artifact, Form::OciUrl) if site.suffix.is_empty() && kind == "OCIRepository" => (
                 format!("versions of `{name}` are looked up in the cache: a range sees only what was pulled"),
                 Confidence::Medium,
             ),

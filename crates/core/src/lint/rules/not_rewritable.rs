@@ -40,7 +40,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             SkipReason::Obstacle(_) | SkipReason::TwoTargets | SkipReason::RegistryAmbiguous => {
                 Confidence::High
             }
-            SkipReason::Held { .. }
+            SkipReason::Blocked { .. }
             | SkipReason::Pair { .. }
             | SkipReason::Caught { .. }
             | SkipReason::OutOfReach => Confidence::High,

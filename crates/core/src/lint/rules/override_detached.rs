@@ -41,7 +41,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
         // Without entries of its own: what they see.
         builds.set_entries(&directory, Vec::new());
-        let flows = builds.output(&Build { directory: directory.clone(), over: None }, &[]);
+        let flows = builds.output(&Build { directory: directory.clone(), object: None }, &[]);
         builds.reset(&directory);
         let layers = context.model.graph.layers(path);
         let mut matchers = Entries::default();
@@ -79,8 +79,8 @@ fn first_named(flows: &[Flow]) -> HashMap<String, &Flow> {
     let mut named = HashMap::new();
     for flow in flows {
         let name = split(&flow.planned).0;
-        let tail = flow.planned.get(name.len()..).unwrap_or_default();
-        if is_matchable(tail) {
+        let suffix = flow.planned.get(name.len()..).unwrap_or_default();
+        if is_matchable(suffix) {
             let full = Name::parse(name).ok().map(|name| name.to_string());
             for name in full.into_iter().chain([name.to_owned()]) {
                 named.entry(name).or_insert(flow);

@@ -82,7 +82,7 @@ fn images<'a>(context: &Context<'a>) -> Vec<Image<'a>> {
         let routes = context.config.routes(surveyed.file.path.as_str());
         let upstream = routes.and_then(|routes| routes.unmap(&surveyed.site.name));
         let upstream = upstream.unwrap_or_else(|| surveyed.site.name.clone());
-        let reference = format!("{upstream}{}", surveyed.site.tail);
+        let reference = format!("{upstream}{}", surveyed.site.suffix);
         let name = upstream.to_string();
         images.push(Image {
             upstream,

@@ -18,7 +18,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in &context.inventory.files {
         // Where no registry is named nothing was missed.
-        if file.found.sites.is_empty() && file.found.mentions.is_empty() {
+        if file.found.sites.is_empty() && file.found.ignored.is_empty() {
             continue;
         }
         let places = file.found.errors.iter().zip(&file.errors);

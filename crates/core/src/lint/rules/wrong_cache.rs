@@ -32,7 +32,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let mut finding = about(&RULE, context, reference, format!("`{text}` {why}"));
         finding.confidence = confidence;
         let cached = upstream.and_then(|upstream| routes.map(&upstream).ok());
-        finding.cached = cached.map(|cached| format!("{cached}{}", reference.site.tail));
+        finding.cached = cached.map(|cached| format!("{cached}{}", reference.site.suffix));
         finding.next = match &finding.cached {
             Some(cached) => format!("here it is `{cached}`"),
             None => format!("this path is configured for `{}`", routes.cache()),

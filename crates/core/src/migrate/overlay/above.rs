@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::aim::Aim;
 use super::root::{Named, Root};
-use super::roots::Builders;
+use super::roots::NamedDeployers;
 use crate::config::Config;
 use crate::find::{Form, ImageEntry, LinkKind, Role, Tool, split};
 use crate::image::Reference;
@@ -20,7 +20,7 @@ pub(super) struct Above<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) config: &'a Config,
     pub(super) graph: &'a Graph<'a>,
-    builders: &'a Builders<'a>,
+    deployers: &'a NamedDeployers<'a>,
     /// [`Above::layer`] by directory, worked out once: many directories may lie below one.
     layers: RefCell<HashMap<RepoPath, Rc<Layer>>>,
     /// [`Above::object_entries`] likewise.
@@ -77,10 +77,10 @@ impl<'a> Above<'a> {
         inventory: &'a Inventory,
         config: &'a Config,
         graph: &'a Graph<'a>,
-        builders: &'a Builders<'a>,
+        deployers: &'a NamedDeployers<'a>,
     ) -> Above<'a> {
         let (layers, of_objects) = (RefCell::default(), RefCell::default());
-        Above { inventory, config, graph, builders, layers, of_objects }
+        Above { inventory, config, graph, deployers, layers, of_objects }
     }
 
     /// May the images of a directory that others draw from get their new names in its own kustomization? Not where
@@ -136,11 +136,11 @@ impl<'a> Above<'a> {
 
     /// The lists of the Flux Kustomizations that build a directory, each with its file.
     fn object_entries(&self, directory: &RepoPath) -> Option<Rc<Vec<(RepoPath, Entries)>>> {
-        let named = self.builders.get(directory)?;
+        let named = self.deployers.get(directory)?;
         if let Some(known) = self.of_objects.borrow().get(directory) {
             return Some(known.clone());
         }
-        let flux = named.iter().filter(|named| named.builder.tool == Tool::Flux);
+        let flux = named.iter().filter(|named| named.deployer.tool == Tool::Flux);
         let entries = flux.map(|named| (named.path.clone(), index(&named.images))).collect();
         let entries = Rc::new(entries);
         self.of_objects.borrow_mut().insert(directory.clone(), Rc::clone(&entries));
@@ -171,9 +171,9 @@ impl<'a> Above<'a> {
         let links = |kind: &'static [LinkKind]| {
             at.into_iter().flat_map(move |(_, kustomization)| kustomization.links_to(kind))
         };
-        let built = self.builders.get(directory).map(Vec::as_slice).unwrap_or_default();
+        let built = self.deployers.get(directory).map(Vec::as_slice).unwrap_or_default();
         let listed = links(&[LinkKind::Component]).map(|link| &link.to);
-        let added = built.iter().flat_map(|named| &named.builder.components);
+        let added = built.iter().flat_map(|named| &named.deployer.components);
         let patches = links(&[LinkKind::Patch]).filter_map(|link| directory.join(&link.to));
         let patches = patches.chain(at.map(|(path, _)| path.clone()));
         let images = |named: &'a Named<'a>| named.images.iter();

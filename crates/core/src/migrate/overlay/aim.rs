@@ -22,12 +22,12 @@ impl Aim<'_> {
     /// The cached reference for an image, with everything behind its name kept; `None` when it stays.
     pub(super) fn cached(&self, image: &str) -> Option<String> {
         let (name, ..) = split(image);
-        let tail = image.get(name.len()..)?;
+        let suffix = image.get(name.len()..)?;
         let upstream: Name = Reference::parse(name).ok()?.name();
         if is_cached(&upstream, Some(self.routes)) || !self.config.wants_image(&upstream) {
             return None;
         }
-        Some(format!("{}{tail}", self.routes.map(&upstream).ok()?))
+        Some(format!("{}{suffix}", self.routes.map(&upstream).ok()?))
     }
 
     fn site(&self, flow: &Flow) -> Option<&Site> {

@@ -57,7 +57,7 @@ pub(super) fn share(
             }
         }
         if let Some(file) = place.join(FILE).filter(|_| used) {
-            overlays.companions.insert(file, Some(text(&all)));
+            overlays.generated_files.insert(file, Some(text(&all)));
         }
     }
 }
@@ -84,7 +84,7 @@ fn use_component(
     // What patches of the root itself bring in comes after the component, and needs an entry here.
     let before = rooted.own().map_or(0, |own| own.append.len());
     let less = own.map_or(0, |own| own.append.len()) < before;
-    if !less || shared.reached != rooted.planned.reached || shared.fields != rooted.planned.fields {
+    if !less || shared.effects != rooted.planned.effects || shared.fields != rooted.planned.fields {
         builds.reset(&directory);
         rooted.planned = rooted.root.plan(builds, routes, above);
         overlays.detached.insert(path.clone());

@@ -73,35 +73,35 @@ pub struct ListChange {
 /// Sites that are edited in place although a root sees them, with their new names.
 pub(super) type InPlace = BTreeMap<At, Name>;
 
-/// How the overlays reach a site.
+/// What the overlays do to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Effect {
     /// These kustomizations rename it.
-    By(BTreeSet<RepoPath>),
-    /// It is seen by kustomize and stays, for this reason.
-    Held(Hold),
+    Renamed(BTreeSet<RepoPath>),
+    /// It is seen by kustomize and keeps its name, for this reason.
+    Blocked(Blocker),
     /// It lies below a root, at a place that `images:` does not visit.
     Unseen,
 }
 
 /// Why an image that a root sees keeps its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum Blocker {
     /// No entry can match it: its tag holds a variable.
     Unmatched,
     /// The root may not be changed in this run, or has no registry.
     Outside(String),
     /// Something else decides.
-    Because(String),
+    Reason(String),
 }
 
 /// What all roots together need, and what becomes of every site below them.
 #[derive(Debug, Default)]
 pub(super) struct Overlays<'c> {
     pub(super) files: Vec<Overlay>,
-    /// See [`super::Plan::companions`].
-    pub(super) companions: BTreeMap<RepoPath, Option<String>>,
-    pub(super) sites: BTreeMap<At, Reach>,
+    /// See [`super::Plan::generated_files`].
+    pub(super) generated_files: BTreeMap<RepoPath, Option<String>>,
+    pub(super) sites: BTreeMap<At, Effect>,
     /// Roots that build a site and do not rename it.
     pub(super) missed: BTreeMap<At, BTreeSet<RepoPath>>,
     /// Sites that some root could rename if it were in question.
@@ -118,7 +118,7 @@ pub(super) struct Overlays<'c> {
 
 impl Overlays<'_> {
     /// The names in a list that changes are taken care of.
-    fn reach_own_entries(&mut self, index: &Index<'_>) {
+    fn rename_own_entries(&mut self, index: &Index<'_>) {
         for overlay in &self.files {
             let Some(&file) = index.files.get(&overlay.path) else { continue };
             if overlay.set.is_empty() {
@@ -126,18 +126,18 @@ impl Overlays<'_> {
             }
             let sites = index.lists.entries(file, overlay.holder.as_ref());
             for &at in overlay.set.iter().filter_map(|(entry, _)| sites.get(entry)).flatten() {
-                self.sites.insert(at, Reach::By([overlay.path.clone()].into()));
+                self.sites.insert(at, Effect::Renamed([overlay.path.clone()].into()));
             }
         }
     }
 
     /// Images that a root sees and cannot rename.
     pub(super) fn blocked(&self) -> impl Iterator<Item = At> {
-        let blocked = self.sites.iter().filter(|(at, reach)| match reach {
-            Reach::Held(Hold::Because(_)) => true,
+        let blocked = self.sites.iter().filter(|(at, effect)| match effect {
+            Effect::Blocked(Blocker::Reason(_)) => true,
             // One root does, and another cannot.
-            Reach::By(by) => self.missed.get(*at).is_some_and(|missed| !missed.is_subset(by)),
-            Reach::Held(Hold::Unmatched | Hold::Outside(_)) | Reach::Unseen => false,
+            Effect::Renamed(by) => self.missed.get(*at).is_some_and(|missed| !missed.is_subset(by)),
+            Effect::Blocked(Blocker::Unmatched | Blocker::Outside(_)) | Effect::Unseen => false,
         });
         blocked.map(|(at, _)| *at).filter(|at| !self.outside.contains(at))
     }
@@ -149,13 +149,13 @@ impl Overlays<'_> {
         }
         match self.sites.get(&at) {
             None => Because::NoKustomization,
-            Some(Reach::Held(_)) => Because::Unmatched,
+            Some(Effect::Blocked(_)) => Because::Unmatched,
             Some(_) if site.form == Form::DefaultExpression => Because::Unmatched,
             Some(_) => Because::Unseen,
         }
     }
 
-    /// The entries that go are no longer rewritten where they stand.
+    /// The entries that go are no longer edited in place.
     pub(super) fn take_from(&self, inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
         let lists = ListSites::new(inventory);
         for overlay in &self.files {
@@ -171,7 +171,7 @@ impl Overlays<'_> {
                 if removed.contains(item)
                     && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
                 {
-                    *decision = Err(SkipReason::Reached { by: [overlay.path.clone()].into() });
+                    *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
                 }
             }
             let entries = if overlay.remove.is_empty() {
@@ -181,7 +181,7 @@ impl Overlays<'_> {
             };
             for &(_, site) in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten() {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
-                    *decision = Err(SkipReason::Reached { by: [overlay.path.clone()].into() });
+                    *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
                 }
             }
         }
@@ -189,14 +189,16 @@ impl Overlays<'_> {
 
     /// A site below several roots is reached when one of them reaches it, since the edit of the site itself would
     /// take its name from under that root's entries.
-    fn merge(&mut self, at: At, reach: Reach) {
-        match (self.sites.get_mut(&at), reach) {
-            (Some(Reach::By(known)), Reach::By(more)) => known.extend(more),
-            (Some(Reach::By(_)), _) => {}
-            (Some(known @ (Reach::Held(_) | Reach::Unseen)), reach @ Reach::By(_)) => *known = reach,
-            (Some(known @ Reach::Unseen), reach @ Reach::Held(_)) => *known = reach,
+    fn merge(&mut self, at: At, effect: Effect) {
+        match (self.sites.get_mut(&at), effect) {
+            (Some(Effect::Renamed(known)), Effect::Renamed(more)) => known.extend(more),
+            (Some(Effect::Renamed(_)), _) => {}
+            (Some(known @ (Effect::Blocked(_) | Effect::Unseen)), effect @ Effect::Renamed(_)) => {
+                *known = effect
+            }
+            (Some(known @ Effect::Unseen), effect @ Effect::Blocked(_)) => *known = effect,
             (Some(_), _) => {}
-            (None, reach) => drop(self.sites.insert(at, reach)),
+            (None, effect) => drop(self.sites.insert(at, effect)),
         }
     }
 }

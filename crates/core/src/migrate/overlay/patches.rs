@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::list::Item;
 use super::roots::Index;
-use super::{At, ListChange, Overlay, Reach};
+use super::{At, Effect, ListChange, Overlay};
 use crate::config::Config;
 use crate::find::{Around, Form, Role, Shape, Site};
 use crate::image::Name;
@@ -24,7 +24,7 @@ pub(super) fn add<'p>(
     overlay: &mut Overlay,
     index: &Index<'_>,
     layers: impl IntoIterator<Item = &'p RepoPath>,
-    sites: &mut BTreeMap<At, Reach>,
+    sites: &mut BTreeMap<At, Effect>,
     config: &Config,
     routes: &Routes,
 ) {
@@ -47,14 +47,14 @@ pub(super) fn add<'p>(
                 Around::Flag(flag) => flag,
                 Around::More => continue,
             };
-            let (old, new) = (format!("{flag}{}", site.as_written()), format!("{flag}{to}{}", site.tail));
+            let (old, new) = (format!("{flag}{}", site.as_written()), format!("{flag}{to}{}", site.suffix));
             let operation =
                 |op: &str, value: &str| format!("- op: {op}\n  path: {pointer}\n  value: {value:?}\n");
             let (_, text) = objects.entry(target.printed()).or_insert_with(|| (target, String::new()));
             text.push_str(&operation("test", &old));
             text.push_str(&operation("replace", &new));
             overlay.moved.push((old, new));
-            sites.insert(at, Reach::By([overlay.path.clone()].into()));
+            sites.insert(at, Effect::Renamed([overlay.path.clone()].into()));
         }
     }
     let items = objects
@@ -93,7 +93,7 @@ pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<
                 && test.form == Form::PatchValue
                 && place(test).is_some()
                 && place(test) == place(replace)
-                && test.tail == replace.tail
+                && test.suffix == replace.suffix
                 && routes.unmap(&replace.name).as_ref() == Some(&test.name)
         })
     });
@@ -107,13 +107,13 @@ impl<'i> Patched<'i> {
     pub(super) fn new(file: &'i FileInventory, own: &BTreeMap<usize, Vec<usize>>) -> Patched<'i> {
         let sites = own.values().flatten().filter_map(|number| file.found.sites.get(*number));
         let place =
-            |site: &'i Site| Some((site.field.rsplit_once(" of ")?.1, &site.name, site.tail.as_str()));
+            |site: &'i Site| Some((site.field.rsplit_once(" of ")?.1, &site.name, site.suffix.as_str()));
         Patched(sites.filter_map(place).collect())
     }
 
     pub(super) fn holds(&self, site: &Site) -> bool {
         pointer(site)
-            .is_some_and(|pointer| self.0.contains(&(pointer.as_str(), &site.name, site.tail.as_str())))
+            .is_some_and(|pointer| self.0.contains(&(pointer.as_str(), &site.name, site.suffix.as_str())))
     }
 }
 

@@ -6,7 +6,7 @@ use super::above::Above;
 use super::aim::Aim;
 use super::root::{Planned, Root};
 use super::roots::{self, Index};
-use super::{Hold, InPlace, Overlay, Overlays, Reach, Strategy, component, fields, patches, root};
+use super::{Blocker, Effect, InPlace, Overlay, Overlays, Strategy, component, fields, patches, root};
 use crate::config::Config;
 use crate::find::{Form, Role, Site};
 use crate::kustomize::{Builds, Graph, Model};
@@ -26,21 +26,21 @@ pub(in crate::migrate) fn plan<'c>(
     finished: &InPlace,
 ) -> Overlays<'c> {
     let &Model { inventory, config, ref graph, .. } = model;
-    let builders = roots::builders(model, within, &in_place, finished);
-    let torn = roots::files_of_several_targets(model);
+    let deployers = roots::deployers(model, within, &in_place, finished);
+    let conflicting = roots::files_of_several_targets(model);
     let index = Index::new(inventory);
     let mut builds = Builds::new(model)
         .with_in_place(roots::in_place(inventory, finished), roots::in_place(inventory, &in_place));
-    let above = Above::new(inventory, config, graph, &builders);
+    let above = Above::new(inventory, config, graph, &deployers);
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
-    let mut open: VecDeque<Root<'_>> = roots::roots(model, &builders, strategy).into();
+    let mut open: VecDeque<Root<'_>> = roots::roots(model, &deployers, strategy).into();
     while let Some(mut root) = open.pop_front() {
         let by = root.by();
         if root.shared
             && config.routes(by.as_str()).is_some_and(|routes| !renames(&root, &above, &builds, routes))
         {
             // Its images can only be named in the objects that have it built.
-            let objects = root.builders.iter().rev();
+            let objects = root.deployers.iter().rev();
             objects.for_each(|named| open.push_front(Root::of_object(root.directory, named.clone())));
             continue;
         }
@@ -48,8 +48,8 @@ pub(in crate::migrate) fn plan<'c>(
         for component in root.components() {
             layers.extend(graph.below(component.as_str()).files.iter().cloned());
         }
-        // Where they can be rewritten where they stand, that is the lesser change.
-        let stay = |path: &&RepoPath| strategy == Strategy::Overlay || torn.contains(*path);
+        // Where they can be edited in place, that is the lesser change.
+        let stay = |path: &&RepoPath| strategy == Strategy::Overlay || conflicting.contains(*path);
         let stay: BTreeSet<RepoPath> = layers.iter().filter(stay).cloned().collect();
         if let Some(kustomization) = builds.kustomization(root.directory) {
             root.fields = fields::wanted(&index, &stay, kustomization);
@@ -59,14 +59,14 @@ pub(in crate::migrate) fn plan<'c>(
         let planned = match routes {
             Some(_) if let Some(path) = too_large.or_else(|| root.too_large()) => {
                 let because = format!("{path}: a name in `images:` is too large a regular expression");
-                root.held(&builds, Hold::Because(because))
+                root.blocked(&builds, Blocker::Reason(because))
             }
             Some(routes) if within(&by) => root.plan(&mut builds, routes, &above),
             Some(_) => {
                 let because = format!("{by} is outside the paths given: name it, too");
-                root.held(&builds, Hold::Outside(because))
+                root.blocked(&builds, Blocker::Outside(because))
             }
-            None => root.held(&builds, Hold::Outside(format!("no registry is configured for {by}"))),
+            None => root.blocked(&builds, Blocker::Outside(format!("no registry is configured for {by}"))),
         };
         let changes = within(&by);
         all.push(Rooted { root, by, layers, stay, routes, planned, changes });
@@ -83,11 +83,11 @@ pub(in crate::migrate) fn plan<'c>(
     for named in &unseen {
         if let Some(routes) = config.routes(named.path.as_str()).filter(|_| named.within) {
             let aim = Aim { config, routes, inventory };
-            let values = names.get(&(named.path, &named.builder.object));
+            let values = names.get(&(named.path, &named.deployer.object));
             overlays.files.extend(root::over_unseen(named, values, &aim));
         }
     }
-    overlays.reach_own_entries(&index);
+    overlays.rename_own_entries(&index);
     overlays.files.sort_by(|a, b| (&a.path, &a.holder).cmp(&(&b.path, &b.holder)));
     overlays
 }
@@ -105,7 +105,7 @@ pub(super) struct Rooted<'r, 'c> {
     pub(super) by: RepoPath,
     /// All files that it builds.
     layers: BTreeSet<RepoPath>,
-    /// Those of them that cannot be rewritten where they stand.
+    /// Those of them that cannot be edited in place.
     stay: BTreeSet<RepoPath>,
     pub(super) routes: Option<&'c Routes>,
     pub(super) planned: Planned,
@@ -138,11 +138,11 @@ impl<'c> Rooted<'_, 'c> {
         let new = std::mem::take(&mut self.planned.fields);
         if let Some(kustomization) = builds.kustomization(&directory).filter(|_| !new.is_empty()) {
             let added = self.own().and_then(|own| fields::add(own, &directory, kustomization, &new));
-            overlays.companions.extend(added);
+            overlays.generated_files.extend(added);
         }
-        let mut seen = index.sites(std::mem::take(&mut self.planned.reached), graph);
+        let mut seen = index.sites(std::mem::take(&mut self.planned.effects), graph);
         if let (Some(path), Some(routes), true) = (self.root.file, self.routes, self.changes) {
-            index.reach_own_patches(path, &self.layers, routes, &mut seen);
+            index.rename_own_patches(path, &self.layers, routes, &mut seen);
             if patches::are_safe(graph, &self.layers) {
                 let stay = std::mem::take(&mut self.stay);
                 if let Some(own) = self.own() {
@@ -158,20 +158,20 @@ impl<'c> Rooted<'_, 'c> {
             let sites = index.inventory.files.get(file).map(|file| file.found.sites.as_slice());
             for (number, site) in sites.unwrap_or_default().iter().enumerate() {
                 let at = (file, number);
-                let reach = seen.remove(&at).unwrap_or(Reach::Unseen);
+                let effect = seen.remove(&at).unwrap_or(Effect::Unseen);
                 if overlays.in_place.contains_key(&at) {
-                    if matches!(reach, Reach::Held(_)) {
+                    if matches!(effect, Effect::Blocked(_)) {
                         overlays.lost.insert(at);
                     }
                     continue;
                 }
-                if matches!(reach, Reach::Held(Hold::Outside(_))) {
+                if matches!(effect, Effect::Blocked(Blocker::Outside(_))) {
                     overlays.outside.insert(at);
                 }
-                if !matches!(reach, Reach::By(_)) && self.wants(site, config) {
+                if !matches!(effect, Effect::Renamed(_)) && self.wants(site, config) {
                     overlays.missed.entry(at).or_default().insert(self.by.clone());
                 }
-                overlays.merge(at, reach);
+                overlays.merge(at, effect);
             }
         }
         self.planned.overlays.retain(Overlay::changes);

@@ -15,14 +15,14 @@ pub(in crate::migrate) fn reverse<'c>(
     let &Model { inventory, config, ref graph, .. } = model;
     let own = graph.kustomizations().map(|(path, kustomization)| (path, None, &kustomization.images));
     let objects = inventory.files.iter().flat_map(|file| {
-        let lists = file.found.builders.iter();
-        lists.map(move |builder| (&file.path, Some(builder.holder.clone()), &builder.images))
+        let lists = file.found.deployers.iter();
+        lists.map(move |deployer| (&file.path, Some(deployer.holder.clone()), &deployer.images))
     });
     let mut overlays = Overlays::default();
     for (path, holder, images) in own.chain(objects).filter(|(path, ..)| within(path)) {
         let Some(routes) = config.routes(path.as_str()) else { continue };
         if component.is_some_and(|component| path.is_within(component)) {
-            overlays.companions.insert(path.clone(), None);
+            overlays.generated_files.insert(path.clone(), None);
             continue;
         }
         let mut overlay = Overlay { path: path.clone(), holder, ..Overlay::default() };
@@ -51,7 +51,7 @@ pub(in crate::migrate) fn reverse<'c>(
                     overlay.lists.push(ListChange { key: "components", append: Vec::new(), remove });
                 }
             }
-            overlays.companions.extend(fields::remove(&mut overlay, &directory, kustomization));
+            overlays.generated_files.extend(fields::remove(&mut overlay, &directory, kustomization));
             let file = inventory.position(path).and_then(|at| inventory.files.get(at));
             let own = file.map(|file| patches::own(file, routes)).unwrap_or_default();
             if !own.is_empty() {

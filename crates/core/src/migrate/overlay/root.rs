@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::above::Above;
 use super::aim::{Aim, probes};
-use super::{Hold, Overlay, Reach};
-use crate::find::{Builder, FieldSpec, ImageEntry, Tool, is_pattern, split};
-use crate::kustomize::{Build, Builds, Entries, Flow, Origin, Over, Transformer, is_too_large};
+use super::{Blocker, Effect, Overlay};
+use crate::find::{Deployer, FieldSpec, ImageEntry, Tool, is_pattern, split};
+use crate::kustomize::{Build, Builds, Entries, Flow, ObjectImages, Origin, Transformer, is_too_large};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -17,18 +17,18 @@ pub(super) struct Root<'r> {
     /// Its kustomization; a directory without one is built by one object alone, whose list is the only one.
     pub(super) file: Option<&'r RepoPath>,
     /// Empty when nothing but the kustomization itself is known.
-    pub(super) builders: Vec<Named<'r>>,
+    pub(super) deployers: Vec<Named<'r>>,
     /// Fields of custom resources that its transformer could be told to visit.
     pub(super) fields: Vec<FieldSpec>,
     /// Others draw from it.
     pub(super) shared: bool,
 }
 
-/// A builder with its file and whether that may change.
+/// A deployer with its file and whether that may change.
 #[derive(Clone)]
 pub(super) struct Named<'r> {
     pub(super) path: &'r RepoPath,
-    pub(super) builder: &'r Builder,
+    pub(super) deployer: &'r Deployer,
     /// Its list as it counts today.
     pub(super) written: Vec<ImageEntry>,
     /// Its list, with what is edited in place.
@@ -42,7 +42,7 @@ pub(super) struct Planned {
     pub(super) overlays: Vec<Overlay>,
     /// Fields that its transformer must visit for that.
     pub(super) fields: Vec<FieldSpec>,
-    pub(super) reached: BTreeMap<Origin, Reach>,
+    pub(super) effects: BTreeMap<Origin, Effect>,
 }
 
 /// An entry, by its index, and its new `newName`.
@@ -57,40 +57,40 @@ type Key = (Origin, String);
 impl<'r> Root<'r> {
     /// A directory whose images can only be named in the object that has it built.
     pub(super) fn of_object(directory: &'r RepoPath, named: Named<'r>) -> Root<'r> {
-        Root { directory, file: None, builders: vec![named], fields: Vec::new(), shared: false }
+        Root { directory, file: None, deployers: vec![named], fields: Vec::new(), shared: false }
     }
 
     pub(super) fn builds(&self) -> Vec<Build> {
         let directory = self.directory;
         let mut builds: Vec<Build> = self
-            .builders
+            .deployers
             .iter()
             .map(|named| {
                 let (written, planned) = (named.written.clone(), named.images.clone());
-                let over = Over { written, planned, ..Over::of(named.builder, directory) };
-                Build { directory: directory.clone(), over: Some(over) }
+                let object = ObjectImages { written, planned, ..ObjectImages::of(named.deployer, directory) };
+                Build { directory: directory.clone(), object: Some(object) }
             })
             .collect();
         if self.file.is_some() {
-            builds.push(Build { directory: directory.clone(), over: None });
+            builds.push(Build { directory: directory.clone(), object: None });
         }
         builds
     }
 
-    /// Directories of components that the builders add.
+    /// Directories of components that the deployers add.
     pub(super) fn components(&self) -> Vec<RepoPath> {
-        let paths = self.builders.iter().flat_map(|named| &named.builder.components);
+        let paths = self.deployers.iter().flat_map(|named| &named.deployer.components);
         paths.filter_map(|path| self.directory.join(path)).collect()
     }
 
     /// An object whose list has a pattern that is not evaluated.
     pub(super) fn too_large(&self) -> Option<&'r RepoPath> {
-        let large = |named: &&Named<'_>| named.builder.images.iter().any(|entry| is_too_large(&entry.name));
-        self.builders.iter().find(large).map(|named| named.path)
+        let large = |named: &&Named<'_>| named.deployer.images.iter().any(|entry| is_too_large(&entry.name));
+        self.deployers.iter().find(large).map(|named| named.path)
     }
 
     fn name(&self) -> String {
-        match (self.file, self.builders.first()) {
+        match (self.file, self.deployers.first()) {
             (Some(file), _) => file.to_string(),
             (None, Some(named)) => named.path.to_string(),
             (None, None) => self.directory.to_string(),
@@ -99,51 +99,51 @@ impl<'r> Root<'r> {
 
     /// The file that a reader is sent to.
     pub(super) fn by(&self) -> RepoPath {
-        let first = self.builders.first().map(|named| named.path);
+        let first = self.deployers.first().map(|named| named.path);
         self.file.or(first).unwrap_or(self.directory).clone()
     }
 
     /// Everything that the root builds stays, for one reason.
-    pub(super) fn held(&self, builds: &Builds<'_>, because: Hold) -> Planned {
+    pub(super) fn blocked(&self, builds: &Builds<'_>, because: Blocker) -> Planned {
         let flows = self.builds().into_iter().flat_map(|build| builds.output(&build, &[]));
         // What is edited in its file needs nothing here as long as its tag is the same.
         let kept = |flow: &Flow| {
             let (written, planned) = (split(&flow.written), split(&flow.planned));
             builds.is_in_place(&flow.origin) && (written.1, written.2) == (planned.1, planned.2)
         };
-        let hold = |flow: Flow| (flow.origin, Reach::Held(because.clone()));
-        let reached = flows.filter(|flow| !kept(flow)).map(hold).collect();
-        Planned { overlays: Vec::new(), fields: Vec::new(), reached }
+        let blocker = |flow: Flow| (flow.origin, Effect::Blocked(because.clone()));
+        let effects = flows.filter(|flow| !kept(flow)).map(blocker).collect();
+        Planned { overlays: Vec::new(), fields: Vec::new(), effects }
     }
 
     /// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
     pub(super) fn plan(&self, builds: &mut Builds<'_>, routes: &Routes, above: &Above<'_>) -> Planned {
-        let held = |builds: &Builds<'_>, because: String| self.held(builds, Hold::Because(because));
+        let blocked = |builds: &Builds<'_>, because: String| self.blocked(builds, Blocker::Reason(because));
         let kustomization = builds.kustomization(self.directory);
         if kustomization.is_some_and(|kustomization| kustomization.splits) {
             let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
-            return held(builds, because);
+            return blocked(builds, because);
         }
         if kustomization.is_some_and(|kustomization| kustomization.transformed) {
             let because = format!("{}: its `transformers` run after `images:`", self.name());
-            return held(builds, because);
+            return blocked(builds, because);
         }
-        let argo = self.builders.iter().any(|named| named.builder.tool == Tool::ArgoCd);
+        let argo = self.deployers.iter().any(|named| named.deployer.tool == Tool::ArgoCd);
         if self.file.is_none() && argo {
             let because =
                 "other kustomizations draw from this one, and only images of the source could be changed";
-            return held(builds, format!("{}: {because}", self.name()));
+            return blocked(builds, format!("{}: {because}", self.name()));
         }
         let own = builds.entries(self.directory).to_vec();
         let own = own.as_slice();
         let written = builds.written(self.directory).to_vec();
         let aim = Aim { config: above.config, routes, inventory: above.inventory };
-        let over: Vec<Vec<(usize, String)>> = self
-            .builders
+        let object: Vec<Vec<(usize, String)>> = self
+            .deployers
             .iter()
             .map(|named| if named.within { aim.new_names(&named.images) } else { Vec::new() })
             .collect();
-        let lists = self.builders.iter().map(|named| (named.written.as_slice(), named.images.as_slice()));
+        let lists = self.deployers.iter().map(|named| (named.written.as_slice(), named.images.as_slice()));
         let probes = probes(lists.chain([(written.as_slice(), own)]));
         let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
         // Entries that exist are changed where that does it; new ones behind them can always be added.
@@ -159,8 +159,8 @@ impl<'r> Root<'r> {
             let set = set.to_vec();
             builds.set_fields(self.directory, fields.to_vec());
             let mut all = self.builds();
-            for (build, set) in all.iter_mut().zip(&over) {
-                let planned = build.over.as_mut().map(|over| &mut over.planned);
+            for (build, set) in all.iter_mut().zip(&object) {
+                let planned = build.object.as_mut().map(|object| &mut object.planned);
                 planned.into_iter().for_each(|planned| assign(planned, set));
             }
             let mut entries = own.to_vec();
@@ -169,22 +169,25 @@ impl<'r> Root<'r> {
             let (directory, probes, aim) = (self.directory, &probes, &aim);
             let by_object = above.matched_in_objects(directory, &lower, aim).into_iter();
             let by_object = by_object.map(|(flow, path)| {
-                (key(flow), Hold::Because(format!("`images:` of an object in {path} match it by this name")))
+                (
+                    key(flow),
+                    Blocker::Reason(format!("`images:` of an object in {path} match it by this name")),
+                )
             });
-            let held = by_object.collect();
+            let blocked = by_object.collect();
             let lower = lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect();
-            let mut search = Search { builds, directory, all, alone, aim, probes, lower, held };
+            let mut search = Search { builds, directory, all, alone, aim, probes, lower, blocked };
             if let Some((append, flows)) = search.entries(&entries) {
-                let reached = reached(aim, &flows, &search.held, &self.by());
+                let effects = effects(aim, &flows, &search.blocked, &self.by());
                 return Planned {
                     fields: fields.to_vec(),
-                    overlays: self.overlays(own, set, over.clone(), append, moved(&search.lower, &flows)),
-                    reached,
+                    overlays: self.overlays(own, set, object.clone(), append, moved(&search.lower, &flows)),
+                    effects,
                 };
             }
         }
         builds.reset(self.directory);
-        held(builds, format!("{}: its entries would no longer give every image its tag", self.name()))
+        blocked(builds, format!("{}: its entries would no longer give every image its tag", self.name()))
     }
 
     /// One for the kustomization, and one for each object whose list changes.
@@ -192,7 +195,7 @@ impl<'r> Root<'r> {
         &self,
         own: &[ImageEntry],
         set: Vec<(usize, String)>,
-        over: Vec<Vec<(usize, String)>>,
+        object: Vec<Vec<(usize, String)>>,
         append: Vec<(String, String)>,
         moved: Vec<(String, String)>,
     ) -> Vec<Overlay> {
@@ -203,10 +206,10 @@ impl<'r> Root<'r> {
             renamed(own, &set, &mut moved);
             overlays.push(Overlay { path: path.clone(), set, append, moved, ..Overlay::default() });
         }
-        for (named, set) in self.builders.iter().zip(over) {
+        for (named, set) in self.deployers.iter().zip(object) {
             let (append, mut moved) = rest.take().unwrap_or_default();
             renamed(&named.images, &set, &mut moved);
-            let holder = Some(named.builder.holder.clone());
+            let holder = Some(named.deployer.holder.clone());
             overlays.push(Overlay {
                 path: named.path.clone(),
                 holder,
@@ -228,7 +231,7 @@ pub(super) fn over_unseen(
     values: Option<&BTreeSet<String>>,
     aim: &Aim<'_>,
 ) -> Option<Overlay> {
-    let images = named.builder.images.as_slice();
+    let images = named.deployer.images.as_slice();
     // What the values of the same object name is renamed there, and the entry's own name with it.
     let mut set = aim.new_names(images);
     set.retain(|(index, _)| {
@@ -238,15 +241,15 @@ pub(super) fn over_unseen(
     });
     let mut planned = images.to_vec();
     assign(&mut planned, &set);
-    let over = Over { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
-    let flows = over.alone(&probes([(images, images)].into_iter()));
+    let object = ObjectImages { tool: Tool::Helm, components: Vec::new(), written: images.to_vec(), planned };
+    let flows = object.alone(&probes([(images, images)].into_iter()));
     let kept = |flow: &Flow| flow.planned == flow.written || aim.of(flow).as_ref() == Some(&flow.planned);
     if set.is_empty() || !flows.iter().all(kept) {
         return None;
     }
     let mut moved = Vec::new();
     renamed(images, &set, &mut moved);
-    let holder = Some(named.builder.holder.clone());
+    let holder = Some(named.deployer.holder.clone());
     Some(Overlay { path: named.path.clone(), holder, set, moved, ..Overlay::default() })
 }
 
@@ -282,7 +285,7 @@ struct Search<'s, 'i> {
     probes: &'s [String],
     /// All images as they leave the root with nothing changed but what lies below it.
     lower: BTreeMap<Key, String>,
-    held: BTreeMap<Key, Hold>,
+    blocked: BTreeMap<Key, Blocker>,
 }
 
 impl Search<'_, '_> {
@@ -311,8 +314,8 @@ impl Search<'_, '_> {
                 ..ImageEntry::default()
             });
             if self.alone {
-                let over = self.all.first_mut().and_then(|build| build.over.as_mut())?;
-                over.planned.extend(added);
+                let object = self.all.first_mut().and_then(|build| build.object.as_mut())?;
+                object.planned.extend(added);
             } else {
                 self.builds.set_entries(self.directory, entries.iter().cloned().chain(added).collect());
             }
@@ -323,11 +326,11 @@ impl Search<'_, '_> {
             }
             // Several objects may build one directory, and each gives the same image once.
             let unmatched =
-                |flow: &&Flow| flow.planned == flow.written && !self.held.contains_key(&key(flow));
+                |flow: &&Flow| flow.planned == flow.written && !self.blocked.contains_key(&key(flow));
             if !missed.iter().all(unmatched) {
                 return None;
             }
-            self.held.extend(missed.into_iter().map(|flow| (key(flow), Hold::Unmatched)));
+            self.blocked.extend(missed.into_iter().map(|flow| (key(flow), Blocker::Unmatched)));
         }
     }
 
@@ -336,8 +339,8 @@ impl Search<'_, '_> {
     }
 
     fn want(&self, flow: &Flow) -> String {
-        let held = self.held.contains_key(&key(flow));
-        let wanted = if held || !flow.seen { None } else { self.aim.of(flow) };
+        let blocked = self.blocked.contains_key(&key(flow));
+        let wanted = if blocked || !flow.seen { None } else { self.aim.of(flow) };
         // Lower roots may have renamed what this one leaves alone.
         wanted.or_else(|| self.lower.get(&key(flow)).cloned()).unwrap_or_else(|| flow.written.clone())
     }
@@ -345,7 +348,7 @@ impl Search<'_, '_> {
     /// Which name must become which. `None` when a tag is lost already; `Err` when something new is held.
     fn names(&mut self, flows: &[Flow]) -> Option<Result<BTreeMap<String, String>, ()>> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
-        let mut torn: BTreeSet<String> = BTreeSet::new();
+        let mut conflicting: BTreeSet<String> = BTreeSet::new();
         for flow in flows {
             let want = self.want(flow);
             let (got, to) = (split(&flow.planned), split(&want));
@@ -357,15 +360,15 @@ impl Search<'_, '_> {
             }
             let known = names.entry(got.0.to_owned()).or_insert_with(|| to.0.to_owned());
             if known != to.0 {
-                torn.insert(got.0.to_owned());
+                conflicting.insert(got.0.to_owned());
             }
         }
         let mut fresh = false;
-        for flow in flows.iter().filter(|flow| flow.seen && torn.contains(split(&flow.planned).0)) {
+        for flow in flows.iter().filter(|flow| flow.seen && conflicting.contains(split(&flow.planned).0)) {
             let because = "another image of the same name is to stay".to_owned();
-            fresh |= self.held.insert(key(flow), Hold::Because(because)).is_none();
+            fresh |= self.blocked.insert(key(flow), Blocker::Reason(because)).is_none();
         }
-        if !torn.is_empty() {
+        if !conflicting.is_empty() {
             return fresh.then_some(Err(()));
         }
         names.retain(|from, to| from != to);
@@ -404,31 +407,33 @@ fn escaped(names: BTreeMap<String, String>, flows: &[Flow], taken: &[ImageEntry]
     names.into_iter().map(|(name, new_name)| (escape(name), new_name)).collect()
 }
 
-fn reached(
+fn effects(
     aim: &Aim<'_>,
     flows: &[Flow],
-    held: &BTreeMap<Key, Hold>,
+    blocked: &BTreeMap<Key, Blocker>,
     path: &RepoPath,
-) -> BTreeMap<Origin, Reach> {
-    let mut reached = BTreeMap::new();
+) -> BTreeMap<Origin, Effect> {
+    let mut effects = BTreeMap::new();
     for flow in flows {
-        let reach = match held.get(&key(flow)) {
-            Some(hold) => Reach::Held(hold.clone()),
+        let effect = match blocked.get(&key(flow)) {
+            Some(blocker) => Effect::Blocked(blocker.clone()),
             None if !flow.seen && !flow.touched => continue,
             None if !flow.seen => {
                 let because = "the entries of a lower layer match it, and the root's do not come to it";
-                Reach::Held(Hold::Because(because.to_owned()))
+                Effect::Blocked(Blocker::Reason(because.to_owned()))
             }
-            None if flow.written != flow.planned || aim.is_renamed(flow) => Reach::By([path.clone()].into()),
+            None if flow.written != flow.planned || aim.is_renamed(flow) => {
+                Effect::Renamed([path.clone()].into())
+            }
             None => continue,
         };
         // An image that leaves on two ways is held when one of them is.
-        let entry = reached.entry(flow.origin.clone()).or_insert_with(|| reach.clone());
-        if matches!(reach, Reach::Held(_)) {
-            *entry = reach;
+        let entry = effects.entry(flow.origin.clone()).or_insert_with(|| effect.clone());
+        if matches!(effect, Effect::Blocked(_)) {
+            *entry = effect;
         }
     }
-    reached
+    effects
 }
 
 /// What this root itself renames, without what lower roots have renamed already.

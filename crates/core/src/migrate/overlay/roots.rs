@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::root::{Named, Root};
-use super::{At, InPlace, Reach, Strategy, patches};
-use crate::find::{Builder, Form, Holder, ImageEntry, Object, Role, Site, Tool};
+use super::{At, Effect, InPlace, Strategy, patches};
+use crate::find::{Deployer, Form, Holder, ImageEntry, Object, Role, Site, Tool};
 use crate::image::Name;
 use crate::inventory::Inventory;
 use crate::kustomize::{self, Graph, Model, Origin, directories};
@@ -12,32 +12,32 @@ use crate::route::Routes;
 use crate::tree::RepoPath;
 
 /// Objects by the directory that they have built.
-pub(super) type Builders<'i> = BTreeMap<RepoPath, Vec<Named<'i>>>;
+pub(super) type NamedDeployers<'i> = BTreeMap<RepoPath, Vec<Named<'i>>>;
 
 /// All roots, lower ones first.
 pub(super) fn roots<'r>(
     model: &'r Model<'_>,
-    builders: &'r Builders<'r>,
+    deployers: &'r NamedDeployers<'r>,
     strategy: Strategy,
 ) -> Vec<Root<'r>> {
-    let named: BTreeSet<RepoPath> = builders.keys().cloned().collect();
+    let named: BTreeSet<RepoPath> = deployers.keys().cloned().collect();
     let Model { graph, .. } = model;
     let referred = model.referred();
     let mut roots: Vec<Root<'_>> = Vec::new();
     for directory in graph.roots(&named) {
         let Some((directory, (path, _))) = graph.entry(&directory) else { continue };
-        let builders = builders.get(directory).cloned().unwrap_or_default();
+        let deployers = deployers.get(directory).cloned().unwrap_or_default();
         if referred.contains(directory) {
-            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new(), shared: true });
+            roots.push(Root { directory, file: Some(path), deployers, fields: Vec::new(), shared: true });
         } else {
-            roots.push(Root { directory, file: Some(path), builders, fields: Vec::new(), shared: false });
+            roots.push(Root { directory, file: Some(path), deployers, fields: Vec::new(), shared: false });
         }
     }
-    for (directory, builders) in builders.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
+    for (directory, deployers) in deployers.iter().filter(|(directory, _)| graph.at(directory).is_none()) {
         // Without a kustomization Flux makes one, and its images can only stand in the object. A path that is the
         // root is more often that of another repository.
-        let flux = builders.iter().filter(|named| {
-            named.builder.tool == Tool::Flux && strategy == Strategy::Overlay && !directory.is_root()
+        let flux = deployers.iter().filter(|named| {
+            named.deployer.tool == Tool::Flux && strategy == Strategy::Overlay && !directory.is_root()
         });
         roots.extend(flux.map(|named| Root::of_object(directory, named.clone())));
     }
@@ -57,18 +57,18 @@ pub(super) fn files_of_several_targets(model: &Model<'_>) -> BTreeSet<RepoPath> 
 }
 
 /// Who has each directory built; `within` says which files may change.
-pub(super) fn builders<'i>(
+pub(super) fn deployers<'i>(
     model: &Model<'i>,
     within: &impl Fn(&RepoPath) -> bool,
     in_place: &InPlace,
     finished: &InPlace,
-) -> Builders<'i> {
+) -> NamedDeployers<'i> {
     let [finished, in_place] = [finished, in_place].map(|sites| OfObjects::new(model.inventory, sites));
-    let named = |&(path, builder): &(&'i RepoPath, &'i Builder)| Named {
+    let named = |&(path, deployer): &(&'i RepoPath, &'i Deployer)| Named {
         path,
-        builder,
-        written: finished.images(path, builder),
-        images: in_place.images(path, builder),
+        deployer,
+        written: finished.images(path, deployer),
+        images: in_place.images(path, deployer),
         within: within(path),
     };
     let all = model.deployers.iter();
@@ -79,16 +79,16 @@ pub(super) fn builders<'i>(
 pub(super) fn over_unseen<'i>(model: &Model<'i>, within: &impl Fn(&RepoPath) -> bool) -> Vec<Named<'i>> {
     let Model { inventory, graph, .. } = model;
     let files = inventory.files.iter();
-    let all = files.flat_map(|file| file.found.builders.iter().map(move |builder| (&file.path, builder)));
-    let unseen = all.filter(|(_, builder)| {
-        let directories = directories(builder, graph);
-        builder.path.is_empty() || !directories.iter().any(|directory| graph.is_there(directory))
+    let all = files.flat_map(|file| file.found.deployers.iter().map(move |deployer| (&file.path, deployer)));
+    let unseen = all.filter(|(_, deployer)| {
+        let directories = directories(deployer, graph);
+        deployer.path.is_empty() || !directories.iter().any(|directory| graph.is_there(directory))
     });
-    let named = |(path, builder): (&'i RepoPath, &'i Builder)| Named {
+    let named = |(path, deployer): (&'i RepoPath, &'i Deployer)| Named {
         path,
-        builder,
-        written: builder.images.clone(),
-        images: builder.images.clone(),
+        deployer,
+        written: deployer.images.clone(),
+        images: deployer.images.clone(),
         within: within(path),
     };
     unseen.map(named).collect()
@@ -124,12 +124,12 @@ impl<'i> Index<'i> {
     }
 
     /// What patches of an earlier run rename, and these patches themselves.
-    pub(super) fn reach_own_patches(
+    pub(super) fn rename_own_patches(
         &self,
         path: &RepoPath,
         layers: &BTreeSet<RepoPath>,
         routes: &Routes,
-        seen: &mut BTreeMap<At, Reach>,
+        seen: &mut BTreeMap<At, Effect>,
     ) {
         let Some((&number, file)) =
             self.files.get(path).and_then(|at| Some((at, self.inventory.files.get(*at)?)))
@@ -137,7 +137,7 @@ impl<'i> Index<'i> {
             return;
         };
         let own = patches::own(file, routes);
-        let by = Reach::By([path.clone()].into());
+        let by = Effect::Renamed([path.clone()].into());
         for &site in own.values().flatten() {
             seen.insert((number, site), by.clone());
         }
@@ -157,21 +157,21 @@ impl<'i> Index<'i> {
     }
 
     /// What is said of images, as said of their sites.
-    pub(super) fn sites(&self, reached: BTreeMap<Origin, Reach>, graph: &Graph<'_>) -> BTreeMap<At, Reach> {
+    pub(super) fn sites(&self, effects: BTreeMap<Origin, Effect>, graph: &Graph<'_>) -> BTreeMap<At, Effect> {
         let mut sites = BTreeMap::new();
         let mut entries: BTreeMap<usize, EntrySites> = BTreeMap::new();
-        for (origin, reach) in reached {
+        for (origin, effect) in effects {
             match origin {
-                Origin::Site { file, site } => drop(sites.insert((file, site), reach)),
+                Origin::Site { file, site } => drop(sites.insert((file, site), effect)),
                 Origin::Rename { directory, entry } => {
                     let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
                     let Some(&file) = file else { continue };
                     let of_file = entries.entry(file).or_insert_with(|| self.lists.entries(file, None));
                     for &at in of_file.get(&entry).into_iter().flatten() {
-                        sites.insert(at, reach.clone());
+                        sites.insert(at, effect.clone());
                     }
                 }
-                Origin::Laid { .. } | Origin::Probe => {}
+                Origin::ObjectEntry { .. } | Origin::Probe => {}
             }
         }
         sites
@@ -184,7 +184,7 @@ pub(super) fn in_place(inventory: &Inventory, sites: &InPlace) -> kustomize::InP
     for (&(f, s), name) in sites {
         let Some(file) = inventory.files.get(f) else { continue };
         let Some(site) = file.found.sites.get(s) else { continue };
-        in_place.images.insert((f, s), format!("{name}{}", site.tail));
+        in_place.images.insert((f, s), format!("{name}{}", site.suffix));
         let kustomization = file.found.kustomization.as_ref().zip(file.path.parent());
         if let (Some((kustomization, directory)), Some(index)) = (kustomization, entry_index(site, "")) {
             let entries = in_place.entries.entry(directory).or_insert_with(|| kustomization.images.clone());
@@ -213,11 +213,11 @@ impl<'i> OfObjects<'i> {
     }
 
     /// The list of an object, with what is edited in place in it.
-    fn images(&self, path: &RepoPath, builder: &Builder) -> Vec<ImageEntry> {
-        let mut images = builder.images.clone();
+    fn images(&self, path: &RepoPath, deployer: &Deployer) -> Vec<ImageEntry> {
+        let mut images = deployer.images.clone();
         let Some(f) = self.inventory.position(path).filter(|_| !self.sites.is_empty()) else { return images };
-        for (site, name) in self.sites.get(&(f, &builder.object)).into_iter().flatten() {
-            if let Some(index) = entry_index(site, &builder.holder.field()) {
+        for (site, name) in self.sites.get(&(f, &deployer.object)).into_iter().flatten() {
+            if let Some(index) = entry_index(site, &deployer.holder.field()) {
                 rename(&mut images, index, site, name);
             }
         }
@@ -225,7 +225,7 @@ impl<'i> OfObjects<'i> {
     }
 }
 
-/// The object that a site is a part of, as builders name it: a file that overrides a source has none.
+/// The object that a site is a part of, as deployers name it: a file that overrides a source has none.
 fn object_of(site: &Site) -> &Object {
     static NONE: Object =
         Object { api_version: String::new(), kind: String::new(), namespace: None, name: None };
@@ -255,16 +255,16 @@ pub(super) type EntrySites = BTreeMap<usize, Vec<At>>;
 pub(in crate::migrate) struct ListSites<'i> {
     inventory: &'i Inventory,
     by_object: HashMap<(usize, &'i Object), Vec<usize>>,
-    /// Of the files with builders, the first with each holder.
-    builders: HashMap<(usize, &'i Holder), &'i Builder>,
+    /// Of the files with deployers, the first with each holder.
+    deployers: HashMap<(usize, &'i Holder), &'i Deployer>,
 }
 
 impl<'i> ListSites<'i> {
     pub(in crate::migrate) fn new(inventory: &'i Inventory) -> ListSites<'i> {
-        let mut lists = ListSites { inventory, by_object: HashMap::new(), builders: HashMap::new() };
+        let mut lists = ListSites { inventory, by_object: HashMap::new(), deployers: HashMap::new() };
         for (f, file) in inventory.files.iter().enumerate() {
-            for builder in &file.found.builders {
-                lists.builders.entry((f, &builder.holder)).or_insert(builder);
+            for deployer in &file.found.deployers {
+                lists.deployers.entry((f, &deployer.holder)).or_insert(deployer);
             }
             for (s, site) in file.found.sites.iter().enumerate() {
                 if is_of_list(site) {
@@ -280,8 +280,8 @@ impl<'i> ListSites<'i> {
         let sites =
             self.inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
         let list = holder.map(Holder::field).unwrap_or_default();
-        let builder = holder.and_then(|holder| self.builders.get(&(file, holder)));
-        let object = builder.map(|builder| &builder.object);
+        let deployer = holder.and_then(|holder| self.deployers.get(&(file, holder)));
+        let object = deployer.map(|deployer| &deployer.object);
         let in_kustomization = object.is_none().then_some(0..sites.len()).into_iter().flatten();
         let of_object = object.and_then(|object| self.by_object.get(&(file, object))).into_iter().flatten();
         let mut entries = EntrySites::new();

@@ -1,7 +1,7 @@
 //! Names of temporary files, and removing those that a killed run left behind.
 //!
 //! A name is `.pullthru-<pid>-<random>.tmp`: hidden, recognisable, and it says which process it belongs to. The walk
-//! skips such names; [`sweep`] is called before writing and removes those whose process is gone.
+//! skips such names; [`remove_stale_temp_files`] is called before writing and removes those whose process is gone.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -55,15 +55,18 @@ fn started() -> SystemTime {
 ///
 /// # Errors
 /// Those of reading a directory or removing a file, with the path in the message; the rest is swept all the same.
-pub fn sweep<'a>(
+pub fn remove_stale_temp_files<'a>(
     repo: &Repository,
     directories: impl IntoIterator<Item = &'a RepoPath>,
 ) -> io::Result<Vec<RepoPath>> {
     let (mut removed, mut failure) = (Vec::new(), None);
     for directory in directories {
-        match sweep_one(repo, directory, &mut removed) {
+        match remove_stale_in(repo, directory, &mut removed) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                failure = Some(io::Error::new(error.kind(), format!("cannot sweep `{directory}`: {error}")));
+                failure = Some(io::Error::new(
+                    error.kind(),
+                    format!("cannot look for temporary files in `{directory}`: {error}"),
+                ));
             }
             _ => {}
         }
@@ -75,7 +78,7 @@ pub fn sweep<'a>(
     }
 }
 
-fn sweep_one(repo: &Repository, directory: &RepoPath, removed: &mut Vec<RepoPath>) -> io::Result<()> {
+fn remove_stale_in(repo: &Repository, directory: &RepoPath, removed: &mut Vec<RepoPath>) -> io::Result<()> {
     let real = fs::canonicalize(repo.absolute(directory))?;
     if !real.starts_with(&repo.root) || !real.is_dir() {
         return Ok(());
