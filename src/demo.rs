@@ -13,11 +13,14 @@ use registry_sim::{Cache, CacheSettings, Image, Rule, Store, Upstream, UpstreamS
 
 use crate::config::{Config, Overrides};
 use crate::find::{Finder, Hosts};
-use crate::images::{Image as Pulled, Images};
+use crate::images::{Charts, Image as Pulled, Images};
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::route::upstreams;
 use crate::tree::{Repository, WalkOptions};
+use pullthru_charts::DEFAULT_KUBERNETES;
+use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
+use pullthru_core::releases::{self, Sources};
 
 static FLEET: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/testdata/fleet");
 
@@ -97,6 +100,8 @@ impl World {
             ("AWS_SECRET_ACCESS_KEY", "demo".to_owned()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            // Charts are not fetched from the internet, whether there is a helm or not.
+            ("PULLTHRU_CHARTS", "lock".to_owned()),
             // No configuration or login of whoever runs it is read.
             ("HOME", self.root.display().to_string()),
         ]
@@ -122,7 +127,12 @@ fn images(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let repository = Repository::at(root).map_err(|error| wrong(&error))?;
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;
-    Ok(Images::of(&Model::new(&inventory, &config), None, false, |_| true).images)
+    let model = Model::new(&inventory, &config);
+    let releases = releases::of(&model, &Sources::new(&repository));
+    let lock = fs::read_to_string(root.join(LOCK_NAME)).map_err(|error| wrong(&error))?;
+    let lock = ImageLock::read(&lock).map_err(|error| wrong(&error))?;
+    let charts = Charts::of_lock(&model, &releases, &lock, DEFAULT_KUBERNETES);
+    Ok(Images::of(&model, Some(&charts), false, |_| true).images)
 }
 
 /// Makes an image for a pull, and pins its digest where the copy pins one.

@@ -21,12 +21,19 @@ use pullthru_registry::Client;
 
 #[derive(Debug, Args)]
 pub(super) struct ChartsArgs {
-    /// How the images of charts are known
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = How::Lock, help_heading = "Charts")]
-    pub(super) charts: How,
+    /// How the images of charts are known. Default: lock for scan and check, auto elsewhere
+    #[arg(long, value_enum, value_name = "HOW", env = "PULLTHRU_CHARTS", help_heading = "Charts")]
+    charts: Option<How>,
 
     #[command(flatten)]
     pub(super) rendering: RenderArgs,
+}
+
+/// The same, as one command understands it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChartsRequest<'a> {
+    pub(super) how: How,
+    rendering: &'a RenderArgs,
 }
 
 /// How charts are fetched and rendered.
@@ -80,8 +87,16 @@ pub(super) struct Evaluated {
 
 impl Evaluated {
     pub(super) fn of(read: &ReadRepository, model: &Model<'_>) -> Result<Evaluated, CliError> {
-        let releases = releases::of(model, &Sources::new(&read.repository));
-        Ok(Evaluated { releases, lock: read_lock(&read.repository)? })
+        Evaluated::from_sources(read, model, &Sources::new(&read.repository))
+    }
+
+    /// The same with edits that are not written yet.
+    pub(super) fn from_sources(
+        read: &ReadRepository,
+        model: &Model<'_>,
+        sources: &Sources<'_>,
+    ) -> Result<Evaluated, CliError> {
+        Ok(Evaluated { releases: releases::of(model, sources), lock: read_lock(&read.repository)? })
     }
 }
 
@@ -105,9 +120,17 @@ fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, CliError> {
 }
 
 impl ChartsArgs {
-    /// Do files besides the named ones have to be read, since they decide about releases?
-    pub(super) fn want_context(&self, repository: &Repository) -> bool {
-        match self.charts {
+    /// With the command's own default.
+    pub(super) fn or(&self, default: How) -> ChartsRequest<'_> {
+        ChartsRequest { how: self.charts.unwrap_or(default), rendering: &self.rendering }
+    }
+}
+
+impl ChartsRequest<'_> {
+    /// Do reports by finding need the releases? Without a lock they would all be said to be missing in it, where one
+    /// sentence about all of them says more.
+    pub(super) fn has_answers(&self, repository: &Repository) -> bool {
+        match self.how {
             How::Off => false,
             How::Lock => repository.root.join(LOCK_NAME).exists(),
             How::Auto | How::Required => true,
@@ -124,7 +147,7 @@ impl ChartsArgs {
         holds || lock_is_named || read_lock(&read.repository).map_or(true, |lock| lock.is_some_and(touches))
     }
 
-    /// What is known of the releases in what was asked for; `None` where nobody is to ask, or where there is no lock.
+    /// What is known of the releases in what was asked for; `None` for standard input, which is no repository.
     pub(super) fn known(
         &self,
         read: &ReadRepository,
@@ -132,18 +155,35 @@ impl ChartsArgs {
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
     ) -> Result<Option<Charts>, CliError> {
-        if repository.is_stdin() || !self.want_context(&read.repository) {
+        if repository.is_stdin() {
             return Ok(None);
         }
-        let evaluated = Evaluated::of(read, model)?;
-        let charts = self.rendering.charts(self.charts, read, model, &evaluated, repository, registries)?;
-        Ok(Some(charts.within(|path| read.is_named(path))))
+        self.of(read, model, &Sources::new(&read.repository), repository, registries).map(Some)
+    }
+
+    /// The same with edits that are not written yet.
+    pub(super) fn of(
+        &self,
+        read: &ReadRepository,
+        model: &Model<'_>,
+        sources: &Sources<'_>,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<Charts, CliError> {
+        if !releases::are_in(model.inventory) {
+            // A lock that is none is said all the same.
+            read_lock(&read.repository)?;
+            return Ok(Charts::default());
+        }
+        let evaluated = Evaluated::from_sources(read, model, sources)?;
+        let charts = self.rendering.charts(self.how, read, model, &evaluated, repository, registries)?;
+        Ok(charts.within(|path| read.is_named(path)))
     }
 
     /// Is something unknown that had to be known?
     pub(super) fn fails(&self, charts: Option<&Charts>) -> bool {
         let unknown = charts.map_or(0, Charts::unknown);
-        if self.charts == How::Required && unknown > 0 {
+        if self.how == How::Required && unknown > 0 {
             problem(&format!(
                 "error: the images of {} are not known (`--charts required`)",
                 count(unknown, "release")
@@ -193,8 +233,13 @@ impl RenderArgs {
         let none = ImageLock::default();
         let lock = evaluated.lock.as_ref().unwrap_or(&none);
         let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &self.kubernetes_version);
-        if matches!(how, How::Lock | How::Off) {
-            return Ok(charts);
+        match how {
+            How::Off => {
+                charts.forget("charts are not looked at (`--charts off`)");
+                return Ok(charts);
+            }
+            How::Lock => return Ok(charts),
+            How::Auto | How::Required => {}
         }
         let open =
             charts.releases.iter().zip(&evaluated.releases).enumerate().filter(|(_, (known, release))| {
@@ -202,7 +247,15 @@ impl RenderArgs {
             });
         let (open, wanted): (Vec<usize>, Vec<Release>) =
             open.map(|(number, (_, release))| (number, release.clone())).unzip();
-        let outcomes = self.render(read, &wanted, repository, registries)?;
+        let outcomes = match self.render(read, &wanted, repository, registries) {
+            Ok(outcomes) => outcomes,
+            // What is only a default fails no command.
+            Err(NoRender::Store { message, help }) if how == How::Auto => {
+                let failure = pullthru_charts::Failure::Unknown { reason: format!("{message}; {help}") };
+                vec![Outcome { chart: None, rendered: Err(failure) }; wanted.len()]
+            }
+            Err(error) => return Err(error.into()),
+        };
         for ((number, release), outcome) in open.into_iter().zip(&wanted).zip(outcomes) {
             if let Some(known) = charts.releases.get_mut(number) {
                 known.state = state_of_render(read, release, outcome);
@@ -218,7 +271,7 @@ impl RenderArgs {
         releases: &[Release],
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<Vec<Outcome>, CliError> {
+    ) -> Result<Vec<Outcome>, NoRender> {
         if releases.is_empty() {
             return Ok(Vec::new());
         }
@@ -235,10 +288,10 @@ impl RenderArgs {
         say_notes(&client);
         outcomes.sort_by_key(|(index, _)| *index);
         if outcomes.len() != releases.len() {
-            return Err(CliError::usage(
+            return Err(NoRender::Other(CliError::usage(
                 "charts could not all be rendered: a task of this program ended early",
                 "run again",
-            ));
+            )));
         }
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
@@ -271,13 +324,14 @@ impl RenderArgs {
         read: &ReadRepository,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<(rendering::Charts, Client), CliError> {
+    ) -> Result<(rendering::Charts, Client), NoRender> {
         let client: Client = registries.client(repository)?;
+        let no_store = |message: String| NoRender::Store {
+            message,
+            help: "name a directory that can be written with `PULLTHRU_CHART_CACHE`",
+        };
         let store = rendering::default_store(|name| std::env::var_os(name)).ok_or_else(|| {
-            CliError::usage(
-                "there is no directory for caches: neither XDG_CACHE_HOME nor HOME is set",
-                "set one of them",
-            )
+            no_store("charts cannot be kept: neither XDG_CACHE_HOME nor HOME is set".to_owned())
         })?;
         let settings = rendering::Settings {
             chart_dirs: self.chart_dir.clone(),
@@ -288,9 +342,38 @@ impl RenderArgs {
             helm_repositories: pullthru_registry::Variables::of_process().helm_repositories(),
             ..rendering::Settings::new(read.repository.root.clone(), store)
         };
-        let charts = rendering::Charts::new(settings, client.clone()).map_err(|error| {
-            CliError::usage(error.to_string(), "name another directory, or correct its permissions")
+        let charts = rendering::Charts::new(settings, client.clone()).map_err(|error| match error {
+            rendering::SetupError::Store(error) => no_store(error.to_string()),
+            error => NoRender::Other(CliError::usage(
+                error.to_string(),
+                "name another directory, or correct its permissions",
+            )),
         })?;
         Ok((charts, client))
+    }
+}
+
+/// Why nothing can be rendered at all.
+pub(super) enum NoRender {
+    /// There is no place to keep charts in.
+    Store {
+        message: String,
+        help: &'static str,
+    },
+    Other(CliError),
+}
+
+impl From<CliError> for NoRender {
+    fn from(error: CliError) -> NoRender {
+        NoRender::Other(error)
+    }
+}
+
+impl From<NoRender> for CliError {
+    fn from(why: NoRender) -> CliError {
+        match why {
+            NoRender::Store { message, help } => CliError::usage(message, help),
+            NoRender::Other(error) => error,
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::charts_args::ChartsArgs;
+use super::charts_args::{ChartsArgs, How};
 use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
@@ -268,10 +268,11 @@ impl Args {
 
     /// Do the named files bear on releases? A hook looks at a few files, again and again.
     fn wants_charts(&self, read: &ReadRepository) -> bool {
-        if self.repository.is_stdin() || !self.charts.want_context(&read.repository) {
+        let charts = self.charts.or(How::Lock);
+        if self.repository.is_stdin() || !charts.has_answers(&read.repository) {
             return false;
         }
-        read.is_whole() || self.charts.are_touched(read)
+        read.is_whole() || charts.are_touched(read)
     }
 
     fn safety(&self) -> Safety {
@@ -317,7 +318,7 @@ impl<'a> Run<'a> {
             }
             let whole = read.whole();
             let model = Model::new(&whole, &read.config);
-            charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
+            charts = args.charts.or(How::Lock).known(&read, &model, &args.repository, &args.registries)?;
         }
         let request = Request {
             strategy: args.strategy.into(),
@@ -337,7 +338,7 @@ impl<'a> Run<'a> {
             args.repository.read_context(&mut read, &finder)?;
             checked = look(&read);
         }
-        let unknown = args.charts.fails(charts.as_ref());
+        let unknown = args.charts.or(How::Lock).fails(charts.as_ref());
         Ok(Run { args, read, finder, text, checked, unknown })
     }
 

@@ -4,16 +4,20 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
+use super::charts_args::{ChartsArgs, How};
 use super::protect::remove_stale_temp_files;
-use super::repository::Scope;
+use super::registries::RegistryArgs;
+use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
 use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem, repository};
+use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
+use pullthru_core::releases::Sources;
 
 /// Rewrite references to the cache.
 ///
@@ -54,6 +58,12 @@ pub(super) struct Args {
 
     #[command(flatten)]
     protect: ProtectArgs,
+
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
 
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -130,27 +140,37 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
         problem(&format!("error: `{}`: {what}", quoted(path)));
     }
+    let read = ReadRepository::of_whole(repository, config, whole, scope);
+    let (repository, whole) = (&read.repository, &read.inventory);
     if args.write {
-        remove_stale_temp_files(&repository, &whole.directories);
+        remove_stale_temp_files(repository, &whole.directories);
     }
-    let within = |path: &RepoPath| scope.holds(path);
-    let model = Model::new(&whole, &config);
-    let mut proved = prove(&model, &mode, within, &repository, &finder);
+    let within = |path: &RepoPath| read.is_named(path);
+    let model = Model::new(whole, &read.config);
+    let mut proved = prove(&model, &mode, within, repository, &finder);
     let mut written = None;
     if args.write && !proved.files.is_empty() {
-        let submodules = args.protect.check(&repository, proved.files.iter().map(|file| &file.path))?;
+        let submodules = args.protect.check(repository, proved.files.iter().map(|file| &file.path))?;
         if !submodules.is_empty() {
             let within = |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
-            proved = prove(&model, &mode, within, &repository, &finder);
+            proved = prove(&model, &mode, within, repository, &finder);
         }
-        written = Some(write(&repository, &proved));
+        written = Some(write(repository, &proved));
     }
     let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
     let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
     for error in &proved.errors {
         problem(&format!("error: {error}"));
     }
-    let report = MigrationReport::new(&proved, written.as_ref());
+    let mut report = MigrationReport::new(&proved, written.as_ref());
+    if !args.reverse {
+        let request = args.charts.or(How::Auto);
+        let charts = charts(args, &read, &model, &proved)?;
+        if request.fails(Some(&charts)) {
+            outcome = outcome.max(Outcome::Findings);
+        }
+        report = report.with_releases(&charts, &read.config);
+    }
     match args.format {
         Format::Json => report::json(&report, out)?,
         Format::Human => {
@@ -166,6 +186,21 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         outcome = outcome.max(Outcome::Findings);
     }
     Ok(outcome)
+}
+
+/// What the charts of releases bring once the plan is carried out: values that move make the lock stale.
+fn charts(
+    args: &Args,
+    read: &ReadRepository,
+    model: &Model<'_>,
+    proved: &Proved,
+) -> Result<Charts, CliError> {
+    let edited = proved.files.iter().filter_map(|file| {
+        let text = file.new.as_deref()?;
+        Some((file.path.clone(), text.into()))
+    });
+    let sources = Sources::new(&read.repository).with_edits(edited.collect());
+    args.charts.or(How::Auto).of(read, model, &sources, &args.repository, &args.registries)
 }
 
 /// Writes the files of a plan; what fails is said.

@@ -107,6 +107,16 @@ pub(super) struct ReadRepository {
 }
 
 impl ReadRepository {
+    /// A repository that was read whole; `scope` is what was asked for.
+    pub(super) fn of_whole(
+        repository: Repository,
+        config: Config,
+        inventory: Inventory,
+        scope: Scope,
+    ) -> ReadRepository {
+        ReadRepository { repository, config, inventory, context: Inventory::default(), scope, shard: None }
+    }
+
     /// What was asked for, with the rest of the repository where that decides about it.
     pub(super) fn whole(&self) -> Cow<'_, Inventory> {
         if self.context.files.is_empty() {

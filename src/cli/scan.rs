@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Parser, ValueEnum};
 use globset::{GlobBuilder, GlobSetBuilder};
 
-use super::charts_args::ChartsArgs;
+use super::charts_args::{ChartsArgs, How};
 use super::registries::RegistryArgs;
 use super::{CliError, Outcome, RepositoryArgs};
 use crate::kustomize::Model;
@@ -86,12 +86,17 @@ enum RoleFilter {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let filter = filter(args)?;
     let mut read = args.repository.read_part(args.shard)?;
-    if args.charts.want_context(&read.repository) {
+    let request = args.charts.or(How::Lock);
+    let with_charts = request.has_answers(&read.repository);
+    if with_charts {
         read = args.repository.with_context(read)?;
     }
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
-    let charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
+    let charts = match with_charts {
+        true => request.known(&read, &model, &args.repository, &args.registries)?,
+        false => None,
+    };
     let plans = Plans::new(&model, Strategy::Inline);
     let scanned =
         Scanned { inventory: &read.inventory, model: &model, plans: &plans, charts: charts.as_ref() };
@@ -105,7 +110,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         Format::Jsonl => report::jsonl(&report, out)?,
         Format::Csv => report::csv(&report, out)?,
     }
-    let outcome = if args.charts.fails(charts.as_ref()) { Outcome::Findings } else { Outcome::Clean };
+    let outcome = if request.fails(charts.as_ref()) { Outcome::Findings } else { Outcome::Clean };
     Ok(if read.inventory.has_failures() { Outcome::Failure } else { outcome })
 }
 

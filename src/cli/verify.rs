@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::charts_args::ChartsArgs;
+use super::charts_args::{ChartsArgs, How};
 use super::protect::remove_stale_temp_files;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::repository::read_limited;
@@ -195,6 +195,7 @@ pub(super) fn images(
         let read = repository.read_with_context()?;
         let whole = read.whole();
         let model = Model::new(&whole, &read.config);
+        let charts = charts.or(How::Auto);
         let known = charts.known(&read, &model, repository, registries)?;
         let images = read.images_with(&model, known.as_ref(), read.config.artifacts());
         let outcome = if charts.fails(known.as_ref()) { Outcome::Findings } else { Outcome::Clean };

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
-use super::{CliError, Outcome, RepositoryArgs, note, verify};
+use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::images::Image;
 use crate::registry::Step;
 use crate::report::Paint;
@@ -102,6 +102,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     };
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
+    let mut unknown = Vec::new();
     let (images, left, unread) = if args.flux {
         let (policies, mut left) = policies(args)?;
         let (images, more) = runtime.block_on(flux::images(&client, &policies));
@@ -110,10 +111,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     } else {
         let (images, unread) =
             verify::images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-        for unknown in &images.unknown {
-            let place = &unknown.place;
-            note(&format!("{}:{}: {}: {}", place.path, place.position.line, unknown.reference, unknown.why));
-        }
+        unknown = images.unknown;
         (images.images, Vec::new(), unread)
     };
     require_cache(&images)?;
@@ -130,7 +128,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     bar.finish_and_clear();
     runtime.shutdown_background();
     let notes = say_notes(&client);
-    let report = WarmReport::new(&results, unasked, &left, notes, args.dry_run);
+    let report = WarmReport::new(&results, unasked, &left, &unknown, notes, args.dry_run);
     match args.format {
         Format::Human => report::human(&report, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,

@@ -72,6 +72,16 @@ pub struct ReleaseImageRow {
 
 pub const SCHEMA: &str = "pullthru/charts/v1";
 
+/// What to do about releases whose images are not known.
+pub(super) const NEXT: &str = "`pullthru charts lock` renders them where helm and their charts can be had";
+
+impl ReleaseRow {
+    /// By place, in each repository.
+    pub(super) fn order(&self) -> (&Option<String>, &str, usize, &str) {
+        (&self.repository, &self.path, self.line, &self.release)
+    }
+}
+
 impl ChartsReport {
     pub fn new(charts: &Charts, config: &Config) -> ChartsReport {
         ChartsReport { schema: SCHEMA, releases: release_rows(charts, config, |_| true) }
@@ -85,7 +95,9 @@ pub(super) fn release_rows(
     within: impl Fn(&RepoPath) -> bool,
 ) -> Vec<ReleaseRow> {
     let releases = charts.releases.iter().filter(|release| within(&release.place.path));
-    releases.map(|release| release_row(release, config)).collect()
+    let mut rows: Vec<ReleaseRow> = releases.map(|release| release_row(release, config)).collect();
+    rows.sort_by(|a, b| ReleaseRow::order(a).cmp(&ReleaseRow::order(b)));
+    rows
 }
 
 fn release_row(release: &ReleaseImages, config: &Config) -> ReleaseRow {
@@ -139,7 +151,7 @@ pub fn table(report: &ChartsReport, out: &mut dyn Write, paint: Paint) -> io::Re
     let images: usize = report.releases.iter().map(|row| row.images.len()).sum();
     writeln!(out, "{all}: {known} known with {}, {unknown} not known", count(images, "image"))?;
     if unknown > 0 {
-        writeln!(out, "next: `pullthru charts lock` renders them where helm and their charts can be had")?;
+        writeln!(out, "next: {NEXT}")?;
     }
     Ok(())
 }

@@ -133,9 +133,7 @@ fn merge_scans(parts: Vec<(String, ScanReport)>) -> Result<ScanReport, MergeErro
         (&a.repository, &a.path, a.line, &a.note).cmp(&(&b.repository, &b.path, b.line, &b.note))
     });
     let images: Vec<ImageRow> = images.into_values().collect();
-    releases.sort_by(|a, b| {
-        (&a.repository, &a.path, a.line, &a.release).cmp(&(&b.repository, &b.path, b.line, &b.release))
-    });
+    releases.sort_by(|a, b| ReleaseRow::order(a).cmp(&ReleaseRow::order(b)));
     count_again(&mut summaries, &sites, &releases);
     let mut whole = Summary::default();
     let mut repositories = Vec::new();

@@ -6,8 +6,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::charts::{NEXT, ReleaseRow, release_rows};
 use super::{Paint, count, quoted};
+use crate::config::Config;
 use crate::find::Form;
+use crate::images::Charts;
+use crate::lint::Status;
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
 
@@ -31,6 +35,8 @@ pub struct MigrationReport {
     pub test_data: Vec<String>,
     /// Files that were to change and could not, with the reason.
     pub errors: Vec<String>,
+    /// Every release with the images that its chart brings once the change is made. None with `--reverse`.
+    pub releases: Vec<ReleaseRow>,
 }
 
 /// What becomes of one file.
@@ -182,7 +188,13 @@ impl MigrationReport {
             skipped: skipped.collect(),
             warnings: proved.plan.warnings.clone(),
             errors,
+            releases: Vec::new(),
         }
+    }
+
+    /// The same with what is known of the charts of releases.
+    pub fn with_releases(self, charts: &Charts, config: &Config) -> MigrationReport {
+        MigrationReport { releases: release_rows(charts, config, |_| true), ..self }
     }
 }
 
@@ -309,6 +321,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
     }
+    releases(report, out, paint)?;
     if !report.test_data.is_empty() {
         let heading = format!("test data changes in {}", count_of(report.test_data.len()));
         let anchored: Vec<String> =
@@ -317,6 +330,39 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         writeln!(out, "  {heading}")?;
         writeln!(out, "    {}", paint.dim("a line in `pullthru.yaml` leaves it out:"))?;
         writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}
+
+/// What the change does not reach: images that charts bring, and releases whose images are not known.
+fn releases(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let mut bypassing = BTreeSet::new();
+    let mut unknown: BTreeMap<&str, Vec<&ReleaseRow>> = BTreeMap::new();
+    for row in &report.releases {
+        match &row.because {
+            Some(because) => unknown.entry(because).or_default().push(row),
+            None => {
+                let images = row.images.iter().filter(|image| image.status == Some(Status::Bypassing));
+                bypassing.extend(images.map(|image| (row.release.as_str(), image.reference.as_str())));
+            }
+        }
+    }
+    if !bypassing.is_empty() {
+        let places: Vec<String> = bypassing
+            .iter()
+            .map(|(release, image)| format!("{}  {}", quoted(release), quoted(image)))
+            .collect();
+        let heading = format!("{} of charts past the cache", count(bypassing.len(), "image"));
+        let about = "no file names them, or not whole: set them in the values of the release";
+        group(out, paint, &heading, &places, about)?;
+    }
+    for (because, rows) in unknown {
+        let places: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{}:{}  {}", quoted(&row.path), row.line, quoted(&row.release)))
+            .collect();
+        let heading = format!("{} not seen: {}", count(rows.len(), "release"), quoted(because));
+        group(out, paint, &heading, &places, NEXT)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod prices;
 #[cfg(feature = "aws")]
 pub mod provision;
 pub mod scan;
+pub mod unknown;
 pub mod verify;
 pub mod warm;
 

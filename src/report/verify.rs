@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::finding::{self, Finding, Level, cell};
+use super::unknown::{self, UnknownRow};
 use super::{Paint, count, quoted};
 use crate::images::{Place, Unknown};
 use crate::tree::shell_word;
@@ -91,31 +92,9 @@ pub struct PlaceRow {
     pub column: usize,
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct UnknownRow {
-    pub reference: String,
-    pub because: &'static str,
-    /// Nothing can be pulled by it.
-    pub invalid: bool,
-    #[serde(flatten)]
-    pub place: PlaceRow,
-}
-
 impl From<&Place> for PlaceRow {
     fn from(place: &Place) -> PlaceRow {
         PlaceRow { path: place.path.to_string(), line: place.position.line, column: place.position.column }
-    }
-}
-
-impl From<&Unknown> for UnknownRow {
-    fn from(unknown: &Unknown) -> UnknownRow {
-        UnknownRow {
-            reference: unknown.reference.clone(),
-            because: unknown.why,
-            invalid: unknown.invalid,
-            place: PlaceRow::from(&unknown.place),
-        }
     }
 }
 
@@ -267,9 +246,8 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
             for place in &row.places {
                 writeln!(out, "    {}", paint.dim(&format!("{}:{}", quoted(&place.path), place.line)))?;
             }
-            if !row.releases.is_empty() {
-                let releases = quoted(&row.releases.join(", ")).into_owned();
-                writeln!(out, "    {}", paint.dim(&format!("brought by the chart of {releases}")))?;
+            if let Some(releases) = brought_by(&row.releases) {
+                writeln!(out, "    {}", paint.dim(&releases))?;
             }
         }
     }
@@ -280,7 +258,8 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
         for row in cold {
             let places: Vec<String> =
                 row.places.iter().map(|place| format!("{}:{}", quoted(&place.path), place.line)).collect();
-            writeln!(out, "  {}  {}", row.reference, paint.dim(&places.join(" ")))?;
+            let releases = brought_by(&row.releases).map(|text| format!("  {text}")).unwrap_or_default();
+            writeln!(out, "  {}  {}", row.reference, paint.dim(&format!("{}{releases}", places.join(" "))))?;
         }
     }
     let fine: Vec<&VerifiedRow> = report.images.iter().filter(|row| row.severity == "fine").collect();
@@ -290,22 +269,14 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
             writeln!(out, "  {}  {}", row.reference, paint.dim(&described(row)))?;
         }
     }
-    if !report.unknown.is_empty() {
-        let any = report.unknown.iter().any(|row| row.invalid);
-        let title = if any { paint.red("not asked") } else { paint.cyan("not asked") };
-        writeln!(out, "{title}  {}", count(report.unknown.len(), "reference"))?;
-        for row in &report.unknown {
-            writeln!(
-                out,
-                "  {}:{}  {}  {}",
-                quoted(&row.place.path),
-                row.place.line,
-                row.reference,
-                paint.dim(row.because)
-            )?;
-        }
-    }
+    unknown::human(&report.unknown, out, paint)?;
     writeln!(out, "{}", sentence(report))
+}
+
+/// The releases whose charts bring an image.
+pub(super) fn brought_by(releases: &[String]) -> Option<String> {
+    let all = quoted(&releases.join(", ")).into_owned();
+    (!releases.is_empty()).then(|| format!("brought by the chart of {all}"))
 }
 
 /// `sha256:0123456789ab, linux/amd64 12.3 MB, linux/arm64 11.9 MB`.
@@ -317,6 +288,7 @@ fn described(row: &VerifiedRow) -> String {
     if let Some(kind) = row.kind.as_ref().filter(|kind| *kind != "image") {
         parts.push(kind.clone());
     }
+    parts.extend(brought_by(&row.releases));
     for platform in &row.platforms {
         let size = platform.size.map(|size| format!(" {}", bytes(size))).unwrap_or_default();
         parts.push(format!("{}{size}", platform.platform));
@@ -353,6 +325,9 @@ fn sentence(report: &VerifyReport) -> String {
     let invalid = report.unknown.iter().filter(|row| row.invalid).count();
     if invalid > 0 {
         text.push_str(&format!("; {} not to be read as an image", count(invalid, "line")));
+    }
+    if let Some(not_seen) = unknown::not_seen(&report.unknown) {
+        text.push_str(&format!("; {not_seen}"));
     }
     if report.summary.unasked > 0 {
         text.push_str(&format!("; stopped with {} to go", report.summary.unasked));

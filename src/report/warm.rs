@@ -5,8 +5,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::verify::{PlaceRow, bytes};
+use super::unknown::{self, UnknownRow};
+use super::verify::{PlaceRow, brought_by, bytes};
 use super::{Paint, count, quoted};
+use crate::images::Unknown;
 use crate::warm::{Result as WarmResult, Warmed};
 
 /// `pullthru/warming/v1`.
@@ -22,6 +24,8 @@ pub struct WarmReport {
     pub images: Vec<WarmedRow>,
     /// Policies of Flux that could not be followed.
     pub left: Vec<LeftRow>,
+    /// References that cannot be asked for.
+    pub unknown: Vec<UnknownRow>,
     /// What went wrong with logins without stopping anything.
     pub notes: Vec<String>,
 }
@@ -58,6 +62,9 @@ pub struct WarmedRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     pub places: Vec<PlaceRow>,
+    /// The releases whose charts bring it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +82,7 @@ impl WarmReport {
         results: &[WarmResult],
         unasked: usize,
         left: &[crate::warm::flux::Skipped],
+        unknown: &[Unknown],
         notes: Vec<String>,
         dry_run: bool,
     ) -> WarmReport {
@@ -96,6 +104,7 @@ impl WarmReport {
             summary,
             images: results.iter().map(row).collect(),
             left: left.collect(),
+            unknown: unknown.iter().map(UnknownRow::from).collect(),
             notes,
         }
     }
@@ -115,6 +124,7 @@ fn row(result: &WarmResult) -> WarmedRow {
             _ => pull.digest.as_ref().map(ToString::to_string),
         },
         places: pull.places.iter().map(PlaceRow::from).collect(),
+        releases: pull.releases.clone(),
     }
 }
 
@@ -171,14 +181,20 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
         for place in &row.places {
             writeln!(out, "    {}", paint.dim(&format!("{}:{}", quoted(&place.path), place.line)))?;
         }
+        if let Some(releases) = brought_by(&row.releases) {
+            writeln!(out, "    {}", paint.dim(&releases))?;
+        }
     }
     for row in report.images.iter().filter(fine) {
-        writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&row.because))?;
+        let releases = brought_by(&row.releases).map(|text| format!("; {text}")).unwrap_or_default();
+        let because = format!("{}{releases}", row.because);
+        writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&because))?;
     }
     for row in &report.left {
         let place = format!("{}:{}", quoted(&row.place.path), row.place.line);
         writeln!(out, "{}  {}  {place}  {}", paint.cyan("left"), row.name, paint.dim(&row.because))?;
     }
+    unknown::human(&report.unknown, out, paint)?;
     let outcomes: Vec<String> =
         report.summary.outcomes.iter().map(|(outcome, number)| format!("{number} {outcome}")).collect();
     let mut text = count(report.summary.images, "image");
@@ -187,6 +203,9 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     }
     if report.summary.bytes > 0 {
         text.push_str(&format!("; {} pulled", bytes(report.summary.bytes)));
+    }
+    if let Some(not_seen) = unknown::not_seen(&report.unknown) {
+        text.push_str(&format!("; {not_seen}"));
     }
     if report.summary.unasked > 0 {
         text.push_str(&format!("; stopped with {} to go", report.summary.unasked));

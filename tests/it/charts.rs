@@ -12,7 +12,7 @@ use pullthru_core::releases::lock::{
 };
 use pullthru_core::releases::{self, Sources};
 
-use crate::golden::assert_same;
+use crate::golden::{assert_same, copy_of};
 use crate::scratch::{Run, Scratch};
 
 const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2
@@ -80,7 +80,6 @@ fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
     lock.text()
 }
 
-/// The locks that rules are shown with.
 /// What is wrong on the command line is said even where the lock answers everything.
 #[test]
 fn wrong_arguments_are_errors() {
@@ -110,6 +109,7 @@ fn a_broken_lock_is_named_with_what_to_do() {
     assert_eq!(scratch.read("pullthru-images.lock.json"), "{");
 }
 
+/// The locks that rules are shown with.
 #[test]
 fn locks_of_rules_are_what_a_render_would_write() {
     let rules = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules").join(name);
@@ -126,6 +126,109 @@ fn locks_of_rules_are_what_a_render_would_write() {
     let (before, after) = current.split_once("sha256:").unwrap();
     let stale = format!("{before}sha256:{}{}", "0".repeat(64), after.get(64..).unwrap());
     assert_same(&format!("testdata/rules/chart-lock-stale/{LOCK_NAME}"), &stale);
+}
+
+/// The lock of the sample repository is checked to be fresh by every command that is shown with it. This renders it again.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_renders_the_lock_of_the_sample_repository() {
+    let copy = copy_of("testdata/fleet");
+    let scratch = Scratch::new(&[]);
+    let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/helm4");
+    let mut command = scratch.command(&["charts", "lock", "--offline", "--renew", "all", "--root"]);
+    command.arg(copy.path()).env("PULLTHRU_HELM", &helm).env("XDG_CACHE_HOME", scratch.path());
+    let run = Run::from(command.output().unwrap());
+    assert!(run.out.contains("1 rendered"), "{} {}", run.out, run.err);
+    let lock = std::fs::read_to_string(copy.path().join(LOCK_NAME)).unwrap();
+    assert_same(&format!("testdata/fleet/{LOCK_NAME}"), &lock);
+}
+
+/// Commands but scan and check render what the lock does not have. Without helm they say so and go on.
+#[test]
+fn without_helm_a_release_that_is_not_locked_is_not_seen() {
+    let scratch = locked(BROUGHT);
+    let no_helm = |arguments: &[&str]| {
+        let mut command = scratch
+            .command(&[arguments, &["--account", "123456789012", "--region", "ca-central-1"]].concat());
+        command.env_remove("PULLTHRU_CHARTS");
+        command.env("PATH", scratch.path()).env("XDG_CACHE_HOME", scratch.path().join("cache"));
+        Run::from(command.output().unwrap())
+    };
+    let listed = no_helm(&["emit", "list"]);
+    assert!(listed.code == 0 && listed.out.contains("oven-probe") && listed.err.is_empty(), "{}", listed.err);
+    let migrated = no_helm(&["migrate"]);
+    assert_eq!(migrated.code, 0, "{}", migrated.err);
+    // The plan moves `bakery` in the values: what the chart makes of them is not in the lock any more.
+    assert!(migrated.err.contains("1 release not seen: helm is not installed"), "{}", migrated.err);
+    std::fs::remove_file(scratch.path().join(LOCK_NAME)).unwrap();
+    for command in [&["emit", "list"][..], &["emit", "kustomize"], &["migrate"], &["charts"]] {
+        let run = no_helm(command);
+        let told = format!("{}{}", run.out, run.err);
+        assert_eq!(run.code, 0, "{command:?}: {told}");
+        assert!(told.contains("helm is not installed: install helm 3 or 4"), "{command:?}: {told}");
+        assert!(told.contains("shops/bakery"), "{command:?}: {told}");
+        let run = no_helm(&[command, &["--charts", "required"]].concat());
+        assert_eq!(run.code, 1, "{command:?}: {}", run.err);
+        let run = no_helm(&[command, &["--charts", "lock"]].concat());
+        let told = format!("{}{}", run.out, run.err);
+        assert!(run.code == 0 && told.contains("it is not in the image lock"), "{command:?}: {told}");
+    }
+    // A machine without a home has no place for charts: no reason to fail either.
+    let mut command = scratch.command(&["emit", "list"]);
+    command.env("PATH", scratch.path()).env_remove("PULLTHRU_CHARTS");
+    let run = Run::from(command.output().unwrap());
+    assert!(run.code == 0 && run.err.contains("charts cannot be kept"), "{}", run.err);
+}
+
+/// A migration says what it does not reach.
+#[test]
+fn a_migration_names_what_charts_pull_past_the_cache() {
+    let scratch = locked(BROUGHT);
+    // Nothing of the release moves.
+    scratch.write("shops/bakery.yaml", RELEASE.replace("ghcr.io/guild/bakery", "bakery").as_bytes());
+    lock(scratch.path(), BROUGHT);
+    let run = scratch.run(&["migrate", "--upstream", "ghcr.io=ghcr"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    for line in ["4 images of charts past the cache", "shops/bakery  ghcr.io/guild/oven-probe:v7"] {
+        assert!(run.err.contains(line), "{line}: {}", run.err);
+    }
+    assert!(!run.err.contains("smoke-test") && !run.err.contains("not seen"), "{}", run.err);
+    let (_, report) = json(&scratch, &["migrate", "--upstream", "ghcr.io=ghcr"]);
+    assert_eq!(report["releases"][0]["release"], "shops/bakery");
+    let (_, report) = json(&scratch, &["migrate", "--reverse"]);
+    assert_eq!(report["releases"], serde_json::json!([]));
+}
+
+/// Objects and entries are made for what a field of the repository holds; of the rest it is said why there is none.
+#[test]
+fn emitters_name_the_images_of_charts_that_they_leave_out() {
+    let scratch = locked(BROUGHT);
+    let flux = scratch.run(&["emit", "flux"]);
+    assert_eq!(flux.code, 0, "{}", flux.err);
+    let note = "release shops/bakery: no objects for ghcr.io/guild/migrate, ghcr.io/guild/oven-probe: the chart sets the tag";
+    assert!(flux.err.contains(note), "{}", flux.err);
+    assert!(flux.out.contains("ghcr/guild/bakery") && !flux.out.contains("oven-probe"), "{}", flux.out);
+    let kustomize = scratch.run(&["emit", "kustomize"]);
+    assert!(
+        kustomize.err.contains("the images of 1 release are left out: a controller renders"),
+        "{}",
+        kustomize.err
+    );
+    assert!(!kustomize.out.contains("oven-probe"), "{}", kustomize.out);
+    // kustomize renders `helmCharts` itself, and renames what comes out.
+    let root = "helmCharts: [{name: bakery, repo: https://charts.guild.example, version: 2.1.0, releaseName: bakery}]\n";
+    scratch.write("shops/kustomization.yaml", root.as_bytes());
+    std::fs::remove_file(scratch.path().join("shops/bakery.yaml")).unwrap();
+    lock(scratch.path(), BROUGHT);
+    let kustomize = scratch.run(&["emit", "kustomize"]);
+    assert!(
+        kustomize
+            .out
+            .contains("newName: 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/guild/oven-probe"),
+        "{} {}",
+        kustomize.out,
+        kustomize.err
+    );
 }
 
 fn json(scratch: &Scratch, arguments: &[&str]) -> (i32, serde_json::Value) {
@@ -271,6 +374,7 @@ fn helm_charts_are_shown_locked_and_checked() {
             let all = [arguments, &["--account", "123456789012", "--region", "ca-central-1", "--root", "."]]
                 .concat();
             let mut command = scratch.command(&all);
+            command.env_remove("PULLTHRU_CHARTS");
             command.env("PULLTHRU_HELM", &helm).env("XDG_CACHE_HOME", scratch.path().join("cache"));
             Run::from(command.output().unwrap())
         };

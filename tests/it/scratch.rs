@@ -61,11 +61,13 @@ impl Scratch {
         command
     }
 
-    /// The same with these arguments and no others.
+    /// The same with these arguments and no others. Whether this machine has a helm, and charts from elsewhere, decides nothing:
+    /// what a test renders it says.
     pub(crate) fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.args(arguments).current_dir(self.path()).env_clear().env("PATH", path).stdin(Stdio::null());
+        command.env("PULLTHRU_CHARTS", "lock");
         command
     }
 
@@ -126,6 +128,7 @@ pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.args(arguments).current_dir(directory).env_clear().env("PATH", path).stdin(Stdio::null());
+    command.env("PULLTHRU_CHARTS", "lock");
     if changes_files(arguments) && !directory.join(".git").exists() {
         command.arg("--allow-no-vcs");
     }

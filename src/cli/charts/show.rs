@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
-use crate::cli::charts_args::{Evaluated, How, RenderArgs};
+use crate::cli::charts_args::{ChartsArgs, Evaluated, How};
 use crate::cli::registries::RegistryArgs;
 use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::images::Charts;
@@ -22,12 +22,8 @@ pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
 
-    /// How images are known
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = How::Auto, help_heading = "Charts")]
-    charts: How,
-
     #[command(flatten)]
-    rendering: RenderArgs,
+    charts: ChartsArgs,
 
     #[command(flatten)]
     registries: RegistryArgs,
@@ -43,6 +39,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
+    let how = args.charts.or(How::Auto).how;
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
@@ -58,13 +55,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
                 "`pullthru charts` lists all releases",
             ));
         }
-        if args.charts != How::Lock {
+        if how != How::Lock {
             // Objects and fields are in no lock.
             evaluated.lock = None;
         }
     }
     let charts: Charts =
-        args.rendering.charts(args.charts, &read, &model, &evaluated, &args.repository, &args.registries)?;
+        args.charts.rendering.charts(how, &read, &model, &evaluated, &args.repository, &args.registries)?;
     let report = ChartsReport::new(&charts, &read.config);
     match args.format {
         Format::Json => report::json(&report, out)?,
@@ -75,7 +72,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         }
         Format::Human => report::table(&report, out, Paint::for_stdout())?,
     }
-    let unknown = charts.unknown() > 0 && args.charts == How::Required;
+    let unknown = charts.unknown() > 0 && how == How::Required;
     let outcome = if unknown { Outcome::Findings } else { Outcome::Clean };
     Ok(if read.inventory.has_failures() { Outcome::Failure } else { outcome })
 }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::{named, out_directory, outcome, require_registry, write};
+use super::{charts, named, out_directory, outcome, require_registry, write};
+use crate::cli::charts_args::{ChartsArgs, How};
 use crate::cli::protect::remove_stale_temp_files;
+use crate::cli::registries::RegistryArgs;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, ProtectArgs, RepositoryArgs, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
@@ -62,6 +64,12 @@ pub(super) struct Args {
 
     #[command(flatten)]
     protect: ProtectArgs,
+
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -101,8 +109,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     }
     let all = read.whole();
     // The tag that runs may stand in an overlay elsewhere.
-    let used = Images::of(&Model::new(&all, &read.config), None, false, |_| true);
-    let images = images::as_used_in(named(&read), &images::by_name(&used, &read.config));
+    let model = Model::new(&all, &read.config);
+    let used = Images::of(&model, None, false, |_| true);
+    let here = read.images_with(&model, None, false);
+    let images = images::as_used_in(named(&here, &read.config), &images::by_name(&used, &read.config));
+    let request = args.charts.or(How::Auto);
+    let known = request.known(&read, &model, &args.repository, &args.registries)?;
+    let fails = request.fails(known.as_ref());
+    if let Some(known) = known {
+        charts::say_without_objects(&known, &images, &read.config);
+    }
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
         images: &images,
@@ -125,7 +141,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     }
     out.write_all(emission.stream.as_bytes())?;
     let written = write(&read.repository, &emission.changes, out)?;
-    Ok(outcome(&read, written))
+    Ok(outcome(&read, written).max(if fails { Outcome::Findings } else { Outcome::Clean }))
 }
 
 /// Adds the markers to what is to be written.

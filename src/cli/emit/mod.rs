@@ -1,5 +1,6 @@
 //! `pullthru emit`.
 
+mod charts;
 mod flux;
 
 use std::io::Write;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::charts_args::ChartsArgs;
+use super::charts_args::{ChartsArgs, How};
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
@@ -93,6 +94,12 @@ struct KustomizeArgs {
 
     #[command(flatten)]
     protect: ProtectArgs,
+
+    #[command(flatten)]
+    charts: ChartsArgs,
+
+    #[command(flatten)]
+    registries: RegistryArgs,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
@@ -125,25 +132,32 @@ fn list(args: &ListArgs, out: &mut dyn Write) -> Result<Outcome, CliError> {
     };
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
-    let charts = args.charts.known(&read, &model, &args.repository, &args.registries)?;
+    let request = args.charts.or(How::Auto);
+    let charts = request.known(&read, &model, &args.repository, &args.registries)?;
     let images = read.images_with(&model, charts.as_ref(), false);
     say_unknown(&images, "is not listed", |_| true);
     for reference in emit::list::references(&images, at) {
         writeln!(out, "{reference}")?;
     }
-    let fails = args.charts.fails(charts.as_ref());
+    let fails = request.fails(charts.as_ref());
     Ok(outcome(&read, true).max(if fails { Outcome::Findings } else { Outcome::Clean }))
 }
 
 fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let read = args.repository.read_with_context()?;
     require_registry(&read.config)?;
-    let entries = emit::kustomize::entries(&named(&read))
+    let whole = read.whole();
+    let model = Model::new(&whole, &read.config);
+    let charts = args.charts.or(How::Auto).known(&read, &model, &args.repository, &args.registries)?;
+    let fails = args.charts.or(How::Auto).fails(charts.as_ref());
+    let built = charts.map(|charts| charts::built_by_kustomize(charts, &read.config));
+    let images = read.images_with(&model, built.as_ref(), false);
+    let entries = emit::kustomize::entries(&named(&images, &read.config))
         .map_err(|error| CliError::usage(error.to_string(), "name the paths of one target"))?;
     let Some(directory) = &args.out else {
         let holder = if args.component { Holder::Component } else { Holder::Block };
         out.write_all(emit::kustomize::text(&entries, holder).as_bytes())?;
-        return Ok(outcome(&read, true));
+        return Ok(outcome(&read, true).max(if fails { Outcome::Findings } else { Outcome::Clean }));
     };
     let directory = out_directory(&read.repository, directory)?;
     remove_stale_temp_files(&read.repository, [&directory]);
@@ -174,7 +188,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, CliEr
         }
     }
     let written = write(&read.repository, change.as_slice(), out)?;
-    Ok(outcome(&read, written))
+    Ok(outcome(&read, written).max(if fails { Outcome::Findings } else { Outcome::Clean }))
 }
 
 fn outcome(read: &ReadRepository, written: bool) -> Outcome {
@@ -192,10 +206,9 @@ fn require_registry(config: &Config) -> Result<(), CliError> {
 }
 
 /// What is in use, by name; what has none is said.
-fn named(read: &ReadRepository) -> Vec<Named> {
-    let images = read.images(false);
-    say_unknown(&images, "is left out", |unknown| unknown.names.is_none());
-    images::by_name(&images, &read.config)
+fn named(images: &Images, config: &Config) -> Vec<Named> {
+    say_unknown(images, "is left out", |unknown| unknown.names.is_none() && unknown.release.is_none());
+    images::by_name(images, config)
 }
 
 fn say_unknown(images: &Images, what: &str, which: impl Fn(&Unknown) -> bool) {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::count;
 use super::prices::PriceTable;
-use super::verify::{PlaceRow, UnknownRow};
+use super::unknown::UnknownRow;
+use super::verify::PlaceRow;
 use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning};
 use crate::images::{Image, Unknown};
 
@@ -258,8 +259,8 @@ impl CostReport {
             ));
         }
         let unknown: Vec<UnknownRow> = gathered.unknown.iter().map(UnknownRow::from).collect();
-        let complete =
-            not_sized.is_empty() && gathered.unasked == 0 && !unknown.iter().any(|row| row.invalid);
+        let is_missing = |row: &UnknownRow| row.invalid || row.release.is_some();
+        let complete = not_sized.is_empty() && gathered.unasked == 0 && !unknown.iter().any(is_missing);
         CostReport {
             schema: "pullthru/cost/v1",
             currency: "USD",

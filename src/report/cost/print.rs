@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{CostReport, LineRow};
 use crate::report::finding::cell;
 use crate::report::prices::unit_usd;
+use crate::report::unknown::{self, UnknownRow};
 use crate::report::{Paint, count, csv_field, table};
 
 /// Repositories that are shown to people.
@@ -91,15 +92,7 @@ pub fn human(report: &CostReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     for row in &report.not_cached {
         writeln!(out, "{}  {}  {}", paint.cyan("not cached"), row.reference, paint.dim(row.because))?;
     }
-    if !report.unknown.is_empty() {
-        let any = report.unknown.iter().any(|row| row.invalid);
-        let title = if any { paint.red("not asked") } else { paint.cyan("not asked") };
-        writeln!(out, "{title}  {}", count(report.unknown.len(), "reference"))?;
-        for row in &report.unknown {
-            let place = format!("{}:{}", row.place.path, row.place.line);
-            writeln!(out, "  {place}  {}  {}", row.reference, paint.dim(row.because))?;
-        }
-    }
+    unknown::human(&report.unknown, out, paint)?;
     writeln!(out, "{}", paint.bold("taken for granted"))?;
     for text in &report.assumptions {
         writeln!(out, "- {text}")?;
@@ -147,13 +140,15 @@ fn sentence(report: &CostReport) -> String {
     if invalid > 0 {
         missing.push(format!("{} not to be read as an image", count(invalid, "line")));
     }
+    missing.extend(unknown::not_seen(&report.unknown));
     if summary.unasked > 0 {
         missing.push(format!("stopped with {} to go", summary.unasked));
     }
     if !missing.is_empty() {
         text.push_str(&format!("; incomplete: {}", missing.join(", ")));
     }
-    let computed = report.unknown.len() - invalid;
+    let is_computed = |row: &&UnknownRow| !row.invalid && row.release.is_none();
+    let computed = report.unknown.iter().filter(is_computed).count();
     if computed > 0 {
         text.push_str(&format!("; not in it: {} that something else fills in", count(computed, "reference")));
     }

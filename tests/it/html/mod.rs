@@ -100,6 +100,8 @@ fn the_numbers_are_those_of_the_other_formats() {
             let numbers = cells.map(|cell| cell.parse::<u64>().unwrap());
             sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
         }
+        // The chart of `node-logs` brings an image that no file names.
+        sums[1] -= 1;
         let count = &coverage["references"];
         let others: u64 = statuses[2..].iter().map(|status| number(count, status)).sum();
         assert_eq!(sums, [number(count, "cached"), number(count, "bypassing"), others], "{id}");

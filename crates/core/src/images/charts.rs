@@ -143,6 +143,14 @@ impl Charts {
         self
     }
 
+    /// Takes back what is known of all releases.
+    pub fn forget(&mut self, reason: &str) {
+        for release in &mut self.releases {
+            let place = release.place.clone();
+            release.state = ReleaseState::Unknown { reason: reason.to_owned(), place };
+        }
+    }
+
     /// The releases whose images are not known.
     pub fn unknown(&self) -> usize {
         self.releases.iter().filter(|release| !release.is_known()).count()

@@ -71,7 +71,7 @@ impl<'c> Gathered<'c> {
         };
         if let Some(why) = why {
             let (place, reference) = (place.clone(), reference.to_owned());
-            self.unknown.insert(Unknown { place, reference, why, invalid: false, names: None });
+            self.unknown(place, reference, why, false, None);
         } else if site.suffix.is_empty() && text.is_none() && !site.form.is_pulled_as_written() {
             self.untagged(reference, routes, place);
         } else {
@@ -113,7 +113,7 @@ impl<'c> Gathered<'c> {
         };
         let names = names.and_then(|(upstream, cached)| Some(Names { upstream: upstream?, cached }));
         let (place, reference) = (place.clone(), text.to_owned());
-        self.unknown.insert(Unknown { place, reference, why: NO_TAG, invalid: false, names });
+        self.unknown(place, reference, NO_TAG, false, names);
     }
 
     pub(super) fn reference(&mut self, text: &str, routes: Option<&Routes>, place: &Place, artifact: bool) {
@@ -127,7 +127,7 @@ impl<'c> Gathered<'c> {
             let computed = text.contains(['$', '{', '%']);
             let why = if computed { "a part of it is computed" } else { "it is no reference" };
             let (place, reference) = (place.clone(), shortened(text));
-            self.unknown.insert(Unknown { place, reference, why, invalid: !computed, names: None });
+            self.unknown(place, reference, why, !computed, None);
             return;
         };
         if let Some(key) = self.key(&reference, routes, artifact) {
@@ -163,11 +163,31 @@ impl<'c> Gathered<'c> {
         }
         let why = match &release.state {
             ReleaseState::Known { .. } => return,
-            ReleaseState::Stale { .. } => "its images are not known: the image lock is stale for it",
-            ReleaseState::Unknown { .. } => "its images are not known: it was not rendered",
+            ReleaseState::Stale { reason, .. } => {
+                format!("its images are not known: the image lock is stale: {reason}")
+            }
+            ReleaseState::Unknown { reason, .. } => format!("its images are not known: {reason}"),
         };
-        let (place, reference) = (place.clone(), format!("release {}", release.id));
-        self.unknown.insert(Unknown { place, reference, why, invalid: false, names: None });
+        self.unknown.insert(Unknown {
+            place: place.clone(),
+            reference: format!("release {}", release.id),
+            why: why.into(),
+            release: Some(release.id.to_string()),
+            invalid: false,
+            names: None,
+        });
+    }
+
+    /// A reference that cannot be asked for.
+    fn unknown(
+        &mut self,
+        place: Place,
+        reference: String,
+        why: &'static str,
+        invalid: bool,
+        names: Option<Names>,
+    ) {
+        self.unknown.insert(Unknown { place, reference, why: why.into(), release: None, invalid, names });
     }
 
     /// What an image is called at the upstream and at the cache; `None` for one that the configuration leaves out.

@@ -10,6 +10,7 @@ mod gather;
 mod named;
 mod outputs;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::Config;
@@ -73,7 +74,9 @@ impl Image {
 pub struct Unknown {
     pub place: Place,
     pub reference: String,
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
+    /// It stands for all images of this release, which are not known.
+    pub release: Option<String>,
     /// Nothing could be pulled by it, whatever else fills in the rest.
     pub invalid: bool,
     /// Its names, where the tag alone is not known.

@@ -36,8 +36,17 @@ pub use release::{
 };
 pub use sources::Sources;
 
+use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
+
+/// Can anything in these files deploy a chart? Where nothing can, nothing has to be evaluated.
+pub fn are_in(inventory: &Inventory) -> bool {
+    inventory.files.iter().any(|file| {
+        let found = &file.found;
+        !found.releases.is_empty() || !found.deployers.is_empty() || found.chart_sources
+    })
+}
 
 /// All releases of a repository, sorted by [`ReleaseId`]. A release that several clusters build from one directory with the same
 /// values is one. Where they differ, each has the directory behind its name in which its cluster begins:

@@ -71,6 +71,11 @@ impl<'r> Sources<'r> {
         })
     }
 
+    /// The bytes of a file that is no text, such as an archive; `None` where it cannot be read.
+    pub(super) fn bytes(&self, path: &RepoPath) -> Option<Vec<u8>> {
+        std::fs::read(self.inside(path)?).ok()
+    }
+
     /// The objects of a file that releases are made of.
     pub(super) fn objects(&self, path: &RepoPath) -> Arc<Vec<Object>> {
         known(&self.objects, path, || {

@@ -117,6 +117,21 @@ fn charts_values_and_variables_make_their_releases_stale() {
     assert!(all("1.34.0").is_disjoint(&all("1.35.0")), "the Kubernetes version counts");
 }
 
+/// The name of an archive says its version, and promises nothing: another chart may lie in it tomorrow.
+#[test]
+fn an_archive_that_a_chart_depends_on_makes_it_stale() {
+    let copy = flux();
+    let archive = copy.path().join("charts/local/charts/inner-1.0.0.tgz");
+    fs::create_dir_all(archive.parent().unwrap()).unwrap();
+    let hashes = |bytes: &[u8]| {
+        fs::write(&archive, bytes).unwrap();
+        releases_of(copy.path()).iter().map(|release| hash(release, "1.34.0")).collect::<BTreeSet<_>>()
+    };
+    let (one, other) = (hashes(&[0x1f, 0x8b, 0xff, 1]), hashes(&[0x1f, 0x8b, 0xff, 2]));
+    assert_eq!(one.difference(&other).count(), 1, "the release of that chart alone");
+    assert_eq!(hashes(&[0x1f, 0x8b, 0xff, 1]), one);
+}
+
 #[test]
 fn every_edit_that_makes_a_release_stale_touches_its_inputs() {
     let copy = flux();

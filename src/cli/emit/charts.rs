@@ -1,0 +1,91 @@
+//! What emitters say about images that charts bring: objects and entries are made where a field of the repository holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::note;
+use crate::config::Config;
+use crate::images::{Charts, Named, ReleaseImages, ReleaseState};
+use crate::report::{count, quoted};
+use pullthru_core::releases::ReleaseKind;
+
+/// Releases that a note names; the others are counted.
+const SHOWN: usize = 5;
+
+/// Says which releases have images that get no object of Flux: those of `named` have one, since a field holds their tag.
+pub(super) fn say_without_objects(charts: &Charts, named: &[Named], config: &Config) {
+    let known: BTreeSet<String> = named.iter().map(|one| one.upstream.to_string()).collect();
+    for release in &charts.releases {
+        let images: BTreeSet<String> =
+            upstreams(release, config).filter(|name| !known.contains(name)).collect();
+        if !images.is_empty() {
+            let images: Vec<&str> = images.iter().map(String::as_str).collect();
+            note(&format!(
+                "release {}: no objects for {}: the chart sets the tag, and no field here holds one; a new version of the \
+                 chart brings it",
+                quoted(&release.id.to_string()),
+                quoted(&images.join(", "))
+            ));
+        }
+    }
+    say_unknown(charts);
+}
+
+/// The releases whose images an `images:` transformer renames: kustomize itself renders `helmCharts`. Of the others it is said.
+pub(super) fn built_by_kustomize(mut charts: Charts, config: &Config) -> Charts {
+    say_unknown(&charts);
+    let (built, others) =
+        charts.releases.into_iter().partition(|release| release.id.kind == ReleaseKind::KustomizeHelmChart);
+    charts.releases = built;
+    let others: Vec<ReleaseImages> = others;
+    let with_images: Vec<String> = others
+        .iter()
+        .filter(|release| upstreams(release, config).next().is_some())
+        .map(|release| release.id.to_string())
+        .collect();
+    if !with_images.is_empty() {
+        note(&format!(
+            "the images of {} are left out: a controller renders their charts in the cluster, where no kustomization \
+             renames them ({})",
+            count(with_images.len(), "release"),
+            shortened(&with_images)
+        ));
+    }
+    charts
+}
+
+/// The names at configured upstreams of what a release pulls.
+fn upstreams<'r>(release: &'r ReleaseImages, config: &'r Config) -> impl Iterator<Item = String> + 'r {
+    let hosts = config.upstream_hosts();
+    let routes = release.routes(config);
+    release.pulled().filter_map(move |image| {
+        let name = image.name()?;
+        let upstream = routes.and_then(|routes| routes.unmap(&name)).unwrap_or(name);
+        (hosts.contains(&upstream.host) && config.wants_image(&upstream)).then(|| upstream.to_string())
+    })
+}
+
+fn say_unknown(charts: &Charts) {
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for release in &charts.releases {
+        match &release.state {
+            ReleaseState::Known { .. } => {}
+            ReleaseState::Stale { reason, .. } => {
+                reasons.entry(reason).or_default().push(release.id.to_string())
+            }
+            ReleaseState::Unknown { reason, .. } => {
+                reasons.entry(reason).or_default().push(release.id.to_string());
+            }
+        }
+    }
+    for (reason, releases) in reasons {
+        let number = count(releases.len(), "release");
+        note(&format!("{number} not seen ({}): {}", shortened(&releases), quoted(reason)));
+    }
+}
+
+fn shortened(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{}{more}", quoted(&shown.join(", ")))
+}
