@@ -177,7 +177,7 @@ fn long_lists_take_no_time() {
         let run = scratch.run(&["check", "--format", "json"]);
         let took = begin.elapsed();
         assert!(run.code <= 1 && run.out.contains("pullthru/check/v1"), "{name}: {}", run.err);
-        assert!(took < std::time::Duration::from_secs(20), "{name}: {took:?}");
+        assert!(took < std::time::Duration::from_secs(60), "{name}: {took:?}");
         println!("{name}: {took:?}");
     }
 }

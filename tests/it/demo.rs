@@ -22,7 +22,7 @@ fn the_demo_goes_the_whole_way_and_leaves_nothing_behind() {
     let run = demo(&scratch, &[]);
     let took = begin.elapsed();
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
     assert_same("testdata/expected/demo.txt", &run.out);
     assert!(scratch.contents().is_empty(), "{:?}", scratch.contents().keys());
     assert!(!run.err.contains("not-for-the-demo"), "{}", run.err);

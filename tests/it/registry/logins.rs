@@ -66,11 +66,11 @@ async fn one_token_a_repository() {
 #[tokio::test]
 async fn a_token_that_expires_in_the_middle_is_fetched_again_once() {
     // By its own time.
-    let server = tokens(1);
+    let server = tokens(4);
     let registry = bearer_registry(format!("http://{}/token", server.host()));
     let one = client(Credentials::none());
     all(&one, &registry, 20, 1).await;
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     all(&one, &registry, 20, 1).await;
     assert_eq!(server.log().len(), 2);
     // And when the registry finds it too old before that.
@@ -95,7 +95,7 @@ async fn a_token_that_ends_while_requests_wait_costs_no_refusal() {
     let begin = std::time::Instant::now();
     let server = Script::start(move |_, _| {
         let now = begin.elapsed().as_millis();
-        answer("200 OK", &[], format!(r#"{{"token":"made-at-{now}","expires_in":1}}"#).as_bytes())
+        answer("200 OK", &[], format!(r#"{{"token":"made-at-{now}","expires_in":2}}"#).as_bytes())
     });
     let realm = format!("http://{}/token", server.host());
     let registry = Script::start(move |request, _| {
@@ -103,8 +103,8 @@ async fn a_token_that_ends_while_requests_wait_costs_no_refusal() {
             .authorization()
             .strip_prefix("Bearer made-at-")
             .and_then(|made| Some(begin.elapsed().as_millis() - made.parse::<u128>().ok()?));
-        std::thread::sleep(Duration::from_millis(60));
-        if age.is_some_and(|age| age < 1_000) { good() } else { bearer(&realm) }
+        std::thread::sleep(Duration::from_millis(120));
+        if age.is_some_and(|age| age < 2_000) { good() } else { bearer(&realm) }
     });
     let settings = Settings { concurrency: Some(2), ..quick() };
     let client = Client::new(settings, Credentials::none()).unwrap();

@@ -64,7 +64,7 @@ fn a_deadline_ends_the_run_with_what_is_known() {
     world.upstream.faults().add(On::path("/v2/*").skip(10), Fault::Latency(Duration::from_secs(60)));
     let start = Instant::now();
     let (code, report) = world.verify(&["--at", "upstream", "--deadline", "2s"]);
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
     assert_eq!(code, 3);
     let outcomes = &report.0["summary"]["outcomes"];
     assert!(outcomes["resolved"].as_u64().unwrap() >= 8, "{outcomes}");
@@ -78,7 +78,7 @@ fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while manifests(&world.upstream.log()).len() < asked {
-        assert!(start.elapsed() < Duration::from_secs(20), "the registry was not asked");
+        assert!(start.elapsed() < Duration::from_secs(60), "the registry was not asked");
         std::thread::sleep(Duration::from_millis(10));
     }
     // The answers of those that are not slow come in.
@@ -87,7 +87,7 @@ fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let sent = Instant::now();
     let run = Run::from(child.wait_with_output().unwrap());
-    assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
+    assert!(sent.elapsed() < Duration::from_secs(30), "{:?}", sent.elapsed());
     run
 }
 
