@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::charts::{ReleaseRow, release_rows};
 use super::check::coverage_lines;
 use super::{Paint, count, csv_field, quoted};
-use crate::find::{Embedding, Form, IgnoreReason, Ignored, Object, Site};
+use crate::find::{Embedding, Form, IgnoreReason, Ignored, Object, Site, Unparsed};
 use crate::images::{Charts, RenderedValues};
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
 use crate::lint::references::{counted, is_configured, references};
 use crate::lint::{Built, Counter, Coverage, Plans, Reference, Status, Unseen};
 use crate::migrate::{Plan, SkipReason};
-use crate::tree::{Position, RepoPath};
+use crate::tree::RepoPath;
 
 pub(super) const SCHEMA: &str = "pullthru/scan/v1";
 
@@ -333,7 +333,7 @@ fn site_rows<'p>(
                 role: site.role.id().to_owned(),
                 inside: site.inside,
                 object: site.object.clone(),
-                field: site.field.clone(),
+                field: site.field.to_string(),
                 reference: site.reference(),
                 cached,
                 skipped: why.map(|why| why.id().to_owned()),
@@ -384,27 +384,22 @@ fn image_rows(sites: &[(SiteRow, &Site)]) -> Vec<ImageRow> {
 }
 
 fn ignored_rows(inventory: &Inventory, filter: &Filter) -> Vec<IgnoredRow> {
-    let row = |file: &FileInventory, ignored: &Ignored, position: &Position| IgnoredRow {
+    let row = |file: &FileInventory, ignored: &Ignored| IgnoredRow {
         repository: None,
         path: file.path.to_string(),
-        line: position.line,
-        column: position.column,
+        line: ignored.position.line,
+        column: ignored.position.column,
         reason: ignored.reason,
     };
-    let rows = inventory.files.iter().flat_map(|file| {
-        file.found
-            .ignored
-            .iter()
-            .zip(&file.ignored)
-            .map(move |(ignored, position)| row(file, ignored, position))
-    });
+    let files = inventory.files.iter();
+    let rows = files.flat_map(|file| file.found.ignored.iter().map(move |ignored| row(file, ignored)));
     rows.filter(|row| filter.keeps_path(&row.path)).collect()
 }
 
 fn note_rows(inventory: &Inventory) -> Vec<NoteRow> {
     let mut rows: Vec<NoteRow> = Vec::new();
     for file in &inventory.files {
-        for (error, position) in file.found.errors.iter().zip(&file.errors) {
+        for Unparsed { error, position } in &file.found.errors {
             let note = format!("a document does not parse and was searched as text: {}", error.message);
             rows.push(NoteRow {
                 repository: None,

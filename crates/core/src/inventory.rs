@@ -8,39 +8,28 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Kustomization, Link, LinkKind, Obstacle};
-use crate::tree::{self, LineIndex, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
+use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Kustomization, LinkKind, Obstacle, Site};
+use crate::tree::{self, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
 
-/// What one file holds, with the line and column of each part.
+/// What one file holds.
 #[derive(Clone, Debug)]
 pub struct FileInventory {
     pub path: RepoPath,
     pub found: Found,
-    /// Beside [`Found::sites`].
-    pub sites: Vec<Position>,
-    /// Beside [`Found::ignored`].
-    pub ignored: Vec<Position>,
-    /// Beside [`Found::errors`]: where the parser gave up.
-    pub errors: Vec<Position>,
-    /// Beside [`Found::deployers`].
-    pub deployers: Vec<Position>,
-    /// Beside [`Found::policies`].
-    pub policies: Vec<Position>,
-    /// Beside [`Found::updated`].
-    pub updated: Vec<Position>,
-    /// Beside [`Found::ignores`].
-    pub ignores: Vec<Position>,
-    /// Beside the links of [`Found::kustomization`].
-    pub links: Vec<LinkPlace>,
 }
 
-/// Where a kustomization names something, and whether it is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkPlace {
-    pub position: Position,
-    /// There is no such file, or no kustomization in such a directory.
-    pub missing: bool,
+/// One site of an inventory, by the numbers of its file and of the site there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteId {
+    pub file: usize,
+    pub site: usize,
+}
+
+impl SiteId {
+    pub fn new(file: usize, site: usize) -> SiteId {
+        SiteId { file, site }
+    }
 }
 
 /// What a repository holds.
@@ -71,6 +60,24 @@ impl Inventory {
         self.notes.extend(more.notes);
         self.notes.sort();
         self.notes.dedup();
+    }
+
+    /// A site; `None` for an id of another inventory.
+    pub fn site(&self, id: SiteId) -> Option<&Site> {
+        self.files.get(id.file)?.found.sites.get(id.site)
+    }
+
+    /// The file of a site.
+    pub fn file_of(&self, id: SiteId) -> Option<&FileInventory> {
+        self.files.get(id.file)
+    }
+
+    /// A site's place for messages: `apps/a.yaml:12`.
+    pub fn shown(&self, id: SiteId) -> String {
+        match (self.file_of(id), self.site(id)) {
+            (Some(file), Some(site)) => format!("{}:{}", file.path, site.position.line),
+            _ => String::new(),
+        }
     }
 
     /// The index of a file.
@@ -112,7 +119,7 @@ pub fn take(
         }
         let path = file.repo_path();
         let found = finder.find(path.as_str(), file.bytes);
-        (!found.is_empty() || !found.errors.is_empty()).then(|| locate(path, found, file.bytes))
+        (!found.is_empty() || !found.errors.is_empty()).then(|| kept(path, found))
     })?;
     let mut inventory = Inventory {
         files: walked.found.into_iter().map(|(_, file)| file).collect(),
@@ -149,8 +156,8 @@ fn follow_links(repository: &Repository, file: &mut FileInventory) {
     let (Some(kustomization), Some(directory)) = (&mut file.found.kustomization, file.path.parent()) else {
         return;
     };
-    let links = kustomization.links.clone();
-    for (link, place) in links.iter().zip(&mut file.links) {
+    let mut links = std::mem::take(&mut kustomization.links);
+    for link in &mut links {
         // What lies outside the repository is another repository's.
         let target = directory.join(&link.to).filter(|_| !link.is_remote());
         let Some(target) = target else {
@@ -158,7 +165,7 @@ fn follow_links(repository: &Repository, file: &mut FileInventory) {
             continue;
         };
         let path = repository.absolute(&target);
-        place.missing = match link.kind {
+        link.missing = match link.kind {
             LinkKind::Resource | LinkKind::Component if path.is_dir() => kustomization_in(&path).is_none(),
             _ => !path.exists(),
         };
@@ -173,6 +180,7 @@ fn follow_links(repository: &Repository, file: &mut FileInventory) {
             _ => {}
         }
     }
+    kustomization.links = links;
 }
 
 /// A file of transformers, or a directory with a kustomization that gathers some.
@@ -249,7 +257,7 @@ fn deep_chains(files: &[FileInventory]) -> Vec<&RepoPath> {
 pub fn of_text(text: &[u8], finder: &Finder) -> Inventory {
     let path = RepoPath::new("-").unwrap_or_else(RepoPath::root);
     let found = finder.find("-", text);
-    let files = if found.is_empty() { Vec::new() } else { vec![locate(path, found, text)] };
+    let files = if found.is_empty() { Vec::new() } else { vec![kept(path, found)] };
     Inventory { files, read: 1, bytes: text.len() as u64, ..Inventory::default() }
 }
 
@@ -261,22 +269,11 @@ fn could_be_kustomization(path: &std::path::Path) -> bool {
     })
 }
 
-fn locate(path: RepoPath, mut found: Found, bytes: &[u8]) -> FileInventory {
+fn kept(path: RepoPath, mut found: Found) -> FileInventory {
     // Kept for the whole run, and mostly of one element: room for four would be most of the memory.
     found.sites.shrink_to_fit();
     found.ignored.shrink_to_fit();
-    let index = LineIndex::new(bytes);
-    let sites = found.sites.iter().map(|site| index.position(site.start())).collect();
-    let ignored = found.ignored.iter().map(|ignored| index.position(ignored.span.start)).collect();
-    let errors = found.errors.iter().map(|error| index.position(error.offset)).collect();
-    let links = found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
-    let place = |link: &Link| LinkPlace { position: index.position(link.span.start), missing: false };
-    let links = links.map(place).collect();
-    let deployers = found.deployers.iter().map(|deployer| index.position(deployer.span.start)).collect();
-    let policies = found.policies.iter().map(|policy| index.position(policy.span.start)).collect();
-    let updated = found.updated.iter().map(|image| index.position(image.span.start)).collect();
-    let ignores = found.ignores.iter().map(|ignore| index.position(ignore.span.start)).collect();
-    FileInventory { path, found, sites, ignored, errors, deployers, policies, updated, ignores, links }
+    FileInventory { path, found }
 }
 
 /// A file over the size limit is not parsed; its occurrences are counted all the same, with bounded memory.
@@ -291,31 +288,16 @@ fn search_large_files(repository: &Repository, finder: &Finder, inventory: &mut 
         let Some(path) = RepoPath::new(&name) else { continue };
         match tree::search_large(&repository.absolute(&path), finder.hosts().upstream_search()) {
             Ok(offsets) => {
+                // Lines are not counted in a file that is not read whole: the byte stands for the column.
                 let ignored = |&at: &u64| Ignored {
+                    position: Position { line: 1, column: at as usize + 1 },
                     span: Span::new(at as usize, at as usize),
                     reason: IgnoreReason::TooLarge,
                 };
-                let ignored: Vec<Ignored> = offsets.iter().map(ignored).collect();
-                if ignored.is_empty() {
-                    continue;
+                let found = Found { ignored: offsets.iter().map(ignored).collect(), ..Found::default() };
+                if !found.ignored.is_empty() {
+                    inventory.files.push(FileInventory { path, found });
                 }
-                // Lines are not counted in a file that is not read whole: the byte stands for the column.
-                let positions =
-                    offsets.iter().map(|&at| Position { line: 1, column: at as usize + 1 }).collect();
-                let found = Found { ignored, ..Found::default() };
-                let file = FileInventory {
-                    path,
-                    found,
-                    sites: Vec::new(),
-                    ignored: positions,
-                    errors: Vec::new(),
-                    deployers: Vec::new(),
-                    policies: Vec::new(),
-                    updated: Vec::new(),
-                    ignores: Vec::new(),
-                    links: Vec::new(),
-                };
-                inventory.files.push(file);
             }
             Err(error) => inventory.notes.push((name, Note::Unreadable(error.to_string()))),
         }

@@ -244,9 +244,7 @@ fn complete(tree: &Path) {
     let inventory = inventory::take(&repository, &[], &options, &finder).unwrap();
     for file in &inventory.files {
         let links = file.found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
-        for (link, _) in
-            links.zip(&file.links).filter(|(link, place)| place.missing && link.kind == LinkKind::Resource)
-        {
+        for link in links.filter(|link| link.missing && link.kind == LinkKind::Resource) {
             let path = file.path.parent().unwrap().join(&link.to).unwrap();
             let name = path.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
             let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");

@@ -15,7 +15,7 @@ use crate::find::{Form, Obstacle, Shape, Site};
 use crate::image::Name;
 use crate::images::names;
 use crate::inventory::{FileInventory, Inventory};
-use crate::tree::{Position, RepoPath};
+use crate::tree::RepoPath;
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
 
 const NEW_TAG: &str = "newTag";
@@ -45,8 +45,8 @@ pub fn plan(request: &Request<'_>) -> (Vec<FileChange>, Vec<String>) {
             continue;
         }
         let mut edits: Vec<Edit> = Vec::new();
-        for (site, &position) in file.found.sites.iter().zip(&file.sites) {
-            let marking = Marking { request, renamed: &renamed, file, stream: &stream, site, position };
+        for site in &file.found.sites {
+            let marking = Marking { request, renamed: &renamed, file, stream: &stream, site };
             match marking.edits() {
                 Ok(more) => edits.extend(more.into_iter().filter(|_| request.write)),
                 Err(note) => notes.push(note),
@@ -127,7 +127,6 @@ struct Marking<'m, 's> {
     file: &'m FileInventory,
     stream: &'m Stream<'s>,
     site: &'m Site,
-    position: Position,
 }
 
 /// A marker that stands in the file.
@@ -367,8 +366,8 @@ impl Marking<'_, '_> {
         format!(
             "{}:{}:{}: {}",
             self.file.path,
-            self.position.line,
-            self.position.column,
+            self.site.position.line,
+            self.site.position.column,
             self.site.reference()
         )
     }

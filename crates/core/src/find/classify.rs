@@ -11,6 +11,7 @@ use super::{
     workloads,
 };
 use crate::image::Name;
+use crate::tree::Position;
 use crate::yaml::{Content, Span, SpanMap};
 
 /// How deep a text inside a text is followed.
@@ -405,6 +406,7 @@ impl Explorer<'_> {
             scalar,
             found,
             Site {
+                position: Position::START,
                 form: split.form,
                 role,
                 inside: scalar.place.outer.inside,
@@ -450,6 +452,7 @@ impl Explorer<'_> {
             scalar,
             found,
             Site {
+                position: Position::START,
                 form,
                 role,
                 inside: scalar.place.outer.inside,
@@ -478,7 +481,7 @@ impl Explorer<'_> {
             && let Some(span) = scalar.map.outer(found.needle)
         {
             let reason = if found.exact { reason } else { IgnoreReason::OtherHost };
-            self.found.ignored.push(Ignored { span, reason });
+            self.found.ignored.push(Ignored::new(span, reason));
         }
         true
     }

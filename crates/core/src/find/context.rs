@@ -1,5 +1,8 @@
 //! Where a scalar stands: its key, the keys around it, its neighbours and the object it belongs to.
 
+use std::sync::Arc;
+
+use super::field::Field;
 use super::site::{Embedding, IgnoreReason, Object};
 use crate::yaml::{Kind, NodeId, Slot, Stream};
 
@@ -9,8 +12,8 @@ pub(super) struct Outer {
     pub(super) object: Option<Object>,
     /// Keys around the embedded text, nearest first.
     pub(super) keys: Vec<String>,
-    /// Field path of the scalar that holds the text.
-    pub(super) field: String,
+    /// The field of the scalar that holds the text; `None` outside of any.
+    pub(super) field: Option<Arc<Field>>,
     pub(super) inside: Option<Embedding>,
 }
 
@@ -130,16 +133,12 @@ impl<'s, 'a> Place<'s, 'a> {
     }
 
     /// The whole field path, through the texts around an embedded one.
-    pub(super) fn field(&self) -> String {
-        let root = self.object_node.map(|node| self.stream.path(node)).unwrap_or_default();
+    pub(super) fn field(&self) -> Field {
         let path = self.stream.path(self.scalar);
         // Within a List or a stream of objects the path starts at the object itself.
-        let path = path.strip_prefix(&root).map_or(path.as_str(), |rest| rest.trim_start_matches('.'));
-        let path = match self.operation_path() {
-            Some(pointer) => format!("{path} of {pointer}"),
-            None => path.to_owned(),
-        };
-        if self.outer.field.is_empty() { path } else { format!("{} | {path}", self.outer.field) }
+        let object = self.object_node.map(|node| self.stream.path(node)).unwrap_or_default();
+        let path = path.below(&object).unwrap_or(path);
+        Field { around: self.outer.field.clone(), path, pointer: self.operation_path().map(Box::from) }
     }
 
     /// The field that a JSON 6902 operation around the scalar changes: `/spec/template/spec/containers/0/image`.
@@ -169,7 +168,7 @@ impl<'s, 'a> Place<'s, 'a> {
         Outer {
             object: self.object.clone(),
             keys: self.keys.iter().map(|&key| key.to_owned()).collect(),
-            field: self.field(),
+            field: self.field().into_around(),
             inside: Some(inside),
         }
     }

@@ -5,7 +5,8 @@ use super::context;
 use super::generators::{Generators, TemplatedPath};
 use super::kustomize::{ImageEntry, images, split};
 use super::site::Object;
-use crate::yaml::{NodeId, Span, Stream};
+use crate::tree::Position;
+use crate::yaml::{FieldPath, Holder, NodeId, Span, Stream};
 
 /// Texts without any of these hold no deployer.
 pub(super) const NEEDLES: [&str; 3] = ["kustomize.toolkit.fluxcd.io", "argoproj.io", "postRenderers"];
@@ -36,51 +37,7 @@ pub struct Deployer {
     pub holder: Holder,
     /// Where the object, or the source, begins in the file.
     pub span: Span,
-}
-
-/// A mapping in a file: the document's number and the way down from its root.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Holder {
-    pub document: usize,
-    pub steps: Vec<Step>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
-    Key(String),
-    Item(usize),
-}
-
-impl Holder {
-    pub(crate) fn new(document: usize, steps: &[&str]) -> Holder {
-        let step = |step: &&str| match step.parse() {
-            Ok(index) => Step::Item(index),
-            Err(_) => Step::Key((*step).to_owned()),
-        };
-        Holder { document, steps: steps.iter().map(step).collect() }
-    }
-
-    /// The way as a field path.
-    pub(crate) fn field(&self) -> String {
-        let mut field = String::new();
-        for step in &self.steps {
-            match step {
-                Step::Key(key) if field.is_empty() => field.push_str(key),
-                Step::Key(key) => field.push_str(&format!(".{key}")),
-                Step::Item(index) => field.push_str(&format!("[{index}]")),
-            }
-        }
-        field
-    }
-
-    /// The mapping in this stream; `None` when a part of the way is missing.
-    pub(crate) fn find(&self, stream: &Stream<'_>) -> Option<NodeId> {
-        let root = stream.documents.get(self.document)?.root?;
-        self.steps.iter().try_fold(root, |at, step| match step {
-            Step::Key(key) => stream.get(at, key),
-            Step::Item(index) => stream.items(at).get(*index).copied(),
-        })
-    }
+    pub position: Position,
 }
 
 /// All deployers of a stream.
@@ -94,11 +51,11 @@ pub(super) fn read(stream: &Stream<'_>) -> Vec<Deployer> {
         match (group.as_str(), reader.object.kind.as_str()) {
             ("kustomize.toolkit.fluxcd.io", "Kustomization") => reader.flux(),
             ("helm.toolkit.fluxcd.io", "HelmRelease") => reader.helm(),
-            ("argoproj.io", "Application") => reader.argo(&["spec"], &Generators::default()),
+            ("argoproj.io", "Application") => reader.argo(&(&["spec"]).into(), &Generators::default()),
             ("argoproj.io", "ApplicationSet") => {
-                let list = reader.at(&["spec", "generators"]);
+                let list = reader.at(&(&["spec", "generators"]).into());
                 let generators = list.map(|list| Generators::read(stream, list)).unwrap_or_default();
-                reader.argo(&["spec", "template", "spec"], &generators);
+                reader.argo(&(&["spec", "template", "spec"]).into(), &generators);
             }
             _ => {}
         }
@@ -115,23 +72,25 @@ struct Reader<'r, 's, 'a> {
 }
 
 impl Reader<'_, '_, '_> {
-    fn at(&self, steps: &[&str]) -> Option<NodeId> {
-        Holder::new(self.document, steps).find(self.stream)
+    fn at(&self, path: &FieldPath) -> Option<NodeId> {
+        path.find(self.stream, self.root)
     }
 
-    fn text(&self, steps: &[&str]) -> Option<String> {
-        self.stream.value(self.at(steps)?).map(str::to_owned)
+    fn text(&self, path: &FieldPath) -> Option<String> {
+        self.stream.value(self.at(path)?).map(str::to_owned)
     }
 
-    fn count(&self, steps: &[&str]) -> usize {
-        self.at(steps).map_or(0, |list| self.stream.items(list).len())
+    /// The paths of the items of a list.
+    fn items(&self, list: &FieldPath) -> Vec<FieldPath> {
+        let count = self.at(list).map_or(0, |list| self.stream.items(list).len());
+        (0..count).map(|index| list.clone().child(index)).collect()
     }
 
     fn push(
         &mut self,
         tool: Tool,
         path: String,
-        holder: &[&str],
+        holder: &FieldPath,
         images: Vec<ImageEntry>,
     ) -> Option<&mut Deployer> {
         let start = self.at(holder).and_then(|id| self.stream.node(id)).map(|node| node.span);
@@ -143,32 +102,31 @@ impl Reader<'_, '_, '_> {
             templated: None,
             components: Vec::new(),
             images,
-            holder: Holder::new(self.document, holder),
+            holder: Holder::new(self.document, holder.clone()),
             span: start.or(own).unwrap_or_default(),
+            position: Position::START,
         });
         self.deployers.last_mut()
     }
 
     fn flux(&mut self) {
+        let spec = FieldPath::from(&["spec"]);
         // Other sources are made from directories that nothing here names.
-        let source = self.text(&["spec", "sourceRef", "kind"]).unwrap_or_default();
-        let own = matches!(source.as_str(), "" | "GitRepository");
-        let path = self.text(&["spec", "path"]).unwrap_or_else(|| ".".to_owned());
+        let source = self.text(&(&["spec", "sourceRef", "kind"]).into());
+        let own = source.is_none_or(|kind| matches!(kind.as_str(), "" | "GitRepository"));
+        let path = self.text(&(&["spec", "path"]).into()).unwrap_or_else(|| ".".to_owned());
         let path = if own { path } else { String::new() };
-        let spec = self.at(&["spec"]);
-        let entries = spec.map(|spec| images(self.stream, spec)).unwrap_or_default();
-        let components: Vec<String> = (0..self.count(&["spec", "components"]))
-            .filter_map(|index| self.text(&["spec", "components", &index.to_string()]))
-            .collect();
-        if let Some(deployer) = self.push(Tool::Flux, path, &["spec"], entries) {
+        let entries = self.at(&spec).map(|spec| images(self.stream, spec)).unwrap_or_default();
+        let components = self.items(&(&["spec", "components"]).into());
+        let components: Vec<String> = components.iter().filter_map(|item| self.text(item)).collect();
+        if let Some(deployer) = self.push(Tool::Flux, path, &spec, entries) {
             deployer.components = components;
         }
     }
 
     fn helm(&mut self) {
-        for index in 0..self.count(&["spec", "postRenderers"]) {
-            let index = index.to_string();
-            let holder = ["spec", "postRenderers", &index, "kustomize"];
+        for renderer in self.items(&(&["spec", "postRenderers"]).into()) {
+            let holder = renderer.child("kustomize");
             if let Some(id) = self.at(&holder) {
                 let entries = images(self.stream, id);
                 self.push(Tool::Helm, String::new(), &holder, entries);
@@ -176,21 +134,16 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn argo(&mut self, spec: &[&str], generators: &Generators) {
-        let one: Vec<&str> = spec.iter().copied().chain(["source"]).collect();
-        self.argo_source(&one, generators);
-        let many: Vec<&str> = spec.iter().copied().chain(["sources"]).collect();
-        for index in 0..self.count(&many) {
-            let index = index.to_string();
-            let source: Vec<&str> = many.iter().copied().chain([index.as_str()]).collect();
+    fn argo(&mut self, spec: &FieldPath, generators: &Generators) {
+        self.argo_source(&spec.clone().child("source"), generators);
+        for source in self.items(&spec.clone().child("sources")) {
             self.argo_source(&source, generators);
         }
     }
 
-    fn argo_source(&mut self, source: &[&str], generators: &Generators) {
-        let field = |name| -> Vec<&str> { source.iter().copied().chain([name]).collect() };
-        let Some(path) = self.text(&field("path")) else { return };
-        let holder = field("kustomize");
+    fn argo_source(&mut self, source: &FieldPath, generators: &Generators) {
+        let Some(path) = self.text(&source.clone().child("path")) else { return };
+        let holder = source.clone().child("kustomize");
         let kustomize = self.at(&holder);
         let entries = kustomize.map(|kustomize| argo_entries(self.stream, kustomize)).unwrap_or_default();
         let templated = generators.path(&path);
@@ -239,6 +192,7 @@ pub(super) fn read_overrides(stream: &Stream<'_>, path: &str) -> Vec<Deployer> {
         components: Vec::new(),
         images: argo_entries(stream, kustomize),
         span: stream.node(kustomize).map(|node| node.span).unwrap_or_default(),
+        position: Position::START,
         holder,
     }]
 }

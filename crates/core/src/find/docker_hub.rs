@@ -9,6 +9,7 @@ use super::{
     Explorer, deny, globals, injectors, kustomize, literal, oci_artifacts, schema, values, workloads,
 };
 use crate::image::{Name, Reference};
+use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream};
 
 /// A name without a host, and the tag or digest behind it, placeholders included.
@@ -140,6 +141,7 @@ impl Explorer<'_> {
         };
         let ignored = self.ignored_at(place.stream, place.scalar);
         self.found.sites.push(Site {
+            position: Position::START,
             form,
             role,
             inside: place.outer.inside,

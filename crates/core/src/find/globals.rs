@@ -9,6 +9,7 @@ use super::site::{Around, Form, Role, Shape, Site};
 use super::values;
 use super::{Explorer, Layer, deny};
 use crate::image::Name;
+use crate::tree::Position;
 use crate::yaml::{NodeId, Slot, Span, Stream};
 
 /// The keys below `global` that hold the registry.
@@ -109,6 +110,7 @@ impl Explorer<'_> {
         let suffix =
             if short.suffix.is_empty() { values::suffix_beside(place) } else { short.suffix.to_owned() };
         self.found.sites.push(Site {
+            position: Position::START,
             form: Form::RegistrySplit,
             role: Role::Image,
             inside: place.outer.inside,

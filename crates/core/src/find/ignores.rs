@@ -3,6 +3,7 @@
 //! A plain one, and one that names `bypasses-cache`, takes the line out of every plan. `pullthru check` reads them
 //! all itself, so that it can tell those that silence nothing.
 
+use crate::tree::Position;
 use crate::yaml::Span;
 
 /// How such a comment begins.
@@ -16,6 +17,7 @@ const MIGRATION: &str = "bypasses-cache";
 pub struct IgnoreComment {
     /// From `pullthru:` to the end of its list of rules.
     pub span: Span,
+    pub position: Position,
     /// It stands alone on its line and is about the next one.
     pub alone: bool,
     /// Ids of rules, as written; `None` for all of them.
@@ -69,7 +71,7 @@ pub(super) fn read(text: &str) -> Vec<IgnoreComment> {
         let span = Span::new(at, at + IGNORE.len() + length);
         let reason = rest.get(length..).unwrap_or("").trim().trim_end_matches("*/}}").trim().to_owned();
         let alone = before.trim_start().starts_with(['#', '/']) || before.trim_start().starts_with("{{/*");
-        comments.push(IgnoreComment { span, alone, rules, reason });
+        comments.push(IgnoreComment { span, position: Position::START, alone, rules, reason });
     }
     comments
 }

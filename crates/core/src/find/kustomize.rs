@@ -7,6 +7,7 @@ use super::generators::Generators;
 use super::hosts::{Hosts, Owner};
 use super::literal::{self, Literal};
 use super::site::{Form, Obstacle, Role, Scope};
+use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream};
 
 /// The form and role of a whole reference in an `images:` entry.
@@ -166,17 +167,23 @@ pub struct Link {
     /// As written.
     pub to: String,
     pub span: Span,
+    pub position: Position,
+    /// There is no such file, or no kustomization in such a directory; looked up when a repository is read.
+    pub missing: bool,
 }
 
 impl Link {
     /// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
     /// is fetched.
     pub fn is_remote(&self) -> bool {
-        let hosts = ["git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"];
-        self.to.contains("://")
-            || self.to.contains("?ref=")
-            || hosts.iter().any(|host| self.to.starts_with(host))
+        is_remote(&self.to)
     }
+}
+
+/// [`Link::is_remote`] of what a link is written as.
+pub(crate) fn is_remote(to: &str) -> bool {
+    let hosts = ["git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"];
+    to.contains("://") || to.contains("?ref=") || hosts.iter().any(|host| to.starts_with(host))
 }
 
 /// A field that a transformer visits (`types.FieldSpec`); what is not said matches anything.
@@ -302,7 +309,13 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
         |at: NodeId, key: &str| stream.get(at, key).map(|list| stream.items(list)).unwrap_or_default();
     let mut link = |kind: LinkKind, id: NodeId| {
         if let (Some(to), Some(node)) = (stream.value(id), stream.node(id)) {
-            read.links.push(Link { kind, to: to.to_owned(), span: node.span });
+            read.links.push(Link {
+                kind,
+                to: to.to_owned(),
+                span: node.span,
+                position: Position::START,
+                missing: false,
+            });
         }
     };
     let lists = [

@@ -3,11 +3,13 @@
 
 use super::classify::{self, Scalar};
 use super::context::{Outer, Place};
+use super::field::Field;
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
 use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
 use super::{Explorer, blank, deny, prefix, template};
 use crate::image::Name;
+use crate::tree::Position;
 use crate::yaml::{self, Lines, Span, SpanMap, Stream};
 
 /// What an occurrence in a text is.
@@ -67,7 +69,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
         match verdict {
             Verdict::Ignored(reason) => {
                 if occurrence.owner == Owner::Upstream {
-                    explorer.found.ignored.push(Ignored { span: needle, reason });
+                    explorer.found.ignored.push(Ignored::new(needle, reason));
                 }
             }
             Verdict::Reference { literal, role, obstacle, form } => {
@@ -84,11 +86,12 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                 };
                 let suffix = if literal.suffix.is_empty() { below() } else { literal.suffix };
                 explorer.found.sites.push(Site {
+                    position: Position::START,
                     form,
                     role,
                     inside: outer.inside,
                     object: outer.object.clone(),
-                    field: reader.key_before(occurrence.host.start).unwrap_or_default().to_owned(),
+                    field: Field::of_key(reader.key_before(occurrence.host.start).unwrap_or_default()),
                     around: Around::More,
                     spelling,
                     name,

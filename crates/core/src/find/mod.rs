@@ -14,6 +14,7 @@ mod context;
 mod deny;
 mod deployers;
 mod docker_hub;
+mod field;
 mod file_kind;
 mod generators;
 mod globals;
@@ -39,14 +40,17 @@ mod workloads;
 
 use classify::Scalar;
 use context::{Outer, Place};
-pub use deployers::{Deployer, Holder, Step, Tool};
+pub use deployers::{Deployer, Tool};
 pub(crate) use deployers::{Overrides, argo_entry, overridden_application};
+pub use field::Field;
 use file_kind::FileClass;
 pub use generators::TemplatedPath;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
-pub(crate) use kustomize::{field_specs, images as image_entries, is_pattern, read as kustomization, split};
+pub(crate) use kustomize::{
+    field_specs, images as image_entries, is_pattern, is_remote, read as kustomization, split,
+};
 pub(crate) use literal::placeholder;
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
@@ -56,6 +60,7 @@ pub use updaters::{Target, UpdatedImage, Write};
 
 use aho_corasick::AhoCorasick;
 
+use crate::tree::{LineIndex, Position};
 use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
 
 /// Everything that one file holds.
@@ -66,7 +71,7 @@ pub struct Found {
     /// By place in the file.
     pub ignored: Vec<Ignored>,
     /// Documents that do not parse, searched as text.
-    pub errors: Vec<ParseError>,
+    pub errors: Vec<Unparsed>,
     /// Set for kustomizations, also those without any site: the graph needs them all.
     pub kustomization: Option<Kustomization>,
     /// Objects that build directories: what they lay over their images decides what a cluster pulls.
@@ -101,6 +106,33 @@ impl Found {
             && self.updated.is_empty()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
+    }
+}
+
+/// A document that does not parse, and where the parser gave up.
+#[derive(Clone, Debug)]
+pub struct Unparsed {
+    pub error: ParseError,
+    pub position: Position,
+}
+
+fn unparsed(errors: Vec<ParseError>) -> Vec<Unparsed> {
+    errors.into_iter().map(|error| Unparsed { error, position: Position::START }).collect()
+}
+
+impl Found {
+    /// Gives each part the line and column at which it begins.
+    fn locate(&mut self, index: &LineIndex<'_>) {
+        let at = |span: Span| index.position(span.start);
+        self.sites.iter_mut().for_each(|site| site.position = index.position(site.start()));
+        self.ignored.iter_mut().for_each(|ignored| ignored.position = at(ignored.span));
+        self.errors.iter_mut().for_each(|one| one.position = index.position(one.error.offset));
+        self.deployers.iter_mut().for_each(|deployer| deployer.position = at(deployer.span));
+        self.policies.iter_mut().for_each(|policy| policy.position = at(policy.span));
+        self.updated.iter_mut().for_each(|image| image.position = at(image.span));
+        self.ignores.iter_mut().for_each(|comment| comment.position = at(comment.span));
+        let links = self.kustomization.iter_mut().flat_map(|kustomization| &mut kustomization.links);
+        links.for_each(|link| link.position = at(link.span));
     }
 }
 
@@ -156,13 +188,18 @@ impl Finder {
 
     /// `path` is relative to the repository with `/`, or `-` for standard input.
     pub fn find(&self, path: &str, bytes: &[u8]) -> Found {
+        let mut found = self.search(path, bytes);
+        found.locate(&LineIndex::new(bytes));
+        found
+    }
+
+    fn search(&self, path: &str, bytes: &[u8]) -> Found {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) => {
                 let found = self.hosts.upstream_search().find_iter(bytes);
                 let span = |found: aho_corasick::Match| Span::new(found.start(), found.end());
-                let ignored =
-                    found.map(|found| Ignored { span: span(found), reason: IgnoreReason::NotUtf8 }).collect();
+                let ignored = found.map(|found| Ignored::new(span(found), IgnoreReason::NotUtf8)).collect();
                 return Found { ignored, ..Found::default() };
             }
         };
@@ -205,9 +242,8 @@ impl Finder {
 
     fn all_ignored(&self, text: &str, reason: IgnoreReason) -> Found {
         let upstream = |found: &Occurrence| found.owner == Owner::Upstream;
-        let ignored = self.hosts.find(text).into_iter().filter(upstream).map(|found| Ignored {
-            span: found.needle,
-            reason: if found.exact { reason } else { IgnoreReason::OtherHost },
+        let ignored = self.hosts.find(text).into_iter().filter(upstream).map(|found| {
+            Ignored::new(found.needle, if found.exact { reason } else { IgnoreReason::OtherHost })
         });
         Found { ignored: ignored.collect(), ..Found::default() }
     }
@@ -246,13 +282,13 @@ impl Explorer<'_> {
         let layer = SpanMap::identity(0, text.len());
         if !stream.errors.is_empty() && text.contains("{{") {
             // The documents of a template begin and end where its own statements say: none of them is trusted.
-            self.found.errors = stream.errors;
+            self.found.errors = unparsed(stream.errors);
             let whole = Span::new(0, text.len());
             return lexical::region(self, text, whole, &layer, &Outer::default());
         }
         if is_schema(&stream) {
             for occurrence in self.hosts.find(text).iter().filter(|found| found.owner == Owner::Upstream) {
-                self.found.ignored.push(Ignored { span: occurrence.needle, reason: IgnoreReason::Schema });
+                self.found.ignored.push(Ignored::new(occurrence.needle, IgnoreReason::Schema));
             }
             return;
         }
@@ -279,7 +315,7 @@ impl Explorer<'_> {
                 site.obstacle.get_or_insert(Obstacle::Sops);
             }
         }
-        self.found.errors = stream.errors;
+        self.found.errors = unparsed(stream.errors);
     }
 
     /// Explores no more of the text than its hosts need; false when the whole has to be read.
@@ -320,7 +356,7 @@ impl Explorer<'_> {
             for found in
                 self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream)
             {
-                self.found.ignored.push(Ignored { span: found.needle, reason: IgnoreReason::Comment });
+                self.found.ignored.push(Ignored::new(found.needle, IgnoreReason::Comment));
             }
         }
         blanked.push_str(text.get(at..)?);
@@ -349,7 +385,7 @@ impl Explorer<'_> {
             // directive.
             if scalar.is_none() && stream.lines().hash_before(at) {
                 if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
-                    self.found.ignored.push(Ignored { span, reason: IgnoreReason::Comment });
+                    self.found.ignored.push(Ignored::new(span, IgnoreReason::Comment));
                 }
                 continue;
             }
@@ -584,7 +620,7 @@ fn account_for_the_rest(hosts: &Hosts, text: &str, found: &mut Found) {
     known.sort();
     for occurrence in hosts.find(text) {
         if occurrence.owner == Owner::Upstream && known.binary_search(&occurrence.needle).is_err() {
-            found.ignored.push(Ignored { span: occurrence.needle, reason: IgnoreReason::Text });
+            found.ignored.push(Ignored::new(occurrence.needle, IgnoreReason::Text));
         }
     }
 }

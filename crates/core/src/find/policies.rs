@@ -14,6 +14,7 @@ use super::hosts::{Hosts, Owner};
 use super::renovate;
 use super::site::{IgnoreReason, Object};
 use crate::image::fold_host;
+use crate::tree::Position;
 use crate::yaml::{self, NodeId, Slot, Span, Stream};
 
 /// Whose pattern it is.
@@ -76,6 +77,7 @@ pub struct PolicyPattern {
     /// The patterns of which any is enough, this one included; a list has them once for all of its items.
     pub alternatives: Arc<Vec<String>>,
     pub span: Span,
+    pub position: Position,
 }
 
 /// Spellings of hosts in regular expressions, and the comments: files with them are read even where no host is in
@@ -181,10 +183,11 @@ fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
         patterns.push(PolicyPattern {
             tool,
             object: place.object.clone(),
-            field: place.field(),
+            field: place.field().to_string(),
             text: value.to_owned(),
             matching,
             span: span(&stream, id, &named),
+            position: Position::START,
             hosts: named,
             alternatives,
         });
@@ -304,6 +307,7 @@ fn sources(stream: &Stream<'_>) -> Vec<PolicyPattern> {
                 hosts: Vec::new(),
                 alternatives: Arc::default(),
                 span: node.span,
+                position: Position::START,
             });
         }
     }

@@ -3,10 +3,9 @@
 //! Each object counts once, whatever its values name: nothing was rendered, so that nobody knows the rest.
 
 use super::context;
-use super::deployers::Holder;
 use super::kustomize;
 use super::site::Object;
-use crate::yaml::{NodeId, Span, Stream};
+use crate::yaml::{FieldPath, NodeId, Span, Stream};
 
 /// Texts without any of these hold no release, kustomizations apart.
 pub(super) const NEEDLES: [&str; 3] = ["helm.toolkit.fluxcd.io", "helm.cattle.io", SOURCES];
@@ -33,8 +32,7 @@ pub struct Release {
 /// All releases of a stream. A patch that changes the version alone is none.
 pub(super) fn read(stream: &Stream<'_>, path: &str) -> Vec<Release> {
     let mut releases = Vec::new();
-    for (document, root) in stream.documents.iter().enumerate() {
-        let Some(root) = root.root else { continue };
+    for root in stream.documents.iter().filter_map(|document| document.root) {
         let object = context::object_at(stream, root).unwrap_or_default();
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
         let mut push = |at: NodeId| {
@@ -44,7 +42,7 @@ pub(super) fn read(stream: &Stream<'_>, path: &str) -> Vec<Release> {
                 span: stream.node(at).map(|node| node.span).unwrap_or_default(),
             });
         };
-        let find = |steps: &[&str]| Holder::new(document, steps).find(stream);
+        let find = |keys: &[&str]| FieldPath::from(keys).find(stream, root);
         match (group.as_str(), object.kind.as_str()) {
             ("helm.toolkit.fluxcd.io", "HelmRelease") => {
                 let chart = find(&["spec", "chart", "spec", "chart"]);

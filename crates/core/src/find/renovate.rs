@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::hosts::Hosts;
 use super::policies::{Matching, PolicyPattern, PolicyTool, named};
+use crate::tree::Position;
 use crate::yaml::Span;
 
 /// Matchers of package rules, and the aliases through which they hold.
@@ -72,6 +73,7 @@ fn of_renovate(tool: PolicyTool, field: &str, text: &str, span: Span, hosts: Vec
         hosts,
         alternatives: Arc::default(),
         span,
+        position: Position::START,
     }
 }
 

@@ -3,20 +3,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::field::Field;
 use super::generators::TemplatedPath;
 use crate::image::Name;
-use crate::yaml::Span;
+use crate::tree::Position;
+use crate::yaml::{FieldPath, Span, Step};
 
 /// One place in one file where a reference stands.
 #[derive(Clone, Debug)]
 pub struct Site {
+    /// Where the scalar with the host begins.
+    pub position: Position,
     pub form: Form,
     pub role: Role,
     /// The kind of text inside which the reference was found, when the file itself does not show it.
     pub inside: Option<Embedding>,
     pub object: Option<Object>,
-    /// As people write it: `spec.template.spec.containers[0].image`.
-    pub field: String,
+    /// Where it stands in the object.
+    pub field: Field,
     /// Registry and repository as a node would ask for them.
     pub name: Name,
     /// The name as it is written, where that is another text: `nginx` for `docker.io/library/nginx`.
@@ -52,6 +56,24 @@ impl Site {
     /// A registry or the beginning of names that stand elsewhere: no image.
     pub fn is_prefix(&self) -> bool {
         matches!(&self.shape, Shape::Registry { path, .. } if *path == self.name.path)
+    }
+
+    /// The list of images that it is a part of, by the mapping that holds it (the root for a kustomization), and which of
+    /// its entries.
+    pub fn image_entry(&self) -> Option<(FieldPath, usize)> {
+        let steps = self.field.outermost().steps();
+        let is_entry = |pair: &[Step]| matches!(pair, [Step::Key(list), Step::Item(_)] if list == "images" || list == "imageTags");
+        let at = steps.windows(2).rposition(is_entry)?;
+        let Step::Item(index) = steps.get(at + 1)? else { return None };
+        Some((FieldPath::from(steps.get(..at)?.to_vec()), *index))
+    }
+
+    /// Which entry of a kustomization's `images` it is a part of.
+    pub fn entry_of_images(&self) -> Option<usize> {
+        match self.field.outermost().steps() {
+            [Step::Key(list), Step::Item(index), ..] if list == "images" => Some(*index),
+            _ => None,
+        }
     }
 
     /// Where the scalar with the host stands in the file.
@@ -313,9 +335,16 @@ impl std::fmt::Display for Object {
 /// An occurrence of an upstream host that is no reference to move, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ignored {
+    pub position: Position,
     /// The host's bytes.
     pub span: Span,
     pub reason: IgnoreReason,
+}
+
+impl Ignored {
+    pub(crate) fn new(span: Span, reason: IgnoreReason) -> Ignored {
+        Ignored { position: Position::START, span, reason }
+    }
 }
 
 ids! {

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use super::context::Outer;
 use super::docker_hub::Short;
+use super::field::Field;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
 use super::{Explorer, classify, ignores};
+use crate::tree::Position;
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
 /// A template as YAML: every byte that is left stands where it stood.
@@ -167,11 +169,12 @@ pub(super) fn short_names(
         let Some(span) = layer.outer(Span::new(from, from + short.path.len())) else { continue };
         let unknown = (repository || !container).then_some(Obstacle::RegistryUnknown);
         explorer.found.sites.push(Site {
+            position: Position::START,
             form: Form::TemplateText,
             role: Role::Image,
             inside: outer.inside,
             object: outer.object.clone(),
-            field: key.to_owned(),
+            field: Field::of_key(key),
             around: Around::More,
             spelling: classify::spelling(&short.name, short.path),
             name: short.name.clone(),

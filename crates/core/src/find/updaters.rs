@@ -8,6 +8,7 @@ use super::context;
 use super::file_kind::FileClass;
 use super::site::Object;
 use crate::image::Name;
+use crate::tree::Position;
 use crate::yaml::{self, NodeId, Span, Stream};
 
 /// Files without any of these name no updater.
@@ -25,6 +26,7 @@ pub struct UpdatedImage {
     pub write: Write,
     /// Of the text that names the image.
     pub span: Span,
+    pub position: Position,
 }
 
 /// How an updater is told what to write.
@@ -170,7 +172,13 @@ impl Reader<'_, '_> {
     fn push(&mut self, object: &Object, name: &str, write: Write, at: NodeId) {
         let span = self.stream.node(at).map(|node| node.span);
         if let (Ok(name), Some(span)) = (Name::parse(name), span) {
-            self.images.push(UpdatedImage { object: object.clone(), name, write, span });
+            self.images.push(UpdatedImage {
+                object: object.clone(),
+                name,
+                write,
+                span,
+                position: Position::START,
+            });
         }
     }
 

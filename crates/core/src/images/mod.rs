@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::config::Config;
 use crate::find::Role;
 use crate::image::{DOCKER_HUB, Digest, Name};
+use crate::inventory::SiteId;
 use crate::kustomize::Model;
 use crate::route::Routes;
 pub use crate::tree::Place;
@@ -117,12 +118,10 @@ impl Images {
                 None => vec![config.routes(file.path.as_str())],
             };
             let is_written_within = within(&file.path);
-            let sites = file.found.sites.iter().zip(&file.sites).enumerate();
-            for (s, (site, &position)) in
-                sites.filter(|(_, (site, _))| artifacts || site.role != Role::Artifact)
-            {
-                let place = Place { path: file.path.clone(), position };
-                let built = outputs.of_site(f, s);
+            let sites = file.found.sites.iter().enumerate();
+            for (s, site) in sites.filter(|(_, site)| artifacts || site.role != Role::Artifact) {
+                let place = Place { path: file.path.clone(), position: site.position };
+                let built = outputs.of_site(SiteId::new(f, s));
                 for output in built.iter().filter(|output| is_written_within || within(&output.by)) {
                     let text = output.overridden.then_some(output.text.as_str());
                     match config.routes(output.by.as_str()) {

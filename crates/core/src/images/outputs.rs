@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::Place;
 use crate::find::{Deployer, Form, Object, Role, Site, Tool};
 use crate::image::Name;
-use crate::inventory::FileInventory;
+use crate::inventory::{FileInventory, SiteId};
 use crate::kustomize::{BuiltRoot, Model, ObjectImages, Origin, directories};
 use crate::route::{not_cacheable, upstream_for};
 use crate::tree::{Position, RepoPath};
+use crate::yaml::FieldPath;
 
 /// What one root makes of a place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,20 +37,19 @@ type Texts<'m> = BTreeMap<(&'m str, &'m RepoPath), bool>;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
-    /// By file and site of the inventory.
-    sites: HashMap<(usize, usize), Vec<Output>>,
+    sites: HashMap<SiteId, Vec<Output>>,
     entries: Vec<EntryOutput>,
 }
 
 impl Outputs {
     pub fn new(model: &Model<'_>) -> Outputs {
-        let mut sites: HashMap<(usize, usize), Texts<'_>> = HashMap::new();
+        let mut sites: HashMap<SiteId, Texts<'_>> = HashMap::new();
         let mut entries = Entries { model, hosts: model.config.upstream_hosts(), places: HashMap::new() };
         let mut of_entries = Vec::new();
         for root in model.built_images() {
             for flow in &root.flows {
                 let at = match &flow.origin {
-                    Origin::Site { file, site } => Some((*file, *site)),
+                    Origin::Site(id) => Some(*id),
                     // Later entries may rename it again.
                     Origin::Rename { directory, entry } => model.new_name_site(directory, *entry),
                     Origin::ObjectEntry { .. } | Origin::Probe => None,
@@ -67,22 +67,22 @@ impl Outputs {
             overridden,
         };
         let sites = sites.into_iter().map(|(at, all)| (at, all.into_iter().map(output).collect()));
-        let mut sites: HashMap<(usize, usize), Vec<Output>> = sites.collect();
+        let mut sites: HashMap<SiteId, Vec<Output>> = sites.collect();
         for (f, file) in
             model.inventory.files.iter().enumerate().filter(|(_, file)| !file.found.deployers.is_empty())
         {
             of_entries.extend(entries.of_unseen(f, file));
             for (s, text) in post_rendered(file) {
                 let output = Output { text, by: file.path.clone(), overridden: true };
-                sites.entry((f, s)).or_default().push(output);
+                sites.entry(SiteId::new(f, s)).or_default().push(output);
             }
         }
         Outputs { sites, entries: of_entries }
     }
 
     /// What the roots make of a site, be that of an image or of a `newName`; empty where none builds it.
-    pub fn of_site(&self, file: usize, site: usize) -> &[Output] {
-        self.sites.get(&(file, site)).map(Vec::as_slice).unwrap_or_default()
+    pub fn of_site(&self, id: SiteId) -> &[Output] {
+        self.sites.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What entries make of images that may be in no file here.
@@ -114,11 +114,11 @@ fn post_rendered(file: &FileInventory) -> Vec<(usize, String)> {
 
 /// Is it an image in the values of a release?
 fn is_value(site: &Site) -> bool {
-    site.role == Role::Image && site.field.starts_with("spec.values")
+    site.role == Role::Image && site.field.outermost().starts_with(&["spec", "values"])
 }
 
 /// Where each entry stands: by object, holder of the list, and number.
-type Places = HashMap<(Object, String, usize), (usize, Position)>;
+type Places = HashMap<(Object, FieldPath, usize), (usize, Position)>;
 
 /// What entries give to images that are in no file here.
 struct Entries<'m> {
@@ -145,7 +145,7 @@ impl Entries<'_> {
                 let (own, _) = model.graph.at(&root.directory)?;
                 (path, Some(deployer), *entry, &deployer.images.get(*entry)?.name, is_remote(own))
             }
-            Origin::Site { .. } | Origin::Probe => return None,
+            Origin::Site(_) | Origin::Probe => return None,
         };
         if !remote && self.is_looked_for(name) {
             return None;
@@ -187,38 +187,28 @@ impl Entries<'_> {
         let file = self.model.inventory.files.get(f)?;
         let places = self.places.entry(f).or_insert_with(|| places(file));
         let (object, list) = match deployer {
-            Some(deployer) => (deployer.object.clone(), deployer.holder.field()),
-            None => (Object::default(), String::new()),
+            Some(deployer) => (deployer.object.clone(), deployer.holder.path.clone()),
+            None => (Object::default(), FieldPath::default()),
         };
         let begins = || {
-            let at = file.found.deployers.iter().position(|other| Some(other) == deployer)?;
-            file.deployers.get(at).copied()
+            let own = file.found.deployers.iter().find(|other| Some(*other) == deployer);
+            own.map(|deployer| deployer.position)
         };
         let position = places.get(&(object, list, index)).map(|(_, position)| *position).or_else(begins);
-        Some(Place { path: file.path.clone(), position: position.unwrap_or(Position { line: 1, column: 1 }) })
+        Some(Place { path: file.path.clone(), position: position.unwrap_or(Position::START) })
     }
 }
 
 fn places(file: &FileInventory) -> Places {
     let forms = [Form::KustomizeNewName, Form::ArgoKustomizeImage, Form::KustomizeName];
     let mut places = Places::new();
-    for (site, &position) in file.found.sites.iter().zip(&file.sites) {
+    for site in &file.found.sites {
         let Some(rank) = forms.iter().position(|form| *form == site.form) else { continue };
-        let Some((list, number)) = site
-            .field
-            .rsplit_once('[')
-            .and_then(|(list, rest)| Some((list, rest.split(']').next()?.parse().ok()?)))
-        else {
-            continue;
-        };
-        let Some(holder) = ["images", "imageTags"].iter().find_map(|key| list.strip_suffix(key)) else {
-            continue;
-        };
-        let holder = holder.trim_end_matches('.').to_owned();
+        let Some((holder, number)) = site.image_entry() else { continue };
         // A kustomization is one object a file, whatever it says of itself.
-        let object = site.object.clone().filter(|_| !holder.is_empty()).unwrap_or_default();
-        let known = places.entry((object, holder, number)).or_insert((rank, position));
-        *known = (*known).min((rank, position));
+        let object = site.object.clone().filter(|_| !holder.is_root()).unwrap_or_default();
+        let known = places.entry((object, holder, number)).or_insert((rank, site.position));
+        *known = (*known).min((rank, site.position));
     }
     places
 }

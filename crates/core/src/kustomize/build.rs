@@ -11,14 +11,14 @@ use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
 use super::visit::{FieldPlace, Visits, visits};
 use crate::find::{FieldSpec, ImageEntry, Kustomization, LinkKind, Tool};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::tree::RepoPath;
 
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// A place in a file: indices of the inventory.
-    Site { file: usize, site: usize },
+    Site(SiteId),
     /// A `newName`, which some image below may get that no file here spells: kustomization and entry.
     Rename { directory: RepoPath, entry: usize },
     /// A `newName` of the object that has the directory built.
@@ -277,7 +277,7 @@ impl<'p> Pipeline<'p> {
 #[derive(Clone, Debug, Default)]
 pub struct InPlace {
     /// The new texts of images, by file and site of the inventory.
-    pub images: BTreeMap<(usize, usize), String>,
+    pub images: BTreeMap<SiteId, String>,
     /// All entries of each kustomization in which a name changes.
     pub entries: BTreeMap<RepoPath, Vec<ImageEntry>>,
 }
@@ -340,7 +340,7 @@ impl<'i> Builds<'i> {
     /// Is the image edited in its file, or the name that an entry gives it?
     pub fn is_in_place(&self, origin: &Origin) -> bool {
         match origin {
-            Origin::Site { file, site } => self.in_place.images.contains_key(&(*file, *site)),
+            Origin::Site(id) => self.in_place.images.contains_key(id),
             Origin::Rename { directory, entry } => {
                 let written =
                     self.kustomization(directory).map(|kustomization| kustomization.images.as_slice());
@@ -508,13 +508,14 @@ impl<'i> Builds<'i> {
         };
         let flow = |(site, found): (usize, &crate::find::Site)| {
             let visits = visits(found);
-            let origin = Origin::Site { file: index, site };
+            let id = SiteId::new(index, site);
+            let origin = Origin::Site(id);
             let place = FieldPlace::of(found).filter(|_| self.configured).map(Arc::new);
             if !visits.any() && place.is_none() {
                 return None;
             }
             let image = found.as_written();
-            let edited = |edits: &InPlace| edits.images.get(&(index, site)).cloned();
+            let edited = |edits: &InPlace| edits.images.get(&id).cloned();
             let planned = edited(&self.in_place).unwrap_or_else(|| image.clone());
             let written = edited(&self.finished).unwrap_or(image);
             Some(Flow { place, ..Flow::new(origin, written, planned, visits) })

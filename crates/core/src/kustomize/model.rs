@@ -9,7 +9,7 @@ use super::roots::{self, BuiltRoot, Deployers};
 use super::{FieldPlace, Graph, is_too_large, targets};
 use crate::config::Config;
 use crate::find::{FieldSpec, Kustomization, Site};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -23,7 +23,7 @@ pub struct Model<'i> {
     /// What `configurations` of some kustomization have a transformer visit, by the path of [`FieldSpec`].
     fields: HashMap<String, Vec<&'i FieldSpec>>,
     /// The sites of `newName`, by file and number of the entry.
-    new_names: OnceLock<HashMap<(usize, usize), usize>>,
+    new_names: OnceLock<HashMap<(usize, usize), SiteId>>,
     referred: OnceLock<BTreeSet<RepoPath>>,
     too_large: OnceLock<BTreeSet<RepoPath>>,
     targets_of_roots: OnceLock<BTreeMap<RepoPath, Vec<usize>>>,
@@ -56,11 +56,11 @@ impl<'i> Model<'i> {
         self.fields.get(place.path()).is_some_and(|specs| specs.iter().any(|spec| place.is(spec)))
     }
 
-    /// The site of an entry's `newName`: its file and its number in it.
-    pub fn new_name_site(&self, directory: &RepoPath, entry: usize) -> Option<(usize, usize)> {
+    /// The site of an entry's `newName`.
+    pub fn new_name_site(&self, directory: &RepoPath, entry: usize) -> Option<SiteId> {
         let file = self.inventory.position(self.graph.at(directory)?.0)?;
         let new_names = self.new_names.get_or_init(|| roots::new_names(self.inventory));
-        Some((file, *new_names.get(&(file, entry))?))
+        new_names.get(&(file, entry)).copied()
     }
 
     /// Directories that some kustomization draws from.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Build, Builds, Flow, Graph, Model, ObjectImages};
 use crate::find::{Deployer, Form, Overrides, Tool, overridden_application};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::tree::RepoPath;
 
 /// Objects that have directories of the repository built, each with its file.
@@ -115,14 +115,13 @@ pub(super) fn built_images(model: &Model<'_>) -> Vec<BuiltRoot> {
 }
 
 /// See [`Model::new_name_site`]: the first site of each.
-pub(super) fn new_names(inventory: &Inventory) -> HashMap<(usize, usize), usize> {
+pub(super) fn new_names(inventory: &Inventory) -> HashMap<(usize, usize), SiteId> {
     let mut new_names = HashMap::new();
     for (f, file) in inventory.files.iter().enumerate() {
         for (s, site) in file.found.sites.iter().enumerate() {
-            let entry = site.field.strip_prefix("images[").and_then(|rest| rest.strip_suffix("].newName"));
-            let entry = entry.filter(|_| site.form == Form::KustomizeNewName);
-            if let Some(entry) = entry.and_then(|entry| entry.parse().ok()) {
-                new_names.entry((f, entry)).or_insert(s);
+            let entry = site.entry_of_images().filter(|_| site.form == Form::KustomizeNewName);
+            if let Some(entry) = entry {
+                new_names.entry((f, entry)).or_insert(SiteId::new(f, s));
             }
         }
     }

@@ -35,7 +35,9 @@ impl FieldPlace {
     /// The place of a whole reference in an object of its own.
     pub fn of(site: &Site) -> Option<FieldPlace> {
         let object = site.object.as_ref().filter(|_| site.inside.is_none() && site.role == Role::Image)?;
-        if !matches!(site.shape, Shape::Name(_)) || site.around != Around::Nothing || site.field.contains('"')
+        if !matches!(site.shape, Shape::Name(_))
+            || site.around != Around::Nothing
+            || !site.field.path.is_plain()
         {
             return None;
         }
@@ -44,7 +46,7 @@ impl FieldPlace {
             group: group.to_owned(),
             version: version.to_owned(),
             kind: object.kind.clone(),
-            path: steps(&site.field).join("/"),
+            path: site.field.target().join("/"),
         })
     }
 
@@ -97,11 +99,11 @@ pub fn visits(site: &Site) -> Visits {
     if matches!(site.shape, Shape::Name(_)) && site.around != Around::Nothing {
         return Visits::default();
     }
-    let patch = site.field.starts_with("patches");
+    let patch = site.field.outermost().first_key().is_some_and(|key| key.starts_with("patches"));
     if site.inside.is_some() && !(patch && matches!(site.inside, Some(Embedding::Yaml | Embedding::Json))) {
         return Visits::default();
     }
-    let steps = steps(&site.field);
+    let steps = site.field.target();
     let [.., list, "[]", "image"] = steps.as_slice() else {
         let fields = PODS.iter().any(|pod| steps.join(".") == format!("{pod}.volumes.[].image.reference"));
         return Visits { containers: false, fields };
@@ -114,48 +116,7 @@ pub fn visits(site: &Site) -> Visits {
 /// A value of a chart that a kustomization renders, in it or in a file beside it.
 fn is_value_of_chart(site: &Site) -> bool {
     let values = matches!(site.form, Form::Split | Form::RegistrySplit | Form::WholeValue | Form::OtherKey);
-    values && site.inside.is_none() && (site.object.is_none() || site.field.starts_with("helmCharts"))
-}
-
-/// The steps of a field path, indices as `[]`; those of the object that a patch changes.
-fn steps(field: &str) -> Vec<&str> {
-    let field = field.rsplit(" | ").next().unwrap_or(field);
-    let (field, pointer) = match field.split_once(" of /") {
-        Some((field, pointer)) => (field, Some(pointer)),
-        None => (field, None),
-    };
-    let mut steps: Vec<&str> = Vec::new();
-    for step in field.split('.') {
-        let (key, mut rest) =
-            step.split_at_checked(step.find('[').unwrap_or(step.len())).unwrap_or((step, ""));
-        if !key.is_empty() {
-            steps.push(key);
-        }
-        while let Some((_, after)) = rest.split_once(']') {
-            steps.push("[]");
-            rest = after;
-        }
-    }
-    let Some(pointer) = pointer else { return steps };
-    let index = |step: &str| step == "-" || step.bytes().all(|byte| byte.is_ascii_digit());
-    let mut target: Vec<&str> =
-        pointer.split('/').map(|step| if index(step) { "[]" } else { step }).collect();
-    // `[0].value` is where the pointer leads; what follows lies below it.
-    target.extend(steps.iter().skip_while(|step| **step != "value").skip(1));
-    target
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_read_as_people_and_patches_write_them() {
-        assert_eq!(steps("spec.containers[0].image").join("/"), "spec/containers/[]/image");
-        assert_eq!(steps("patches[0].patch | spec.a[1][2]").join("/"), "spec/a/[]/[]");
-        let field = "patches[0].patch | [0].value of /spec/template/spec/containers/0/image";
-        assert_eq!(steps(field).join("/"), "spec/template/spec/containers/[]/image");
-        let field = "[1].value.image of /spec/containers/-";
-        assert_eq!(steps(field).join("/"), "spec/containers/[]/image");
-    }
+    values
+        && site.inside.is_none()
+        && (site.object.is_none() || site.field.outermost().first_key() == Some("helmCharts"))
 }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::find::{Form, IgnoreReason, LinkKind, Obstacle, Role, Site, split};
 use crate::image::{Name, Reference as ImageReference};
 use crate::images::{ChartImage, Charts, Output, Outputs, ReleaseImages, RenderedValues};
-use crate::inventory::{FileInventory, Inventory};
+use crate::inventory::{FileInventory, Inventory, SiteId};
 use crate::kustomize::Model;
 use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, RenamedBy, SkipReason, Strategy};
 use crate::route::{EcrHost, Routes, upstream_for};
@@ -112,7 +112,8 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
     let mut references = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
         let ignored = ignored_lines(file);
-        for (s, (site, &position)) in file.found.sites.iter().zip(&file.sites).enumerate() {
+        for (s, site) in file.found.sites.iter().enumerate() {
+            let position = site.position;
             if matches!(site.role, Role::Matcher(_)) {
                 continue;
             }
@@ -123,7 +124,7 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
                 written_status(site, &file.path, skipped_inline.get(&at).copied(), config)
             };
             let built: Vec<Built> = outputs
-                .of_site(f, s)
+                .of_site(SiteId::new(f, s))
                 .iter()
                 .map(|Output { text, by, .. }| {
                     let routes = config.routes(by.as_str());
@@ -284,9 +285,8 @@ pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&R
 
 /// Lines that a comment takes out of every plan; [`crate::find::Finder::for_check`] leaves it to its caller to heed them.
 fn ignored_lines(file: &FileInventory) -> BTreeSet<usize> {
-    let comments = file.found.ignores.iter().zip(&file.ignores);
-    let about = comments.filter(|(comment, _)| comment.holds_back());
-    about.map(|(comment, position)| position.line + usize::from(comment.alone)).collect()
+    let about = file.found.ignores.iter().filter(|comment| comment.holds_back());
+    about.map(|comment| comment.position.line + usize::from(comment.alone)).collect()
 }
 
 /// The status of a reference as it is written; `why` a migration in place skips it.

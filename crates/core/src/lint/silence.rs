@@ -42,7 +42,8 @@ pub(super) fn apply(
     // By the line that they are about.
     let mut comments: BTreeMap<(RepoPath, usize), Vec<Comment<'_>>> = BTreeMap::new();
     for file in inventory.files.iter().filter(|file| within(&file.path)) {
-        for (comment, &position) in file.found.ignores.iter().zip(&file.ignores) {
+        for comment in &file.found.ignores {
+            let position = comment.position;
             let line = position.line + usize::from(comment.alone);
             let comment = Comment { path: &file.path, position, comment, used: false };
             comments.entry((file.path.clone(), line)).or_default().push(comment);

@@ -8,15 +8,12 @@ use std::sync::Arc;
 use super::SkipReason;
 use super::inline::Decision;
 use crate::find::{Role, Site, is_pattern, split};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::kustomize::Layers;
-
-/// File and site, as indices of the inventory.
-type At = (usize, usize);
 
 /// An entry, and the files whose images it comes to.
 pub(super) struct Entry {
-    pub(super) at: At,
+    pub(super) at: SiteId,
     pub(super) layers: Arc<Layers>,
 }
 
@@ -26,29 +23,32 @@ pub(super) fn settle(
     inventory: &Inventory,
     decisions: &mut [Vec<Decision>],
     entries: &[Entry],
-    group: impl Fn(At) -> Vec<At>,
-    is_seen: impl Fn(At) -> bool,
+    group: impl Fn(SiteId) -> Vec<SiteId>,
+    is_seen: impl Fn(SiteId) -> bool,
 ) {
     // What moves may be called like what an entry is called, or is going to be.
-    let mut images: HashMap<String, Vec<At>> = HashMap::new();
+    let mut images: HashMap<String, Vec<SiteId>> = HashMap::new();
     for (f, file) in inventory.files.iter().enumerate() {
         for (s, site) in file.found.sites.iter().enumerate() {
             if site.role == Role::Image {
-                images.entry(planned(site, decision(decisions, (f, s)))).or_default().push((f, s));
+                images
+                    .entry(planned(site, decision(decisions, SiteId::new(f, s))))
+                    .or_default()
+                    .push(SiteId::new(f, s));
             }
         }
     }
     loop {
         let mut changed = false;
         for entry in entries {
-            let Some(matcher) = site(inventory, entry.at).filter(|site| !is_pattern(&written(site))) else {
+            let Some(matcher) = inventory.site(entry.at).filter(|site| !is_pattern(&written(site))) else {
                 continue;
             };
             let name = planned(matcher, decision(decisions, entry.at));
             for image in
                 below(inventory, images.get(&name).map(Vec::as_slice).unwrap_or_default(), &entry.layers)
             {
-                let Some(found) = site(inventory, image) else { continue };
+                let Some(found) = inventory.site(image) else { continue };
                 let now = planned(found, decision(decisions, image));
                 if now != name
                     || written(found) == written(matcher)
@@ -61,9 +61,9 @@ pub(super) fn settle(
                 let moves = decision(decisions, image).is_some_and(Result::is_ok);
                 let (stays, by) = if moves { (image, entry.at) } else { (entry.at, image) };
                 let verb = if moves { "would match it" } else { "would be matched" };
-                let text = format!("{} {verb}", place(inventory, by));
+                let text = format!("{} {verb}", inventory.shown(by));
                 for at in group(stays) {
-                    if let Some(decision) = decisions.get_mut(at.0).and_then(|file| file.get_mut(at.1))
+                    if let Some(decision) = decisions.get_mut(at.file).and_then(|file| file.get_mut(at.site))
                         && decision.is_ok()
                     {
                         *decision = Err(SkipReason::Caught { by: text.clone() });
@@ -79,24 +79,24 @@ pub(super) fn settle(
 }
 
 /// The images of a list, by place, that lie in these layers: the shorter of the two is gone through.
-fn below(inventory: &Inventory, images: &[At], layers: &Layers) -> Vec<At> {
+fn below(inventory: &Inventory, images: &[SiteId], layers: &Layers) -> Vec<SiteId> {
     if images.len() <= layers.files.len() {
         let within =
-            |at: &&At| inventory.files.get(at.0).is_some_and(|file| layers.files.contains(&file.path));
+            |at: &&SiteId| inventory.files.get(at.file).is_some_and(|file| layers.files.contains(&file.path));
         return images.iter().filter(within).copied().collect();
     }
     let files = layers.files.iter().filter_map(|path| inventory.position(path));
     let of_file = |f: usize| {
-        let (from, to) = (images.partition_point(|at| at.0 < f), images.partition_point(|at| at.0 <= f));
+        let (from, to) =
+            (images.partition_point(|at| at.file < f), images.partition_point(|at| at.file <= f));
         images.get(from..to).unwrap_or_default()
     };
     files.flat_map(of_file).copied().collect()
 }
 
 /// `newName` of the entry itself.
-fn is_of_entry(matcher: &Site, image: &Site, entry: At, at: At) -> bool {
-    let list = |field: &str| field.rsplit_once('.').map(|(entry, _)| entry.to_owned());
-    entry.0 == at.0 && list(&matcher.field) == list(&image.field)
+fn is_of_entry(matcher: &Site, image: &Site, entry: SiteId, at: SiteId) -> bool {
+    entry.file == at.file && matcher.field.is_beside(&image.field)
 }
 
 fn written(site: &Site) -> String {
@@ -112,16 +112,6 @@ fn planned(site: &Site, decision: Option<&Decision>) -> String {
     }
 }
 
-fn decision(decisions: &[Vec<Decision>], at: At) -> Option<&Decision> {
-    decisions.get(at.0)?.get(at.1)
-}
-
-fn site(inventory: &Inventory, at: At) -> Option<&Site> {
-    inventory.files.get(at.0)?.found.sites.get(at.1)
-}
-
-fn place(inventory: &Inventory, at: At) -> String {
-    let file = inventory.files.get(at.0);
-    let line = file.and_then(|file| file.sites.get(at.1)).map_or(0, |position| position.line);
-    format!("{}:{line}", file.map(|file| file.path.to_string()).unwrap_or_default())
+fn decision(decisions: &[Vec<Decision>], at: SiteId) -> Option<&Decision> {
+    decisions.get(at.file)?.get(at.site)
 }

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::inline::{Decision, decide};
-use super::overlay::{self, At, InPlace, Overlays};
+use super::overlay::{self, InPlace, Overlays};
 use super::{Direction, SkipReason, Strategy, pair, strategy};
-use crate::inventory::FileInventory;
+use crate::inventory::{FileInventory, SiteId};
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
@@ -35,7 +35,7 @@ pub(super) fn plan<'c>(
     let movable = Movable::new(model, own, within);
     let mut refused = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
-        let lost: Vec<At> = planned.lost.iter().copied().collect();
+        let lost: Vec<SiteId> = planned.lost.iter().copied().collect();
         for at in lost.iter().flat_map(|at| movable.group(*at)) {
             in_place.remove(&at);
             finished.remove(&at);
@@ -76,8 +76,8 @@ fn own_decisions(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Vec<
 /// What `--strategy inline` would do.
 struct Movable {
     decisions: Vec<Vec<Decision>>,
-    groups: Vec<Vec<At>>,
-    group_of: BTreeMap<At, usize>,
+    groups: Vec<Vec<SiteId>>,
+    group_of: BTreeMap<SiteId, usize>,
 }
 
 impl Movable {
@@ -94,14 +94,14 @@ impl Movable {
     }
 
     /// What moves together with a site, itself included.
-    fn group(&self, at: At) -> Vec<At> {
+    fn group(&self, at: SiteId) -> Vec<SiteId> {
         let group = self.group_of.get(&at).and_then(|group| self.groups.get(*group));
         group.cloned().unwrap_or_else(|| vec![at])
     }
 
     /// The new names of a site's group; none where something keeps it.
-    fn names(&self, at: At) -> InPlace {
-        let decision = |at: &At| self.decisions.get(at.0)?.get(at.1)?.as_ref().ok().cloned();
+    fn names(&self, at: SiteId) -> InPlace {
+        let decision = |at: &SiteId| self.decisions.get(at.file)?.get(at.site)?.as_ref().ok().cloned();
         let names = self.group(at).into_iter().map(|at| Some((at, decision(&at)?)));
         names.collect::<Option<InPlace>>().unwrap_or_default()
     }

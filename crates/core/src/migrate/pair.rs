@@ -16,12 +16,10 @@ use super::overlay::entry_index;
 use super::{Direction, SkipReason, Warning};
 use crate::find::{Deployer, Embedding, Form, Object, Role, Scope, Shape, Site, Tool, is_pattern, split};
 use crate::image::{DOCKER_HUB, Name};
-use crate::inventory::{FileInventory, Inventory};
+use crate::inventory::{FileInventory, Inventory, SiteId};
 use crate::kustomize::{Graph, Layers, Model, directories, is_matchable, is_too_large, visits};
 use crate::tree::RepoPath;
-
-/// File and site, as indices of the inventory.
-type At = (usize, usize);
+use crate::yaml::FieldPath;
 
 /// Decides all matchers, and takes back decisions whose partners stay. Returns the groups.
 pub(super) fn settle(
@@ -30,7 +28,7 @@ pub(super) fn settle(
     within: &impl Fn(&RepoPath) -> bool,
     direction: Direction,
     warnings: &mut Vec<Warning>,
-) -> Vec<Vec<At>> {
+) -> Vec<Vec<SiteId>> {
     let Model { inventory, graph, .. } = model;
     block_patterns(inventory, graph, decisions);
     block_partial_names(inventory, graph, decisions);
@@ -47,7 +45,7 @@ pub(super) fn settle(
             });
             let answer = |(s, site, scope): (usize, &Site, &Scope)| {
                 let layers = layers(graph, file, scope);
-                let partners = images.partners(model, (f, s), scope, &layers, &site.name);
+                let partners = images.partners(model, SiteId::new(f, s), scope, &layers, &site.name);
                 Answer { matcher: s, layers, partners }
             };
             matchers.map(answer).collect()
@@ -56,7 +54,7 @@ pub(super) fn settle(
     let mut groups = Groups::default();
     let mut entries: Vec<Entry> = Vec::new();
     // These are to match what they do not match today.
-    let half_done: BTreeSet<At> = half_done(model, decisions).into_iter().flatten().collect();
+    let half_done: BTreeSet<SiteId> = half_done(model, decisions).into_iter().flatten().collect();
     for (f, (file, answers)) in inventory.files.iter().zip(answers).enumerate() {
         if answers.is_empty() {
             continue;
@@ -66,22 +64,22 @@ pub(super) fn settle(
             let Some(site) = file.found.sites.get(s) else { continue };
             let Role::Matcher(scope) = &site.role else { continue };
             let whole = matches!(scope, Scope::Kustomization | Scope::Path(_) | Scope::Templated(_));
-            if whole && !half_done.contains(&(f, s)) {
-                entries.push(Entry { at: (f, s), layers: layers.clone() });
+            if whole && !half_done.contains(&SiteId::new(f, s)) {
+                entries.push(Entry { at: SiteId::new(f, s), layers: layers.clone() });
             }
             if partners.is_empty() {
-                if is_to_finish(model, &images, decisions, (f, s), scope, &layers) {
+                if is_to_finish(model, &images, decisions, SiteId::new(f, s), scope, &layers) {
                     continue;
                 }
                 // An entry with a cached name is as a migration leaves it.
                 if done.contains(&entry_of(site)) {
                     let by = BTreeSet::from([file.path.clone()]);
-                    set(decisions, (f, s), |decision| {
+                    set(decisions, SiteId::new(f, s), |decision| {
                         decision.is_ok().then_some(Err(SkipReason::Renamed { by }))
                     });
                     continue;
                 }
-                set(decisions, (f, s), |decision| {
+                set(decisions, SiteId::new(f, s), |decision| {
                     let movable = matches!(decision, Ok(_) | Err(SkipReason::Refused(_)));
                     movable.then_some(Err(if layers.remote {
                         SkipReason::RemoteBase
@@ -92,7 +90,8 @@ pub(super) fn settle(
                 continue;
             }
             let movable = decisions.get(f).and_then(|decisions| decisions.get(s)).is_some_and(Result::is_ok);
-            if let Some(position) = file.sites.get(s).filter(|_| layers.remote && movable) {
+            if layers.remote && movable {
+                let position = site.position;
                 warnings.push(Warning {
                     rule: "override-detached",
                     path: file.path.to_string(),
@@ -104,7 +103,7 @@ pub(super) fn settle(
                 });
             }
             for partner in partners {
-                groups.join((f, s), partner);
+                groups.join(SiteId::new(f, s), partner);
             }
         }
     }
@@ -112,18 +111,18 @@ pub(super) fn settle(
     for members in &groups {
         settle_group(inventory, decisions, members, within);
     }
-    let of: BTreeMap<At, &Vec<At>> =
+    let of: BTreeMap<SiteId, &Vec<SiteId>> =
         groups.iter().flat_map(|members| members.iter().map(move |&at| (at, members))).collect();
-    let group = |at: At| of.get(&at).map_or_else(|| vec![at], |members| (*members).clone());
-    let seen = |at: At| {
-        let file = inventory.files.get(at.0);
-        file.and_then(|file| Some((file, file.found.sites.get(at.1)?)))
+    let group = |at: SiteId| of.get(&at).map_or_else(|| vec![at], |members| (*members).clone());
+    let seen = |at: SiteId| {
+        let file = inventory.files.get(at.file);
+        file.and_then(|file| Some((file, file.found.sites.get(at.site)?)))
             .is_some_and(|(file, site)| is_seen(site, file) || model.is_configured(site))
     };
     if direction == Direction::ToUpstream {
         // Entries of ours go, and name the upstream until then.
         entries.retain(|entry| {
-            decisions.get(entry.at.0).and_then(|file| file.get(entry.at.1)).is_some_and(Result::is_ok)
+            decisions.get(entry.at.file).and_then(|file| file.get(entry.at.site)).is_some_and(Result::is_ok)
         });
     }
     collide::settle(inventory, decisions, &entries, group, seen);
@@ -135,7 +134,7 @@ struct Answer {
     matcher: usize,
     /// Where it looks.
     layers: Arc<Layers>,
-    partners: Vec<At>,
+    partners: Vec<SiteId>,
 }
 
 /// A matcher that an earlier run left behind: it matches nothing, and moves to the name that its image has already.
@@ -143,11 +142,11 @@ fn is_to_finish(
     model: &Model<'_>,
     images: &Images<'_>,
     decisions: &[Vec<Decision>],
-    at: At,
+    at: SiteId,
     scope: &Scope,
     layers: &Layers,
 ) -> bool {
-    let decision = decisions.get(at.0).and_then(|decisions| decisions.get(at.1));
+    let decision = decisions.get(at.file).and_then(|decisions| decisions.get(at.site));
     let Some(Ok(name)) = decision.filter(|_| is_whole(scope, layers)) else { return false };
     sets_something(model.inventory, at) && !images.partners(model, at, scope, layers, name).is_empty()
 }
@@ -158,9 +157,9 @@ fn is_whole(scope: &Scope, layers: &Layers) -> bool {
 }
 
 /// Does the entry of a matcher do anything but rename? One of a kustomization may not.
-fn sets_something(inventory: &Inventory, at: At) -> bool {
-    let Some(file) = inventory.files.get(at.0) else { return false };
-    let index = file.found.sites.get(at.1).and_then(|site| entry_index(site, ""));
+fn sets_something(inventory: &Inventory, at: SiteId) -> bool {
+    let Some(file) = inventory.files.get(at.file) else { return false };
+    let index = file.found.sites.get(at.site).and_then(|site| entry_index(site, &FieldPath::default()));
     let entry = file.found.kustomization.as_ref().zip(index);
     let entry = entry.and_then(|(kustomization, index)| kustomization.images.get(index));
     entry.is_none_or(|entry| {
@@ -172,22 +171,22 @@ fn sets_something(inventory: &Inventory, at: At) -> bool {
 
 /// What an earlier run left undone: pairs in which a matcher and an image have names of different sides of the cache,
 /// with everything that moves together with them. `decisions` are those of each site by itself.
-pub(super) fn unfinished(model: &Model<'_>, decisions: &[Vec<Decision>]) -> BTreeMap<At, Name> {
-    let decision = |at: At| decisions.get(at.0)?.get(at.1)?.as_ref().ok().cloned();
+pub(super) fn unfinished(model: &Model<'_>, decisions: &[Vec<Decision>]) -> BTreeMap<SiteId, Name> {
+    let decision = |at: SiteId| decisions.get(at.file)?.get(at.site)?.as_ref().ok().cloned();
     let members = half_done(model, decisions).into_iter().flatten();
     members.filter_map(|at| Some((at, decision(at)?))).collect()
 }
 
 /// The groups of [`unfinished`], whole.
-fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
+fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<SiteId>> {
     let inventory = model.inventory;
     let images = Images::new(inventory);
-    let decision = |at: At| decisions.get(at.0)?.get(at.1);
+    let decision = |at: SiteId| decisions.get(at.file)?.get(at.site);
     let (mut groups, mut split) = (Groups::default(), BTreeSet::new());
     for (f, file) in inventory.files.iter().enumerate() {
         let Some(routes) = model.config.routes(file.path.as_str()) else { continue };
         for (s, site) in file.found.sites.iter().enumerate() {
-            let (Role::Matcher(scope), at) = (&site.role, (f, s)) else { continue };
+            let (Role::Matcher(scope), at) = (&site.role, SiteId::new(f, s)) else { continue };
             let upstream = routes.unmap(&site.name);
             let cached = upstream.is_some();
             let Some(other) = upstream.or_else(|| routes.map(&site.name).ok()) else { continue };
@@ -199,7 +198,7 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
             let others = images.partners(model, at, scope, &layers, &other);
             // A lower layer makes such a name, be it that of the matcher or that of an image.
             let made =
-                |at: &At| self::site(inventory, *at).is_some_and(|one| one.form == Form::KustomizeNewName);
+                |at: &SiteId| inventory.site(*at).is_some_and(|one| one.form == Form::KustomizeNewName);
             let is_split = match (cached, same.is_empty()) {
                 (true, _) if is_ambiguous(inventory, &other, &same, &others) => false,
                 (true, _) => !same.iter().any(made) && !others.is_empty(),
@@ -216,7 +215,7 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
         }
     }
     // All of a group is finished, or nothing of it.
-    let settled = |at: &At| {
+    let settled = |at: &SiteId| {
         matches!(
             decision(*at),
             Some(Ok(_) | Err(SkipReason::Cached | SkipReason::Upstream | SkipReason::Renamed { .. }))
@@ -229,8 +228,8 @@ fn half_done(model: &Model<'_>, decisions: &[Vec<Decision>]) -> Vec<Vec<At>> {
 
 /// Docker Hub's names have several spellings, and a matcher that has moved does not show which it had: images that are
 /// spelled otherwise were never its own, and would get its tag.
-fn is_ambiguous(inventory: &Inventory, upstream: &Name, matched: &[At], others: &[At]) -> bool {
-    let written = |at: &At| site(inventory, *at).map(|site| split(&site.as_written()).0.to_owned());
+fn is_ambiguous(inventory: &Inventory, upstream: &Name, matched: &[SiteId], others: &[SiteId]) -> bool {
+    let written = |at: &SiteId| inventory.site(*at).map(|site| split(&site.as_written()).0.to_owned());
     let spellings: BTreeSet<_> = others.iter().filter_map(written).collect();
     upstream.host == DOCKER_HUB && (!matched.is_empty() || spellings.len() > 1)
 }
@@ -239,15 +238,16 @@ fn is_ambiguous(inventory: &Inventory, upstream: &Name, matched: &[At], others: 
 fn settle_group(
     inventory: &Inventory,
     decisions: &mut [Vec<Decision>],
-    members: &[At],
+    members: &[SiteId],
     within: &impl Fn(&RepoPath) -> bool,
 ) {
-    let decision = |at: &At| decisions.get(at.0).and_then(|decisions| decisions.get(at.1));
-    let is_matcher = |at: &At| site(inventory, *at).is_some_and(|site| matches!(site.role, Role::Matcher(_)));
-    let images: Vec<&At> = members.iter().filter(|at| !is_matcher(at)).collect();
+    let decision = |at: &SiteId| decisions.get(at.file).and_then(|decisions| decisions.get(at.site));
+    let is_matcher =
+        |at: &SiteId| inventory.site(*at).is_some_and(|site| matches!(site.role, Role::Matcher(_)));
+    let images: Vec<&SiteId> = members.iter().filter(|at| !is_matcher(at)).collect();
     let target = images.iter().find_map(|at| decision(at)?.as_ref().ok().cloned());
     let blocked = members.iter().find_map(|at| {
-        let outside = inventory.files.get(at.0).is_some_and(|file| !within(&file.path));
+        let outside = inventory.files.get(at.file).is_some_and(|file| !within(&file.path));
         let why = match decision(at)? {
             _ if outside => "outside the paths given".to_owned(),
             Err(why) => why.explain(),
@@ -257,7 +257,7 @@ fn settle_group(
             }
             Ok(_) => return None,
         };
-        Some(format!("{}: {why}", place(inventory, *at)))
+        Some(format!("{}: {why}", inventory.shown(*at)))
     });
     // What renames the images leaves their matchers their names.
     let by: BTreeSet<RepoPath> = images
@@ -292,19 +292,16 @@ fn settle_group(
 }
 
 /// The entries of a file whose `newName` names a cache.
-fn done(file: &FileInventory) -> HashSet<(Option<&Object>, &str)> {
+fn done(file: &FileInventory) -> HashSet<(Option<&Object>, FieldPath)> {
     let entry = |site: &&Site| matches!(site.form, Form::KustomizeNewName | Form::ArgoKustomizeImage);
     let sites = file.found.sites.iter().filter(entry);
     sites.filter(|site| site.role == Role::Image && is_cached(&site.name, None)).map(entry_of).collect()
 }
 
 /// The entry that a `name` or `newName` is a part of.
-fn entry_of(site: &Site) -> (Option<&Object>, &str) {
-    let field = site.field.as_str();
-    let entry = match site.form {
-        Form::ArgoKustomizeImage => field,
-        _ => field.rsplit_once('.').map_or(field, |(entry, _)| entry),
-    };
+fn entry_of(site: &Site) -> (Option<&Object>, FieldPath) {
+    let path = &site.field.path;
+    let entry = if site.form == Form::ArgoKustomizeImage { path.clone() } else { path.parent() };
     (site.object.as_ref(), entry)
 }
 
@@ -341,7 +338,7 @@ fn block_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec
                     if !is_compared(site, file) || !regex.is_match(&site.name.to_string()) {
                         continue;
                     }
-                    set(decisions, (f, s), |decision| match decision {
+                    set(decisions, SiteId::new(f, s), |decision| match decision {
                         Ok(_) if too_large => Some(Err(SkipReason::Pair {
                             because: format!("{path}: a regular expression is too large to be evaluated"),
                         })),
@@ -385,7 +382,7 @@ fn block_partial_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut
             for (s, site) in file.found.sites.iter().enumerate() {
                 if !is_matcher_or_unseen(site, file) {
                     let because = format!("{path}: `replacements` cut an image at a delimiter");
-                    set(decisions, (f, s), |decision| {
+                    set(decisions, SiteId::new(f, s), |decision| {
                         decision.is_ok().then_some(Err(SkipReason::Pair { because }))
                     });
                 }
@@ -420,16 +417,16 @@ fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers>
 
 /// The sites of images by their names, each list by place.
 struct Images<'i> {
-    by_name: HashMap<&'i Name, Vec<At>>,
+    by_name: HashMap<&'i Name, Vec<SiteId>>,
 }
 
 impl<'i> Images<'i> {
     fn new(inventory: &'i Inventory) -> Images<'i> {
-        let mut by_name: HashMap<&Name, Vec<At>> = HashMap::new();
+        let mut by_name: HashMap<&Name, Vec<SiteId>> = HashMap::new();
         for (f, file) in inventory.files.iter().enumerate() {
             for (s, site) in file.found.sites.iter().enumerate() {
                 if site.role == Role::Image {
-                    by_name.entry(&site.name).or_default().push((f, s));
+                    by_name.entry(&site.name).or_default().push(SiteId::new(f, s));
                 }
             }
         }
@@ -441,18 +438,18 @@ impl<'i> Images<'i> {
     fn partners(
         &self,
         model: &Model<'_>,
-        matcher: At,
+        matcher: SiteId,
         scope: &Scope,
         layers: &Layers,
         name: &Name,
-    ) -> Vec<At> {
+    ) -> Vec<SiteId> {
         let inventory = model.inventory;
         // What reads a list that is no kustomization's is not known.
-        let own = site(inventory, matcher).filter(|own| own.form != Form::ImageCatalogue);
+        let own = inventory.site(matcher).filter(|own| own.form != Form::ImageCatalogue);
         let Some(own) = own else { return Vec::new() };
         let named = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
-        let is_partner = |at: &At| {
-            let (Some(file), Some(site)) = (inventory.files.get(at.0), site(inventory, *at)) else {
+        let is_partner = |at: &SiteId| {
+            let (Some(file), Some(site)) = (inventory.files.get(at.file), inventory.site(*at)) else {
                 return false;
             };
             let answers = match scope {
@@ -461,13 +458,13 @@ impl<'i> Images<'i> {
             };
             // The list of the matcher makes no images that its layers have under another name.
             let own_list = *name != own.name && site.form == Form::KustomizeNewName;
-            let own_entry = at.0 == matcher.0 && (own_list || is_same_entry(own, site));
+            let own_entry = at.file == matcher.file && (own_list || is_same_entry(own, site));
             answers && !own_entry && is_matched(own, site, name)
         };
         // Of a file, its sites are one run.
         let of_file = |f: usize| {
-            let from = named.partition_point(|at| at.0 < f);
-            let to = named.partition_point(|at| at.0 <= f);
+            let from = named.partition_point(|at| at.file < f);
+            let to = named.partition_point(|at| at.file <= f);
             named.get(from..to).unwrap_or_default()
         };
         match scope {
@@ -476,8 +473,9 @@ impl<'i> Images<'i> {
             Scope::Anywhere => named.iter().copied().filter(is_partner).collect(),
             // The shorter list is gone through, the other one is asked.
             _ if named.len() <= layers.files.len() => {
-                let within =
-                    |at: &At| inventory.files.get(at.0).is_some_and(|file| layers.files.contains(&file.path));
+                let within = |at: &SiteId| {
+                    inventory.files.get(at.file).is_some_and(|file| layers.files.contains(&file.path))
+                };
                 named.iter().copied().filter(|at| within(at) && is_partner(at)).collect()
             }
             _ => {
@@ -499,8 +497,7 @@ fn is_matched(matcher: &Site, image: &Site, name: &Name) -> bool {
 
 /// `name` and `newName` of one entry: the new name is written by it, not matched.
 fn is_same_entry(matcher: &Site, site: &Site) -> bool {
-    let entry = |field: &str| field.rsplit_once('.').map(|(entry, _)| entry.to_owned());
-    site.form == Form::KustomizeNewName && entry(&matcher.field) == entry(&site.field)
+    site.form == Form::KustomizeNewName && matcher.field.is_beside(&site.field)
 }
 
 /// Does kustomize's image transformer look at such a place? It visits container lists at any depth and image
@@ -527,18 +524,8 @@ fn is_seen(site: &Site, file: &FileInventory) -> bool {
             && !matches!(site.shape, Shape::Registry { .. })
 }
 
-fn site(inventory: &Inventory, at: At) -> Option<&Site> {
-    inventory.files.get(at.0)?.found.sites.get(at.1)
-}
-
-fn place(inventory: &Inventory, at: At) -> String {
-    let file = inventory.files.get(at.0);
-    let line = file.and_then(|file| file.sites.get(at.1)).map_or(0, |position| position.line);
-    format!("{}:{line}", file.map(|file| file.path.to_string()).unwrap_or_default())
-}
-
-fn set(decisions: &mut [Vec<Decision>], at: At, new: impl FnOnce(&Decision) -> Option<Decision>) {
-    if let Some(decision) = decisions.get_mut(at.0).and_then(|decisions| decisions.get_mut(at.1))
+fn set(decisions: &mut [Vec<Decision>], at: SiteId, new: impl FnOnce(&Decision) -> Option<Decision>) {
+    if let Some(decision) = decisions.get_mut(at.file).and_then(|decisions| decisions.get_mut(at.site))
         && let Some(new) = new(decision)
     {
         *decision = new;
@@ -548,11 +535,11 @@ fn set(decisions: &mut [Vec<Decision>], at: At, new: impl FnOnce(&Decision) -> O
 /// Sets of sites that answer to each other.
 #[derive(Default)]
 struct Groups {
-    parent: BTreeMap<At, At>,
+    parent: BTreeMap<SiteId, SiteId>,
 }
 
 impl Groups {
-    fn root(&mut self, at: At) -> At {
+    fn root(&mut self, at: SiteId) -> SiteId {
         let mut root = at;
         while let Some(&parent) = self.parent.get(&root).filter(|&&parent| parent != root) {
             root = parent;
@@ -569,14 +556,14 @@ impl Groups {
         root
     }
 
-    fn join(&mut self, a: At, b: At) {
+    fn join(&mut self, a: SiteId, b: SiteId) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent.insert(b.max(a), a.min(b));
     }
 
-    fn members(mut self) -> Vec<Vec<At>> {
-        let all: Vec<At> = self.parent.keys().copied().collect();
-        let mut groups: BTreeMap<At, Vec<At>> = BTreeMap::new();
+    fn members(mut self) -> Vec<Vec<SiteId>> {
+        let all: Vec<SiteId> = self.parent.keys().copied().collect();
+        let mut groups: BTreeMap<SiteId, Vec<SiteId>> = BTreeMap::new();
         for at in all {
             let root = self.root(at);
             groups.entry(root).or_default().push(at);

@@ -11,11 +11,12 @@ use super::{
     Because, Direction, FilePlan, Mode, Plan, RenamedBy, SkipReason, Skipped, Strategy, Warning, follow,
     in_place, pair, strategy, together,
 };
-use crate::find::{Holder, IgnoreReason, Role, Site, Tool, UpdatedImage};
+use crate::find::{IgnoreReason, Role, Site, Tool, UpdatedImage};
 use crate::image::Name;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::kustomize::Model;
 use crate::tree::{Position, RepoPath};
+use crate::yaml::Holder;
 
 /// Plans the whole repository. `within` says which files may change; what pairs with a file outside stays.
 pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) -> Plan {
@@ -56,13 +57,13 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
     };
     for (index, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
         let mut planned = FilePlan { path: file.path.clone(), changes: Vec::new(), expected: Vec::new() };
-        let places = file.found.sites.iter().zip(&file.sites);
-        for (number, ((site, &position), decision)) in places.zip(decisions).enumerate() {
+        for (number, (site, decision)) in file.found.sites.iter().zip(decisions).enumerate() {
+            let position = site.position;
             let decision =
                 if within(&file.path) { decision } else { decision.and(Err(SkipReason::Excluded)) };
             match decision.and_then(|to| change(site, number, position, &to)) {
                 Ok(mut change) => {
-                    change.because = because((index, number), site);
+                    change.because = because(SiteId::new(index, number), site);
                     planned.expected.push(change.to.clone());
                     planned.changes.push(change);
                 }
@@ -71,7 +72,7 @@ pub fn plan(model: &Model<'_>, mode: &Mode, within: impl Fn(&RepoPath) -> bool) 
                     let (path, site) = (file.path.clone(), site.clone());
                     if let SkipReason::Renamed { by } = reason {
                         // One cluster's kustomization may do what another's cannot.
-                        let missed = overlays.missed.get(&(index, number)).into_iter().flatten();
+                        let missed = overlays.missed.get(&SiteId::new(index, number)).into_iter().flatten();
                         let missed = missed.filter(|root| !by.contains(*root)).map(ToString::to_string);
                         let missed: Vec<String> = missed.collect();
                         if !missed.is_empty() {
@@ -163,11 +164,11 @@ fn warn(model: &Model<'_>, direction: Direction, plan: &mut Plan) {
                 push("generated-file", first.position, message);
             }
         }
-        for (ignored, &position) in file.found.ignored.iter().zip(&file.ignored) {
+        for ignored in &file.found.ignored {
             if ignored.reason == IgnoreReason::Policy {
                 let message =
                     "a policy names the upstream: it will no longer match the rewritten images".to_owned();
-                push("policy-misses-cache", position, message);
+                push("policy-misses-cache", ignored.position, message);
             }
         }
     }
@@ -190,8 +191,8 @@ fn updaters(model: &Model<'_>, plan: &Plan) -> Vec<Warning> {
             let cached = routes.and_then(|routes| routes.map(&image.name).ok());
             moved.contains(&image.name) && cached.is_some_and(|name| !image.is_of_cache(&name.to_string()))
         };
-        let images = file.found.updated.iter().zip(&file.updated);
-        for (image, position) in images.filter(|(image, _)| writes_back(image)) {
+        for image in file.found.updated.iter().filter(|image| writes_back(image)) {
+            let position = image.position;
             warnings.push(Warning {
                 rule: "updater-reverts",
                 path: file.path.to_string(),
@@ -213,14 +214,14 @@ fn layers(model: &Model<'_>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for file in &model.inventory.files {
         let links = file.found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
-        for (number, (link, place)) in links.zip(&file.links).enumerate() {
+        for (number, link) in links.enumerate() {
             let mut push = |rule, message: String| {
-                let Position { line, column } = place.position;
+                let Position { line, column } = link.position;
                 warnings.push(Warning { rule, path: file.path.to_string(), line, column, message });
             };
             if link.is_remote() {
                 push("layer-remote", "a layer outside the repository: its images were not seen".to_owned());
-            } else if place.missing {
+            } else if link.missing {
                 push("layer-missing", format!("there is no `{}`: kustomize cannot build this", link.to));
             } else if cycles.contains(&(&file.path, number)) {
                 push("layer-cycle", "this leads back to itself: kustomize cannot build it".to_owned());
@@ -234,9 +235,8 @@ fn layers(model: &Model<'_>) -> Vec<Warning> {
 fn warn_of_hooks(inventory: &Inventory, plan: &mut Plan) {
     let mut releases: HashMap<(&RepoPath, &Holder), Position> = HashMap::new();
     for file in &inventory.files {
-        let deployers = file.found.deployers.iter().zip(&file.deployers);
-        for (deployer, position) in deployers.filter(|(deployer, _)| deployer.tool == Tool::Helm) {
-            releases.entry((&file.path, &deployer.holder)).or_insert(*position);
+        for deployer in file.found.deployers.iter().filter(|deployer| deployer.tool == Tool::Helm) {
+            releases.entry((&file.path, &deployer.holder)).or_insert(deployer.position);
         }
     }
     for overlay in &plan.overlays {

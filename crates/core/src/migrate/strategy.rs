@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inline::{Decision, decide};
-use super::overlay::{At, Blocker, Effect, Overlays};
+use super::overlay::{Blocker, Effect, Overlays};
 use super::{Direction, SkipReason};
 use crate::config::Config;
 use crate::find::{Form, Role, Scope, Site, split};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::kustomize::Model;
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -35,7 +35,7 @@ pub(super) fn settle(
     let settling = Settling { config, strategy, overlays, renames: Renames::new(overlays) };
     for (f, (file, decisions)) in inventory.files.iter().zip(decisions).enumerate() {
         for (s, (site, decision)) in file.found.sites.iter().zip(decisions).enumerate() {
-            if let Some(new) = settling.one((f, s), &file.path, site, decision) {
+            if let Some(new) = settling.one(SiteId::new(f, s), &file.path, site, decision) {
                 *decision = new;
             }
         }
@@ -62,7 +62,7 @@ struct Settling<'a> {
 
 impl Settling<'_> {
     /// The decision in place of `decision`; `None` keeps it.
-    fn one(&self, at: At, path: &RepoPath, site: &Site, decision: &Decision) -> Option<Decision> {
+    fn one(&self, at: SiteId, path: &RepoPath, site: &Site, decision: &Decision) -> Option<Decision> {
         let Settling { config, strategy, overlays, ref renames } = *self;
         let routes = overlays.routes.get(path).map(Vec::as_slice).unwrap_or_default();
         if let Some(name) = overlays.in_place.get(&at) {
@@ -114,7 +114,7 @@ fn inline(config: &Config, site: &Site, routes: &[&Routes]) -> Decision {
 fn is_entry(site: &Site) -> bool {
     match &site.role {
         Role::Matcher(scope) => *scope == Scope::Kustomization || site.form == Form::PatchValue,
-        _ => site.form == Form::KustomizeNewName && site.field.starts_with("images["),
+        _ => site.form == Form::KustomizeNewName && site.entry_of_images().is_some(),
     }
 }
 
@@ -143,9 +143,7 @@ impl<'o> Renames<'o> {
         let name = site.as_written();
         let moved = self.moved.get(split(&name).0).into_iter().flatten();
         let mut by: BTreeSet<RepoPath> = moved.map(|path| (*path).clone()).collect();
-        let entry = site.field.strip_prefix("images[").and_then(|rest| rest.split_once("]."));
-        let entry = entry.and_then(|(entry, _)| entry.parse().ok());
-        if entry.is_some_and(|entry| self.set.contains(&(path, entry))) {
+        if site.entry_of_images().is_some_and(|entry| self.set.contains(&(path, entry))) {
             by.insert(path.clone());
         }
         by

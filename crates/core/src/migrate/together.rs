@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
-use super::overlay::At;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::tree::RepoPath;
 
 /// The sets of files, by the groups of sites that move together and the new files that overlays name.
-pub(super) fn of(plan: &Plan, inventory: &Inventory, groups: &[Vec<At>]) -> Vec<BTreeSet<RepoPath>> {
+pub(super) fn of(plan: &Plan, inventory: &Inventory, groups: &[Vec<SiteId>]) -> Vec<BTreeSet<RepoPath>> {
     let changed: BTreeSet<&RepoPath> = plan.files.iter().map(|file| &file.path).collect();
     let mut sets = Sets::default();
     for group in groups {
-        let files: BTreeSet<usize> = group.iter().map(|at| at.0).collect();
+        let files: BTreeSet<usize> = group.iter().map(|at| at.file).collect();
         let paths = files.into_iter().filter_map(|file| Some(&inventory.files.get(file)?.path));
         sets.join(paths.filter(|path| changed.contains(path)));
     }

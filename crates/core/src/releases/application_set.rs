@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::object::Object;
 use super::sources::Sources;
 use super::value::{as_text, at, list_at, map_at, text_at};
-use crate::find::Holder;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
@@ -44,7 +43,7 @@ pub(super) fn applications(object: &Object, model: &Model<'_>, sources: &Sources
         application.changed |= value != *template;
         application.value = value.into();
         let mut origin = (*object.origin).clone();
-        origin.holder.steps.extend(Holder::new(0, &["spec", "template"]).steps);
+        origin.holder = object.holder(&["spec", "template"]);
         application.origin = origin.into();
         if at(&object.value, &["spec", "templatePatch"]).is_some() {
             let place = sources.place(object.path(), &object.holder(&["spec", "templatePatch"]));

@@ -14,6 +14,7 @@ use super::value::{as_text, at, list_at, map_at, text_at, values_of};
 use super::{ChartRef, Gap, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef, helm_values};
 use crate::find::argo_entry;
 use crate::tree::{Place, RepoPath};
+use crate::yaml::{FieldPath, Holder};
 
 /// A directory that an Application deploys, and what it lays over it.
 pub(super) struct Directory {
@@ -25,8 +26,8 @@ pub(super) struct Directory {
 /// One source of an Application.
 struct Source {
     value: Value,
-    /// The way to it in the object.
-    keys: Vec<String>,
+    /// In the object.
+    path: FieldPath,
 }
 
 fn sources_of(object: &Object) -> Vec<Source> {
@@ -35,12 +36,12 @@ fn sources_of(object: &Object) -> Vec<Source> {
     if !several.is_empty() {
         let source = |(number, value): (usize, &Value)| Source {
             value: value.clone(),
-            keys: vec!["spec".to_owned(), "sources".to_owned(), number.to_string()],
+            path: FieldPath::from(&["spec", "sources"]).child(number),
         };
         return several.iter().enumerate().map(source).collect();
     }
-    let keys = vec!["spec".to_owned(), "source".to_owned()];
-    at(spec, &["source"]).map(|value| Source { value: value.clone(), keys }).into_iter().collect()
+    let path = FieldPath::from(&["spec", "source"]);
+    at(spec, &["source"]).map(|value| Source { value: value.clone(), path }).into_iter().collect()
 }
 
 /// The directory of a source that names no chart, where the repository has it.
@@ -160,15 +161,15 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    fn keys<'k>(&'k self, more: &[&'k str]) -> Vec<&'k str> {
-        self.source.keys.iter().map(String::as_str).chain(more.iter().copied()).collect()
+    fn holder(&self, more: impl Into<FieldPath>) -> Holder {
+        self.object.holder(self.source.path.clone().join(&more.into()))
     }
 
-    fn place(&self, more: &[&str]) -> Place {
-        self.sources.place(self.object.path(), &self.object.holder(&self.keys(more)))
+    fn place(&self, more: impl Into<FieldPath>) -> Place {
+        self.sources.place(self.object.path(), &self.holder(more))
     }
 
-    fn unknown(&mut self, more: &[&str], reason: impl Into<String>) {
+    fn unknown(&mut self, more: impl Into<FieldPath>, reason: impl Into<String>) {
         let place = self.place(more);
         self.release.unknown.push(Gap { place, reason: reason.into() });
     }
@@ -260,31 +261,30 @@ impl Reader<'_> {
         let files: Vec<String> =
             list_at(&self.value, &["helm", "valueFiles"]).iter().filter_map(as_text).collect();
         for (number, file) in files.iter().enumerate() {
-            let number = number.to_string();
-            let keys = ["helm", "valueFiles", number.as_str()];
-            let Some(path) = self.file(file, directory, &keys) else { continue };
+            let written = FieldPath::from(&["helm", "valueFiles"]).child(number);
+            let Some(path) = self.file(file, directory, &written) else { continue };
             match self.sources.text(&path).map(|text| values_of(&text)) {
                 Some(Some(values)) => self.release.add_file(path, values),
-                Some(None) => self.unknown(&keys, format!("the values file `{file}` is no YAML mapping")),
+                Some(None) => self.unknown(written, format!("the values file `{file}` is no YAML mapping")),
                 None if ignore_missing => _ = self.release.inputs.insert(path),
-                None => self.unknown(&keys, format!("there is no values file `{file}` in this repository")),
+                None => self.unknown(written, format!("there is no values file `{file}` in this repository")),
             }
         }
     }
 
     /// Where a file of the source is; says so when it is not in this repository.
-    fn file(&mut self, file: &str, directory: Option<&RepoPath>, keys: &[&str]) -> Option<RepoPath> {
+    fn file(&mut self, file: &str, directory: Option<&RepoPath>, written: &FieldPath) -> Option<RepoPath> {
         if let Some(rest) = file.strip_prefix('$') {
             let (name, path) = rest.split_once('/')?;
             let source = self.all.iter().find(|source| text_at(&source.value, &["ref"]) == Some(name));
             if source.is_none() {
-                self.unknown(keys, format!("no source has the `ref` {name}"));
+                self.unknown(written.clone(), format!("no source has the `ref` {name}"));
                 return None;
             }
             return RepoPath::root().join(path);
         }
         if file.contains("://") {
-            self.unknown(keys, format!("the values file `{file}` is not in this repository"));
+            self.unknown(written.clone(), format!("the values file `{file}` is not in this repository"));
             return None;
         }
         if let (Some(path), ChartRef::Local(_)) = (file.strip_prefix('/'), &self.release.chart) {
@@ -318,7 +318,7 @@ impl Reader<'_> {
         self.release.layers.push(Layer {
             kind,
             path: self.object.path().clone(),
-            holder: self.object.holder(&self.keys(&["helm", key])),
+            holder: self.holder(&["helm", key]),
             values,
             changed: self.object.changed,
         });
@@ -339,7 +339,9 @@ impl Reader<'_> {
             else {
                 continue;
             };
-            let Some(path) = self.file(path, directory, &["helm", "fileParameters"]) else { continue };
+            let Some(path) = self.file(path, directory, &(&["helm", "fileParameters"]).into()) else {
+                continue;
+            };
             match self.sources.text(&path) {
                 Some(text) => {
                     self.release.inputs.insert(path);
@@ -356,7 +358,7 @@ impl Reader<'_> {
             self.release.layers.push(Layer {
                 kind: LayerKind::Parameters,
                 path: self.object.path().clone(),
-                holder: self.object.holder(&self.keys(&["helm", "parameters"])),
+                holder: self.holder(&["helm", "parameters"]),
                 values: set,
                 changed: self.object.changed,
             });

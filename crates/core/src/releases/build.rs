@@ -15,11 +15,11 @@ use super::object::{HELM_CHARTS, Object, Origin};
 use super::patch::{self, Change, Patch, Selector};
 use super::sources::{Entry, Sources, documents_of};
 use super::value::{at, list_at, map_at, text_at};
-use crate::find::{Holder, ImageEntry, Link, LinkKind};
+use crate::find::{ImageEntry, is_remote};
 use crate::inventory::MAX_LAYERS;
 use crate::kustomize::Graph;
 use crate::tree::RepoPath;
-use crate::yaml::Span;
+use crate::yaml::{FieldPath, Holder};
 
 /// What an object lays over the directory that it has built: fields of its kustomization.
 #[derive(Clone, Debug, Default)]
@@ -216,7 +216,8 @@ impl<'b> Builder<'b> {
         let mut patches = Vec::new();
         for (number, item) in list_at(kustomization, &["patchesStrategicMerge"]).iter().enumerate() {
             let Some(text) = item.as_str() else { continue };
-            let written = (path.clone(), Holder::new(0, &["patchesStrategicMerge", &number.to_string()]));
+            let written =
+                (path.clone(), Holder::new(0, FieldPath::from(&["patchesStrategicMerge"]).child(number)));
             let (documents, file) = if text.contains('\n') {
                 (documents_of(text), None)
             } else {
@@ -239,7 +240,7 @@ impl<'b> Builder<'b> {
     ) -> Vec<Patch> {
         let mut patches = Vec::new();
         for (number, item) in list_at(kustomization, &[field]).iter().enumerate() {
-            let written = (path.clone(), Holder::new(0, &[field, &number.to_string()]));
+            let written = (path.clone(), Holder::new(0, FieldPath::from(&[field]).child(number)));
             let file = text_at(item, &["path"]).and_then(|path| directory.join(path));
             let documents = match (&file, text_at(item, &["patch"])) {
                 (Some(file), _) => self.sources.documents(file).map(|documents| documents.to_vec()),
@@ -362,7 +363,7 @@ impl<'b> Builder<'b> {
             objects.push(Object::new(value, Origin { place, holder }));
         };
         for (number, entry) in list_at(kustomization, &["helmCharts"]).iter().enumerate() {
-            push(entry, path, Holder::new(0, &["helmCharts", &number.to_string()]));
+            push(entry, path, Holder::new(0, FieldPath::from(&["helmCharts"]).child(number)));
         }
         for (number, entry) in list_at(kustomization, &["helmChartInflationGenerator"]).iter().enumerate() {
             // The field of kustomize 4.0: other names for the same.
@@ -379,7 +380,11 @@ impl<'b> Builder<'b> {
                     }
                 }
             }
-            push(&entry, path, Holder::new(0, &["helmChartInflationGenerator", &number.to_string()]));
+            push(
+                &entry,
+                path,
+                Holder::new(0, FieldPath::from(&["helmChartInflationGenerator"]).child(number)),
+            );
         }
         for item in list_at(kustomization, &["generators"]).iter().filter_map(Value::as_str) {
             let file = if item.contains('\n') { None } else { directory.join(item) };
@@ -389,7 +394,7 @@ impl<'b> Builder<'b> {
             };
             for (number, document) in documents.unwrap_or_default().iter().enumerate() {
                 if text_at(document, &["kind"]) == Some("HelmChartInflationGenerator") {
-                    push(document, file.as_ref().unwrap_or(path), Holder::new(number, &[]));
+                    push(document, file.as_ref().unwrap_or(path), Holder::new(number, FieldPath::default()));
                 }
             }
         }
@@ -398,7 +403,7 @@ impl<'b> Builder<'b> {
     /// What is not evaluated, as gaps of what it may change.
     fn doubts(&self, directory: &RepoPath, path: &RepoPath, kustomization: &Value, objects: &mut [Object]) {
         for (number, entry) in list_at(kustomization, &["replacements"]).iter().enumerate() {
-            let place = || self.sources.place_of(path, &["replacements", &number.to_string()]);
+            let place = || self.sources.place_of(path, FieldPath::from(&["replacements"]).child(number));
             let file = text_at(entry, &["path"]).and_then(|path| directory.join(path));
             let read = file.as_ref().map(|file| self.sources.documents(file));
             let entries: Vec<Value> = match read {
@@ -461,10 +466,6 @@ fn is_patch_transformer(transformer: &Value) -> bool {
 /// The file of a manifest, and not one of a tool.
 fn is_manifest(path: &RepoPath) -> bool {
     matches!(path.extension(), Some("yaml" | "yml" | "json"))
-}
-
-fn is_remote(to: &str) -> bool {
-    Link { kind: LinkKind::Resource, to: to.to_owned(), span: Span::default() }.is_remote()
 }
 
 /// The transformers, in kustomize's order.

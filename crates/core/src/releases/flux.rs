@@ -9,6 +9,7 @@ use super::sources::documents_of;
 use super::value::{at, list_at, map_at, text_at};
 use crate::find::ImageEntry;
 use crate::tree::RepoPath;
+use crate::yaml::FieldPath;
 
 /// The directory that is built; `None` for a source that is no Git repository: it is made from directories that nothing here
 /// names.
@@ -40,7 +41,8 @@ pub(super) fn transforms(object: &Object, directory: &RepoPath) -> Transforms {
     let mut patches = Vec::new();
     for field in ["patchesStrategicMerge", "patches", "patchesJson6902"] {
         for (number, item) in list_at(spec, &[field]).iter().enumerate() {
-            let written = (object.path().clone(), object.holder(&["spec", field, &number.to_string()]));
+            let written =
+                (object.path().clone(), object.holder(FieldPath::from(&["spec", field]).child(number)));
             let changes = match (field, at(item, &["patch"])) {
                 ("patchesStrategicMerge", _) => vec![Change::Merge(item.clone())],
                 (_, Some(Value::String(text))) => documents_of(text)

@@ -8,8 +8,8 @@ use super::PLACEHOLDER;
 use super::object::{Object, Origin};
 use super::sources::Sources;
 use super::value::{ENCRYPTED, as_text, list_at, text_at};
-use crate::find::Holder;
 use crate::tree::RepoPath;
+use crate::yaml::{FieldPath, Holder};
 
 /// Adds what the generators of a kustomization make, or merges it into what is there.
 pub(super) fn run(
@@ -22,7 +22,7 @@ pub(super) fn run(
     for (field, kind) in [("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")] {
         for (number, entry) in list_at(kustomization, &[field]).iter().enumerate() {
             let Some(name) = text_at(entry, &["name"]) else { continue };
-            let holder = Holder::new(0, &[field, &number.to_string()]);
+            let holder = Holder::new(0, FieldPath::from(&[field]).child(number));
             let place = sources.place(path, &holder);
             let metadata = match text_at(entry, &["namespace"]) {
                 Some(namespace) => json!({"name": name, "namespace": namespace}),

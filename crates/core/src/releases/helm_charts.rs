@@ -7,8 +7,8 @@ use super::patch;
 use super::sources::Sources;
 use super::value::{self, Words, as_text, at, list_at, map_at, text_at};
 use super::{ChartRef, Gap, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef, helm_values};
-use crate::find::Holder;
 use crate::tree::RepoPath;
+use crate::yaml::Holder;
 
 /// The release of an entry; `None` for one without a name.
 pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {

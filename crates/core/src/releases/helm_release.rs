@@ -14,8 +14,8 @@ use super::{
     ChartRef, Gap, Layer, LayerKind, PLACEHOLDER, Release, ReleaseId, ReleaseKind, VersionRef, data,
 };
 use super::{flux, has_placeholder, helm_values};
-use crate::find::Holder;
 use crate::tree::{Place, RepoPath};
+use crate::yaml::{FieldPath, Holder};
 
 /// The release of a HelmRelease; `None` for a patch that names no chart.
 pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) -> Option<Release> {
@@ -65,9 +65,9 @@ struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    fn place(&self, keys: &[&str]) -> Place {
+    fn place(&self, path: impl Into<FieldPath>) -> Place {
         let object = &self.built.object;
-        self.sources.place(object.path(), &object.holder(keys))
+        self.sources.place(object.path(), &object.holder(path))
     }
 
     fn unknown(&mut self, place: Place, reason: impl Into<String>) {
@@ -209,7 +209,7 @@ impl<'r> Reader<'r> {
         helm_values::merge(&mut result, &self.release.values);
         let mut inline_now = inline.clone();
         for (number, reference) in list_at(spec, &["valuesFrom"]).iter().enumerate() {
-            self.values_from(reference, &number.to_string(), &mut result, &mut inline_now);
+            self.values_from(reference, number, &mut result, &mut inline_now);
         }
         helm_values::merge(&mut result, &inline_now);
         self.release.values = result;
@@ -226,11 +226,11 @@ impl<'r> Reader<'r> {
     fn values_from(
         &mut self,
         reference: &Value,
-        number: &str,
+        number: usize,
         result: &mut Map<String, Value>,
         inline: &mut Map<String, Value>,
     ) {
-        let place = self.place(&["spec", "valuesFrom", number]);
+        let place = self.place(FieldPath::from(&["spec", "valuesFrom"]).child(number));
         let text = |key: &str| text_at(reference, &[key]);
         let (kind, name) = (text("kind").unwrap_or_default(), text("name").unwrap_or_default());
         let key = text("valuesKey").unwrap_or("values.yaml").to_owned();
@@ -332,7 +332,7 @@ impl<'r> Reader<'r> {
             None => {
                 let plain = found.value.get("stringData").is_some_and(|data| data.get(&key).is_some());
                 let list = if plain { "stringData" } else { "data" };
-                (found.path().clone(), found.holder(&[list, &key]))
+                (found.path().clone(), found.holder(&[list, key.as_str()]))
             }
         };
         let changed = found.changed;
@@ -347,8 +347,8 @@ impl<'r> Reader<'r> {
             for field in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
                 let list = Value::Array(list_at(kustomize, &[field]).to_vec());
                 if list.to_string().contains("image") {
-                    let number = number.to_string();
-                    let place = self.place(&["spec", "postRenderers", &number, "kustomize", field]);
+                    let renderer = FieldPath::from(&["spec", "postRenderers"]).child(number);
+                    let place = self.place(renderer.child("kustomize").child(field));
                     self.unknown(place, "a patch of `postRenderers` may change images, and is not evaluated");
                 }
             }

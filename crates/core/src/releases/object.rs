@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::Gap;
 use super::value::{self, Words, text_at};
-use crate::find::{Holder, ImageEntry};
+use crate::find::ImageEntry;
 use crate::tree::{LineIndex, Place, RepoPath};
-use crate::yaml::{self, NodeId, Stream};
+use crate::yaml::{self, FieldPath, Holder, NodeId, Stream};
 
 /// The kind that stands for an entry of `helmCharts` on its way through the kustomizations above it.
 pub(super) const HELM_CHARTS: &str = "helmCharts";
@@ -102,10 +102,9 @@ impl Object {
     }
 
     /// The way to something in the object.
-    pub(super) fn holder(&self, keys: &[&str]) -> Holder {
-        let mut holder = self.origin.holder.clone();
-        holder.steps.extend(Holder::new(0, keys).steps);
-        holder
+    pub(super) fn holder(&self, path: impl Into<FieldPath>) -> Holder {
+        let Holder { document, path: own } = self.origin.holder.clone();
+        Holder { document, path: own.join(&path.into()) }
     }
 }
 
@@ -145,10 +144,11 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Vec<Object> {
     let mut objects = Vec::new();
     for (number, document) in stream.documents.iter().enumerate() {
         let Some(root) = document.root else { continue };
-        let mut push = |id: NodeId, steps: &[&str]| {
+        let mut push = |id: NodeId, path_in_file: FieldPath| {
             let start = stream.node(id).map_or(0, |node| node.span.start);
             let place = Place { path: path.clone(), position: index.position(start) };
-            if let Some(object) = object_at(&stream, id, Origin { place, holder: Holder::new(number, steps) })
+            if let Some(object) =
+                object_at(&stream, id, Origin { place, holder: Holder::new(number, path_in_file) })
             {
                 objects.push(object);
             }
@@ -157,10 +157,10 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Vec<Object> {
         match stream.get(root, "items").filter(|_| is_list) {
             Some(items) => {
                 for (item, &id) in stream.items(items).iter().enumerate() {
-                    push(id, &["items", &item.to_string()]);
+                    push(id, FieldPath::from(&["items"]).child(item));
                 }
             }
-            None => push(root, &[]),
+            None => push(root, FieldPath::default()),
         }
     }
     objects

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::object::Object;
 use super::sources::Sources;
 use super::value::{as_text, at, text_at};
-use crate::find::Holder;
 use crate::tree::{Place, RepoPath};
+use crate::yaml::Holder;
 
 /// One patch for some objects.
 #[derive(Clone, Debug)]

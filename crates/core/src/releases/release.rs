@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::object::Object;
 use super::sources::Sources;
 use super::{helm_values, local_chart};
-use crate::find::{Holder, ImageEntry};
+use crate::find::ImageEntry;
 use crate::tree::{Place, RepoPath};
+use crate::yaml::Holder;
 
 /// What stands for a text that nobody here can read: a value of a SOPS file, of an ExternalSecret, of a Secret that is
 /// not in the repository. No registry takes a name with capitals, so that it never is the name of an image by itself;

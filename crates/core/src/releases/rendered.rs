@@ -9,7 +9,7 @@ use crate::find::{Finder, Form, Hosts, Obstacle, Role, Site};
 use crate::image::{Reference, fold_host};
 use crate::kustomize::{Transformer, visits};
 use crate::route::{cacheable_hosts, not_cacheable_hosts};
-use crate::yaml;
+use crate::yaml::{self, FieldPath};
 
 /// Where an image stands in what a chart renders.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -212,7 +212,8 @@ impl<'t> Document<'t> {
         match reason {
             Some(reason) => {
                 let role = self.hook.unwrap_or_else(|| role(site));
-                let unknown = UnknownImage { text: image, role, object, field: site.field.clone(), reason };
+                let unknown =
+                    UnknownImage { text: image, role, object, field: site.field.to_string(), reason };
                 rendered.unknown.insert(unknown);
             }
             None => {
@@ -220,7 +221,7 @@ impl<'t> Document<'t> {
                     image,
                     role: self.hook.unwrap_or_else(|| role(site)),
                     object,
-                    field: site.field.clone(),
+                    field: site.field.to_string(),
                     template: self.template.to_owned(),
                 });
             }
@@ -244,10 +245,10 @@ fn hook(text: &str) -> Option<RenderedRole> {
 
 fn role(site: &Site) -> RenderedRole {
     let kind = site.object.as_ref().map_or("", |object| object.kind.as_str());
+    let in_field = |is: &dyn Fn(&FieldPath) -> bool| site.field.paths().any(is);
     match site.form {
         _ if matches!(kind, "ConfigMap" | "Secret") => RenderedRole::Config,
-        _ if site.field.starts_with("metadata.annotations") => RenderedRole::Annotation,
-        _ if site.field.contains(".metadata.annotations") => RenderedRole::Annotation,
+        _ if in_field(&|path| path.contains(&["metadata", "annotations"])) => RenderedRole::Annotation,
         Form::Container => RenderedRole::Container,
         Form::InitContainer => RenderedRole::InitContainer,
         Form::EphemeralContainer => RenderedRole::EphemeralContainer,
@@ -255,10 +256,12 @@ fn role(site: &Site) -> RenderedRole {
         Form::EnvValue => RenderedRole::Environment,
         Form::Argument => RenderedRole::Argument,
         // In a container's arguments a text may hold a reference among other words.
-        Form::TextLiteral if site.field.contains(".args[") || site.field.contains(".command[") => {
+        Form::TextLiteral
+            if in_field(&|path| path.passes_item_of("args") || path.passes_item_of("command")) =>
+        {
             RenderedRole::Argument
         }
-        Form::TextLiteral if site.field.contains(".env[") => RenderedRole::Environment,
+        Form::TextLiteral if in_field(&|path| path.passes_item_of("env")) => RenderedRole::Environment,
         _ => RenderedRole::CustomResource,
     }
 }

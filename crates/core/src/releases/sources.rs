@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use super::object::{self, Object};
 use super::value::{self, Words};
-use crate::find::Holder;
 use crate::tree::{LineIndex, Place, Position, RepoPath, Repository};
-use crate::yaml;
+use crate::yaml::{self, FieldPath, Holder};
 
 /// Larger files hold no object that deploys anything.
 const MAX_SIZE: u64 = 8 << 20;
@@ -124,19 +123,20 @@ impl<'r> Sources<'r> {
         let text = self.text(path);
         let position = text.and_then(|text| {
             let stream = yaml::parse_without_comments(&text);
-            let found = (0..=holder.steps.len()).rev().find_map(|length| {
-                let steps = holder.steps.get(..length)?.to_vec();
-                Holder { document: holder.document, steps }.find(&stream)
+            let steps = holder.path.steps();
+            let found = (0..=steps.len()).rev().find_map(|length| {
+                let path = FieldPath::from(steps.get(..length)?.to_vec());
+                Holder { document: holder.document, path }.find(&stream)
             });
             let start = stream.node(found?)?.span.start;
             Some(LineIndex::new(text.as_bytes()).position(start))
         });
-        Place { path: path.clone(), position: position.unwrap_or(Position { line: 1, column: 1 }) }
+        Place { path: path.clone(), position: position.unwrap_or(Position::START) }
     }
 
-    /// [`Sources::place`] of keys in the first document.
-    pub(super) fn place_of(&self, path: &RepoPath, keys: &[&str]) -> Place {
-        self.place(path, &Holder::new(0, keys))
+    /// [`Sources::place`] in the first document.
+    pub(super) fn place_of(&self, path: &RepoPath, field: impl Into<FieldPath>) -> Place {
+        self.place(path, &Holder::new(0, field))
     }
 
     /// Where the file is on the disk; `None` outside of the repository.

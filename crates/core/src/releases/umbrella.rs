@@ -11,9 +11,9 @@ use super::object::{Object, Origin};
 use super::sources::Sources;
 use super::value::{at, list_at, text_at};
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
-use crate::find::Holder;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
+use crate::yaml::{FieldPath, Holder};
 
 /// The umbrella charts that no release here deploys.
 pub(super) fn all(model: &Model<'_>, sources: &Sources<'_>, deployed: &BTreeSet<RepoPath>) -> Vec<Release> {
@@ -49,7 +49,7 @@ fn read(path: &RepoPath, sources: &Sources<'_>, deployed: &BTreeSet<RepoPath>) -
     let name = text_at(chart, &["name"])?.to_owned();
     let id =
         ReleaseId { root: Some(directory.clone()), kind: ReleaseKind::UmbrellaChart, namespace: None, name };
-    let place = sources.place_of(path, &[]);
+    let place = sources.place_of(path, FieldPath::default());
     let object = Object::new(Value::Null, Origin { place, holder: Holder::default() });
     let mut release = Release::begin(id, &object);
     release.chart = ChartRef::Local(directory);

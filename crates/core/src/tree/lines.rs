@@ -22,6 +22,11 @@ pub struct Position {
     pub column: usize,
 }
 
+impl Position {
+    /// Where a file begins.
+    pub const START: Position = Position { line: 1, column: 1 };
+}
+
 /// A place in a file of the repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {

@@ -13,6 +13,7 @@ pub mod edit;
 mod keys;
 mod lines;
 mod parse;
+mod path;
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -23,6 +24,7 @@ pub use edit::Edit;
 use keys::KeyIndexes;
 pub use lines::Lines;
 pub use parse::{parse, parse_without_comments};
+pub use path::{FieldPath, Holder, Step};
 
 /// A range of bytes, end exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -260,29 +262,6 @@ impl<'a> Stream<'a> {
         std::iter::successors(Some(id), |&at| self.node(at)?.parent)
     }
 
-    /// Where a node stands, as people write it: `spec.containers[0].image`; the empty text for a root.
-    pub fn path(&self, id: NodeId) -> String {
-        let mut steps: Vec<String> = Vec::new();
-        for at in self.ancestors(id) {
-            let Some(node) = self.node(at) else { break };
-            match node.slot {
-                Slot::Root => break,
-                Slot::Item(index) => steps.push(format!("[{index}]")),
-                Slot::Key(_) | Slot::Value(_) => {
-                    let key = shortened(self.key_of(at).unwrap_or("?"));
-                    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-$".contains(&b));
-                    steps.push(if plain && !key.is_empty() {
-                        format!(".{key}")
-                    } else {
-                        format!("[{key:?}]")
-                    });
-                }
-            }
-        }
-        let path: String = steps.iter().rev().map(String::as_str).collect();
-        path.strip_prefix('.').map_or(path.clone(), str::to_owned)
-    }
-
     /// The lines of the text; found when first asked for.
     pub fn lines(&self) -> &Lines {
         self.lines.get_or_init(|| Lines::new(self.text))
@@ -306,9 +285,4 @@ impl<'a> Stream<'a> {
     pub fn content(&self, id: NodeId) -> Option<Content<'a>> {
         content::of_scalar(self.text, self.node(id)?)
     }
-}
-
-/// A key as it stands in a path: the path of every node below a key of a megabyte would repeat it.
-fn shortened(key: &str) -> &str {
-    key.get(..key.floor_char_boundary(200)).unwrap_or(key)
 }

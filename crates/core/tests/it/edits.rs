@@ -275,7 +275,7 @@ fn shape(stream: &Stream<'_>) -> Vec<String> {
             Kind::Scalar { value, style } => format!("{style:?} {}", value.replace(CACHE, "ghcr.io")),
             other => format!("{other:?}"),
         };
-        let path = stream.path(id).replace(CACHE, "ghcr.io");
+        let path = stream.path(id).to_string().replace(CACHE, "ghcr.io");
         shape.push(format!("{path} {kind} {:?} {} {}", node.slot, node.document, node.anchored));
     }
     shape.extend(stream.comments.iter().map(|comment| comment.slice(stream.text).to_owned()));

@@ -49,7 +49,8 @@ fn listing(family: &Path) -> String {
         lines.push((skipped.path.to_string(), skipped.position.line, skipped.position.column, line));
     }
     for file in &inventory.files {
-        for (ignored, position) in file.found.ignored.iter().zip(&file.ignored) {
+        for ignored in &file.found.ignored {
+            let position = ignored.position;
             let line = format!("keep  -  {}", ignored.reason);
             lines.push((file.path.to_string(), position.line, position.column, line));
         }

@@ -45,7 +45,7 @@ fn rendered(releases: &[Release]) -> String {
         writeln!(out, "  helm template {} --namespace {}", release.release_name, release.namespace).unwrap();
         writeln!(out, "  values {}", serde_json::Value::Object(release.values.clone())).unwrap();
         for layer in &release.layers {
-            let field: String = layer.holder.steps.iter().map(|step| format!(" {step:?}")).collect();
+            let field: String = layer.holder.path.steps().iter().map(|step| format!(" {step:?}")).collect();
             let changed = if layer.changed { " (changed)" } else { "" };
             writeln!(out, "    {:?} {}{field}{changed}", layer.kind, layer.path).unwrap();
         }

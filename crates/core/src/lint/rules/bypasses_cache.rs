@@ -56,7 +56,7 @@ fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
     }
     for built in reference.built.iter().filter(|built| built.text != written) {
         let text = format!("is built as `{}`", built.text);
-        let position = crate::tree::Position { line: 1, column: 1 };
+        let position = crate::tree::Position::START;
         finding.related.push(Related { path: built.by.clone(), position, text });
     }
     finding

@@ -108,11 +108,9 @@ fn finding(
     flow: &Flow,
 ) -> Option<Finding> {
     let file = context.inventory.files.get(context.inventory.position(path)?)?;
-    let field = format!("images[{index}].name");
-    let mut sites = file.found.sites.iter().zip(&file.sites);
-    let (site, &position) = sites.find(|(site, _)| {
+    let site = file.found.sites.iter().find(|site| {
         site.form == Form::KustomizeName
-            && site.field == field
+            && site.entry_of_images() == Some(index)
             && matches!(&site.role, Role::Matcher(Scope::Kustomization))
     })?;
     let sets = [("newTag", &entry.new_tag), ("digest", &entry.digest), ("newName", &entry.new_name)];
@@ -126,7 +124,7 @@ fn finding(
         entry.name,
         set.join("`, `")
     );
-    let mut finding = Finding::new(&RULE, path, position, span(site), message);
+    let mut finding = Finding::new(&RULE, path, site.position, span(site), message);
     finding.image = Some(entry.name.clone());
     finding.subject = site.name.to_string();
     finding.next = format!("write `name: {seen}`");
@@ -135,12 +133,11 @@ fn finding(
         finding.fix = Some(Fix { safety: Safety::Safe, title, edits, by: Vec::new() });
         finding.next = format!("`pullthru check --fix {path}` writes `name: {seen}`");
     }
-    if let Origin::Site { file, site } = flow.origin
-        && let Some(file) = context.inventory.files.get(file)
-        && let Some(&position) = file.sites.get(site)
+    if let Origin::Site(id) = flow.origin
+        && let (Some(file), Some(site)) = (context.inventory.file_of(id), context.inventory.site(id))
     {
         let text = "the image that it overrode".to_owned();
-        finding.related.push(Related { path: file.path.clone(), position, text });
+        finding.related.push(Related { path: file.path.clone(), position: site.position, text });
     }
     Some(finding)
 }

@@ -44,8 +44,7 @@ type Covered = HashMap<(usize, String), bool>;
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let patterns = context.inventory.files.iter().flat_map(|file| {
-        let places = file.found.policies.iter().zip(&file.policies);
-        places.map(move |(pattern, &position)| (&file.path, pattern, position))
+        file.found.policies.iter().map(move |pattern| (&file.path, pattern, pattern.position))
     });
     let patterns: Vec<(&RepoPath, &PolicyPattern, Position)> = patterns.collect();
     if patterns.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::config::{RuleId, Severity};
+use crate::find::Unparsed;
 use crate::lint::{Context, Finding};
 use crate::yaml::Span;
 
@@ -21,11 +22,10 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         if file.found.sites.is_empty() && file.found.ignored.is_empty() {
             continue;
         }
-        let places = file.found.errors.iter().zip(&file.errors);
-        for (error, &position) in places {
+        for Unparsed { error, position } in &file.found.errors {
             let message = format!("a document does not parse and was searched as text: {}", error.message);
             let span = Span::new(error.offset, error.offset);
-            let mut finding = Finding::new(&RULE, &file.path, position, span, message);
+            let mut finding = Finding::new(&RULE, &file.path, *position, span, message);
             finding.next = "fix the file, or `ignore:` it when it is no manifest".to_owned();
             findings.push(finding);
         }

@@ -47,9 +47,9 @@ fn updaters(context: &Context<'_>) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for file in &context.inventory.files {
-        for (image, &position) in file.found.updated.iter().zip(&file.updated) {
+        for image in &file.found.updated {
             let references = cached.get(&image.name.to_string()).map(Vec::as_slice).unwrap_or_default();
-            findings.extend(written_back(context, file, image, position, references));
+            findings.extend(written_back(context, file, image, image.position, references));
         }
     }
     findings

@@ -31,8 +31,8 @@ impl Aim<'_> {
     }
 
     fn site(&self, flow: &Flow) -> Option<&Site> {
-        let Origin::Site { file, site } = &flow.origin else { return None };
-        self.inventory.files.get(*file)?.found.sites.get(*site)
+        let Origin::Site(id) = flow.origin else { return None };
+        self.inventory.site(id)
     }
 
     /// The layers give it another name today: its own is what their entries match.

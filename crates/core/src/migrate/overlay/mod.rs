@@ -27,15 +27,13 @@ pub(super) use roots::entry_index;
 
 use super::inline::Decision;
 use super::{Because, SkipReason, Strategy};
-use crate::find::{Form, Holder, Site};
+use crate::find::{Form, Site};
 use crate::image::Name;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::route::Routes;
 use crate::tree::RepoPath;
+use crate::yaml::Holder;
 use roots::{EntrySites, Index, ListSites};
-
-/// File and site, as indices of the inventory.
-pub(super) type At = (usize, usize);
 
 /// What one kustomization gains or loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub struct ListChange {
 }
 
 /// Sites that are edited in place although a root sees them, with their new names.
-pub(super) type InPlace = BTreeMap<At, Name>;
+pub(super) type InPlace = BTreeMap<SiteId, Name>;
 
 /// What the overlays do to a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,15 +99,15 @@ pub(super) struct Overlays<'c> {
     pub(super) files: Vec<Overlay>,
     /// See [`super::Plan::generated_files`].
     pub(super) generated_files: BTreeMap<RepoPath, Option<String>>,
-    pub(super) sites: BTreeMap<At, Effect>,
+    pub(super) sites: BTreeMap<SiteId, Effect>,
     /// Roots that build a site and do not rename it.
-    pub(super) missed: BTreeMap<At, BTreeSet<RepoPath>>,
+    pub(super) missed: BTreeMap<SiteId, BTreeSet<RepoPath>>,
     /// Sites that some root could rename if it were in question.
-    pub(super) outside: BTreeSet<At>,
+    pub(super) outside: BTreeSet<SiteId>,
     /// Sites that are edited in place since some root cannot rename them, with their new names.
     pub(super) in_place: InPlace,
     /// Those of them that a root would give another tag.
-    pub(super) lost: BTreeSet<At>,
+    pub(super) lost: BTreeSet<SiteId>,
     /// Roots that keep entries of their own, since a component would detach others.
     pub(super) detached: BTreeSet<RepoPath>,
     /// The routes of the roots that build a file.
@@ -132,7 +130,7 @@ impl Overlays<'_> {
     }
 
     /// Images that a root sees and cannot rename.
-    pub(super) fn blocked(&self) -> impl Iterator<Item = At> {
+    pub(super) fn blocked(&self) -> impl Iterator<Item = SiteId> {
         let blocked = self.sites.iter().filter(|(at, effect)| match effect {
             Effect::Blocked(Blocker::Reason(_)) => true,
             // One root does, and another cannot.
@@ -143,7 +141,7 @@ impl Overlays<'_> {
     }
 
     /// Why a site that moves does so where it stands.
-    pub(super) fn because(&self, at: At, site: &Site) -> Because {
+    pub(super) fn because(&self, at: SiteId, site: &Site) -> Because {
         if self.in_place.contains_key(&at) {
             return Because::Blocked;
         }
@@ -163,12 +161,10 @@ impl Overlays<'_> {
                 continue;
             };
             let patches = overlay.lists.iter().filter(|change| change.key == "patches");
-            let removed: BTreeSet<String> =
-                patches.flat_map(|change| &change.remove).map(|item| format!("patches[{item}]")).collect();
+            let removed: BTreeSet<usize> = patches.flat_map(|change| change.remove.iter().copied()).collect();
             let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
             for (number, site) in sites.iter().enumerate().filter(|_| !removed.is_empty()) {
-                let item = site.field.split_once('.').map_or("", |(item, _)| item);
-                if removed.contains(item)
+                if patches::item(site).is_some_and(|item| removed.contains(&item))
                     && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
                 {
                     *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
@@ -179,7 +175,8 @@ impl Overlays<'_> {
             } else {
                 lists.entries(file, overlay.holder.as_ref())
             };
-            for &(_, site) in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten() {
+            for &SiteId { site, .. } in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten()
+            {
                 if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
                     *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
                 }
@@ -189,7 +186,7 @@ impl Overlays<'_> {
 
     /// A site below several roots is reached when one of them reaches it, since the edit of the site itself would
     /// take its name from under that root's entries.
-    fn merge(&mut self, at: At, effect: Effect) {
+    fn merge(&mut self, at: SiteId, effect: Effect) {
         match (self.sites.get_mut(&at), effect) {
             (Some(Effect::Renamed(known)), Effect::Renamed(more)) => known.extend(more),
             (Some(Effect::Renamed(_)), _) => {}

@@ -8,23 +8,24 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::list::Item;
 use super::roots::Index;
-use super::{At, Effect, ListChange, Overlay};
+use super::{Effect, ListChange, Overlay};
 use crate::config::Config;
-use crate::find::{Around, Form, Role, Shape, Site};
+use crate::find::{Around, Field, Form, Role, Shape, Site};
 use crate::image::Name;
-use crate::inventory::FileInventory;
+use crate::inventory::{FileInventory, SiteId};
 use crate::kustomize::Graph;
 use crate::migrate::Direction;
 use crate::migrate::inline::decide;
 use crate::route::Routes;
 use crate::tree::RepoPath;
+use crate::yaml::Step;
 
 /// Writes patches for what is unseen below a root, and says so in `sites`.
 pub(super) fn add<'p>(
     overlay: &mut Overlay,
     index: &Index<'_>,
     layers: impl IntoIterator<Item = &'p RepoPath>,
-    sites: &mut BTreeMap<At, Effect>,
+    sites: &mut BTreeMap<SiteId, Effect>,
     config: &Config,
     routes: &Routes,
 ) {
@@ -36,7 +37,7 @@ pub(super) fn add<'p>(
             continue;
         };
         for (s, site) in file.found.sites.iter().enumerate() {
-            let at = (number, s);
+            let at = SiteId::new(number, s);
             if sites.contains_key(&at) {
                 continue;
             }
@@ -78,8 +79,7 @@ pub(super) fn are_safe(graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
 pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<usize>> {
     let mut items: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (number, site) in file.found.sites.iter().enumerate() {
-        let item = site.field.strip_prefix("patches[").and_then(|rest| rest.split_once("].patch | "));
-        if let Some(item) = item.and_then(|(item, _)| item.parse().ok()) {
+        if let Some(item) = item(site).filter(|_| site.field.around.is_some()) {
             items.entry(item).or_default().push(number);
         }
     }
@@ -88,16 +88,23 @@ pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<
         sites.chunks(2).all(|pair| {
             let [test, replace] = pair else { return false };
             let (Some(test), Some(replace)) = (site(test), site(replace)) else { return false };
-            let place = |site: &Site| site.field.rsplit_once(" of ").map(|(_, pointer)| pointer.to_owned());
             matches!(test.role, Role::Matcher(_))
                 && test.form == Form::PatchValue
-                && place(test).is_some()
-                && place(test) == place(replace)
+                && test.field.pointer.is_some()
+                && test.field.pointer == replace.field.pointer
                 && test.suffix == replace.suffix
                 && routes.unmap(&replace.name).as_ref() == Some(&test.name)
         })
     });
     items
+}
+
+/// The item of the kustomization's `patches` that a site is a part of.
+pub(super) fn item(site: &Site) -> Option<usize> {
+    match site.field.outermost().steps() {
+        [Step::Key(list), Step::Item(item), ..] if list == "patches" => Some(*item),
+        _ => None,
+    }
 }
 
 /// What [`own`] patches reach: the pointers and the references that they test for.
@@ -106,8 +113,7 @@ pub(super) struct Patched<'i>(HashSet<(&'i str, &'i Name, &'i str)>);
 impl<'i> Patched<'i> {
     pub(super) fn new(file: &'i FileInventory, own: &BTreeMap<usize, Vec<usize>>) -> Patched<'i> {
         let sites = own.values().flatten().filter_map(|number| file.found.sites.get(*number));
-        let place =
-            |site: &'i Site| Some((site.field.rsplit_once(" of ")?.1, &site.name, site.suffix.as_str()));
+        let place = |site: &'i Site| Some((site.field.pointer.as_deref()?, &site.name, site.suffix.as_str()));
         Patched(sites.filter_map(place).collect())
     }
 
@@ -122,8 +128,12 @@ fn pointer(site: &Site) -> Option<String> {
     let form =
         matches!(site.form, Form::EnvValue | Form::Argument | Form::EphemeralContainer | Form::ImageField);
     let plain = site.inside.is_none() && matches!(site.shape, Shape::Name(_)) && site.role == Role::Image;
-    let odd = site.field.contains(['"', '|', '~', '/', ' ']);
-    (form && plain && !odd).then(|| format!("/{}", site.field.replace(['.', '['], "/").replace(']', "")))
+    let Field { around: None, path, pointer: None } = &site.field else { return None };
+    let step = |step: &Step| match step {
+        Step::Key(key) => format!("/{key}"),
+        Step::Item(index) => format!("/{index}"),
+    };
+    (form && plain && path.is_plain()).then(|| path.steps().iter().map(step).collect())
 }
 
 /// `target` of a patch: the object.

@@ -9,6 +9,7 @@ use super::roots::{self, Index};
 use super::{Blocker, Effect, InPlace, Overlay, Overlays, Strategy, component, fields, patches, root};
 use crate::config::Config;
 use crate::find::{Form, Role, Site};
+use crate::inventory::SiteId;
 use crate::kustomize::{Builds, Graph, Model};
 use crate::migrate::Direction;
 use crate::migrate::inline::decide;
@@ -157,7 +158,7 @@ impl<'c> Rooted<'_, 'c> {
             }
             let sites = index.inventory.files.get(file).map(|file| file.found.sites.as_slice());
             for (number, site) in sites.unwrap_or_default().iter().enumerate() {
-                let at = (file, number);
+                let at = SiteId::new(file, number);
                 let effect = seen.remove(&at).unwrap_or(Effect::Unseen);
                 if overlays.in_place.contains_key(&at) {
                     if matches!(effect, Effect::Blocked(_)) {

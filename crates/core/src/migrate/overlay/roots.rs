@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::root::{Named, Root};
-use super::{At, Effect, InPlace, Strategy, patches};
-use crate::find::{Deployer, Form, Holder, ImageEntry, Object, Role, Site, Tool};
+use super::{Effect, InPlace, Strategy, patches};
+use crate::find::{Deployer, Form, ImageEntry, Object, Role, Site, Tool};
 use crate::image::Name;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SiteId};
 use crate::kustomize::{self, Graph, Model, Origin, directories};
 use crate::route::Routes;
 use crate::tree::RepoPath;
+use crate::yaml::{FieldPath, Holder};
 
 /// Objects by the directory that they have built.
 pub(super) type NamedDeployers<'i> = BTreeMap<RepoPath, Vec<Named<'i>>>;
@@ -129,7 +130,7 @@ impl<'i> Index<'i> {
         path: &RepoPath,
         layers: &BTreeSet<RepoPath>,
         routes: &Routes,
-        seen: &mut BTreeMap<At, Effect>,
+        seen: &mut BTreeMap<SiteId, Effect>,
     ) {
         let Some((&number, file)) =
             self.files.get(path).and_then(|at| Some((at, self.inventory.files.get(*at)?)))
@@ -139,7 +140,7 @@ impl<'i> Index<'i> {
         let own = patches::own(file, routes);
         let by = Effect::Renamed([path.clone()].into());
         for &site in own.values().flatten() {
-            seen.insert((number, site), by.clone());
+            seen.insert(SiteId::new(number, site), by.clone());
         }
         if own.is_empty() {
             return;
@@ -150,19 +151,23 @@ impl<'i> Index<'i> {
                 self.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
             for (number, site) in sites.iter().enumerate() {
                 if patched.holds(site) {
-                    seen.entry((other, number)).or_insert_with(|| by.clone());
+                    seen.entry(SiteId::new(other, number)).or_insert_with(|| by.clone());
                 }
             }
         }
     }
 
     /// What is said of images, as said of their sites.
-    pub(super) fn sites(&self, effects: BTreeMap<Origin, Effect>, graph: &Graph<'_>) -> BTreeMap<At, Effect> {
+    pub(super) fn sites(
+        &self,
+        effects: BTreeMap<Origin, Effect>,
+        graph: &Graph<'_>,
+    ) -> BTreeMap<SiteId, Effect> {
         let mut sites = BTreeMap::new();
         let mut entries: BTreeMap<usize, EntrySites> = BTreeMap::new();
         for (origin, effect) in effects {
             match origin {
-                Origin::Site { file, site } => drop(sites.insert((file, site), effect)),
+                Origin::Site(id) => drop(sites.insert(id, effect)),
                 Origin::Rename { directory, entry } => {
                     let file = graph.at(&directory).and_then(|(path, _)| self.files.get(path));
                     let Some(&file) = file else { continue };
@@ -181,12 +186,13 @@ impl<'i> Index<'i> {
 /// What is edited in place, as [`Builds`](crate::kustomize::Builds) takes it.
 pub(super) fn in_place(inventory: &Inventory, sites: &InPlace) -> kustomize::InPlace {
     let mut in_place = kustomize::InPlace::default();
-    for (&(f, s), name) in sites {
-        let Some(file) = inventory.files.get(f) else { continue };
-        let Some(site) = file.found.sites.get(s) else { continue };
-        in_place.images.insert((f, s), format!("{name}{}", site.suffix));
+    for (&id, name) in sites {
+        let (Some(file), Some(site)) = (inventory.file_of(id), inventory.site(id)) else { continue };
+        in_place.images.insert(id, format!("{name}{}", site.suffix));
         let kustomization = file.found.kustomization.as_ref().zip(file.path.parent());
-        if let (Some((kustomization, directory)), Some(index)) = (kustomization, entry_index(site, "")) {
+        if let (Some((kustomization, directory)), Some(index)) =
+            (kustomization, entry_index(site, &FieldPath::default()))
+        {
             let entries = in_place.entries.entry(directory).or_insert_with(|| kustomization.images.clone());
             rename(entries, index, site, name);
         }
@@ -203,10 +209,9 @@ struct OfObjects<'i> {
 impl<'i> OfObjects<'i> {
     fn new(inventory: &'i Inventory, in_place: &'i InPlace) -> OfObjects<'i> {
         let mut sites: HashMap<_, Vec<_>> = HashMap::new();
-        for (&(f, s), name) in in_place {
-            let site = inventory.files.get(f).and_then(|file| file.found.sites.get(s));
-            if let Some(site) = site {
-                sites.entry((f, object_of(site))).or_default().push((site, name));
+        for (&id, name) in in_place {
+            if let Some(site) = inventory.site(id) {
+                sites.entry((id.file, object_of(site))).or_default().push((site, name));
             }
         }
         OfObjects { inventory, sites }
@@ -217,7 +222,7 @@ impl<'i> OfObjects<'i> {
         let mut images = deployer.images.clone();
         let Some(f) = self.inventory.position(path).filter(|_| !self.sites.is_empty()) else { return images };
         for (site, name) in self.sites.get(&(f, &deployer.object)).into_iter().flatten() {
-            if let Some(index) = entry_index(site, &deployer.holder.field()) {
+            if let Some(index) = entry_index(site, &deployer.holder.path) {
                 rename(&mut images, index, site, name);
             }
         }
@@ -240,16 +245,14 @@ fn rename(entries: &mut [ImageEntry], index: usize, site: &Site, name: &Name) {
     }
 }
 
-/// The number of the entry that a site belongs to, in the list of images below a field (`spec`; empty for a
+/// The number of the entry that a site belongs to, in the list of images of a mapping (`spec`; the root for a
 /// kustomization).
-pub(in crate::migrate) fn entry_index(site: &Site, holder: &str) -> Option<usize> {
-    let rest = site.field.strip_prefix(holder)?.trim_start_matches('.');
-    let rest = ["images[", "imageTags["].iter().find_map(|list| rest.strip_prefix(list))?;
-    rest.split_once(']')?.0.parse().ok()
+pub(in crate::migrate) fn entry_index(site: &Site, holder: &FieldPath) -> Option<usize> {
+    site.image_entry().and_then(|(own, index)| (own == *holder).then_some(index))
 }
 
 /// Sites by the number of their entry.
-pub(super) type EntrySites = BTreeMap<usize, Vec<At>>;
+pub(super) type EntrySites = BTreeMap<usize, Vec<SiteId>>;
 
 /// The sites of lists of images, with which a file of many objects is gone through once.
 pub(in crate::migrate) struct ListSites<'i> {
@@ -279,7 +282,7 @@ impl<'i> ListSites<'i> {
     pub(in crate::migrate) fn entries(&self, file: usize, holder: Option<&Holder>) -> EntrySites {
         let sites =
             self.inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
-        let list = holder.map(Holder::field).unwrap_or_default();
+        let list = holder.map(|holder| holder.path.clone()).unwrap_or_default();
         let deployer = holder.and_then(|holder| self.deployers.get(&(file, holder)));
         let object = deployer.map(|deployer| &deployer.object);
         let in_kustomization = object.is_none().then_some(0..sites.len()).into_iter().flatten();
@@ -288,7 +291,7 @@ impl<'i> ListSites<'i> {
         for number in of_object.copied().chain(in_kustomization) {
             let entry = sites.get(number).filter(|site| is_of_list(site));
             if let Some(entry) = entry.and_then(|site| entry_index(site, &list)) {
-                entries.entry(entry).or_default().push((file, number));
+                entries.entry(entry).or_default().push(SiteId::new(file, number));
             }
         }
         entries
