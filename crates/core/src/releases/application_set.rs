@@ -1,12 +1,15 @@
 //! ApplicationSets: the Applications that their generators make, as far as the repository shows.
 //!
-//! Lists and directories of Git are evaluated, and products of them (`matrix`). Of any other generator nothing is known: its
-//! placeholders stay in the one Application that stands for all.
+//! Lists, directories and files of Git are evaluated, and products and merges of them (`matrix`, `merge`). Of any other generator
+//! nothing is known: its placeholders stay in the one Application that stands for all.
 
+use std::collections::HashMap;
+
+use globset::{GlobBuilder, GlobMatcher};
 use serde_json::{Map, Value};
 
 use super::object::Object;
-use super::sources::Sources;
+use super::sources::{Entry, Sources};
 use super::value::{as_text, at, list_at, map_at, text_at};
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
@@ -23,7 +26,8 @@ pub(super) fn applications(object: &Object, model: &Model<'_>, sources: &Sources
     let go = at(&object.value, &["spec", "goTemplate"]) == Some(&Value::Bool(true));
     let generators = list_at(&object.value, &["spec", "generators"]);
     let mut applications = Vec::new();
-    for parameters in generators.iter().flat_map(|generator| of_generator(generator, model, 0)) {
+    let reader = Generators { model, sources, go };
+    for parameters in generators.iter().flat_map(|generator| reader.parameters(generator, 0)) {
         if applications.len() >= MAX_APPLICATIONS {
             break;
         }
@@ -45,6 +49,11 @@ pub(super) fn applications(object: &Object, model: &Model<'_>, sources: &Sources
         let mut origin = (*object.origin).clone();
         origin.holder = object.holder(&["spec", "template"]);
         application.origin = origin.into();
+        let place = parameters.get("path");
+        let part = |key: &str| place.and_then(|place| text_at(place, &[key]));
+        if let (Some(directory), Some(name)) = (part("path"), part("filename")) {
+            application.inputs.extend(RepoPath::new(&format!("{directory}/{name}")));
+        }
         if at(&object.value, &["spec", "templatePatch"]).is_some() {
             let place = sources.place(object.path(), &object.holder(&["spec", "templatePatch"]));
             application.doubt(place, "`templatePatch` is not evaluated");
@@ -56,34 +65,124 @@ pub(super) fn applications(object: &Object, model: &Model<'_>, sources: &Sources
 
 type Parameters = Map<String, Value>;
 
-fn of_generator(generator: &Value, model: &Model<'_>, depth: usize) -> Vec<Parameters> {
-    let list = |keys: &[&str]| list_at(generator, keys);
-    let mut all: Vec<Parameters> = if at(generator, &["list"]).is_some() {
-        let elements = list(&["list", "elements"]).iter().filter_map(Value::as_object);
-        let elements: Vec<Parameters> = elements.cloned().collect();
-        match at(generator, &["list", "elementsYaml"]) {
-            Some(_) if elements.is_empty() => vec![Parameters::new()],
-            _ => elements,
+/// What the generators of a set are evaluated with.
+struct Generators<'g> {
+    model: &'g Model<'g>,
+    sources: &'g Sources<'g>,
+    /// `goTemplate`.
+    go: bool,
+}
+
+impl Generators<'_> {
+    /// One mapping for each Application; an empty one for all that are not known.
+    fn parameters(&self, generator: &Value, depth: usize) -> Vec<Parameters> {
+        let list = |keys: &[&str]| list_at(generator, keys);
+        let entries = |kind: &str| list(&["git", kind]);
+        let is_resolved = |entries: &[Value]| !entries.iter().any(|entry| entry.to_string().contains("{{"));
+        let mut all: Vec<Parameters> = if at(generator, &["list"]).is_some() {
+            let elements = list(&["list", "elements"]).iter().filter_map(Value::as_object);
+            let elements: Vec<Parameters> = elements.cloned().collect();
+            match at(generator, &["list", "elementsYaml"]) {
+                Some(_) if elements.is_empty() => vec![Parameters::new()],
+                _ => elements,
+            }
+        } else if !entries("directories").is_empty() && is_resolved(entries("directories")) {
+            known(directories(entries("directories"), self.model))
+        } else if !entries("files").is_empty() && is_resolved(entries("files")) {
+            known(self.files(entries("files")))
+        } else if at(generator, &["matrix"]).is_some() && depth < MAX_DEPTH {
+            self.matrix(list(&["matrix", "generators"]), depth)
+        } else if at(generator, &["merge"]).is_some() && depth < MAX_DEPTH {
+            let keys = list(&["merge", "mergeKeys"]).iter().filter_map(Value::as_str).collect();
+            self.merge(list(&["merge", "generators"]), keys, depth)
+        } else {
+            vec![Parameters::new()]
+        };
+        let own =
+            generator.as_object().into_iter().flatten().find_map(|(_, inner)| map_at(inner, &["values"]));
+        if let Some(values) = own {
+            for parameters in &mut all {
+                let mut values = Value::Object(values.clone());
+                render(&mut values, parameters, self.go);
+                parameters.insert("values".to_owned(), values);
+            }
         }
-    } else if !list(&["git", "directories"]).is_empty() {
-        directories(list(&["git", "directories"]), model)
-    } else if at(generator, &["matrix"]).is_some() && depth < 3 {
-        let sides = list(&["matrix", "generators"]).iter().map(|inner| of_generator(inner, model, depth + 1));
-        sides.fold(vec![Parameters::new()], |all, side| {
-            let pairs = all.iter().flat_map(|left| side.iter().map(move |right| joined(left, right)));
+        all
+    }
+
+    /// Each of one side with each of the other, which may use the parameters of the first.
+    fn matrix(&self, sides: &[Value], depth: usize) -> Vec<Parameters> {
+        sides.iter().fold(vec![Parameters::new()], |all, side| {
+            let pairs = all.iter().flat_map(|left| {
+                let mut side = side.clone();
+                render(&mut side, left, self.go);
+                let side = self.parameters(&side, depth + 1).into_iter();
+                side.map(|right| joined(left, &right)).collect::<Vec<_>>()
+            });
             pairs.take(MAX_APPLICATIONS).collect()
         })
-    } else {
-        vec![Parameters::new()]
-    };
-    let own = generator.as_object().into_iter().flatten().find_map(|(_, inner)| map_at(inner, &["values"]));
-    if let Some(values) = own {
-        for parameters in &mut all {
-            parameters.insert("values".to_owned(), Value::Object(values.clone()));
-        }
     }
-    all
+
+    /// Those of the first, with what the others say for the same keys.
+    fn merge(&self, sides: &[Value], keys: Vec<&str>, depth: usize) -> Vec<Parameters> {
+        let mut sides = sides.iter().map(|side| self.parameters(side, depth + 1));
+        let mut all = sides.next().unwrap_or_default();
+        let of = |parameters: &Parameters| {
+            keys.iter().map(|key| parameter_at(key, parameters)).collect::<Option<Vec<String>>>()
+        };
+        for side in sides {
+            // What is not known may be said for any of them.
+            if side.iter().any(Parameters::is_empty) {
+                return vec![Parameters::new()];
+            }
+            let said: HashMap<Vec<String>, &Parameters> =
+                side.iter().filter_map(|one| Some((of(one)?, one))).collect();
+            for one in &mut all {
+                if let Some(over) = of(one).and_then(|key| said.get(&key)) {
+                    *one = joined(one, over);
+                }
+            }
+        }
+        all
+    }
+
+    /// The parameters in files of the repository, and where they lie.
+    fn files(&self, entries: &[Value]) -> Vec<Parameters> {
+        let (included, excluded) = (globs(entries, false), globs(entries, true));
+        let mut all = Vec::new();
+        for directory in &self.model.inventory.directories {
+            for entry in self.sources.entries(directory).iter() {
+                let Entry::File(path) = entry else { continue };
+                let is = |globs: &[GlobMatcher]| globs.iter().any(|glob| glob.is_match(path.as_str()));
+                if !is(&included) || is(&excluded) {
+                    continue;
+                }
+                let documents = self.sources.documents(path);
+                // One mapping, or a list of them. What cannot be read is not known.
+                let items: Vec<Parameters> = match documents.as_ref().and_then(|all| all.first()) {
+                    Some(Value::Object(one)) => vec![one.clone()],
+                    Some(Value::Array(all)) => all.iter().filter_map(Value::as_object).cloned().collect(),
+                    _ => vec![Parameters::new()],
+                };
+                let mut place = of_directory(directory);
+                if let Some(Value::Object(place)) = place.get_mut("path") {
+                    let name = path.file_name().unwrap_or_default();
+                    place.insert("filename".to_owned(), Value::String(name.to_owned()));
+                }
+                all.extend(items.iter().map(|one| joined(one, &place)));
+            }
+        }
+        all
+    }
 }
+
+/// Nothing that matches here may be another repository's: what is not there is not known.
+fn known(all: Vec<Parameters>) -> Vec<Parameters> {
+    if all.is_empty() { vec![Parameters::new()] } else { all }
+}
+
+/// Generators in generators.
+const MAX_DEPTH: usize = 3;
 
 fn joined(left: &Parameters, right: &Parameters) -> Parameters {
     let mut all = left.clone();
@@ -93,21 +192,23 @@ fn joined(left: &Parameters, right: &Parameters) -> Parameters {
 
 /// The directories of the repository that a Git generator lists.
 fn directories(entries: &[Value], model: &Model<'_>) -> Vec<Parameters> {
-    let globs = |excluded: bool| {
-        let one = move |entry: &Value| {
-            let exclude = at(entry, &["exclude"]) == Some(&Value::Bool(true));
-            let path = text_at(entry, &["path"])?.trim_start_matches("./").trim_end_matches('/');
-            let glob = globset::GlobBuilder::new(path).literal_separator(true).build().ok()?;
-            (exclude == excluded).then(|| glob.compile_matcher())
-        };
-        entries.iter().filter_map(one).collect::<Vec<_>>()
-    };
-    let (included, excluded) = (globs(false), globs(true));
+    let (included, excluded) = (globs(entries, false), globs(entries, true));
     let all = model.inventory.directories.iter().filter(|directory| {
-        let is = |globs: &[globset::GlobMatcher]| globs.iter().any(|glob| glob.is_match(directory.as_str()));
+        let is = |globs: &[GlobMatcher]| globs.iter().any(|glob| glob.is_match(directory.as_str()));
         !directory.is_root() && is(&included) && !is(&excluded)
     });
     all.map(of_directory).collect()
+}
+
+/// The patterns of a Git generator: those that are excluded, or the others.
+fn globs(entries: &[Value], excluded: bool) -> Vec<GlobMatcher> {
+    let one = |entry: &Value| {
+        let exclude = at(entry, &["exclude"]) == Some(&Value::Bool(true));
+        let path = text_at(entry, &["path"])?.trim_start_matches("./").trim_end_matches('/');
+        let glob = GlobBuilder::new(path).literal_separator(true).build().ok()?;
+        (exclude == excluded).then(|| glob.compile_matcher())
+    };
+    entries.iter().filter_map(one).collect()
 }
 
 fn of_directory(directory: &RepoPath) -> Parameters {
@@ -165,15 +266,18 @@ fn parameter(name: &str, parameters: &Parameters, go: bool) -> Option<String> {
     }
     match name {
         "path" => as_text(path?.get("path")?),
-        _ => {
-            if let Some(value) = parameters.get(name) {
-                return as_text(value);
-            }
-            let mut keys = name.split('.');
-            let first = parameters.get(keys.next()?)?;
-            as_text(keys.try_fold(first, |at, key| at.get(key))?)
-        }
+        _ => parameter_at(name, parameters),
     }
+}
+
+/// A key, or a way of keys: `metadata.name`.
+fn parameter_at(name: &str, parameters: &Parameters) -> Option<String> {
+    if let Some(value) = parameters.get(name) {
+        return as_text(value);
+    }
+    let mut keys = name.split('.');
+    let first = parameters.get(keys.next()?)?;
+    as_text(keys.try_fold(first, |at, key| at.get(key))?)
 }
 
 /// Marks the `helm` of each source in which a placeholder was not replaced: there it decides about the images.

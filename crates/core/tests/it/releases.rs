@@ -85,7 +85,7 @@ fn every_tree_has_its_releases() {
 
 #[test]
 fn an_id_names_one_release() {
-    for tree in ["flux", "argo", "kustomize", "unknown", "clusters", "matrix"] {
+    for tree in ["flux", "argo", "kustomize", "unknown", "clusters", "matrix", "generators"] {
         let releases = releases_of(&testdata().join("releases").join(tree));
         let ids: BTreeSet<_> = releases.iter().map(|release| &release.id).collect();
         assert_eq!(ids.len(), releases.len(), "{tree}");
