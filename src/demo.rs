@@ -19,7 +19,7 @@ use crate::kustomize::Model;
 use crate::route::upstreams;
 use crate::tree::{Repository, WalkOptions};
 use pullthru_charts::DEFAULT_KUBERNETES;
-use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
+use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
 use pullthru_core::releases::{self, Sources};
 
 static FLEET: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/testdata/fleet");
@@ -131,7 +131,9 @@ fn images(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let releases = releases::of(&model, &Sources::new(&repository));
     let lock = fs::read_to_string(root.join(LOCK_NAME)).map_err(|error| wrong(&error))?;
     let lock = ImageLock::read(&lock).map_err(|error| wrong(&error))?;
-    let charts = Charts::of_lock(&model, &releases, &lock, DEFAULT_KUBERNETES);
+    let capabilities =
+        Capabilities { kubernetes_version: DEFAULT_KUBERNETES.to_owned(), ..Capabilities::default() };
+    let charts = Charts::of_lock(&model, &releases, &lock, &capabilities);
     Ok(Images::of(&model, Some(&charts), false, |_| true).images)
 }
 

@@ -14,7 +14,8 @@ use crate::kustomize::Model;
 use crate::report::count;
 use crate::tree::{RepoPath, Repository};
 use pullthru_charts::{self as rendering, DEFAULT_KUBERNETES, Outcome, Renew, RenewedLock};
-use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
+use pullthru_core::config::is_kubernetes_version;
+use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
 use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
 use pullthru_core::releases::{self, Release, Sources};
 use pullthru_registry::Client;
@@ -55,9 +56,14 @@ pub(super) struct RenderArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s", help_heading = "Charts")]
     helm_timeout: Duration,
 
-    /// Version of Kubernetes that charts are rendered for, where a release names none
-    #[arg(long, value_name = "VERSION", default_value = DEFAULT_KUBERNETES, help_heading = "Charts")]
-    kubernetes_version: String,
+    /// Version of Kubernetes that charts are rendered for, where a release names none. Default:
+    /// `charts.kubernetes-version` of the configuration, else 1.34.0
+    #[arg(long, value_name = "VERSION", value_parser = kubernetes_version, help_heading = "Charts")]
+    kubernetes_version: Option<String>,
+}
+
+fn kubernetes_version(text: &str) -> Result<String, String> {
+    if is_kubernetes_version(text) { Ok(text.to_owned()) } else { Err("write it as `1.33.0`".to_owned()) }
 }
 
 /// A directory, looked for at once: what is found fresh in the lock needs none, and would hide a wrong name.
@@ -198,15 +204,19 @@ impl ChartsRequest<'_> {
 pub(super) fn state_of_render(read: &ReadRepository, release: &Release, outcome: Outcome) -> ReleaseState {
     match outcome.rendered {
         Ok(text) => {
-            let images = images_of_render(read, release, &text);
-            ReleaseState::Known { images: images.into_iter().collect(), from: KnownFrom::Render }
+            let (images, releases) = images_of_render(read, release, &text);
+            ReleaseState::Known { images, releases, from: KnownFrom::Render }
         }
         Err(failure) => ReleaseState::Unknown { reason: failure.to_string(), place: release.place.clone() },
     }
 }
 
-/// What a chart renders; a name that is not known whole stands for itself, and is no image.
-pub(super) fn images_of_render(read: &ReadRepository, release: &Release, text: &str) -> Vec<ChartImage> {
+/// What a chart renders; a name that is not known whole stands for itself, and is no image. With the releases that it deploys.
+fn images_of_render(
+    read: &ReadRepository,
+    release: &Release,
+    text: &str,
+) -> (BTreeSet<ChartImage>, BTreeSet<String>) {
     let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
     let rendered = reader.read(release, text);
     let unknown = rendered.unknown.into_iter().filter(UnknownImage::is_name).map(|unknown| ChartImage {
@@ -216,7 +226,7 @@ pub(super) fn images_of_render(read: &ReadRepository, release: &Release, text: &
         object: Some(unknown.object),
         field: Some(unknown.field),
     });
-    rendered.images.into_iter().map(ChartImage::from).chain(unknown).collect()
+    (rendered.images.into_iter().map(ChartImage::from).chain(unknown).collect(), rendered.releases)
 }
 
 impl RenderArgs {
@@ -232,7 +242,8 @@ impl RenderArgs {
     ) -> Result<Charts, CliError> {
         let none = ImageLock::default();
         let lock = evaluated.lock.as_ref().unwrap_or(&none);
-        let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &self.kubernetes_version);
+        let capabilities = self.capabilities(read, repository, lock.asks_for_api_versions())?;
+        let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &capabilities);
         match how {
             How::Off => {
                 charts.forget("charts are not looked at (`--charts off`)");
@@ -262,6 +273,23 @@ impl RenderArgs {
             }
         }
         Ok(charts)
+    }
+
+    /// What charts are told about clusters. Definitions are looked for only where a chart may ask for them.
+    fn capabilities(
+        &self,
+        read: &ReadRepository,
+        repository: &RepositoryArgs,
+        with_definitions: bool,
+    ) -> Result<Capabilities, CliError> {
+        let configured = self.kubernetes_version.as_deref().or(read.config.kubernetes_version());
+        let mut api_versions = read.config.api_versions().clone();
+        if with_definitions {
+            api_versions
+                .extend(releases::api_versions(&read.repository, &repository.walk_options(&read.config))?);
+        }
+        let kubernetes_version = configured.unwrap_or(DEFAULT_KUBERNETES).to_owned();
+        Ok(Capabilities { kubernetes_version, api_versions })
     }
 
     /// Fetches and renders the charts of releases: an outcome for each, in their order.
@@ -338,7 +366,7 @@ impl RenderArgs {
             offline: self.offline,
             helm: self.helm.clone(),
             helm_timeout: self.helm_timeout,
-            kubernetes_version: self.kubernetes_version.clone(),
+            capabilities: self.capabilities(read, repository, true)?,
             helm_repositories: pullthru_registry::Variables::of_process().helm_repositories(),
             ..rendering::Settings::new(read.repository.root.clone(), store)
         };

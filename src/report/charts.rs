@@ -43,6 +43,9 @@ pub struct ReleaseRow {
     /// Why its images are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// Releases that the chart deploys in turn, whose images are not known: `HelmRelease/web`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deploys: Vec<String>,
     /// What the chart renders; of a stale release as it was before.
     pub images: Vec<ReleaseImageRow>,
 }
@@ -102,8 +105,8 @@ pub(super) fn release_rows(
 
 fn release_row(release: &ReleaseImages, config: &Config) -> ReleaseRow {
     let (state, because, images) = match &release.state {
-        ReleaseState::Known { images, from: KnownFrom::Lock } => ("lock", None, Some(images)),
-        ReleaseState::Known { images, from: KnownFrom::Render } => ("rendered", None, Some(images)),
+        ReleaseState::Known { images, from: KnownFrom::Lock, .. } => ("lock", None, Some(images)),
+        ReleaseState::Known { images, from: KnownFrom::Render, .. } => ("rendered", None, Some(images)),
         ReleaseState::Stale { images, reason } => ("stale", Some((*reason).to_owned()), Some(images)),
         ReleaseState::Unknown { reason, .. } => ("unknown", Some(reason.clone()), None),
     };
@@ -131,6 +134,7 @@ fn release_row(release: &ReleaseImages, config: &Config) -> ReleaseRow {
         line: release.place.position.line,
         state: state.to_owned(),
         because,
+        deploys: release.deployed().map(str::to_owned).collect(),
         images: images.into_iter().flatten().map(row).collect(),
     }
 }
@@ -165,6 +169,10 @@ fn cells(row: &ReleaseRow) -> [String; 3] {
         None if counts.total() == 0 => "no image".to_owned(),
         None => counts.words(),
     };
+    if !row.deploys.is_empty() {
+        images
+            .push_str(&format!(", deploys {} that nobody has rendered", count(row.deploys.len(), "release")));
+    }
     if tests > 0 && row.because.is_none() {
         images.push_str(&format!(", {tests} of tests"));
     }
@@ -177,6 +185,9 @@ pub fn detail(row: &ReleaseRow, out: &mut dyn Write, paint: Paint) -> io::Result
     writeln!(out, "  {} in {}:{}", row.kind, quoted(&row.path), row.line)?;
     if let Some(because) = &row.because {
         writeln!(out, "  {}: {because}", row.state)?;
+    }
+    for deployed in &row.deploys {
+        writeln!(out, "  {:<13}  {}", "not rendered", quoted(deployed))?;
     }
     for image in &row.images {
         let status = match (image.status, image.role) {

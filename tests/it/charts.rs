@@ -1,5 +1,6 @@
 //! Images that charts bring: known from the image lock, counted and listed with their release.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use pullthru::config::{Config, Overrides};
@@ -8,7 +9,8 @@ use pullthru::inventory;
 use pullthru::kustomize::Model;
 use pullthru::tree::{Repository, WalkOptions};
 use pullthru_core::releases::lock::{
-    ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole, hash,
+    AskedVersions, Capabilities, ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole,
+    hash,
 };
 use pullthru_core::releases::{self, Sources};
 
@@ -60,6 +62,7 @@ fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
     let model = Model::new(&inventory, &config);
     let mut lock = ImageLock::default();
+    let capabilities = Capabilities { kubernetes_version: "1.34.0".to_owned(), ..Capabilities::default() };
     for release in releases::of(&model, &Sources::new(&repository)) {
         let image =
             |&(image, role): &(&str, RenderedRole)| LockedImage { image: image.to_owned(), role, key: None };
@@ -69,9 +72,10 @@ fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
                 version: "2.1.0".to_owned(),
                 ..LockedChart::default()
             },
-            hash: hash(&release, "1.34.0"),
+            hash: hash(&release, &capabilities, &AskedVersions::default()),
             inputs: release.inputs.clone(),
             images: images.iter().map(image).collect(),
+            releases: BTreeSet::new(),
             render_failed: false,
         };
         lock.releases.insert(release.id, block);
@@ -257,11 +261,14 @@ fn what_a_chart_brings_is_counted_and_found() {
     assert_eq!(code, 1);
     let chart = |image: &str| ("chart-bypasses-cache".to_owned(), image.to_owned());
     let found = rules(&check);
-    for image in ["ghcr.io/guild/bakery:v1", "ghcr.io/guild/oven-probe:v7", "ghcr.io/guild/migrate:v2"] {
+    for image in ["ghcr.io/guild/oven-probe:v7", "ghcr.io/guild/migrate:v2"] {
         assert!(found.contains(&chart(image)), "{image}: {found:?}");
     }
+    // The place in the values is the finding, with a fix.
+    let place = ("bypasses-cache".to_owned(), "ghcr.io/guild/bakery:v1".to_owned());
+    assert_eq!(found.iter().filter(|(_, image)| image.contains("bakery")).collect::<Vec<_>>(), [&place]);
     // Not configured, and pulled by `helm test` alone.
-    assert_eq!(found.iter().filter(|(rule, _)| rule == "chart-bypasses-cache").count(), 3, "{found:?}");
+    assert_eq!(found.iter().filter(|(rule, _)| rule == "chart-bypasses-cache").count(), 2, "{found:?}");
     let coverage = &check["summary"]["coverage"];
     assert_eq!(coverage["complete"], true, "{coverage:#}");
     // The release's values name `bakery` too: it is one image. With it: till, oven-probe, migrate, busybox.
@@ -317,6 +324,46 @@ fn a_lock_is_stale_when_what_the_chart_sees_changes() {
     let required = Run::from(scratch.command(&required).env("XDG_CACHE_HOME", cache).output().unwrap());
     assert_eq!(required.code, 1, "{}", required.err);
     assert!(required.err.contains("the images of 1 release are not known"), "{}", required.err);
+}
+
+/// What the repository and its configuration say about clusters counts for charts that ask for it.
+#[test]
+fn definitions_and_versions_make_a_release_stale_that_asks_for_them() {
+    let scratch = locked(BROUGHT);
+    let stale = |arguments: &[&str]| {
+        let (_, check) = json(&scratch, &[&["check"], arguments].concat());
+        rules(&check).iter().filter(|(rule, _)| rule == "chart-lock-stale").count()
+    };
+    let lock = scratch
+        .read(LOCK_NAME)
+        .replace("\"version\":\"2.1.0\"}", "\"version\":\"2.1.0\",\"asks\":[\"fern.example/v1\"]}");
+    let definition = |group: &str| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: as.{group}}}\n\
+             spec:\n  group: {group}\n  names: {{kind: A}}\n  versions: [{{name: v1, served: true}}]\n"
+        )
+    };
+    scratch.write("crds/fern.yaml", definition("fern.example").as_bytes());
+    assert_eq!(stale(&[]), 0, "the chart does not ask");
+    std::fs::remove_file(scratch.path().join("crds/fern.yaml")).unwrap();
+    assert!(lock.contains("\"asks\""), "{lock}");
+    scratch.write(LOCK_NAME, lock.as_bytes());
+    scratch.write("crds/moss.yaml", definition("moss.example").as_bytes());
+    assert_eq!(stale(&[]), 0, "not what it asks for");
+    scratch.write("crds/fern.yaml", definition("fern.example").as_bytes());
+    assert_eq!(stale(&[]), 1);
+    std::fs::remove_file(scratch.path().join("crds/fern.yaml")).unwrap();
+    for (charts, is_stale, flags) in [
+        ("{api-versions: [fern.example/v1]}", 1, &[][..]),
+        ("{api-versions: [moss.example/v2]}", 0, &[]),
+        ("{kubernetes-version: 1.33.0}", 1, &[]),
+        ("{kubernetes-version: 1.33.0}", 0, &["--kubernetes-version", "1.34.0"]),
+    ] {
+        scratch.write("pullthru.yaml", format!("charts: {charts}\n").as_bytes());
+        assert_eq!(stale(flags), is_stale, "{charts}");
+    }
+    let wrong = scratch.run(&["check", "--kubernetes-version", "new"]);
+    assert!(wrong.code == 2 && wrong.err.contains("1.33.0"), "{}", wrong.err);
 }
 
 #[test]

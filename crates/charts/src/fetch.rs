@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pullthru_core::releases::lock::AskedVersions;
 use pullthru_core::releases::{ChartRef, VersionRef};
 use tokio::sync::OnceCell;
 
@@ -31,8 +32,8 @@ pub struct Chart {
     pub digest: String,
     /// It lies in the repository.
     pub is_local: bool,
-    /// Its templates read `.Capabilities.APIVersions`.
-    pub asks_for_api_versions: bool,
+    /// What its templates want of `.Capabilities.APIVersions`.
+    pub asks: AskedVersions,
     /// `--chart-dir` gave this version for another one that is deployed.
     pub is_other_version: bool,
     pub(crate) directory: PathBuf,
@@ -105,7 +106,7 @@ impl Fetch {
             version: definition.version,
             digest: got.digest,
             is_local: matches!(wanted, ChartRef::Local(_)),
-            asks_for_api_versions: mentions(&directory, b".APIVersions"),
+            asks: asked_versions(&directory),
             is_other_version: got.is_other_version,
             directory,
         })
@@ -183,18 +184,26 @@ fn last_part(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Does a template of the chart, or of a chart in it, hold the text?
-fn mentions(directory: &Path, text: &[u8]) -> bool {
-    let Ok(entries) = fs::read_dir(directory) else { return false };
-    entries.flatten().any(|entry| {
+/// What the templates of the chart, and of the charts in it, ask for.
+fn asked_versions(directory: &Path) -> AskedVersions {
+    let mut asked = AskedVersions::default();
+    add_templates(directory, &mut asked);
+    asked
+}
+
+fn add_templates(directory: &Path, asked: &mut AskedVersions) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            return mentions(&path, text);
+            add_templates(&path, asked);
+            continue;
         }
         let is_template = path.extension().is_some_and(|extension| {
             extension == "yaml" || extension == "yml" || extension == "tpl" || extension == "txt"
         });
-        is_template
-            && fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text))
-    })
+        if is_template && let Ok(text) = fs::read_to_string(&path) {
+            asked.add_template(&text);
+        }
+    }
 }

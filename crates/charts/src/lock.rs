@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pullthru_core::releases::lock::{ImageLock, LockState, LockedChart, LockedImage, LockedRelease, hash};
+use pullthru_core::releases::lock::{
+    Capabilities, ImageLock, LockState, LockedChart, LockedImage, LockedRelease, hash,
+};
 use pullthru_core::releases::rendered::{RenderReader, Rendered};
 use pullthru_core::releases::{ChartRef, Release, ReleaseId};
 
@@ -51,20 +53,19 @@ impl Charts {
         mut done: impl FnMut(&ReleaseId),
     ) -> RenewedLock {
         let mut found = RenewedLock::default();
-        let mut stale: Vec<(Release, String)> = Vec::new();
+        let mut stale: Vec<Release> = Vec::new();
         for release in releases {
-            let hash = hash(&release, self.kubernetes_version());
-            match lock.state(&release.id, &hash) {
+            match lock.state(&release, self.capabilities()) {
                 LockState::Fresh(block) if !must_render(&release, renew) => {
                     done(&release.id);
                     // The files may be others, and decide the same.
                     let block = LockedRelease { inputs: release.inputs, ..block.clone() };
                     found.lock.releases.insert(release.id, block);
                 }
-                _ => stale.push((release, hash)),
+                _ => stale.push(release),
             }
         }
-        let to_render = stale.iter().map(|(release, _)| release.clone()).collect();
+        let to_render = stale.clone();
         let reader = reader.clone();
         let read = move |release: &Release, outcome: Outcome| match (outcome.chart, outcome.rendered) {
             (Some(chart), Ok(text)) => Ok(RenderedRelease { chart, images: reader.read(release, &text) }),
@@ -72,12 +73,12 @@ impl Charts {
             (None, Ok(_)) => Err(Failure::Unknown { reason: "its chart is not known".to_owned() }),
         };
         self.each(to_render, read, |index, outcome| {
-            let Some((release, hash)) = stale.get(index) else { return };
+            let Some(release) = stale.get(index) else { return };
             let id = release.id.clone();
             done(&id);
             match outcome {
                 Ok(rendered) => {
-                    found.lock.releases.insert(id.clone(), block(release, hash, &rendered));
+                    found.lock.releases.insert(id.clone(), block(release, self.capabilities(), &rendered));
                     found.rendered.insert(id, rendered);
                 }
                 Err(failure) => {
@@ -111,7 +112,7 @@ fn range(release: &Release) -> Option<String> {
 
 fn block(
     release: &Release,
-    hash: &str,
+    capabilities: &Capabilities,
     RenderedRelease { chart, images }: &RenderedRelease,
 ) -> LockedRelease {
     let image = |(image, role): (&str, _)| LockedImage { image: image.to_owned(), role, key: None };
@@ -121,10 +122,12 @@ fn block(
             version: chart.version.clone(),
             range: range(release),
             digest: (!chart.is_local).then(|| chart.digest.clone()),
+            asks: chart.asks.clone(),
         },
-        hash: hash.to_owned(),
+        hash: hash(release, capabilities, &chart.asks),
         inputs: release.inputs.clone(),
         images: images.listed().map(image).collect(),
+        releases: images.releases.clone(),
         render_failed: false,
     }
 }

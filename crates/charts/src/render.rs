@@ -1,13 +1,14 @@
 //! [`Charts`]: releases in, what helm prints for each out. Renders are kept in the store by all that decides about them,
 //! helm's version among it, so that the second run starts no program.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pullthru_core::releases::Release;
+use pullthru_core::releases::lock::Capabilities;
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
@@ -74,9 +75,9 @@ impl Charts {
         Ok(Self { inner: Arc::new(Inner { settings, fetch, helm, fetches, workers, renders }) })
     }
 
-    /// What releases are rendered for that name no Kubernetes version.
-    pub fn kubernetes_version(&self) -> &str {
-        &self.inner.settings.kubernetes_version
+    /// What releases are rendered for where they say nothing.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.inner.settings.capabilities
     }
 
     /// The values that the chart's templates see, merged by helm itself: those of the chart and of the charts in it, and over
@@ -146,7 +147,7 @@ impl Inner {
         let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
         prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
         let values = json!(release.values).to_string();
-        let printed = helm.template(&self.template(&prepared, release, &values)).await?;
+        let printed = helm.template(&self.template(&chart, &prepared, release, &values)).await?;
         let line = printed.lines().find_map(|line| line.strip_prefix(VALUES_MARK));
         let unusable =
             |reason: &str| Failure::Chart { chart: format!("`{}`", chart.source), reason: reason.to_owned() };
@@ -156,21 +157,24 @@ impl Inner {
     }
 
     /// What helm is asked for.
-    fn template<'a>(&'a self, prepared: &'a Prepared, release: &'a Release, values: &'a str) -> Template<'a> {
+    fn template<'a>(
+        &'a self,
+        chart: &Chart,
+        prepared: &'a Prepared,
+        release: &'a Release,
+        values: &'a str,
+    ) -> Template<'a> {
+        let capabilities = &self.settings.capabilities;
         let kubernetes = release.kubernetes_version.as_deref();
         Template {
             chart: prepared.chart(),
             release: &release.release_name,
             namespace: &release.namespace,
-            kubernetes: kubernetes.unwrap_or(&self.settings.kubernetes_version),
-            api_versions: self.api_versions(release).into_iter().collect(),
+            kubernetes: kubernetes.unwrap_or(&capabilities.kubernetes_version),
+            api_versions: chart.asks.seen(release, capabilities).into_iter().collect(),
             files: prepared.files.clone(),
             values,
         }
-    }
-
-    fn api_versions<'a>(&'a self, release: &'a Release) -> BTreeSet<&'a str> {
-        self.settings.api_versions.union(&release.api_versions).map(String::as_str).collect()
     }
 
     async fn helm(&self) -> Result<&Helm, Failure> {
@@ -183,7 +187,8 @@ impl Inner {
     }
 
     async fn render(&self, helm: &Helm, chart: &Chart, release: &Release) -> Result<String, Failure> {
-        let kubernetes = release.kubernetes_version.as_deref().unwrap_or(&self.settings.kubernetes_version);
+        let capabilities = &self.settings.capabilities;
+        let kubernetes = release.kubernetes_version.as_ref().unwrap_or(&capabilities.kubernetes_version);
         let values = json!(release.values).to_string();
         let key = digest(
             json!([
@@ -193,7 +198,7 @@ impl Inner {
                 release.namespace,
                 kubernetes,
                 // What a chart does not ask for does not change its render.
-                if chart.asks_for_api_versions { self.api_versions(release) } else { BTreeSet::new() },
+                chart.asks.seen(release, capabilities),
                 release.values_files,
                 values,
             ])
@@ -216,7 +221,7 @@ impl Inner {
                 Ok(prepared) => prepared,
                 Err(failure) => return Some(failure),
             };
-            let template = self.template(&prepared, release, &values);
+            let template = self.template(chart, &prepared, release, &values);
             match helm.template(&template).await {
                 Ok(printed) => {
                     store.keep_render(&key, &printed);

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pullthru_core::releases::lock::Capabilities;
+
 use crate::{ChartDirError, RepositoriesError, StoreError};
 
 /// The Kubernetes version that charts are rendered for where nothing names one.
@@ -31,10 +33,8 @@ pub struct Settings {
     pub path: Option<OsString>,
     /// The longest run of helm.
     pub helm_timeout: Duration,
-    /// Where a release names none: `1.34.0`.
-    pub kubernetes_version: String,
-    /// API versions that clusters have besides Kubernetes' own: `monitoring.coreos.com/v1`.
-    pub api_versions: BTreeSet<String>,
+    /// What releases are rendered for where they say nothing: Kubernetes `1.34.0`.
+    pub capabilities: Capabilities,
     /// Runs of helm at a time; by default one for each processor.
     pub workers: Option<usize>,
 }
@@ -52,8 +52,10 @@ impl Settings {
             helm: None,
             path: std::env::var_os("PATH"),
             helm_timeout: Duration::from_secs(60),
-            kubernetes_version: DEFAULT_KUBERNETES.to_owned(),
-            api_versions: BTreeSet::new(),
+            capabilities: Capabilities {
+                kubernetes_version: DEFAULT_KUBERNETES.to_owned(),
+                api_versions: BTreeSet::new(),
+            },
             workers: None,
         }
     }

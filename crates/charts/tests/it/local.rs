@@ -7,7 +7,7 @@ use pullthru_charts::{Failure, Settings};
 use pullthru_core::releases::ChartRef;
 use serde_json::json;
 
-use crate::support::{charts, helm, no_values, path, release, render, runs, settings};
+use crate::support::{charts, helm, no_values, path, release, render, runs, settings, with_api_versions};
 
 fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
@@ -37,11 +37,11 @@ async fn a_render_is_kept_until_something_that_decides_changes() {
         (chart.name.as_str(), chart.version.as_str(), chart.source.as_str()),
         ("web", "1.2.3", "charts/web")
     );
-    assert!(chart.is_local && !chart.asks_for_api_versions);
+    assert!(chart.is_local && chart.asks.is_empty());
 
     assert_eq!(run(base.clone(), vec![one.clone()]).await, first[..1]);
     // An API version that the chart does not ask for.
-    let with_api = Settings { api_versions: ["a.example/v1".to_owned()].into(), ..base.clone() };
+    let with_api = Settings { capabilities: with_api_versions(&["a.example/v1"]), ..base.clone() };
     run(with_api.clone(), vec![one.clone()]).await;
     assert_eq!(runs(bin.path()), 1, "in the store");
 
@@ -58,8 +58,12 @@ async fn a_render_is_kept_until_something_that_decides_changes() {
     }
     write(root.path(), "charts/web/templates/a.yaml", "{{ .Capabilities.APIVersions.Has \"a.example/v1\" }}");
     let asks = run(base.clone(), vec![one.clone()]).await;
-    assert!(asks[0].chart.as_ref().unwrap().asks_for_api_versions);
-    run(with_api, vec![one]).await;
+    assert!(!asks[0].chart.as_ref().unwrap().asks.is_empty());
+    run(with_api, vec![one.clone()]).await;
+    assert_eq!(runs(bin.path()), 6);
+    // Another definition in the repository is nothing to it.
+    let more = with_api_versions(&["a.example/v1", "b.example/v1"]);
+    run(Settings { capabilities: more, ..base }, vec![one]).await;
     assert_eq!(runs(bin.path()), 6);
 }
 

@@ -17,7 +17,9 @@ use pullthru_core::releases::{self, ChartRef, Release, Sources};
 use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
 use serde_json::{Value, json};
 
-use crate::support::{Files, charts, no_values, path, project, real_helms, release, render, settings};
+use crate::support::{
+    Files, charts, no_values, path, project, real_helms, release, render, settings, with_api_versions,
+};
 
 fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
@@ -101,7 +103,7 @@ async fn helm_says_why_a_chart_is_refused() {
         let settings = Settings {
             helm: Some(program),
             helm_timeout: std::time::Duration::from_secs(5),
-            api_versions: ["a.example/v1".to_owned()].into(),
+            capabilities: with_api_versions(&["a.example/v1"]),
             ..settings(root.path(), store.path())
         };
         let web = |values: Value| release("shop", ChartRef::Local(path("web")), values);

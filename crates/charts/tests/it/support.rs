@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use pullthru_charts::{Charts, Outcome, Settings};
+use pullthru_core::releases::lock::Capabilities;
 use pullthru_core::releases::{ChartRef, Release, ReleaseId, ReleaseKind};
 use pullthru_core::tree::{Place, Position, RepoPath};
 use pullthru_registry::{Client, Credentials};
@@ -50,6 +51,12 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         assumed: Vec::new(),
         unknown: Vec::new(),
     }
+}
+
+/// Kubernetes 1.34.0 with these besides its own.
+pub(crate) fn with_api_versions(versions: &[&str]) -> Capabilities {
+    let api_versions = versions.iter().map(|&version| version.to_owned()).collect();
+    Capabilities { kubernetes_version: pullthru_charts::DEFAULT_KUBERNETES.to_owned(), api_versions }
 }
 
 pub(crate) fn no_values() -> Value {

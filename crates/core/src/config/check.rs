@@ -22,6 +22,14 @@ pub(super) struct Checker {
     errors: Vec<ConfigError>,
 }
 
+/// `1.33`, `v1.33.2`, `1.33.2-eks-1234567`.
+pub fn is_kubernetes_version(text: &str) -> bool {
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(numbers.len(), 2 | 3) && numbers.iter().all(is_number)
+}
+
 pub(super) fn load(file: Option<(String, String)>, flags: &Overrides) -> Result<Config, ConfigErrors> {
     let mut checker = Checker { source: None, errors: Vec::new() };
     let mut parsed = File::default();
@@ -97,9 +105,12 @@ impl Checker {
         let (_, include_set) = self.globs(&include);
         let exclude = self.image_patterns(texts(&file.exclude, &flags.exclude));
         let (_, exclude) = self.globs(&exclude);
+        let kubernetes_version = self.kubernetes_version(file.charts.kubernetes_version);
         Config {
             targets,
             hosts,
+            kubernetes_version,
+            api_versions: file.charts.api_versions,
             include: (!include.is_empty()).then_some(include_set),
             exclude,
             ignore: self.ignore(texts(&file.ignore, &flags.ignore)),
@@ -113,6 +124,16 @@ impl Checker {
                 .filter_map(|ignore| self.lint_ignore(ignore))
                 .collect(),
         }
+    }
+
+    /// As helm reads `--kube-version`.
+    fn kubernetes_version(&mut self, version: Option<Text>) -> Option<String> {
+        let text = version?;
+        if !is_kubernetes_version(&text.value) {
+            let message = format!("`{}` is no version of Kubernetes", text.value);
+            self.report(Some(&text), message, "write it as `1.33.0`, quoted where it has one dot");
+        }
+        Some(text.value)
     }
 
     fn path_target(&mut self, file: &TargetFile, base: &[(Route, Text)]) -> Target {

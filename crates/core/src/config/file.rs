@@ -1,6 +1,6 @@
 //! The shape of `pullthru.yaml`, as it is written. What its values mean is checked in [`super::check`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor, value};
@@ -41,6 +41,9 @@ pub(super) struct File {
     /// Other accounts, Regions or routes for some paths.
     #[serde(default)]
     pub(super) targets: Vec<TargetFile>,
+    /// What charts are rendered for.
+    #[serde(default)]
+    pub(super) charts: ChartsFile,
     /// What `emit flux` writes.
     #[serde(default)]
     pub(super) flux: Flux,
@@ -53,6 +56,19 @@ pub(super) struct File {
     /// The AWS side.
     #[serde(default)]
     pub(super) provision: Option<Provision>,
+}
+
+/// What charts are told about clusters (`.Capabilities`), where a release says nothing itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ChartsFile {
+    /// The version of Kubernetes, such as `1.33.0`. Default: `1.34.0`.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(super) kubernetes_version: Option<Text>,
+    /// API versions besides Kubernetes' own and those of the CustomResourceDefinitions in the repository, such as
+    /// `monitoring.coreos.com/v1`.
+    pub(super) api_versions: BTreeSet<String>,
 }
 
 /// The cache's registry: `account` and `region`, or `host`.

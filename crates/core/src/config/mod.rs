@@ -12,9 +12,12 @@ mod propose;
 mod provision;
 mod secrecy;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use globset::{Glob, GlobSet};
 
 pub use arn::{Arn, ArnError};
+pub use check::is_kubernetes_version;
 pub use error::nearest;
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
@@ -57,8 +60,10 @@ pub struct Config {
     exclude: GlobSet,
     ignore: Vec<String>,
     artifacts: bool,
+    kubernetes_version: Option<String>,
+    api_versions: BTreeSet<String>,
     flux: Flux,
-    lint: std::collections::BTreeMap<RuleId, Severity>,
+    lint: BTreeMap<RuleId, Severity>,
     provision: Provision,
     lint_ignores: Vec<LintIgnore>,
 }
@@ -95,7 +100,7 @@ pub struct Target {
     /// `None` when no registry is configured.
     pub routes: Option<Routes>,
     /// The names of credentials that are written down, by prefix.
-    pub credentials: std::collections::BTreeMap<String, String>,
+    pub credentials: BTreeMap<String, String>,
 }
 
 impl Target {
@@ -166,6 +171,16 @@ impl Config {
     /// Charts and OCI artifacts move too.
     pub fn artifacts(&self) -> bool {
         self.artifacts
+    }
+
+    /// The version of Kubernetes that charts are rendered for, where a release names none.
+    pub fn kubernetes_version(&self) -> Option<&str> {
+        self.kubernetes_version.as_deref()
+    }
+
+    /// API versions that clusters have besides Kubernetes' own, and that no file here defines.
+    pub fn api_versions(&self) -> &BTreeSet<String> {
+        &self.api_versions
     }
 
     pub fn flux(&self) -> &Flux {

@@ -105,6 +105,9 @@ const REST: &str = r#"
 # Move Helm charts and other OCI artifacts too.
 # artifacts: false
 
+# What charts are rendered for, where a release says nothing: docs/charts.md.
+# charts: { kubernetes-version: 1.34.0, api-versions: [monitoring.coreos.com/v1] }
+
 # What `pullthru emit flux` writes. `discovery`: cache or upstream; `range`: any, major or minor.
 # flux: { api-version: v1, namespace: flux-system, interval: 1m, discovery: cache, range: any }
 

@@ -7,7 +7,9 @@ use crate::config::Config;
 use crate::find::{Form, Site};
 use crate::image::{Name, Reference};
 use crate::kustomize::Model;
-use crate::releases::lock::{ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale, hash};
+use crate::releases::lock::{
+    Capabilities, ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale,
+};
 use crate::releases::rendered::RenderedImage;
 use crate::releases::{Release, ReleaseId};
 use crate::route::Routes;
@@ -38,7 +40,12 @@ pub struct ReleaseImages {
 #[derive(Clone, Debug)]
 pub enum ReleaseState {
     /// They are those that the release pulls as it is written.
-    Known { images: BTreeSet<ChartImage>, from: KnownFrom },
+    Known {
+        images: BTreeSet<ChartImage>,
+        /// Releases that the chart deploys in turn, whose images are not known: `HelmRelease/web`.
+        releases: BTreeSet<String>,
+        from: KnownFrom,
+    },
     /// The lock has images of the release as it was before, or of a render that failed since.
     Stale { images: BTreeSet<ChartImage>, reason: &'static str },
     /// Nothing: it was not evaluated or not rendered.
@@ -116,6 +123,20 @@ impl ReleaseImages {
         matches!(self.state, ReleaseState::Known { .. })
     }
 
+    /// Releases that its chart deploys in turn, and that nobody has rendered.
+    pub fn deployed(&self) -> impl Iterator<Item = &str> {
+        let releases = match &self.state {
+            ReleaseState::Known { releases, .. } => Some(releases),
+            ReleaseState::Stale { .. } | ReleaseState::Unknown { .. } => None,
+        };
+        releases.into_iter().flatten().map(String::as_str)
+    }
+
+    /// How many releases are not known: itself, or those that its chart deploys.
+    pub fn unknown(&self) -> usize {
+        if self.is_known() { self.deployed().count() } else { 1 }
+    }
+
     /// Is it in these paths, or decided by a file that is?
     pub fn is_within(&self, within: impl Fn(&RepoPath) -> bool) -> bool {
         within(&self.place.path) || self.inputs.iter().any(within)
@@ -128,10 +149,15 @@ impl ReleaseImages {
 }
 
 impl Charts {
-    /// What the image lock says about releases; a version of Kubernetes where a release names none.
-    pub fn of_lock(model: &Model<'_>, releases: &[Release], lock: &ImageLock, kubernetes: &str) -> Charts {
+    /// What the image lock says about releases.
+    pub fn of_lock(
+        model: &Model<'_>,
+        releases: &[Release],
+        lock: &ImageLock,
+        capabilities: &Capabilities,
+    ) -> Charts {
         let one = |release: &Release| {
-            let state = state_of_lock(release, lock, kubernetes);
+            let state = state_of_lock(release, lock, capabilities);
             ReleaseImages::new(model, release, state)
         };
         Charts { releases: releases.iter().map(one).collect() }
@@ -151,9 +177,9 @@ impl Charts {
         }
     }
 
-    /// The releases whose images are not known.
+    /// The releases whose images are not known; those that charts deploy in turn, too.
     pub fn unknown(&self) -> usize {
-        self.releases.iter().filter(|release| !release.is_known()).count()
+        self.releases.iter().map(ReleaseImages::unknown).sum()
     }
 }
 
@@ -211,14 +237,18 @@ impl<'c> RenderedValues<'c> {
 }
 
 /// What the image lock says about one release.
-pub fn state_of_lock(release: &Release, lock: &ImageLock, kubernetes: &str) -> ReleaseState {
+pub fn state_of_lock(release: &Release, lock: &ImageLock, capabilities: &Capabilities) -> ReleaseState {
     if let Some(gap) = release.unknown.first() {
         return ReleaseState::Unknown { reason: gap.reason.clone(), place: gap.place.clone() };
     }
     let unknown =
         |reason: &str| ReleaseState::Unknown { reason: reason.to_owned(), place: release.place.clone() };
-    match lock.state(&release.id, &hash(release, kubernetes)) {
-        LockState::Fresh(block) => ReleaseState::Known { images: images_of(block), from: KnownFrom::Lock },
+    match lock.state(release, capabilities) {
+        LockState::Fresh(block) => ReleaseState::Known {
+            images: images_of(block),
+            releases: block.releases.clone(),
+            from: KnownFrom::Lock,
+        },
         LockState::Stale(block, Stale::Changed) => ReleaseState::Stale {
             images: images_of(block),
             reason: "its chart, values or variables changed since it was rendered",

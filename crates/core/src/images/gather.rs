@@ -161,6 +161,18 @@ impl<'c> Gathered<'c> {
                 releases.insert(release.id.to_string());
             }
         }
+        for deployed in release.deployed() {
+            let name = format!("{deployed} of {}", release.id);
+            self.unknown.insert(Unknown {
+                place: place.clone(),
+                reference: format!("release {name}"),
+                why: "its images are not known: a chart deploys it, and such releases are not rendered"
+                    .into(),
+                release: Some(name),
+                invalid: false,
+                names: None,
+            });
+        }
         let why = match &release.state {
             ReleaseState::Known { .. } => return,
             ReleaseState::Stale { reason, .. } => {

@@ -265,7 +265,7 @@ pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&R
     let mut evaluated: HashMap<&RepoPath, BTreeSet<Position>> = HashMap::new();
     let releases = charts.into_iter().flat_map(|charts| &charts.releases);
     for release in releases.filter(|release| within(&release.place.path)) {
-        unseen.releases += usize::from(!release.is_known());
+        unseen.releases += release.unknown();
         evaluated.entry(&release.place.path).or_default().insert(release.place.position);
     }
     for file in inventory.files.iter().filter(|file| within(&file.path)) {

@@ -39,6 +39,8 @@ pub struct LockedRelease {
     /// [`Release::inputs`].
     pub inputs: BTreeSet<RepoPath>,
     pub images: BTreeSet<LockedImage>,
+    /// Releases that the chart deploys in turn, and that were not rendered: `HelmRelease/web`.
+    pub releases: BTreeSet<String>,
     /// The last attempt to render it failed: the images are those of the render before.
     pub render_failed: bool,
 }
@@ -57,6 +59,50 @@ pub struct LockedChart {
     /// Of the archive or the manifest; none for a chart in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The API versions that its templates ask for.
+    #[serde(default, skip_serializing_if = "AskedVersions::is_empty")]
+    pub asks: AskedVersions,
+}
+
+/// What clusters tell charts (`.Capabilities`), where a release says nothing itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    pub kubernetes_version: String,
+    /// Those besides Kubernetes' own.
+    pub api_versions: BTreeSet<String>,
+}
+
+/// The API versions that a chart asks for (`.Capabilities.APIVersions`): another CRD in the repository changes nothing about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AskedVersions(BTreeSet<String>);
+
+impl AskedVersions {
+    /// It asks by a name that it computes, or for all.
+    const ANY: &'static str = "*";
+
+    /// Reads a template of the chart.
+    pub fn add_template(&mut self, text: &str) {
+        for (at, name) in text.match_indices(".APIVersions") {
+            let rest = text.get(at + name.len()..).unwrap_or_default();
+            let asked = rest.strip_prefix(".Has").and_then(|rest| {
+                let rest = rest.trim_start();
+                let quote = rest.chars().next().filter(|first| matches!(first, '"' | '`'))?;
+                rest.get(1..)?.split_once(quote).map(|(asked, _)| asked)
+            });
+            self.0.insert(asked.unwrap_or(Self::ANY).to_owned());
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of the release and of its cluster that the chart can see.
+    pub fn seen<'v>(&self, release: &'v Release, capabilities: &'v Capabilities) -> BTreeSet<&'v str> {
+        let all = release.api_versions.union(&capabilities.api_versions).map(String::as_str);
+        all.filter(|version| self.0.contains(*version) || self.0.contains(Self::ANY)).collect()
+    }
 }
 
 /// An image of a release.
@@ -148,7 +194,7 @@ pub enum Stale {
 
 /// The hash of an evaluated release: `sha256:…` of what decides which manifests helm renders, and what is made of their images.
 /// Neither helm's version nor comments, files, or fields of the object that the chart does not see are in it.
-pub fn hash(release: &Release, kubernetes_version: &str) -> String {
+pub fn hash(release: &Release, capabilities: &Capabilities, asks: &AskedVersions) -> String {
     let chart = match &release.chart {
         ChartRef::Oci { url, version } => json!([url, version.to_string()]),
         ChartRef::Http { repository, name, version } => json!([repository, name, version.to_string()]),
@@ -166,8 +212,8 @@ pub fn hash(release: &Release, kubernetes_version: &str) -> String {
         "valuesFiles": release.values_files,
         "release": [release.release_name, release.namespace],
         "values": release.values,
-        "kubernetes": release.kubernetes_version.as_deref().unwrap_or(kubernetes_version),
-        "apis": release.api_versions,
+        "kubernetes": release.kubernetes_version.as_ref().unwrap_or(&capabilities.kubernetes_version),
+        "apis": asks.seen(release, capabilities),
         "images": images,
     });
     sha256(evaluated.to_string().as_bytes())
@@ -205,6 +251,7 @@ impl ImageLock {
                 hash: block.hash,
                 inputs: block.inputs.iter().map(path).collect::<Result<_, _>>()?,
                 images: block.images,
+                releases: block.deploys,
                 render_failed: block.render_failed,
             };
             if lock.conflicting.contains(&id) {
@@ -232,6 +279,10 @@ impl ImageLock {
             }
             list(&mut text, "inputs", release.inputs.iter().map(|path| line(&json!(path.as_str()))));
             text.push_str(",\n");
+            if !release.releases.is_empty() {
+                list(&mut text, "deploys", release.releases.iter().map(|name| line(&json!(name))));
+                text.push_str(",\n");
+            }
             list(&mut text, "images", release.images.iter().map(|image| line(&json!(image))));
             text.push_str("\n    }");
         }
@@ -239,12 +290,18 @@ impl ImageLock {
         text
     }
 
-    /// What the lock says about a release with this [`hash`].
-    pub fn state(&self, id: &ReleaseId, hash: &str) -> LockState<'_> {
-        match self.releases.get(id) {
-            _ if self.conflicting.contains(id) => LockState::Conflict,
+    /// Does a chart ask for API versions?
+    pub fn asks_for_api_versions(&self) -> bool {
+        self.releases.values().any(|block| !block.chart.asks.is_empty())
+    }
+
+    /// What the lock says about a release.
+    pub fn state(&self, release: &Release, capabilities: &Capabilities) -> LockState<'_> {
+        let is_fresh = |block: &LockedRelease| block.hash == hash(release, capabilities, &block.chart.asks);
+        match self.releases.get(&release.id) {
+            _ if self.conflicting.contains(&release.id) => LockState::Conflict,
             None => LockState::Missing,
-            Some(block) if block.hash != hash => LockState::Stale(block, Stale::Changed),
+            Some(block) if !is_fresh(block) => LockState::Stale(block, Stale::Changed),
             Some(block) if block.render_failed => LockState::Stale(block, Stale::RenderFailed),
             Some(block) => LockState::Fresh(block),
         }
@@ -299,6 +356,8 @@ struct Block {
     #[serde(default)]
     render_failed: bool,
     inputs: Vec<String>,
+    #[serde(default)]
+    deploys: BTreeSet<String>,
     images: BTreeSet<LockedImage>,
 }
 

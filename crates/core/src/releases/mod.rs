@@ -5,6 +5,7 @@
 //! merged in the controller's order. Nothing is rendered here, and nobody is asked: what `helm template` needs is in a
 //! [`Release`], and what could not be evaluated is in [`Release::unknown`], with its place.
 
+mod api_versions;
 mod application_set;
 mod argo;
 mod build;
@@ -30,6 +31,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use api_versions::api_versions;
 pub use release::{
     ChartRef, Gap, Layer, LayerKind, PLACEHOLDER, Release, ReleaseId, ReleaseKind, VersionRef,
     has_placeholder,

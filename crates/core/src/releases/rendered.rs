@@ -64,6 +64,8 @@ impl std::fmt::Display for UnknownReason {
 pub struct Rendered {
     pub images: BTreeSet<RenderedImage>,
     pub unknown: BTreeSet<UnknownImage>,
+    /// Releases that the chart deploys in turn, as `HelmRelease/web`: nobody has rendered them.
+    pub releases: BTreeSet<String>,
 }
 
 impl Rendered {
@@ -107,6 +109,7 @@ impl RenderReader {
         let Some(finder) = self.finder(text) else { return rendered };
         for document in documents(text) {
             let Some(document) = Document::read(document) else { continue };
+            rendered.releases.extend(document.release());
             let found = finder.find("rendered.yaml", document.text.as_bytes());
             for site in &found.sites {
                 // helm-controller passes hooks to them in some versions only (helm-controller#1469, #1470): their images are
@@ -182,6 +185,28 @@ impl<'t> Document<'t> {
             return None;
         }
         Some(Document { text, template, hook: hook(text) })
+    }
+
+    /// Is it an object that deploys a chart?
+    fn release(&self) -> Option<String> {
+        let value = |key: &str| {
+            let line = self.text.lines().find_map(|line| line.strip_prefix(key))?;
+            Some(line.split(" #").next()?.trim().trim_matches(['"', '\'']))
+        };
+        let (group, kind) = (value("apiVersion:")?.split('/').next()?, value("kind:")?);
+        let deploys = matches!(
+            (group, kind),
+            ("helm.toolkit.fluxcd.io", "HelmRelease")
+                | ("argoproj.io", "Application" | "ApplicationSet")
+                | ("helm.cattle.io", "HelmChart")
+        );
+        if !deploys {
+            return None;
+        }
+        let stream = yaml::parse_without_comments(self.text);
+        let root = stream.documents.iter().find_map(|document| document.root);
+        let name = root.and_then(|root| stream.value(stream.get(stream.get(root, "metadata")?, "name")?));
+        Some(format!("{kind}/{}", name.unwrap_or("?")))
     }
 
     fn site(&self, site: &Site, entries: &[Transformer], rendered: &mut Rendered) {

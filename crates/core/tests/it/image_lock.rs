@@ -5,13 +5,18 @@ use std::fs;
 use std::path::Path;
 
 use pullthru_core::releases::lock::{
-    ImageLock, LockState, LockedChart, LockedImage, LockedRelease, RenderedRole, Stale, hash,
+    AskedVersions, Capabilities, ImageLock, LockState, LockedChart, LockedImage, LockedRelease, RenderedRole,
+    Stale, hash,
 };
 use pullthru_core::releases::{Release, ReleaseId};
 use pullthru_core::tree::RepoPath;
 
 use crate::golden::copy_of;
 use crate::releases::releases_of;
+
+fn capabilities(kubernetes_version: &str) -> Capabilities {
+    Capabilities { kubernetes_version: kubernetes_version.to_owned(), ..Capabilities::default() }
+}
 
 /// A copy of `testdata/releases/flux`.
 fn flux() -> tempfile::TempDir {
@@ -26,12 +31,14 @@ fn lock_of(releases: &[Release]) -> ImageLock {
             version: "1.0.0".to_owned(),
             range: None,
             digest: None,
+            asks: AskedVersions::default(),
         },
-        hash: hash(release, "1.34.0"),
+        hash: hash(release, &capabilities("1.34.0"), &AskedVersions::default()),
         inputs: release.inputs.clone(),
         images: [format!("ghcr.io/example/{}:1", release.id.name), "docker.io/library/busybox:1".to_owned()]
             .map(|image| LockedImage { image, role: RenderedRole::Container, key: None })
             .into(),
+        releases: BTreeSet::new(),
         render_failed: false,
     };
     let releases = releases.iter().map(|release| (release.id.clone(), block(release))).collect();
@@ -39,7 +46,12 @@ fn lock_of(releases: &[Release]) -> ImageLock {
 }
 
 fn hashes(root: &Path) -> BTreeMap<ReleaseId, String> {
-    releases_of(root).iter().map(|release| (release.id.clone(), hash(release, "1.34.0"))).collect()
+    releases_of(root)
+        .iter()
+        .map(|release| {
+            (release.id.clone(), hash(release, &capabilities("1.34.0"), &AskedVersions::default()))
+        })
+        .collect()
 }
 
 fn edit(root: &Path, file: &str, from: &str, to: &str) {
@@ -113,7 +125,12 @@ fn charts_values_and_variables_make_their_releases_stale() {
     assert_eq!(stale("charts/local/Chart.yaml", "0.1.0", "0.2.0"), ["local"]);
     let copy = flux();
     let releases = releases_of(copy.path());
-    let all = |version| releases.iter().map(|release| hash(release, version)).collect::<BTreeSet<_>>();
+    let all = |version| {
+        releases
+            .iter()
+            .map(|release| hash(release, &capabilities(version), &AskedVersions::default()))
+            .collect::<BTreeSet<_>>()
+    };
     assert!(all("1.34.0").is_disjoint(&all("1.35.0")), "the Kubernetes version counts");
 }
 
@@ -125,11 +142,47 @@ fn an_archive_that_a_chart_depends_on_makes_it_stale() {
     fs::create_dir_all(archive.parent().unwrap()).unwrap();
     let hashes = |bytes: &[u8]| {
         fs::write(&archive, bytes).unwrap();
-        releases_of(copy.path()).iter().map(|release| hash(release, "1.34.0")).collect::<BTreeSet<_>>()
+        releases_of(copy.path())
+            .iter()
+            .map(|release| hash(release, &capabilities("1.34.0"), &AskedVersions::default()))
+            .collect::<BTreeSet<_>>()
     };
     let (one, other) = (hashes(&[0x1f, 0x8b, 0xff, 1]), hashes(&[0x1f, 0x8b, 0xff, 2]));
     assert_eq!(one.difference(&other).count(), 1, "the release of that chart alone");
     assert_eq!(hashes(&[0x1f, 0x8b, 0xff, 1]), one);
+}
+
+/// What the repository defines counts for the charts that ask for it, and for no other.
+#[test]
+fn a_definition_makes_stale_what_asks_for_it() {
+    let copy = flux();
+    let releases = releases_of(copy.path());
+    let asks = |template: &str| {
+        let mut asks = AskedVersions::default();
+        asks.add_template(template);
+        asks
+    };
+    let defined = |versions: &[&str]| Capabilities {
+        api_versions: versions.iter().map(|&version| version.to_owned()).collect(),
+        ..capabilities("1.34.0")
+    };
+    let (before, after) = (defined(&["moss.example/v1"]), defined(&["moss.example/v1", "fern.example/v1"]));
+    for (template, is_seen) in [
+        ("{{ .Values.a }}", false),
+        ("{{ if .Capabilities.APIVersions.Has \"moss.example/v1\" }}", false),
+        ("{{ if $.Capabilities.APIVersions.Has  `fern.example/v1` }}", true),
+        ("{{ if .Capabilities.APIVersions.Has (printf \"%s/v1\" .Values.group) }}", true),
+        ("{{ range .Capabilities.APIVersions }}", true),
+    ] {
+        let hashes = [&before, &after].map(|all| hash(&releases[1], all, &asks(template)));
+        assert_eq!(hashes[0] != hashes[1], is_seen, "{template}");
+        let mut lock = lock_of(&releases);
+        let block = lock.releases.get_mut(&releases[1].id).unwrap();
+        (block.chart.asks, block.hash) = (asks(template), hashes[0].clone());
+        let lock = ImageLock::read(&lock.text()).unwrap();
+        assert!(matches!(lock.state(&releases[1], &before), LockState::Fresh(_)), "{template}");
+        assert_eq!(matches!(lock.state(&releases[1], &after), LockState::Stale(..)), is_seen, "{template}");
+    }
 }
 
 #[test]
@@ -153,15 +206,16 @@ fn states() {
     let copy = flux();
     let releases = releases_of(copy.path());
     let mut lock = lock_of(&releases);
-    let (id, current) = (releases[1].id.clone(), hash(&releases[1], "1.34.0"));
-    assert!(matches!(lock.state(&id, &current), LockState::Fresh(_)));
-    assert!(matches!(lock.state(&id, "sha256:0"), LockState::Stale(_, Stale::Changed)));
+    let (release, current) = (&releases[1], capabilities("1.34.0"));
+    let id = release.id.clone();
+    assert!(matches!(lock.state(release, &current), LockState::Fresh(_)));
+    assert!(matches!(lock.state(release, &capabilities("1.35.0")), LockState::Stale(_, Stale::Changed)));
     let old = lock.clone();
     lock.releases.remove(&id);
-    assert_eq!(lock.state(&id, &current), LockState::Missing);
+    assert_eq!(lock.state(release, &current), LockState::Missing);
     lock.keep_failed(&id, &old);
     assert!(
-        matches!(lock.state(&id, &current), LockState::Stale(block, Stale::RenderFailed) if block.images.len() == 2)
+        matches!(lock.state(release, &current), LockState::Stale(block, Stale::RenderFailed) if block.images.len() == 2)
     );
     assert_eq!(ImageLock::read(&lock.text()).unwrap(), lock, "the mark is in the file");
 }
@@ -187,7 +241,7 @@ fn conflicts_cost_the_blocks_around_them() {
     assert!(lock.has_conflict);
     assert_eq!(names(lock.conflicting.iter().collect()), ["front"]);
     assert_eq!(names(lock.releases.keys().collect()), ["back-office", "local"]);
-    assert_eq!(lock.state(&releases[1].id, "sha256:0"), LockState::Conflict);
+    assert_eq!(lock.state(&releases[1], &capabilities("1.34.0")), LockState::Conflict);
 
     // Two branches that each add a release in the same place.
     let begin = text.find("    {\n      \"release\": {\"kind\":\"HelmRelease\",\"name\":\"front\"").unwrap();

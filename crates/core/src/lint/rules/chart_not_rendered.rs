@@ -18,6 +18,17 @@ pub(crate) const RULE: Rule = Rule {
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for release in context.charts {
+        for deployed in release.deployed() {
+            let message =
+                format!("the chart of {} deploys {deployed}, whose images are not known", release.id);
+            let at = &release.place;
+            let mut finding = Finding::new(&RULE, &at.path, at.position, Span::new(0, 0), message);
+            finding.subject = format!("{} {deployed}", release.id);
+            finding.next =
+                "releases that a chart deploys are not rendered: name their objects in the repository"
+                    .to_owned();
+            findings.push(finding);
+        }
         let ReleaseState::Unknown { reason, place } = &release.state else { continue };
         let message = format!("the images of {} are not known: {reason}", release.id);
         let at = &release.place;
