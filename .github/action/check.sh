@@ -6,7 +6,8 @@
 # DIRECTORY      where the repository is
 # CHANGED_FILES  auto, true or false; SINCE what they are compared with, else what BASE_SHA and HEAD_SHA of the pull request
 #                lead to; TOKEN fetches it
-# CONFIG, ACCOUNT, REGION, FIX, FORMAT, FAIL_ON, BASELINE  as the inputs of the action
+# CONFIG, ACCOUNT, REGION, FIX, FORMAT, FAIL_ON, BASELINE, CHARTS  as the inputs of the action
+# HEAD_REPOSITORY, IS_PULL_REQUEST  where the branch of a pull request is
 set -euo pipefail
 
 # pull_request_target runs with the base's rights, maybe on a stranger's files: files are never changed there.
@@ -18,7 +19,7 @@ fi
 cd "$DIRECTORY"
 place=$RUNNER_TEMP/pullthru
 mkdir -p "$place"
-rm -f "$place"/values "$place"/report.json "$place"/results.sarif "$place"/page.md
+rm -f "$place"/values "$place"/report.json "$place"/results.sarif "$place"/page.md "$place"/charts.md
 
 options=(--format "$FORMAT" --fail-on "$FAIL_ON")
 options+=(--output "values=$place/values" --output "json=$place/report.json")
@@ -28,6 +29,15 @@ options+=(--output "sarif=$place/results.sarif" --output "markdown=$place/page.m
 [ -z "$REGION" ] || options+=(--region "$REGION")
 [ -z "$BASELINE" ] || options+=(--baseline "$BASELINE")
 [ "$FIX" != true ] || options+=(--fix)
+
+# What a stranger's files name is not fetched. The head of a pull request whose fork is gone has no repository.
+if [ -z "$CHARTS" ]; then
+    CHARTS=auto
+    if [ "$IS_PULL_REQUEST" = true ] && [ "$HEAD_REPOSITORY" != "${GITHUB_REPOSITORY:-}" ]; then
+        CHARTS=lock
+    fi
+fi
+options+=(--charts "$CHARTS")
 
 # Fetches one commit. The token is in the environment of that one process, and in no argument.
 fetch() {
@@ -69,6 +79,7 @@ pull_request_base() {
     of="where the branch was forked"
 }
 
+base=
 case $CHANGED_FILES in
     auto | true)
         base=$SINCE
@@ -96,6 +107,27 @@ done <<< "$PATHS"
 
 code=0
 "$PULLTHRU" check "${options[@]}" -- ${named[@]+"${named[@]}"} || code=$?
+
+# What the change does to the images of charts, by the image locks of both sides. Nothing is said where they are the same.
+if [ -n "$base" ] && [ "$CHARTS" != off ] && [ -s "$place/values" ]; then
+    diff=(--base "$base" --format markdown --exit-code)
+    [ -z "$CONFIG" ] || diff+=(--config "$CONFIG")
+    [ -z "$ACCOUNT" ] || diff+=(--account "$ACCOUNT")
+    [ -z "$REGION" ] || diff+=(--region "$REGION")
+    changed=0
+    "$PULLTHRU" charts diff "${diff[@]}" > "$place/charts.md" 2> "$place/charts.err" || changed=$?
+    case $changed in
+        0) ;;
+        1)
+            { echo && cat "$place/charts.md"; } >> "$place/page.md"
+            [ "$FORMAT" != github ] || { echo && cat "$place/charts.md"; } >> "$GITHUB_STEP_SUMMARY"
+            ;;
+        *)
+            echo "::warning title=pullthru::the image locks cannot be compared"
+            cat "$place/charts.err" >&2
+            ;;
+    esac
+fi
 
 if [ -s "$place/values" ]; then
     {

@@ -121,7 +121,7 @@ fn action_and_workflows_are_valid() {
         wanted.enumerate().map(file).collect()
     };
     let guide = shown("runs-on:");
-    assert_eq!(guide.len(), 5);
+    assert_eq!(guide.len(), 6);
     good(run(peer("bin/actionlint"), &["-shellcheck", "shellcheck"], &guide));
     good(run(schema.clone(), &["--builtin-schema", "vendor.github-workflows"], &guide));
     // The action's own address is not known here, nor its commits.

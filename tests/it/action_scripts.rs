@@ -215,11 +215,61 @@ fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
         ("SINCE", ""),
     ]);
     command.envs([("DIRECTORY", "work"), ("CHANGED_FILES", "auto"), ("FIX", "false"), ("FORMAT", "github")]);
+    command.envs([("CHARTS", ""), ("HEAD_REPOSITORY", ""), ("IS_PULL_REQUEST", "false")]);
+    command.env("GITHUB_REPOSITORY", "o/fleet");
     command.envs([("FAIL_ON", "error"), ("TOKEN", "hidden-token"), ("BASE_SHA", base), ("HEAD_SHA", "")]);
     command.env("PULLTHRU", env!("CARGO_BIN_EXE_pullthru")).envs(variables.iter().copied());
     let run = Run::from(command.output().unwrap());
     assert!(!format!("{}{}", run.out, run.err).contains("hidden-token"));
     run
+}
+
+/// The charts of a stranger are not fetched; what the image lock says of both sides is in the summary and the comment.
+#[test]
+fn a_pull_request_is_told_which_images_its_charts_bring() {
+    let request = pull_request();
+    let (runner, upstream) = (&request.runner, &request.upstream);
+    // Tells what it is called with, and runs it.
+    let called = format!("echo \"$@\" >> \"$RUNNER_TEMP/called\"\nexec {} \"$@\"", env!("CARGO_BIN_EXE_pullthru"));
+    program(runner, "pullthru-told", &called);
+    let told = runner.path().join("programs/pullthru-told").display().to_string();
+    let check = |variables: &[(&str, &str)]| {
+        for file in ["temp/called", "summary", "output"] {
+            let _ = fs::remove_file(runner.path().join(file));
+        }
+        fs::create_dir_all(runner.path().join("temp")).unwrap();
+        let own = [("PULLTHRU", told.as_str()), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "o/fleet")];
+        let run = request.check(&[&own[..], variables].concat());
+        assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+        runner.read("temp/called")
+    };
+    assert!(check(&[]).contains(" --charts auto "));
+    assert!(!runner.read("summary").contains("Images of charts"), "nothing changes");
+    for (variable, value) in [("HEAD_REPOSITORY", "stranger/fleet"), ("HEAD_REPOSITORY", ""), ("CHARTS", "lock")] {
+        assert!(check(&[(variable, value)]).contains(" --charts lock "), "{variable}={value}");
+    }
+    assert!(check(&[("CHARTS", "required"), ("HEAD_REPOSITORY", "stranger/fleet")]).contains(" --charts required "));
+    let off = check(&[("CHARTS", "off")]);
+    assert!(off.contains(" --charts off ") && !off.contains("charts diff"), "{off}");
+
+    let lock = |image: &str| {
+        format!(
+            "{{\"schema\": \"pullthru/image-lock/v1\", \"releases\": [\n    {{\n\"release\": {{\"kind\":\"HelmRelease\",\"name\":\"web\"}},\n\
+             \"chart\": {{\"source\":\"charts/web\",\"version\":\"1.0.0\"}}, \"hash\": \"sha256:0\", \"inputs\": [\"web.yaml\"],\n\
+             \"images\": [{{\"image\":\"{image}\",\"role\":\"container\",\"key\":null}}]\n    }}\n]}}\n"
+        )
+    };
+    upstream.git(&["checkout", "-q", "merge"]);
+    upstream.write("pullthru-images.lock.json", lock("ghcr.io/o/web:v2").as_bytes());
+    upstream.git(&["add", "-A"]);
+    upstream.git(&["commit", "-q", "--amend", "--no-edit"]);
+    request.check_out(&["--depth", "1", "--branch", "merge"]);
+    let called = check(&[]);
+    assert!(called.contains("charts diff --base "), "{called}");
+    for file in ["summary", "temp/pullthru/page.md"] {
+        let text = runner.read(file);
+        assert!(text.contains("### Images of charts") && text.contains("`ghcr.io/o/web:v2`"), "{file}: {text}");
+    }
 }
 
 #[test]
