@@ -147,6 +147,36 @@ fn helm_renders_the_lock_of_the_sample_repository() {
     assert_same(&format!("testdata/fleet/{LOCK_NAME}"), &lock);
 }
 
+/// Three repositories, and what they pull by the real tools: `kustomize build`, Flux's substitution, values merged in the
+/// controller's order by a script, `helm template`. `expected.txt` was written from their output, not by this program.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_repositories_pull_what_the_real_tools_make_of_them() {
+    for name in ["flux", "argo", "kustomize"] {
+        let copy = copy_of(&format!("testdata/repositories/{name}"));
+        let scratch = Scratch::new(&[]);
+        for helm in ["helm3", "helm4"] {
+            let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin").join(helm);
+            let arguments = ["charts", "--charts", "required", "--offline", "--format", "json", "--root"];
+            let mut command = scratch.command(&arguments);
+            command.arg(copy.path()).env("PULLTHRU_HELM", &helm).env("XDG_CACHE_HOME", scratch.path());
+            let run = Run::from(command.output().unwrap());
+            assert_eq!(run.code, 0, "{name}: {} {}", run.out, run.err);
+            let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+            let rows = report["releases"].as_array().unwrap().iter().flat_map(|release| {
+                let images = release["images"].as_array().unwrap().iter();
+                images.map(move |image| {
+                    format!("{} {}", release["release"].as_str().unwrap(), image["reference"].as_str().unwrap())
+                })
+            });
+            let rows: BTreeSet<String> = rows.collect();
+            let expected = std::fs::read_to_string(copy.path().join("expected.txt")).unwrap();
+            let expected: BTreeSet<String> = expected.lines().map(str::to_owned).collect();
+            assert_eq!(rows, expected, "{name}");
+        }
+    }
+}
+
 /// Commands but scan and check render what the lock does not have. Without helm they say so and go on.
 #[test]
 fn without_helm_a_release_that_is_not_locked_is_not_seen() {

@@ -74,6 +74,19 @@ fn the_policy_admits_what_is_there_alone() {
     }
 }
 
+/// An image that a chart brings has a row of its own, with the release as its place, and counts for the clusters of the release.
+#[test]
+fn images_of_charts_have_rows() {
+    let page = check(copy_of("testdata/fleet").path(), &["--format", "html"]);
+    let images = between(&page, "<table id=\"images\"", "</table>");
+    let row = images.split("<tr").find(|row| row.contains("log-shipper")).unwrap();
+    for part in [">bypassing</strong>", "node-logs.yaml#L1", "brought by the chart", "clusters/<wbr>dev", "clusters/<wbr>prod"] {
+        assert!(row.contains(part), "{part}: {row}");
+    }
+    let without = check(copy_of("testdata/fleet").path(), &["--format", "html", "--charts", "off"]);
+    assert!(!between(&without, "<table id=\"images\"", "</table>").contains("log-shipper"));
+}
+
 #[test]
 fn the_numbers_are_those_of_the_other_formats() {
     let copy = halfway();
