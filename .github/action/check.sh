@@ -7,8 +7,11 @@
 # CHANGED_FILES  auto, true or false; SINCE what they are compared with, else what BASE_SHA and HEAD_SHA of the pull request
 #                lead to; TOKEN fetches it
 # CONFIG, ACCOUNT, REGION, FIX, FORMAT, FAIL_ON, BASELINE, CHARTS  as the inputs of the action
-# HEAD_REPOSITORY, IS_PULL_REQUEST  where the branch of a pull request is
+# HEAD_REPOSITORY, IS_PULL_REQUEST  see charts.sh
 set -euo pipefail
+
+# shellcheck source=/dev/null
+. "$(dirname "${BASH_SOURCE[0]}")/charts.sh"
 
 # pull_request_target runs with the base's rights, maybe on a stranger's files: files are never changed there.
 if [ "$FIX" = true ] && [ "${GITHUB_EVENT_NAME:-}" = pull_request_target ]; then
@@ -30,13 +33,6 @@ options+=(--output "sarif=$place/results.sarif" --output "markdown=$place/page.m
 [ -z "$BASELINE" ] || options+=(--baseline "$BASELINE")
 [ "$FIX" != true ] || options+=(--fix)
 
-# What a stranger's files name is not fetched. The head of a pull request whose fork is gone has no repository.
-if [ -z "$CHARTS" ]; then
-    CHARTS=auto
-    if [ "$IS_PULL_REQUEST" = true ] && [ "$HEAD_REPOSITORY" != "${GITHUB_REPOSITORY:-}" ]; then
-        CHARTS=lock
-    fi
-fi
 options+=(--charts "$CHARTS")
 
 # Fetches one commit. The token is in the environment of that one process, and in no argument.

@@ -230,7 +230,8 @@ fn a_pull_request_is_told_which_images_its_charts_bring() {
     let request = pull_request();
     let (runner, upstream) = (&request.runner, &request.upstream);
     // Tells what it is called with, and runs it.
-    let called = format!("echo \"$@\" >> \"$RUNNER_TEMP/called\"\nexec {} \"$@\"", env!("CARGO_BIN_EXE_pullthru"));
+    let called =
+        format!("echo \"$@\" >> \"$RUNNER_TEMP/called\"\nexec {} \"$@\"", env!("CARGO_BIN_EXE_pullthru"));
     program(runner, "pullthru-told", &called);
     let told = runner.path().join("programs/pullthru-told").display().to_string();
     let check = |variables: &[(&str, &str)]| {
@@ -245,10 +246,15 @@ fn a_pull_request_is_told_which_images_its_charts_bring() {
     };
     assert!(check(&[]).contains(" --charts auto "));
     assert!(!runner.read("summary").contains("Images of charts"), "nothing changes");
-    for (variable, value) in [("HEAD_REPOSITORY", "stranger/fleet"), ("HEAD_REPOSITORY", ""), ("CHARTS", "lock")] {
+    for (variable, value) in
+        [("HEAD_REPOSITORY", "stranger/fleet"), ("HEAD_REPOSITORY", ""), ("CHARTS", "lock")]
+    {
         assert!(check(&[(variable, value)]).contains(" --charts lock "), "{variable}={value}");
     }
-    assert!(check(&[("CHARTS", "required"), ("HEAD_REPOSITORY", "stranger/fleet")]).contains(" --charts required "));
+    assert!(
+        check(&[("CHARTS", "required"), ("HEAD_REPOSITORY", "stranger/fleet")])
+            .contains(" --charts required ")
+    );
     let off = check(&[("CHARTS", "off")]);
     assert!(off.contains(" --charts off ") && !off.contains("charts diff"), "{off}");
 
@@ -268,7 +274,10 @@ fn a_pull_request_is_told_which_images_its_charts_bring() {
     assert!(called.contains("charts diff --base "), "{called}");
     for file in ["summary", "temp/pullthru/page.md"] {
         let text = runner.read(file);
-        assert!(text.contains("### Images of charts") && text.contains("`ghcr.io/o/web:v2`"), "{file}: {text}");
+        assert!(
+            text.contains("### Images of charts") && text.contains("`ghcr.io/o/web:v2`"),
+            "{file}: {text}"
+        );
     }
 }
 
@@ -365,6 +374,9 @@ fn verify_asks_what_the_environment_lets_it() {
         .env("PULLTHRU", env!("CARGO_BIN_EXE_pullthru"))
         .env("DIRECTORY", world.root())
         .envs(world.variables());
+    // A stranger's: nothing is fetched.
+    command.envs([("CHARTS", ""), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "stranger/fleet")]);
+    command.env("GITHUB_REPOSITORY", "o/fleet").env_remove("PULLTHRU_CHARTS");
     command.envs([
         ("CONFIG", ""),
         ("ACCOUNT", "123456789012"),
