@@ -272,6 +272,7 @@ impl RenderArgs {
                 known.state = state_of_render(read, release, outcome);
             }
         }
+        charts.count_templates_once();
         Ok(charts)
     }
 

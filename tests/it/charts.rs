@@ -166,7 +166,11 @@ fn helm_repositories_pull_what_the_real_tools_make_of_them() {
             let rows = report["releases"].as_array().unwrap().iter().flat_map(|release| {
                 let images = release["images"].as_array().unwrap().iter();
                 images.map(move |image| {
-                    format!("{} {}", release["release"].as_str().unwrap(), image["reference"].as_str().unwrap())
+                    format!(
+                        "{} {}",
+                        release["release"].as_str().unwrap(),
+                        image["reference"].as_str().unwrap()
+                    )
                 })
             });
             let rows: BTreeSet<String> = rows.collect();
@@ -394,6 +398,64 @@ fn definitions_and_versions_make_a_release_stale_that_asks_for_them() {
     }
     let wrong = scratch.run(&["check", "--kubernetes-version", "new"]);
     assert!(wrong.code == 2 && wrong.err.contains("1.33.0"), "{}", wrong.err);
+}
+
+/// A chart of charts: what it deploys has images too, and nobody has rendered them.
+#[test]
+fn releases_that_a_chart_deploys_are_not_seen() {
+    let scratch = locked(&[]);
+    let block = scratch.read(LOCK_NAME);
+    let deploys = "\"deploys\": [\n        \"Application/oven\",\n        \"HelmRelease/till\"\n      ],\n      \"images\"";
+    scratch.write(LOCK_NAME, block.replace("\"images\"", deploys).as_bytes());
+    let (code, check) = json(&scratch, &["check", "--upstream", "ghcr.io=ghcr"]);
+    let findings =
+        check["findings"].as_array().unwrap().iter().filter(|one| one["rule"] == "chart-not-rendered");
+    let messages: Vec<&str> = findings.map(|one| one["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        messages,
+        [
+            "the chart of shops/bakery deploys Application/oven, whose images are not known",
+            "the chart of shops/bakery deploys HelmRelease/till, whose images are not known",
+        ]
+    );
+    assert_eq!((code, &check["summary"]["coverage"]["unseen"]["releases"]), (1, &2.into()));
+    let listed = scratch.run(&["emit", "list"]);
+    assert!(listed.err.contains("release HelmRelease/till of shops/bakery is not listed"), "{}", listed.err);
+    let table = scratch.run(&["charts"]);
+    assert!(table.out.contains("no image, deploys 2 releases that nobody has rendered"), "{}", table.out);
+    assert_eq!(scratch.run(&["scan", "--charts", "required"]).code, 1);
+}
+
+/// An object in a template that is read as it is written is a release there, and not a second one of its chart.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_templates_that_deploy_charts_count_once() {
+    let object = |name: &str, chart: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: {name}}}\nspec:\n  chart: {{spec: {{chart: {chart}, \
+                 sourceRef: {{kind: GitRepository, name: flux-system}}}}}}\n"
+        )
+    };
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: leaf}\nspec: {containers: [{name: a, image: \"ghcr.io/o/leaf:{{ .Chart.Version }}\"}]}\n";
+    let scratch = Scratch::new(&[
+        ("apps/tree.yaml", object("tree", "./charts/tree").as_bytes()),
+        ("charts/tree/Chart.yaml", b"apiVersion: v2\nname: tree\nversion: 1.0.0\n"),
+        ("charts/tree/templates/plain.yaml", object("plain", "./charts/leaf").as_bytes()),
+        ("charts/tree/templates/made.yaml", object("made-{{ .Release.Name }}", "./charts/leaf").as_bytes()),
+        ("charts/leaf/Chart.yaml", b"apiVersion: v2\nname: leaf\nversion: 1.2.3\n"),
+        ("charts/leaf/templates/pod.yaml", pod.as_bytes()),
+    ]);
+    let helm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/helm4");
+    let mut command =
+        scratch.command(&["charts", "--charts", "auto", "--offline", "--format", "json", "--root", "."]);
+    command.env("PULLTHRU_HELM", &helm).env("XDG_CACHE_HOME", scratch.path().join("cache"));
+    let run = Run::from(command.output().unwrap());
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err));
+    let of = |name: &str| {
+        report["releases"].as_array().unwrap().iter().find(|one| one["release"] == name).unwrap()
+    };
+    assert_eq!(of("tree")["deploys"], serde_json::json!(["HelmRelease/made-tree"]), "{report:#}");
+    assert_eq!(of("plain")["images"][0]["reference"], "ghcr.io/o/leaf:1.2.3");
 }
 
 #[test]

@@ -80,7 +80,13 @@ fn images_of_charts_have_rows() {
     let page = check(copy_of("testdata/fleet").path(), &["--format", "html"]);
     let images = between(&page, "<table id=\"images\"", "</table>");
     let row = images.split("<tr").find(|row| row.contains("log-shipper")).unwrap();
-    for part in [">bypassing</strong>", "node-logs.yaml#L1", "brought by the chart", "clusters/<wbr>dev", "clusters/<wbr>prod"] {
+    for part in [
+        ">bypassing</strong>",
+        "node-logs.yaml#L1",
+        "brought by the chart",
+        "clusters/<wbr>dev",
+        "clusters/<wbr>prod",
+    ] {
         assert!(row.contains(part), "{part}: {row}");
     }
     let without = check(copy_of("testdata/fleet").path(), &["--format", "html", "--charts", "off"]);

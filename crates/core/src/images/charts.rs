@@ -1,6 +1,6 @@
 //! The images that charts bring: those of every release, from the image lock or from a render.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Place;
 use crate::config::Config;
@@ -160,7 +160,24 @@ impl Charts {
             let state = state_of_lock(release, lock, capabilities);
             ReleaseImages::new(model, release, state)
         };
-        Charts { releases: releases.iter().map(one).collect() }
+        let mut charts = Charts { releases: releases.iter().map(one).collect() };
+        charts.count_templates_once();
+        charts
+    }
+
+    /// An object in a template of a chart that is read as it is written is a release of its own there: what the chart deploys
+    /// is not said a second time.
+    pub fn count_templates_once(&mut self) {
+        let mut evaluated: HashMap<String, BTreeSet<RepoPath>> = HashMap::new();
+        for release in &self.releases {
+            let name = format!("{}/{}", release.id.kind.as_str(), release.id.name);
+            evaluated.entry(name).or_default().insert(release.place.path.clone());
+        }
+        for release in &mut self.releases {
+            let ReleaseState::Known { releases, .. } = &mut release.state else { continue };
+            let is_in_chart = |path: &RepoPath| release.inputs.iter().any(|input| path.is_within(input));
+            releases.retain(|name| !evaluated.get(name).is_some_and(|paths| paths.iter().any(is_in_chart)));
+        }
     }
 
     /// Those of the releases that are in these paths.

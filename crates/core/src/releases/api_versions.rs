@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use memchr::memmem::Finder;
 
-
 use crate::tree::{self, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Holder, NodeId, Stream};
 
