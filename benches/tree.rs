@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench tree` builds two trees once, byte for byte the same on every machine, in the system's
 //! temporary directory: there no `.gitignore` of a repository around them counts for either program, and neither has
-//! to be told to disregard one. Both programs run in turn with warm caches and write to a file; printed are medians,
+//! a flag to disregard one. Both programs run in turn with warm caches and write to a file; printed are medians,
 //! the ratio pair by pair, and peak memory. A third tree is like a real repository: overlays on bases, a shared
 //! component, Flux roots, releases. Then each dimension is measured with n and 2n. Without `rg` on the path the comparison is left out, and said so.
 //!
@@ -218,7 +218,7 @@ impl Bench {
         wall.as_secs_f64() * 1e3
     }
 
-    /// Peak resident memory in MB, by GNU time; without that, as the system tells while the process runs. A run by
+    /// Peak resident memory in MB, by GNU time; without that, as the system says while the process runs. A run by
     /// itself, so that looking does not slow what is timed.
     fn peak_memory(&self, command: &Command) -> f64 {
         let rendered = self.directory.join("memory");

@@ -5,7 +5,7 @@
 
 pub use pullthru_aws as aws;
 pub use pullthru_core::{
-    config, emit, find, image, images, inventory, kustomize, lint, migrate, route, tree, yaml,
+    config, emit, find, image, images, inventory, kustomization, kustomize, lint, migrate, route, tree, yaml,
 };
 pub use pullthru_registry::{self as registry, cost, verify, warm};
 

@@ -276,7 +276,7 @@ impl RenderArgs {
         Ok(charts)
     }
 
-    /// What charts are told about clusters. Definitions are looked for only where a chart may ask for them.
+    /// What charts know of clusters. Definitions are looked for only where a chart may ask for them.
     fn capabilities(
         &self,
         read: &ReadRepository,

@@ -26,7 +26,7 @@ use crate::tree::RepoPath;
 /// Say what bypasses the cache, and what a migration could not do.
 ///
 /// For hooks and pull requests: it fails when an image goes to its upstream that could go through the cache, and
-/// changes files with --fix alone. `pullthru explain` tells the rules.
+/// changes files with --fix alone. `pullthru explain` explains the rules.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru check                                      the whole repository
@@ -385,7 +385,7 @@ impl<'a> Run<'a> {
         let Some(path) = &self.args.baseline else { return Ok(Outcome::Clean) };
         let older = self.args.known()?;
         let baseline = Baseline::of(&self.checked.findings, older.as_ref(), |path| self.read.is_named(path));
-        write_file(path, baseline.text().as_bytes())?;
+        write_file(path, baseline.text().map_err(std::io::Error::from)?.as_bytes())?;
         writeln!(out, "wrote {}: {} findings", path.display(), baseline.findings.len())?;
         Ok(Outcome::Clean)
     }
@@ -400,7 +400,7 @@ impl<'a> Run<'a> {
         names.map(|name| format!("{}/", name.as_os_str().to_string_lossy())).collect()
     }
 
-    /// The files that have findings. One that cannot be read again is told of without its line.
+    /// The files that have findings. One that cannot be read again is reported without its line.
     fn texts(&self) -> BTreeMap<RepoPath, String> {
         let mut texts = BTreeMap::new();
         for finding in &self.checked.findings {

@@ -74,7 +74,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "GB")]
     pulls_gb: Option<u32>,
 
-    /// Prices of your Region or contract, laid over the table (YAML or JSON)
+    /// Prices of your Region or contract, instead of the table's (YAML or JSON)
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
 

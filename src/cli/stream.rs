@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-/// A writer that never fails: after the first error of `inner` everything is dropped, and [`Stream::finish`] tells of it.
+/// A writer that never fails: after the first error of `inner` everything is dropped, and [`Stream::finish`] reports it.
 pub(super) struct Stream<W> {
     inner: W,
     error: Option<io::Error>,

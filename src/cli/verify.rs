@@ -288,7 +288,8 @@ fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), CliError> {
     let place = Repository::at(directory)?;
     remove_stale_temp_files(&place, [&RepoPath::root()]);
     end_between_files()?;
-    tree::create(&place, &name, lock.text().as_bytes(), true)
+    let text = lock.text().map_err(|error| CliError::Output(error.into()))?;
+    tree::create(&place, &name, text.as_bytes(), true)
         .map_err(|error| CliError::Output(std::io::Error::other(error.to_string())))?;
     let left = images.saturating_sub(lock.images.len());
     let left = if left > 0 {

@@ -46,11 +46,11 @@ pub struct Finding {
     pub path: String,
     pub line: usize,
     pub column: usize,
-    /// What tells it from others of its kind in its file, whatever the line: an image.
+    /// What distinguishes it from others of its kind in its file, whatever the line: an image.
     pub subject: String,
     /// Where the place ends: line and column, the last excluded.
     pub end: Option<(usize, usize)>,
-    /// What tells it from all others, where it is known already.
+    /// What distinguishes it from all others, where it is known already.
     pub fingerprint: Option<String>,
     /// Other places that it is about.
     pub related: Vec<Place>,

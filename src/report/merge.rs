@@ -70,7 +70,7 @@ pub fn merge(parts: Vec<(String, Merged)>) -> Result<Merged, MergeError> {
     }
 }
 
-/// Which part told of a file; two may not.
+/// Which part reported a file; two may not.
 #[derive(Default)]
 struct Reported(HashMap<(String, String), usize>);
 

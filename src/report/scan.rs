@@ -117,7 +117,7 @@ pub struct SiteRow {
     /// Why it is skipped, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
-    /// The worst of what is built. Absent where nothing is pulled, and where another place tells it.
+    /// The worst of what is built. Absent where nothing is pulled, and where another place has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// The name at the upstream, where there is a status.

@@ -232,14 +232,14 @@ fn a_pull_request_is_told_which_images_its_charts_bring() {
     // Tells what it is called with, and runs it.
     let called =
         format!("echo \"$@\" >> \"$RUNNER_TEMP/called\"\nexec {} \"$@\"", env!("CARGO_BIN_EXE_pullthru"));
-    program(runner, "pullthru-told", &called);
-    let told = runner.path().join("programs/pullthru-told").display().to_string();
+    program(runner, "pullthru-answers", &called);
+    let answers = runner.path().join("programs/pullthru-answers").display().to_string();
     let check = |variables: &[(&str, &str)]| {
         for file in ["temp/called", "summary", "output"] {
             let _ = fs::remove_file(runner.path().join(file));
         }
         fs::create_dir_all(runner.path().join("temp")).unwrap();
-        let own = [("PULLTHRU", told.as_str()), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "o/fleet")];
+        let own = [("PULLTHRU", answers.as_str()), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "o/fleet")];
         let run = request.check(&[&own[..], variables].concat());
         assert_eq!(run.code, 1, "{}{}", run.out, run.err);
         runner.read("temp/called")

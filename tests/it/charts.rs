@@ -201,15 +201,15 @@ fn without_helm_a_release_that_is_not_locked_is_not_seen() {
     std::fs::remove_file(scratch.path().join(LOCK_NAME)).unwrap();
     for command in [&["emit", "list"][..], &["emit", "kustomize"], &["migrate"], &["charts"]] {
         let run = no_helm(command);
-        let told = format!("{}{}", run.out, run.err);
-        assert_eq!(run.code, 0, "{command:?}: {told}");
-        assert!(told.contains("helm is not installed: install helm 3 or 4"), "{command:?}: {told}");
-        assert!(told.contains("shops/bakery"), "{command:?}: {told}");
+        let said = format!("{}{}", run.out, run.err);
+        assert_eq!(run.code, 0, "{command:?}: {said}");
+        assert!(said.contains("helm is not installed: install helm 3 or 4"), "{command:?}: {said}");
+        assert!(said.contains("shops/bakery"), "{command:?}: {said}");
         let run = no_helm(&[command, &["--charts", "required"]].concat());
         assert_eq!(run.code, 1, "{command:?}: {}", run.err);
         let run = no_helm(&[command, &["--charts", "lock"]].concat());
-        let told = format!("{}{}", run.out, run.err);
-        assert!(run.code == 0 && told.contains("it is not in the image lock"), "{command:?}: {told}");
+        let said = format!("{}{}", run.out, run.err);
+        assert!(run.code == 0 && said.contains("it is not in the image lock"), "{command:?}: {said}");
     }
     // A machine without a home has no place for charts: no reason to fail either.
     let mut command = scratch.command(&["emit", "list"]);
@@ -491,7 +491,7 @@ fn a_lock_that_is_none_stops_the_run() {
     assert!(run.code == 2 && run.err.contains("run `pullthru charts lock`"), "{} {}", run.code, run.err);
 }
 
-/// The whole way with a chart of the repository: shown, locked, checked, and stale when the chart changes.
+/// All steps with a chart of the repository: shown, locked, checked, and stale when the chart changes.
 #[test]
 #[ignore = "needs helm: .ci/peers"]
 fn helm_charts_are_shown_locked_and_checked() {

@@ -94,7 +94,7 @@ fn corpus_check_is_clean_after_fix_but_for_what_needs_a_person() {
             *rules.entry(row["rule"].as_str().unwrap()).or_default() += 1;
         }
         println!("{name}: {fixed} fixed, left {rules:?}, images {}", summary["coverage"]["images"]);
-        // All that is left can be moved where it stands, by one who looks at it.
+        // All that is left can be edited in place, after a look at it.
         run(copy.path(), &["check", "--fix", "--unsafe-fixes", "--strategy", "inline"]);
         let (code, last) = run(copy.path(), &["check"]);
         assert_eq!((code, bypassing(&last).len()), (0, 0), "{name}");

@@ -1,4 +1,4 @@
-//! `pullthru demo`: the whole way, and nothing left behind.
+//! `pullthru demo`: all steps, and nothing left behind.
 #![cfg(feature = "aws")]
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The sample repository: the whole way from files to a diff, and back.
+//! The sample repository: all steps from files to a diff, and back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -117,7 +117,7 @@ fn charts_and_artifacts_move_on_request() {
     let proved = migration.write(Direction::ToCache);
     assert_same("testdata/expected/fleet-artifacts.diff", &diff(&proved));
     let sources = proved.plan.warnings.iter().filter(|warning| warning.rule == "cached-tags-only");
-    assert_eq!(sources.count(), 3, "each Flux source is told of its provider");
+    assert_eq!(sources.count(), 3, "each Flux source is reported with its provider");
     migration.write(Direction::ToUpstream);
     assert!(contents(copy.path()) == before);
 }

@@ -64,3 +64,4 @@ mod temporary;
 mod trees;
 mod verify;
 mod warm;
+mod words;

@@ -166,7 +166,7 @@ pub(crate) fn kustomization(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the list looks like: it is edited or left with an error, a second run is empty, and the way back is
+    /// Whatever the list looks like: it is edited or left with an error, a second run is empty, and `--reverse` is
     /// exact.
     #[test]
     fn any_list_of_images_goes_there_and_back(

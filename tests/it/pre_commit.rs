@@ -73,7 +73,7 @@ fn hooks_are_given_what_check_reads() {
         seen += read;
     }
     assert!(seen >= 8, "{seen}");
-    // What tells updaters where tags are.
+    // What configures where updaters look for tags.
     for name in ["renovate.json", ".github/renovate.json5", ".renovaterc", ".github/dependabot.yml"] {
         assert!(given.is_match(name), "{name}");
     }

@@ -161,7 +161,7 @@ fn unreadable_files_are_told_and_the_rest_is_done() {
     let names: Vec<String> = (0..1_000).map(|n| format!("pod-{n}.yaml")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), POD.as_bytes())).collect();
     let scratch = Scratch::new(&files);
-    // Names that cannot be told: real for any user, root included.
+    // Names that cannot be printed: real for any user, root included.
     for name in [&b"odd-1-\xff.yaml"[..], b"odd-2-\xff.yaml"] {
         fs::write(scratch.path().join(std::ffi::OsStr::from_bytes(name)), POD).unwrap();
     }

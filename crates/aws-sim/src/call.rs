@@ -1,4 +1,4 @@
-//! One call: told from the HTTP request, checked against the model, carried out, answered in the service's protocol.
+//! One call: recognized by the HTTP request, checked against the model, carried out, answered in the service's protocol.
 
 use registry_sim::serve::{Delivery, Octets, Reply};
 use serde_json::{Value, json};

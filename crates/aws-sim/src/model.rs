@@ -15,7 +15,7 @@ const MODELS: [(&str, &str); 5] = [
     ("sts", include_str!("../model/sts.json")),
 ];
 
-/// How a service is spoken to.
+/// The protocol of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// AWS JSON 1.1.

@@ -96,6 +96,16 @@ pub enum Ref {
     Given(Arn),
 }
 
+impl Ref {
+    /// What the resource is called, in the configuration as in the account.
+    pub fn name(&self) -> String {
+        match self {
+            Ref::Made(name) => name.clone(),
+            Ref::Given(arn) => arn.secret_name().map_or_else(|| arn.to_string(), str::to_owned),
+        }
+    }
+}
+
 /// A pull through cache rule; its prefix is its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {

@@ -51,7 +51,7 @@ pub(crate) enum Fault {
 }
 
 /// A failed call: its kind, AWS's code where there is one, and what AWS says. Of errors about credentials only the kind is
-/// told: their text may hold what a credential program printed.
+/// printed: their text may hold what a credential program printed.
 pub(crate) fn describe<E, R>(error: &SdkError<E, R>) -> (Fault, Option<String>, String)
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -319,7 +319,7 @@ fn copy_of(directory: &Path) -> Result<tempfile::TempDir, String> {
     Ok(copy)
 }
 
-/// Takes every `values.schema.json` out of a chart: it may name others by URL, and an old helm cannot be told not to read it.
+/// Takes every `values.schema.json` out of a chart: it may name others by URL, and an old helm has no flag to ignore it.
 fn remove_schemas(directory: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

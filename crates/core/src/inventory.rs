@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Kustomization, LinkKind, Obstacle, Site};
+use crate::find::{Finder, Found, IgnoreReason, Ignored, Obstacle, Site};
+use crate::kustomization::{self, Kustomization, LinkKind};
 use crate::tree::{self, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
 
@@ -171,12 +172,17 @@ fn follow_links(repository: &Repository, file: &mut FileInventory) {
         };
         match link.kind {
             LinkKind::Configuration => {
-                kustomization.fields.extend(find::field_specs(&small_text(&path).unwrap_or_default()));
+                match small_text(&path) {
+                    Some(text) => kustomization.fields.extend(kustomization::field_specs(&text)),
+                    // What is there and cannot be read may have the transformer visit anything.
+                    None => kustomization.transformed |= !link.missing,
+                }
             }
             LinkKind::Transformer => add_transformers(kustomization, &path, 0),
-            LinkKind::Replacement => {
-                kustomization.add_replacements(&small_text(&path).unwrap_or_default());
-            }
+            LinkKind::Replacement => match small_text(&path) {
+                Some(text) => kustomization.add_replacements(&text),
+                None => kustomization.transformed |= !link.missing,
+            },
             _ => {}
         }
     }
@@ -190,7 +196,7 @@ fn add_transformers(kustomization: &mut Kustomization, path: &Path, depth: usize
         Some(text) if path.is_dir() => {
             let stream = yaml::parse_without_comments(&text);
             let gathered = stream.documents.first().and_then(|document| document.root);
-            let gathered = gathered.map(|root| find::kustomization(&stream, root)).unwrap_or_default();
+            let gathered = gathered.map(|root| kustomization::read(&stream, root)).unwrap_or_default();
             // What is changed there is not followed.
             kustomization.transformed |=
                 gathered.patched || gathered.transformed || !gathered.images.is_empty();
@@ -205,8 +211,7 @@ fn add_transformers(kustomization: &mut Kustomization, path: &Path, depth: usize
 
 /// The file of the kustomization in a directory.
 fn kustomization_in(directory: &Path) -> Option<PathBuf> {
-    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-    names.iter().map(|name| directory.join(name)).find(|file| file.is_file())
+    kustomization::FILE_NAMES.iter().map(|name| directory.join(name)).find(|file| file.is_file())
 }
 
 fn small_text(path: &Path) -> Option<String> {

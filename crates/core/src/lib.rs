@@ -1,8 +1,8 @@
 //! Finds every image that a GitOps repository's clusters pull, and plans how each moves behind Amazon ECR pull through
 //! cache. No network, no processes but `git`, no asynchronous code.
 //!
-//! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`find`] turns them into
-//! sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
+//! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`kustomization`] says what one
+//! kustomization says, [`find`] turns texts into sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
 //! charts are deployed with which values, [`images`] what clusters pull, [`migrate`] plans and proves edits, [`lint`]
 //! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`route`] and
 //! [`config`] are at the centre and pure.
@@ -27,6 +27,7 @@ pub mod find;
 pub mod image;
 pub mod images;
 pub mod inventory;
+pub mod kustomization;
 pub mod kustomize;
 pub mod lint;
 pub mod migrate;

@@ -87,7 +87,7 @@ fn memory_stays_flat() {
     assert!(peak < 64 * MIB, "{} MiB", peak / MIB);
 }
 
-/// The most memory that this process ever had, where the system tells.
+/// The most memory that this process ever had, where the system says so.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -223,7 +223,7 @@ impl Inner {
         };
         tries.made += 1;
         tries.pause = pause;
-        // Being told to wait is not being turned away: it takes twice as many to give up.
+        // An answer that says to wait is no refusal: it takes twice as many to give up.
         let is_last = tries.made - tries.throttled / 2 >= retries.attempts.max(1);
         if is_last || pause.is_some_and(|pause| pause > retries.patience) { Err(failure) } else { Ok(None) }
     }

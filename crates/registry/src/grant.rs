@@ -1,6 +1,6 @@
 //! What a token may do and until when, asked of the API beside the registry that it is for: a registry itself does not say.
 //!
-//! GitHub tells it in headers of any answer (documentation, "Scopes for OAuth apps"; changelog of 2021-07-26 on
+//! GitHub says it in headers of any answer (documentation, "Scopes for OAuth apps"; changelog of 2021-07-26 on
 //! `GitHub-Authentication-Token-Expiration`), GitLab by its "Personal access tokens API". Others have nothing to ask.
 
 use reqwest::Method;
@@ -16,7 +16,7 @@ use super::transport::{Reading, Request};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub scopes: Vec<String>,
-    /// The day on which it ends, `2026-12-31`; `None` where it has none, or none is told.
+    /// The day on which it ends, `2026-12-31`; `None` where it has none, or none is known.
     pub ends: Option<String>,
 }
 
@@ -33,7 +33,7 @@ const LIMIT: usize = 256 * 1024;
 /// The longest name of a scope that is kept.
 const WORD_MAX: usize = 64;
 
-/// The host of the API and the path that tells, for a registry.
+/// The host of the API and the path to ask, for a registry.
 fn api(registry: &str) -> Option<(&'static str, &'static str)> {
     match registry {
         "ghcr.io" => Some(("api.github.com", "/user")),

@@ -95,7 +95,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         0 | 10 | 127 | 224.. => true,
         // Shared by carriers.
         100 => b & 0b1100_0000 == 64,
-        // Link-local: 169.254.169.254 tells a machine its credentials.
+        // Link-local: 169.254.169.254 gives a machine its credentials.
         169 => b == 254,
         172 => b & 0b1111_0000 == 16,
         // Protocol assignments, documentation, 6to4 relays, private.

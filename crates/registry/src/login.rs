@@ -348,7 +348,7 @@ impl Inner {
         })
     }
 
-    /// The token, and until when it is used. Counted from now on this machine's steady clock: `issued_at` and a
+    /// The token, and until when it is used, from now on this machine's steady clock: `issued_at` and a
     /// wall clock that is off play no part.
     fn token_of(
         &self,

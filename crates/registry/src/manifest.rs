@@ -1,6 +1,6 @@
 //! Manifests: their four media types, what they hold, and what kind of thing that is.
 //!
-//! The shapes are `oci-spec`'s, which read Docker's version 2 as well. A body is told by its own fields and
+//! The shapes are `oci-spec`'s, which read Docker's version 2 as well. A body is recognized by its own fields and
 //! has to agree with what its headers call it: one that reads as an index here and as an image elsewhere is
 //! refused (CVE-2021-41190).
 

@@ -15,7 +15,7 @@ use pullthru_core::image::{fold_host, is_host};
 pub struct Settings {
     /// PEM certificates trusted besides the system's (`--ca-file`).
     pub ca_file: Option<PathBuf>,
-    /// Hosts, with their port, that are spoken to in plain HTTP (`--insecure`). Hosts of this machine always are.
+    /// Hosts, with their port, that are sent plain HTTP (`--insecure`). Hosts of this machine always are.
     pub insecure: Vec<String>,
     /// Requests at a time to each registry (`--concurrency`); by default it adapts.
     pub concurrency: Option<usize>,

@@ -18,6 +18,7 @@ use crate::emit::kustomize::Holder;
 use crate::emit::list::At;
 use crate::emit::{self, FileChange};
 use crate::images::{self, Images, Named, Place, Unknown};
+use crate::kustomization;
 use crate::kustomize::Model;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
@@ -163,7 +164,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, CliEr
     remove_stale_temp_files(&read.repository, [&directory]);
     let present =
         |name: &&str| directory.join(name).is_some_and(|path| read.repository.absolute(&path).is_file());
-    let name = emit::KUSTOMIZATION_NAMES.into_iter().find(present).unwrap_or("kustomization.yaml");
+    let name = kustomization::FILE_NAMES.into_iter().find(present).unwrap_or(kustomization::FILE_NAME);
     let path = directory.join(name).unwrap_or_else(RepoPath::root);
     let change = match std::fs::read_to_string(read.repository.absolute(&path)) {
         Ok(old) => {

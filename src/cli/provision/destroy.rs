@@ -17,7 +17,7 @@ use crate::report::provision as report;
 
 /// Remove what apply made: what carries the name of the configuration's stack.
 ///
-/// Everything else stays, and is listed with the reason. Repositories that rules have filled stay, and are billed.
+/// Everything else is kept, and is listed with the reason. Repositories that rules have filled are kept, and are billed.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru provision destroy                          shows what goes, and asks for the account's number

@@ -265,7 +265,7 @@ impl Writing {
             writeln!(out, "{} up to date", count(total, "file"))?;
             return Ok(Outcome::Clean);
         }
-        // What pullthru did not write is told of above; here only whether there is a way back at all.
+        // What pullthru did not write is reported above; here only whether the change can be reverted at all.
         let above = directory.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
         self.protect.check(&Repository::at(above)?, [])?;
         std::fs::create_dir_all(directory)?;

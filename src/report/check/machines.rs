@@ -144,7 +144,7 @@ pub fn values(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "coverage_text={}", coverage.words())
 }
 
-/// JUnit's XML, as CI systems read it: a suite a file, a case a finding; errors fail, warnings are told.
+/// JUnit's XML, as CI systems read it: a suite a file, a case a finding; errors fail, warnings are printed.
 pub fn junit(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     let mut files: BTreeMap<&str, Vec<&FindingRow>> = BTreeMap::new();
     for row in &report.findings {

@@ -1,4 +1,4 @@
-//! Findings of `check`, as people and programs read them: [`CheckReport`] is what is told, [`human`] tells it to people,
+//! Findings of `check`, as people and programs read them: [`CheckReport`] is what is reported, [`human`] prints it for people,
 //! the functions of `machines` to programs.
 
 mod human;

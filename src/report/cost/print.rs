@@ -11,7 +11,7 @@ use crate::report::{Paint, count, csv_field, table};
 /// Repositories that are shown to people.
 const LARGEST: usize = 10;
 
-/// `$0.40`; a trace is told from nothing.
+/// `$0.40`; a trace differs from nothing.
 fn usd(value: f64) -> String {
     if value > 0.0 && value < 0.005 { "<$0.01".to_owned() } else { format!("${value:.2}") }
 }

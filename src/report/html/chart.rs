@@ -1,4 +1,4 @@
-//! Shares as bars: each a small SVG in a row of a table, beside its numbers, so that nothing is told by colour or
+//! Shares as bars: each a small SVG in a row of a table, beside its numbers, so that nothing is said by colour or
 //! length alone.
 
 use std::fmt::Write;

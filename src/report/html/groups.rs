@@ -83,7 +83,7 @@ pub(super) fn images<'a>(usages: &'a [Usage]) -> Vec<Image<'a>> {
             places: Vec::new(),
         });
         image.status = image.status.max(usage.status);
-        // Where layers give it another name altogether, that is told whole.
+        // Where layers give it another name altogether, that is shown whole.
         let suffix = |text: &'a String| text.strip_prefix(name).unwrap_or(text);
         image.suffixes.extend(usage.references.iter().map(suffix));
         image.whys.extend(usage.why.as_deref());

@@ -130,7 +130,7 @@ fn row(image: &Image<'_>, answers: Option<&[&Verified]>, page: &mut String) {
     list(
         page,
         names(image).map(|name| match image.clusters.get(name) {
-            // Another state than the image's is told with the cluster.
+            // Another state than the image's is shown with the cluster.
             Some(status) if *status != image.status => format!("{}: {}", Path(name), status.words()),
             _ => Path(name).to_string(),
         }),

@@ -67,7 +67,7 @@ pub enum VerificationError {
 
 impl Verification {
     pub fn parse(text: &str) -> Result<Verification, VerificationError> {
-        /// Told first: another schema may have other fields.
+        /// Read first: another schema may have other fields.
         #[derive(Deserialize)]
         struct Head {
             schema: String,

@@ -1,4 +1,4 @@
-//! The price file: what it overrides, and how each mistake is told.
+//! The price file: what it overrides, and how each mistake is reported.
 
 use std::fs;
 use std::path::Path;

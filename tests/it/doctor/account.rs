@@ -67,7 +67,7 @@ fn credentials_of_another_account() {
     let report = super::Report(serde_json::from_str(&run.out).unwrap());
     assert_eq!((run.code, report.0["reason"].as_str()), (1, Some("account")));
     assert_eq!(report.outcome("rule"), "not-checked");
-    // What needs no credentials of AWS is told all the same.
+    // What needs no credentials of AWS is reported all the same.
     assert_eq!(report.outcome("upstream-image"), "passed");
     let mut command = world.command(&[APP]);
     let human = crate::scratch::Run::from(command.env("AWS_ACCESS_KEY_ID", "AKIAOTHER").output().unwrap());

@@ -28,7 +28,7 @@ fn a_token_that_may_not_read_the_image() {
     assert_eq!((code, report.outcome("upstream-image")), (0, "passed"));
 }
 
-/// GitHub's API tells what the registry does not.
+/// GitHub's API says what the registry does not.
 #[test]
 fn a_token_without_the_scope_or_near_its_end() {
     let world = |scopes: &[&str], end: Option<&str>| {

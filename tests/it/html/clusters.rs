@@ -1,4 +1,4 @@
-//! Which cluster is given what, as the page tells it.
+//! Which cluster is given what, as the page shows it.
 
 use super::between;
 use crate::scratch::Scratch;

@@ -240,7 +240,7 @@ fn what_files_say_stays_text() {
     let strange: Vec<&String> = found.difference(&known).collect();
     assert!(strange.is_empty(), "{strange:?}");
     assert!(!found.iter().any(|word| word.starts_with("on") || word.starts_with("img")), "{found:?}");
-    assert!(run.out.contains("&lt;script&gt;window.injected=1&lt;/"), "it is told, as text");
+    assert!(run.out.contains("&lt;script&gt;window.injected=1&lt;/"), "it is shown, as text");
     for text in ['\u{202e}', '\u{2066}', '\u{feff}'] {
         assert!(!run.out.contains(text));
     }

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pullthru::config::{Config, Overrides};
-use pullthru::find::{Finder, Hosts, LinkKind};
+use pullthru::find::{Finder, Hosts};
 use pullthru::inventory;
+use pullthru::kustomization::LinkKind;
 use pullthru::kustomize::Model;
 use pullthru::tree::{RepoPath, Repository, WalkOptions};
 
@@ -146,7 +147,7 @@ impl Proof {
         assert!(once == self.contents(), "{} {strategy}: a second run writes", self.name);
         self.migrate(strategy, &["--reverse"]);
         let back = self.contents();
-        assert_eq!(back.len(), original.len(), "{} {strategy}: the way back leaves files", self.name);
+        assert_eq!(back.len(), original.len(), "{} {strategy}: `--reverse` leaves files", self.name);
         for (path, bytes) in back {
             let same = original.get(&path) == Some(&bytes);
             assert!(same, "{} {strategy}: {} is not what it was", self.name, path.display());

@@ -231,7 +231,7 @@ async fn retry_after_in_both_forms() {
     let start = Instant::now();
     client(Credentials::none()).manifest(&at(&script.host(), "a/b:1")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
-    // Too long to wait for: told at once, with the time.
+    // Too long to wait for: reported at once, with the time.
     let (found, requests) = failure(|_, _| {
         answer(
             "429 Slow",

@@ -123,7 +123,7 @@ async fn registry_real_with_a_password() {
 }
 
 /// A token server as the distribution project describes one: RS256, signed by `openssl`, certificate in `x5c`.
-/// The number is for how many seconds a token is good; the client is told 300.
+/// The number is for how many seconds a token is good; the client reads 300.
 fn token_server(directory: &Path) -> (Script, Arc<AtomicI64>) {
     let make = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=issuer -keyout token.key -out token.pem";
     openssl(directory, &make.split_whitespace().collect::<Vec<_>>());
@@ -187,7 +187,7 @@ async fn registry_real_with_tokens() {
         tags(&client, &host).await;
         assert!(client.notes().is_empty(), "{:?}", client.notes());
         assert_eq!(tokens.log().len(), 3, "{which}: one for each of org/app, org/chart, org/nope");
-        // A bad login is told, and the images are read without one.
+        // A bad login is reported, and the images are read without one.
         let stale = Client::new(Settings::default(), Credentials::none().with(&host, "me", "old")).unwrap();
         assert_eq!(stale.digest(&at(&host, "org/app:1.0")).await.unwrap(), top);
         assert_eq!(stale.notes().len(), 1);

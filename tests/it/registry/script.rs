@@ -1,4 +1,4 @@
-//! A server that keeps every request byte for byte and answers what the test tells it to, bytes and all.
+//! A server that keeps every request byte for byte and answers what the test wants, bytes and all.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -25,7 +25,7 @@ fn the_upstreams_without_credentials_or_without_a_cache() {
     let run = Run::from(world.bare(&[]).output().unwrap());
     assert!(run.err.contains("no address of a cache is configured: the upstreams are asked"), "{}", run.err);
     assert!(run.out.contains("1 image asked of their upstreams: 1 resolved"), "{}", run.out);
-    // Who insists is told what is missing.
+    // Who insists reads what is missing.
     let mut command = world.bare(&[
         "--at",
         "cache",

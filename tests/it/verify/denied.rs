@@ -48,7 +48,7 @@ fn no_rule_for_the_prefix_is_told_from_no_right_to_create() {
     world.cache.add_rule(Rule::new("gh", "ghcr.io", &world.upstream));
     let row = assert_denied(world.verify(&["--allow-import"]), "no rule has its prefix", "make the rule");
     assert_says(&row, "because", "NAME_UNKNOWN");
-    // Who may not ask for the rules is told both.
+    // Who may not ask for the rules reads both.
     world.cache.iam().deny("DescribePullThroughCacheRules");
     assert_denied(
         world.verify(&["--allow-import"]),

@@ -84,7 +84,7 @@ fn options(platforms: &[&str]) -> Options {
     }
 }
 
-/// The outcome's id, with what tells two of the same id apart.
+/// The outcome's id, with what distinguishes two of the same id.
 fn name(outcome: &Outcome) -> String {
     let more = match outcome {
         Outcome::ColdDigest { tag: PinnedTag::Leads } => "leads",

@@ -1,4 +1,4 @@
-//! What can be so of an image, each outcome with the exit code that it has and what it tells to do.
+//! What can be so of an image, each outcome with the exit code that it has and what it says to do.
 
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ fn a_missing_image_is_told_from_a_missing_tag() {
         assert_eq!((&tag["outcome"], &repository["outcome"]), (&"missing".into(), &"missing".into()));
         assert_says(tag, "because", "MANIFEST_UNKNOWN");
         assert_says(tag, "next", "fix the name or the tag");
-        // ghcr.io tells nobody whether it is private or does not exist.
+        // ghcr.io says to nobody whether it is private or does not exist.
         assert_says(repository, "next", "it is private or does not exist");
     }
     world.assert_nothing_imported();

@@ -41,6 +41,6 @@ fn a_bar_counts_what_is_done_and_goes_away() {
     assert!(!end.contains("/20"), "the bar is gone at the end: {end:?}");
 
     let run = world.run(&["--at", "upstream"]);
-    assert_eq!(run.err, "", "a pipe is told nothing");
+    assert_eq!(run.err, "", "a pipe gets nothing");
     assert!(!run.out.contains('\u{1b}'));
 }

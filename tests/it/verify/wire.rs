@@ -45,7 +45,7 @@ fn the_cache_is_asked_with_one_call_an_image_and_imports_nothing() {
     let (code, report) = world.verify(&[]);
     assert_eq!((code, report.outcomes().len()), (0, 40));
     let log = world.cache.log();
-    // The first one's answer also told that there are credentials.
+    // The first one's answer also said that there are credentials.
     assert_eq!((operations(&log, "DescribeImages"), log.len()), (40, 40));
     world.assert_nothing_imported();
 }

@@ -11,8 +11,8 @@ use aws_sdk_ecr::types::LifecyclePolicyPreviewStatus as Status;
 use serde_json::Value;
 
 use super::change::{Action, Change, Fields};
-use super::current::{Current, Seen};
-use super::failure::{self, AwsFailure};
+use super::current::Current;
+use super::failure::{self, AwsFailure, Seen};
 use super::plan::Plan;
 use super::repository;
 use super::session::Session;

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::failure::AwsFailure;
+use super::failure::Seen;
 use super::secret::{FoundSecret, Secrets};
 use super::session::Session;
 use super::{registry_policy, repository, rule, scanning, secret, template};
 use crate::Desired;
 use crate::resource::{Ref, Repository, Rule, Scanning, Template};
-
-/// What was read, or why it was not.
-pub type Seen<T> = Result<T, AwsFailure>;
 
 /// What an account has.
 #[derive(Debug)]

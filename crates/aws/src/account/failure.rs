@@ -6,6 +6,9 @@ use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 
 use crate::sdk::{Fault, by_code, describe};
 
+/// What was read, or why it was not.
+pub type Seen<T> = Result<T, AwsFailure>;
+
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {

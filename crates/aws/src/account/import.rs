@@ -122,7 +122,7 @@ impl Import<'_> {
     async fn credential(&mut self, arn: &str, rule: &Rule, all: &mut BTreeMap<String, Value>) -> String {
         let found = secret::read(self.session, arn, &rule.upstream_url).await;
         let found: Option<FoundSecret> = self.seen(found).flatten();
-        let full = rule.credential.as_ref().map(super::plan::name_of).unwrap_or_default();
+        let full = rule.credential.as_ref().map(Ref::name).unwrap_or_default();
         let name = full.strip_prefix(SECRET_PREFIX).unwrap_or(&full).replace('/', "-");
         let entry = match found {
             Some(found) if resource::stack_of(&found.tags).is_some() => {

@@ -27,8 +27,8 @@ pub(super) mod template;
 mod token;
 
 pub use change::{Action, Change, Field};
-pub use current::{Current, Seen};
-pub use failure::{AwsFailure, FailureKind};
+pub use current::Current;
+pub use failure::{AwsFailure, FailureKind, Seen};
 pub use import::{Imported, import};
 
 pub use plan::{Plan, Unseen};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::change::{Action, Change};
-use super::current::{Current, Seen};
-use super::failure::AwsFailure;
+use super::current::Current;
+use super::failure::{AwsFailure, Seen};
 use super::{registry_policy, rule, scanning, secret, template};
 use crate::resource::{Id, Kind, Ref, Rule, Secret, Template, maker};
 use crate::{Desired, Registry, document};
@@ -126,7 +126,7 @@ impl Plan {
             }
             None => return,
         };
-        let id = Id::new(Kind::Secret, name_of(&Ref::Given(arn.clone())));
+        let id = Id::new(Kind::Secret, Ref::Given(arn.clone()).name());
         if !self.changes.iter().any(|change| change.id == id) {
             self.changes.push(Change::new(Action::Blocked, id, "something else looks after it").note(note));
         }
@@ -232,14 +232,6 @@ pub(crate) fn lies_below(one: &str, other: &str) -> bool {
     let below =
         |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
     below(one, other) || below(other, one)
-}
-
-/// What a resource is called, in the configuration as in the account.
-pub(super) fn name_of(named: &Ref) -> String {
-    match named {
-        Ref::Made(name) => name.clone(),
-        Ref::Given(arn) => arn.secret_name().map_or_else(|| arn.to_string(), str::to_owned),
-    }
 }
 
 /// A rule belongs to who made the template of its prefix; what belongs to others is used as it is or not at all.

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::session::Session;
 use crate::resource::{Id, Kind, Statement};
 
@@ -13,14 +12,21 @@ pub(crate) async fn read(session: &Session) -> Seen<Vec<Value>> {
     let sent = session.ecr.get_registry_policy().send().await;
     let text = match sent.map_err(failure::of("ecr:GetRegistryPolicy")) {
         Err(failure) if failure.is(&["RegistryPolicyNotFoundException"]) => return Ok(Vec::new()),
-        result => result?.policy_text.unwrap_or_default(),
+        result => result?.policy_text,
     };
-    let document: Value = serde_json::from_str(&text).unwrap_or_default();
-    Ok(match document.get("Statement") {
-        Some(Value::Array(statements)) => statements.clone(),
-        Some(statement) => vec![statement.clone()],
-        None => Vec::new(),
-    })
+    // What cannot be read must not be taken for a policy without statements: it is written again whole.
+    let statements = text.and_then(|text| statements_of(&text));
+    statements.ok_or_else(|| AwsFailure::incomplete("ecr:GetRegistryPolicy"))
+}
+
+/// `None` for a text that is no policy.
+fn statements_of(text: &str) -> Option<Vec<Value>> {
+    let Value::Object(mut document) = serde_json::from_str(text).ok()? else { return None };
+    match document.remove("Statement")? {
+        Value::Array(statements) => Some(statements),
+        statement @ Value::Object(_) => Some(vec![statement]),
+        _ => None,
+    }
 }
 
 fn with_sid<'a>(statements: &'a [Value], sid: &str) -> Option<&'a Value> {
@@ -77,6 +83,18 @@ async fn put(session: &Session, statements: Vec<Value>) -> Result<(), AwsFailure
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_policy_has_no_statements_to_keep() {
+        let one = json!({"Sid": "a"});
+        let text = |statement: &Value| json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+        assert_eq!(statements_of(&text(&json!([one]))), Some(vec![one.clone()]));
+        assert_eq!(statements_of(&text(&one)), Some(vec![one]));
+        assert_eq!(statements_of(&text(&json!([]))), Some(Vec::new()));
+        for text in ["", "{", "null", "[]", "{}", "{\"Statement\": 1}"] {
+            assert_eq!(statements_of(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn statements_of_others_stay_where_they_are() {

@@ -2,8 +2,8 @@
 
 use aws_sdk_ecr::types::ReplicationRule as ApiRule;
 
-use super::current::Seen;
 use super::failure;
+use super::failure::Seen;
 use super::session::Session;
 use crate::resource::ReplicationRule;
 

@@ -9,8 +9,7 @@ use aws_sdk_ecr::types::{
 };
 use serde_json::Value;
 
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::session::Session;
 use crate::resource::{Cipher, Mutability, MutabilitySetting, Ref, Repository, STACK};
 use pullthru_core::config::{Arn, Tags};
@@ -37,7 +36,7 @@ pub(super) fn filters(mutability: &Mutability) -> Result<Vec<Filter>, AwsFailure
     mutability.except.iter().map(filter).collect()
 }
 
-/// The names of all repositories, with what one call tells of each.
+/// The names of all repositories, with what one call says of each.
 pub(crate) async fn list(session: &Session) -> Seen<BTreeMap<String, Repository>> {
     let pages = session.ecr.describe_repositories().into_paginator().page_size(1000).items().send();
     let listed = pages.collect::<Result<Vec<_>, _>>().await;

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ecr::types::{PullThroughCacheRule, UpstreamRegistry};
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::session::Session;
 use super::settle::settled;
 use crate::resource::{Id, Kind, Ref, Rule};
@@ -42,7 +41,7 @@ pub(super) fn describe(rule: &Rule) -> String {
         prefix => format!("/{prefix}"),
     };
     let with = match (&rule.credential, &rule.custom_role) {
-        (Some(secret), _) => format!(" (secret {})", super::plan::name_of(secret)),
+        (Some(secret), _) => format!(" (secret {})", secret.name()),
         (None, Some(role)) => format!(" (role {})", role.role_name().unwrap_or(&role.resource)),
         (None, None) => String::new(),
     };
@@ -58,7 +57,7 @@ pub(super) fn compare(desired: &Rule, current: Option<&Rule>) -> Change {
     fixed.value("upstream prefix", &current.upstream_prefix, &desired.upstream_prefix);
     let replace = !fixed.is_empty();
     let mut fields = fixed;
-    let secret = |rule: &Rule| rule.credential.as_ref().map(super::plan::name_of);
+    let secret = |rule: &Rule| rule.credential.as_ref().map(Ref::name);
     fields.value("secret", secret(current), secret(desired));
     let role = |rule: &Rule| rule.custom_role.as_ref().map(Arn::to_string);
     fields.value("role", role(current), role(desired));

@@ -8,8 +8,7 @@ use aws_sdk_ecr::types::{
 };
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::session::Session;
 use crate::resource::{Filters, Id, Kind, Scanning};
 

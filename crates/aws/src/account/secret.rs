@@ -6,8 +6,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use serde_json::Value;
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::session::Session;
 use super::settle::settled;
 use super::token::{Token, wrong_kind};
@@ -30,7 +29,7 @@ pub struct FoundSecret {
     pub recent: bool,
 }
 
-/// What can be told of a secret's value without telling it.
+/// What can be said of a secret's value without printing it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     pub username: Option<String>,

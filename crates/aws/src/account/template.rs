@@ -9,8 +9,7 @@ use aws_sdk_ecr::types::{
 };
 
 use super::change::{Action, Change, Fields};
-use super::current::Seen;
-use super::failure::{self, AwsFailure};
+use super::failure::{self, AwsFailure, Seen};
 use super::repository::{filters, mutability_of};
 use super::session::Session;
 use crate::resource::{Cipher, Id, Kind, Ref, Template, read_description};

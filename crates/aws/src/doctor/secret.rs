@@ -144,7 +144,7 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
         steps.push(StepId::SecretValue.failed(texts.join("; ")).help(ROTATE));
         return (false, steps);
     }
-    // Not even the user's name is told: some write the token there too.
+    // Not even the user's name is printed: some write the token there too.
     steps.push(StepId::SecretValue.passed("`username` and `accessToken`"));
     steps.push(match kinds.first() {
         Some(problem) => StepId::TokenKind
@@ -211,7 +211,7 @@ fn may_read(upstream: &str, scopes: &[String]) -> Reads {
 const SOON: i64 = 14;
 
 fn ends(id: StepId, end: Option<&str>, today: i64, renew: &str) -> Step {
-    let Some(text) = end else { return id.passed("none is told") };
+    let Some(text) = end else { return id.passed("no end date is known") };
     match days(text).map(|day| day - today) {
         None => id.not_checked(format!("`{text}` is no date")),
         Some(left) if left < 0 => id.failed(format!("it ended on {text}")).help(renew),

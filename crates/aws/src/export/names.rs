@@ -38,7 +38,7 @@ impl Names {
         let mut by_name = BTreeMap::new();
         for name in names {
             let mut words = words(name);
-            // Compared without case: CloudFormation tells it apart, people do not.
+            // Compared without case: CloudFormation distinguishes it, people do not.
             if !taken.insert(join(&words).to_ascii_lowercase()) {
                 words.push(format!("x{:08x}", hash(name)));
                 taken.insert(join(&words).to_ascii_lowercase());

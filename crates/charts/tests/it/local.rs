@@ -168,7 +168,7 @@ async fn needed_charts_are_added_to_a_copy() {
     fs::remove_dir_all(root.path().join("../x")).unwrap();
 }
 
-/// Flux's `valuesFiles`: the first takes the place of the chart's `values.yaml`, the others are laid over it.
+/// Flux's `valuesFiles`: the first takes the place of the chart's `values.yaml`, the others are merged over it.
 #[tokio::test(flavor = "multi_thread")]
 async fn values_files_of_the_chart() {
     let (root, bin, store) =

@@ -422,7 +422,16 @@ impl Checker {
                 }
             }
         }
-        (globs, set.build().unwrap_or_default())
+        match set.build() {
+            Ok(set) => (globs, set),
+            Err(error) => {
+                // Without it nothing would match, and what is excluded would not be.
+                let (message, help) =
+                    (format!("these globs are too much for one list: {error}"), "write fewer");
+                self.report(texts.first(), message, help);
+                (globs, GlobSet::empty())
+            }
+        }
     }
 
     pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(

@@ -58,7 +58,7 @@ pub(super) struct File {
     pub(super) provision: Option<Provision>,
 }
 
-/// What charts are told about clusters (`.Capabilities`), where a release says nothing itself.
+/// What charts know of clusters (`.Capabilities`), where a release says nothing itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

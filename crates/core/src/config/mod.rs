@@ -1,4 +1,4 @@
-//! `pullthru.yaml` and the flags laid over it: which upstreams route where, for which paths and images.
+//! `pullthru.yaml` and the flags over it: which upstreams route where, for which paths and images.
 //!
 //! [`Config::load`] reads a file's text (it does no I/O itself), checks it, and says everything that is wrong at
 //! once, each problem with its place. [`propose()`] writes a first file.
@@ -36,7 +36,7 @@ use crate::route::Routes;
 /// Names of the file, at the repository's root.
 pub const FILE_NAMES: [&str; 2] = crate::tree::CONFIG_NAMES;
 
-/// Flags of the command line, laid over the file.
+/// Flags of the command line; they override the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub account: Option<String>,

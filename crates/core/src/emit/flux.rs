@@ -151,7 +151,7 @@ pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
         ),
     }
     if wanted.policy.is_none() {
-        comment(&mut text, "No tag is in use: nothing tells which policy to follow.");
+        comment(&mut text, "No tag is in use: nothing says which policy to follow.");
     }
     let aws = flux.discovery == Discovery::Cache;
     if aws && !flux.api_version.has_provider() {

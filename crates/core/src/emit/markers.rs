@@ -241,7 +241,7 @@ impl Marking<'_, '_> {
                 (true, false) if self.renamed.contains(&wanted.upstream) => Ok(Vec::new()),
                 (true, false) => {
                     out("the field does not name the cache: `pullthru migrate` first, or rename it \
-                                      where it stands (`--strategy inline`)")
+                                      in place (`--strategy inline`)")
                 }
                 (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
             };

@@ -13,12 +13,10 @@ use super::sequence::{self, Item};
 use crate::config::{Discovery, Flux};
 use crate::image::Name;
 use crate::images::Named;
+use crate::kustomization;
 use crate::tree::RepoPath;
 
 const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
-
-/// What a kustomization may be called, as Kustomize looks for it.
-pub const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -350,12 +348,12 @@ impl<'r> Desk<'r> {
             .collect();
         let remove: Vec<String> =
             here.filter(|(_, sheet)| sheet.new.is_none()).filter_map(|(p, _)| below(p)).collect();
-        let existing = KUSTOMIZATION_NAMES
+        let existing = kustomization::FILE_NAMES
             .iter()
             .filter_map(|name| out.join(name))
             .find(|path| self.sheets.contains_key(path));
         let Some(path) = existing else {
-            if let (false, Some(path)) = (add.is_empty(), out.join("kustomization.yaml")) {
+            if let (false, Some(path)) = (add.is_empty(), out.join(kustomization::FILE_NAME)) {
                 let items: Vec<Item> = add.iter().map(|file| Item::text(file)).collect();
                 self.append(&path, &format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
             }

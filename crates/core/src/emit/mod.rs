@@ -18,7 +18,7 @@ pub mod renovate;
 mod sequence;
 mod tag;
 
-pub use merge::{Emission, EmitError, Followed, KUSTOMIZATION_NAMES, Request, emit};
+pub use merge::{Emission, EmitError, Followed, Request, emit};
 pub use object::ObjectError;
 
 use crate::tree::RepoPath;

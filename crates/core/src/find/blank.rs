@@ -1,5 +1,5 @@
 //! Text templates of YAML, read as the YAML that they become: statements are blanked out, byte for byte, so that every
-//! place stays what it is. What is read so tells where a literal stands, never what it says.
+//! place stays what it is. What is read so says where a literal stands, never what it says.
 
 /// Delimiters of Go templates and Helm, Jinja (also as makejinja writes them), ResourceSets and Terraform.
 const DELIMITERS: &[(&str, &str)] = &[

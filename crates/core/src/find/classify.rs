@@ -32,7 +32,7 @@ pub(super) struct Scalar<'e, 's, 'a> {
 
 impl Explorer<'_> {
     /// Judges every occurrence in the scalar: each becomes a part of a site, or is ignored.
-    pub(super) fn examine(&mut self, scalar: &Scalar<'_, '_, '_>) {
+    pub(super) fn classify(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let text: &str = &scalar.content.text;
         let (found, inside) = self.hosts.find_outer(text);
         if found.is_empty() {
@@ -135,7 +135,7 @@ impl Explorer<'_> {
         self.reference(scalar, found, literal, oci)
     }
 
-    /// A whole reference: its place tells what it is for.
+    /// A whole reference: its place says what it is for.
     fn reference(
         &mut self,
         scalar: &Scalar<'_, '_, '_>,
@@ -219,7 +219,7 @@ impl Explorer<'_> {
         self.site(scalar, found, literal, form, Role::Image)
     }
 
-    /// What its name or a slash at its end tells to be the beginning of names; `form` is that of an image there.
+    /// What its name or a slash at its end shows to be the beginning of names; `form` is that of an image there.
     fn prefix(
         &mut self,
         scalar: &Scalar<'_, '_, '_>,
@@ -310,7 +310,7 @@ impl Explorer<'_> {
         }
     }
 
-    /// A registry under a name that says so, in a place where nothing tells what becomes of it.
+    /// A registry under a name that says so, in a place where nothing says what becomes of it.
     fn registry_alone(
         &mut self,
         scalar: &Scalar<'_, '_, '_>,
@@ -397,8 +397,8 @@ impl Explorer<'_> {
         let shape = match split.shape {
             // The repository's place is known within this stream; the file is another text when embedded.
             Shape::Split { registry, repository, repository_text } => {
-                let repository = scalar.layer.outer(repository);
-                Shape::Split { registry, repository: repository.unwrap_or_default(), repository_text }
+                let repository = repository.and_then(|span| scalar.layer.outer(span));
+                Shape::Split { registry, repository, repository_text }
             }
             shape => shape,
         };

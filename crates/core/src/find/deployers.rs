@@ -1,10 +1,10 @@
-//! Objects that have a directory built, and lay images of their own over what comes out: Flux Kustomizations,
+//! Objects that have a directory built, and override images of what comes out: Flux Kustomizations,
 //! Argo CD sources, and the post-renderers of HelmReleases.
 
 use super::context;
 use super::generators::{Generators, TemplatedPath};
-use super::kustomize::{ImageEntry, images, split};
 use super::site::Object;
+use crate::kustomization::{ImageEntry, argo_entry, images};
 use crate::tree::Position;
 use crate::yaml::{FieldPath, Holder, NodeId, Span, Stream};
 
@@ -195,21 +195,4 @@ pub(super) fn read_overrides(stream: &Stream<'_>, path: &str) -> Vec<Deployer> {
         position: Position::START,
         holder,
     }]
-}
-
-/// `[old=]name[:tag][@digest]`, as `kustomize edit set image` reads it.
-pub(crate) fn argo_entry(text: &str) -> ImageEntry {
-    let (name, new) = match text.split_once('=') {
-        Some((name, new)) => (Some(name), new),
-        None => (None, text),
-    };
-    let (new_name, tag, digest) = split(new);
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    ImageEntry {
-        name: name.unwrap_or(new_name).to_owned(),
-        new_name: name.and(some(new_name)),
-        new_tag: some(tag),
-        digest: some(digest),
-        tag_suffix: None,
-    }
 }

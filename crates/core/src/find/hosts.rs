@@ -1,7 +1,7 @@
 //! The hosts that are looked for, and every place in a text where one of them stands.
 //!
 //! The search is for the plain bytes of each host, so that what it returns can be counted by anybody else with
-//! any other tool. Whether an occurrence is the host itself or a part of another name is told beside it.
+//! any other tool. Whether an occurrence is the host itself or a part of another name is said beside it.
 
 use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
@@ -203,7 +203,7 @@ impl Search {
             Search::Packed(packed) => packed.find_in(bytes, within.range().into()),
             Search::Automaton(automaton) => automaton.find(Input::new(bytes).range(within.range())),
         };
-        // An empty needle is everywhere and tells nothing.
+        // An empty needle is everywhere and says nothing.
         found.filter(|found| !found.is_empty())
     }
 }

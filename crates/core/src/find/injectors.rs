@@ -1,5 +1,5 @@
 //! Annotations that name an image: an admission webhook puts a container with it into every pod that has them.
-//! Any other annotation only tells something about its object.
+//! Any other annotation only says something about its object.
 
 use super::context::Place;
 use super::docker_hub;

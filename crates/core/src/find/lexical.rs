@@ -59,7 +59,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                 Some(reason) => Verdict::Ignored(reason),
                 None => Verdict::Reference { literal, role, obstacle, form },
             },
-            // A pattern of a policy is told as one.
+            // A pattern of a policy is reported as one.
             Verdict::Ignored(IgnoreReason::Pattern) => {
                 let policy = context.reason(occurrence).filter(|reason| *reason == IgnoreReason::Policy);
                 Verdict::Ignored(policy.unwrap_or(IgnoreReason::Pattern))
@@ -335,7 +335,7 @@ impl<'t> Reader<'t> {
         last.is_some_and(|comment| at < comment.end)
     }
 
-    /// A plain `tag:` on the next line; told to the reader only, since tags never change.
+    /// A plain `tag:` on the next line; for the reader only, since tags never change.
     fn tag_below(&self, at: usize) -> Option<String> {
         let next = self.lines.around(at).end + 1;
         let next = self.text.get(self.lines.around(next).range()).filter(|_| next < self.text.len())?;

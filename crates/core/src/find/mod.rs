@@ -1,10 +1,10 @@
 //! Turns one file's text into [`Site`]s and [`Ignored`] occurrences: every occurrence of an upstream host is a part of the
 //! one or one of the other, and nothing is left unexplained.
 //!
-//! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`class`] says what kind of file it
-//! is, [`hosts`] where hosts stand, [`examine`] judges the scalar around each of them by its value
-//! ([`literal`]), its place ([`place`], [`deny`]) and its family of forms ([`pods`], [`values`], [`kustomize`],
-//! [`sources`]); [`lexical`] does the same where there is no YAML to go by, [`short`] where there is no host.
+//! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`file_kind`] says what kind of file it
+//! is, [`hosts`] where hosts stand, [`classify`] judges the scalar around each of them by its value
+//! ([`literal`]), its place ([`context`], [`deny`]) and its family of forms ([`workloads`], [`values`], [`kustomize`],
+//! [`oci_artifacts`]); [`lexical`] does the same where there is no YAML to go by, [`docker_hub`] where there is no host.
 //! Nothing here decides what happens to a site.
 
 mod blank;
@@ -41,16 +41,12 @@ mod workloads;
 use classify::Scalar;
 use context::{Outer, Place};
 pub use deployers::{Deployer, Tool};
-pub(crate) use deployers::{Overrides, argo_entry, overridden_application};
+pub(crate) use deployers::{Overrides, overridden_application};
 pub use field::Field;
 use file_kind::FileClass;
 pub use generators::TemplatedPath;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
-pub use kustomize::{FieldSpec, ImageEntry, Kustomization, Link, LinkKind};
-pub(crate) use kustomize::{
-    field_specs, images as image_entries, is_pattern, is_remote, read as kustomization, split,
-};
 pub(crate) use literal::placeholder;
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
@@ -60,6 +56,7 @@ pub use updaters::{Target, UpdatedImage, Write};
 
 use aho_corasick::AhoCorasick;
 
+use crate::kustomization::{self, Kustomization};
 use crate::tree::{LineIndex, Position};
 use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
 
@@ -74,7 +71,7 @@ pub struct Found {
     pub errors: Vec<Unparsed>,
     /// Set for kustomizations, also those without any site: the graph needs them all.
     pub kustomization: Option<Kustomization>,
-    /// Objects that build directories: what they lay over their images decides what a cluster pulls.
+    /// Objects that deploy directories: their own images override what is built, and decide what a cluster pulls.
     pub deployers: Vec<Deployer>,
     /// Charts that are deployed, by place.
     pub releases: Vec<Release>,
@@ -174,7 +171,7 @@ impl Finder {
 
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
-        kustomize::is_kustomization(path)
+        kustomization::is_kustomization(path)
             || releases::is_chart(path)
             || deployers::overridden_application(path).is_some()
             || self.hosts.occur_in(bytes)
@@ -307,7 +304,7 @@ impl Explorer<'_> {
         if deployers::overridden_application(self.path).is_some() {
             self.found.deployers = deployers::read_overrides(&stream, self.path);
         }
-        if self.deployers || kustomize::is_kustomization(self.path) {
+        if self.deployers || kustomization::is_kustomization(self.path) {
             self.found.releases = releases::read(&stream, self.path);
         }
         if is_sops(&stream) {
@@ -324,7 +321,7 @@ impl Explorer<'_> {
             || self.deployers
             || self.hosts.short_names()
             || text.contains(SUBSTITUTE_FROM)
-            || kustomize::is_kustomization(self.path)
+            || kustomization::is_kustomization(self.path)
             || releases::is_chart(self.path)
             || deployers::overridden_application(self.path).is_some()
         {
@@ -392,7 +389,7 @@ impl Explorer<'_> {
             let Some(id) = scalar.filter(|&id| done != Some(id)) else { continue };
             done = Some(id);
             let around = Layer { stream, layer, outer, depth };
-            self.with_scalar(&around, id, &mut tools, |explorer, scalar| explorer.examine(scalar));
+            self.with_scalar(&around, id, &mut tools, |explorer, scalar| explorer.classify(scalar));
         }
         if self.hosts.short_names() {
             self.short_names(&Layer { stream, layer, outer, depth }, &mut tools);
@@ -480,8 +477,8 @@ impl Explorer<'_> {
             let Some(root) = document.root else { continue };
             let object = context::object_at(stream, root).unwrap_or_default();
             let by_kind = object.api_version.starts_with("kustomize.config.k8s.io/");
-            if by_kind || kustomize::is_kustomization(self.path) {
-                self.found.kustomization = Some(kustomize::read(stream, root));
+            if by_kind || kustomization::is_kustomization(self.path) {
+                self.found.kustomization = Some(kustomization::read(stream, root));
                 return;
             }
         }
@@ -558,7 +555,7 @@ fn is_mostly_keys(text: &str) -> bool {
     keys > others
 }
 
-/// A JSON Schema tells what values may be; it holds none.
+/// A JSON Schema says what values may be; it has none.
 fn is_schema(stream: &Stream<'_>) -> bool {
     let [document] = stream.documents.as_slice() else { return false };
     let schema = document.root.and_then(|root| stream.get(root, "$schema"));

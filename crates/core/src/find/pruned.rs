@@ -1,7 +1,7 @@
 //! The outline of a block-style YAML text around the hosts in it: what has to be parsed, and no more.
 //!
 //! Parsing costs more than everything else in a scan, and most lines of a manifest have nothing to do with its
-//! images. Indentation alone tells which lines can matter to a hit: the lines around it (its mapping), and the
+//! images. Indentation alone shows which lines can matter to a hit: the lines around it (its mapping), and the
 //! direct children of everything that it is nested in. Whatever is nested elsewhere is left out; a [`SpanMap`]
 //! leads from the outline back to the file.
 //!
@@ -121,7 +121,7 @@ fn mark_lines_with_hits(lines: &[&str], found: &[Occurrence], kept: &mut [bool])
     }
 }
 
-/// The nesting that indentation tells; `None` for forms that it does not.
+/// The nesting that indentation shows; `None` for forms that it does not.
 fn entries(lines: &[&str]) -> Option<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
     let mut stack: Vec<usize> = Vec::new();

@@ -3,8 +3,8 @@
 //! Each object counts once, whatever its values name: nothing was rendered, so that nobody knows the rest.
 
 use super::context;
-use super::kustomize;
 use super::site::Object;
+use crate::kustomization::is_kustomization;
 use crate::yaml::{FieldPath, NodeId, Span, Stream};
 
 /// Texts without any of these hold no release, kustomizations apart.
@@ -59,7 +59,7 @@ pub(super) fn read(stream: &Stream<'_>, path: &str) -> Vec<Release> {
             ("argoproj.io", "ApplicationSet") => {
                 argo(stream, find(&["spec", "template", "spec"]), &mut push);
             }
-            _ if group == "kustomize.config.k8s.io" || kustomize::is_kustomization(path) => {
+            _ if group == "kustomize.config.k8s.io" || is_kustomization(path) => {
                 for key in ["helmCharts", "helmChartInflationGenerator"] {
                     let list = stream.get(root, key).map(|list| stream.items(list)).unwrap_or_default();
                     let name = |&chart: &NodeId| {

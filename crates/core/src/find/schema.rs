@@ -1,5 +1,5 @@
 //! Defaults in schemas: what an object gets when its author says nothing, and so what is deployed. The rest of a
-//! schema tells what values may be and holds none.
+//! schema says what values may be and has none.
 
 use super::context::Place;
 

@@ -19,7 +19,7 @@ pub struct Site {
     /// The kind of text inside which the reference was found, when the file itself does not show it.
     pub inside: Option<Embedding>,
     pub object: Option<Object>,
-    /// Where it stands in the object.
+    /// The field of the object.
     pub field: Field,
     /// Registry and repository as a node would ask for them.
     pub name: Name,
@@ -106,8 +106,8 @@ pub enum Shape {
     /// Joined by a chart's template: `registry: ghcr.io` and `repository: o/n`.
     Split {
         registry: Span,
-        /// Repository's text and place. The place is empty when it is an alias, which is never edited.
-        repository: Span,
+        /// Where the repository stands; `None` for an alias, which is never edited.
+        repository: Option<Span>,
         repository_text: String,
     },
     /// A repository below a registry that another site holds: it moves when that one does, and has no edit of its own.

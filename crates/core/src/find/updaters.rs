@@ -29,7 +29,7 @@ pub struct UpdatedImage {
     pub position: Position,
 }
 
-/// How an updater is told what to write.
+/// How an updater knows what to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// An item of `spec.applicationRefs[].images` of an ImageUpdater.
@@ -103,7 +103,7 @@ impl UpdatedImage {
         }
     }
 
-    /// Is it told to write the cache's name already?
+    /// Is it configured to write the cache's name already?
     pub fn is_of_cache(&self, cached: &str) -> bool {
         matches!(&self.write, Write::KustomizeSetImage { new_name: Some(name) } if name == cached)
     }

@@ -7,7 +7,7 @@ use super::site::{Form, Object, Obstacle, Shape};
 use crate::image::{Name, is_host, is_tag};
 use crate::yaml::{NodeId, Slot, Span};
 
-/// A split reference as far as the scalar with the host in it tells.
+/// A split reference as far as the scalar with the host in it shows.
 pub(super) struct Split {
     pub(super) form: Form,
     pub(super) name: Name,
@@ -143,9 +143,8 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
         if !two && !literal::is_path(path) && !literal::has_placeholder(path) {
             continue;
         }
-        let node = place.stream.node(id)?;
-        let content = place.stream.content(id).and_then(|content| content.map.outer(Span::new(0, path_len)));
-        let repository = content.unwrap_or(Span::new(node.span.start, node.span.start));
+        let repository =
+            place.stream.content(id).and_then(|content| content.map.outer(Span::new(0, path_len)));
         if two {
             // One of the two is not used; which one, only the chart knows. The registry stays.
             let shape = Shape::Registry { span, path: literal.path.clone() };
@@ -221,7 +220,7 @@ pub(super) fn joined_with(
     other: NodeId,
 ) -> Option<Split> {
     let path = place.stream.value(other).filter(|path| path.contains('/') && literal::is_path(path))?;
-    let repository = place.stream.content(other)?.map.outer(Span::new(0, path.len())).unwrap_or_default();
+    let repository = place.stream.content(other)?.map.outer(Span::new(0, path.len()));
     Some(Split {
         form: Form::RegistrySplit,
         name: joined_name(registry, path),
@@ -260,7 +259,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
     if !literal::is_path(path) && !computed {
         return Some(alone(literal.obstacle));
     }
-    let repository = place.stream.content(id)?.map.outer(Span::new(0, path.len())).unwrap_or_default();
+    let repository = place.stream.content(id)?.map.outer(Span::new(0, path.len()));
     Some(Split {
         form: Form::ArgoParameter,
         name: joined_name(literal, path),
@@ -300,7 +299,7 @@ pub(super) fn set_argument(
         return None;
     }
     let tag = || value("tag").map(|(_, _, tag)| format!(":{tag}")).unwrap_or_default();
-    let repository = stream.content(id)?.map.outer(Span::new(at, at + path.len())).unwrap_or_default();
+    let repository = stream.content(id)?.map.outer(Span::new(at, at + path.len()));
     Some(Split {
         form: Form::Argument,
         name: joined_name(literal, path),

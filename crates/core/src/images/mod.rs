@@ -173,7 +173,7 @@ impl Images {
     }
 }
 
-/// Docker's own image that is meant where `library/` was left out: a node is not given it like that, and can be told so.
+/// Docker's own image that is meant where `library/` was left out: a node is not given it like that, and a message can say so.
 pub fn official(name: &Name, routes: &Routes) -> Option<Name> {
     let (prefix, image) = name.path.rsplit_once('/')?;
     let full = Name { host: name.host.clone(), path: format!("{prefix}/library/{image}") };

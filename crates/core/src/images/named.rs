@@ -97,7 +97,7 @@ fn target_of<'c>(config: &'c Config, cached: &Name) -> &'c str {
     targets.find(|target| target.routes.as_ref().is_some_and(same)).map_or("", |target| target.name.as_str())
 }
 
-/// Upstream and cached name of a site; `None` for what is no image, or cannot be told from the file.
+/// Upstream and cached name of a site; `None` for what is no image, or cannot be known from the file.
 pub fn names(site: &Site, routes: Option<&Routes>, config: &Config) -> Option<(Name, Option<Name>)> {
     let named = matches!(site.role, Role::Image | Role::Matcher(_))
         && matches!(site.shape, Shape::Name(_) | Shape::Split { .. } | Shape::Below { .. });

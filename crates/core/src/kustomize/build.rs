@@ -10,8 +10,9 @@ use super::entries::Entries;
 use super::graph::{Graph, MAX_DEPTH};
 use super::image::Transformer;
 use super::visit::{FieldPlace, Visits, visits};
-use crate::find::{FieldSpec, ImageEntry, Kustomization, LinkKind, Tool};
+use crate::find::Tool;
 use crate::inventory::{Inventory, SiteId};
+use crate::kustomization::{FieldSpec, ImageEntry, Kustomization, LinkKind};
 use crate::tree::RepoPath;
 
 /// Where an image comes from.
@@ -75,7 +76,7 @@ pub struct Build {
     pub object: Option<ObjectImages>,
 }
 
-/// What an object lays over the directory that it has built.
+/// The images that an object overrides in the directory that it has built.
 #[derive(Clone, Debug)]
 pub struct ObjectImages {
     pub tool: Tool,

@@ -110,7 +110,7 @@ pub(super) fn is_plain_text(image: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::find::ImageEntry;
+    use crate::kustomization::ImageEntry;
 
     fn entries(names: &[&str]) -> Entries {
         let mut entries = Entries::default();

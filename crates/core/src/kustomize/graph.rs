@@ -9,8 +9,9 @@ use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::find::{Kustomization, LinkKind, TemplatedPath};
+use crate::find::TemplatedPath;
 use crate::inventory::Inventory;
+use crate::kustomization::{Kustomization, LinkKind};
 use crate::tree::RepoPath;
 
 /// Kustomizations by their directory.
@@ -78,7 +79,7 @@ impl<'i> Graph<'i> {
     }
 
     /// What is built by itself, lower layers first: kustomizations that nothing refers to, and those in `named`
-    /// (what Flux and Argo CD are told to build). Components are never built by themselves.
+    /// (what Flux and Argo CD build). Components are never built by themselves.
     pub fn roots(&self, named: &BTreeSet<RepoPath>) -> Vec<RepoPath> {
         let referred = self.referred();
         let root = |directory: &&RepoPath| !referred.contains(*directory) || named.contains(*directory);

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::entries::is_plain_text;
-use crate::find::{ImageEntry, is_pattern, split};
+use crate::kustomization::{ImageEntry, is_pattern, split};
 
 /// An entry, ready to be applied.
 #[derive(Clone, Debug)]

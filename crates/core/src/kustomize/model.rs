@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use super::roots::{self, BuiltRoot, Deployers};
 use super::{FieldPlace, Graph, is_too_large, targets};
 use crate::config::Config;
-use crate::find::{FieldSpec, Kustomization, Site};
+use crate::find::Site;
 use crate::inventory::{Inventory, SiteId};
+use crate::kustomization::{FieldSpec, Kustomization};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 

@@ -64,7 +64,7 @@ fn override_sources(deployers: &mut Vec<(&RepoPath, &Deployer)>) {
 }
 
 impl ObjectImages {
-    /// What a deployer lays over its directory.
+    /// What a deployer overrides in its directory.
     pub fn of(deployer: &Deployer, directory: &RepoPath) -> ObjectImages {
         let components = deployer.components.iter().filter_map(|path| directory.join(path)).collect();
         let (written, planned) = (deployer.images.clone(), deployer.images.clone());

@@ -4,7 +4,8 @@
 //! list at any depth of any object, one to the fields of its configuration; neither looks into a
 //! CustomResourceDefinition, a string, an argument or a variable.
 
-use crate::find::{Around, Embedding, FieldSpec, Form, Role, Shape, Site};
+use crate::find::{Around, Embedding, Form, Role, Shape, Site};
+use crate::kustomization::FieldSpec;
 
 /// How often the transformer comes to a place; a `tagSuffix` is added at each visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

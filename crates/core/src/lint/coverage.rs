@@ -19,7 +19,7 @@ pub enum Status {
     Excluded,
     /// ECR has no rule for its registry.
     NotCacheable,
-    /// What is pulled cannot be told from the files.
+    /// What is pulled cannot be known from the files.
     Unknown,
     /// It names an upstream that ECR can cache, or another cache than the one configured.
     Bypassing,

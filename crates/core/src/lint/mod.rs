@@ -46,7 +46,7 @@ pub struct Finding {
     pub image: Option<String>,
     /// The same through the cache.
     pub cached: Option<String>,
-    /// What tells it from others of its rule in its file, whatever the line and the tag.
+    /// What distinguishes it from others of its rule in its file, whatever the line and the tag.
     pub subject: String,
     /// What to do: one line.
     pub next: String,
@@ -155,7 +155,7 @@ pub struct Request<'a> {
     pub strategy: Strategy,
     /// Comments, `lint-ignore:` and the baseline silence nothing.
     pub strict: bool,
-    /// The whole repository was read, so that what silences nothing can be told.
+    /// The whole repository was read, so that what silences nothing can be reported.
     pub whole: bool,
     pub baseline: Option<&'a Baseline>,
     /// Every place is listed, too: [`Checked::usages`].

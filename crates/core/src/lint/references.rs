@@ -8,10 +8,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::coverage::{Counter, Coverage, Status, Unseen};
 use super::rules::wrong_cache;
 use crate::config::Config;
-use crate::find::{Form, IgnoreReason, LinkKind, Obstacle, Role, Site, split};
+use crate::find::{Form, IgnoreReason, Obstacle, Role, Site};
 use crate::image::{Name, Reference as ImageReference};
 use crate::images::{ChartImage, Charts, Output, Outputs, ReleaseImages, RenderedValues};
 use crate::inventory::{FileInventory, Inventory, SiteId};
+use crate::kustomization::{LinkKind, split};
 use crate::kustomize::Model;
 use crate::migrate::{self, Change, Direction, Mode, Overlay, Plan, RenamedBy, SkipReason, Strategy};
 use crate::route::{EcrHost, Routes, upstream_for};
@@ -169,13 +170,13 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
     references
 }
 
-/// Those that count, each with its name at the upstream: what is told by another reference is left out.
+/// Those that count, each with its name at the upstream: what another reference counts is omitted.
 pub fn counted<'r, 'a>(
     references: &'r [Reference<'a>],
     config: &Config,
     within: impl Fn(&RepoPath) -> bool,
 ) -> Vec<(&'r Reference<'a>, Status, String)> {
-    // A `newName` that a file's image is built with is told by that image.
+    // A `newName` that a file's image is built with is counted by that image.
     let images = references.iter().filter(|reference| !is_entry(reference.site));
     let built = images.flat_map(|reference| &reference.built);
     let built: BTreeSet<&str> = built.map(|one| split(&one.text).0).collect();
@@ -321,7 +322,7 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config
     })
 }
 
-/// Can the image not be told from the files?
+/// Can the image not be known from the files?
 fn is_unknown(obstacle: Obstacle) -> bool {
     matches!(
         obstacle,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::SkipReason;
 use super::inline::Decision;
-use crate::find::{Role, Site, is_pattern, split};
+use crate::find::{Role, Site};
 use crate::inventory::{Inventory, SiteId};
+use crate::kustomization::{is_pattern, split};
 use crate::kustomize::Layers;
 
 /// An entry, and the files whose images it comes to.

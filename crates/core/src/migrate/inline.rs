@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
 use crate::route::{CacheHost, Routes, not_cacheable, upstream_for};
-use crate::tree::Position;
 use crate::yaml::Edit;
 
 /// What is decided for one site: its new name, or why it stays.
@@ -133,7 +132,7 @@ fn unmask_placeholders(name: Name, masked: &[String]) -> Name {
 }
 
 /// The edits that give the site its new name: the least that keeps the chart's own joining right.
-pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -> Result<Change, SkipReason> {
+pub(super) fn change(site: &Site, index: usize, to: &Name) -> Result<Change, SkipReason> {
     let whole = to.to_string();
     let edits = match &site.shape {
         Shape::Name(span) => vec![Edit { span: *span, text: whole.clone() }],
@@ -145,11 +144,15 @@ pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -
         Shape::Split { registry, repository, repository_text } => {
             match whole.strip_suffix(repository_text.as_str()).and_then(|text| text.strip_suffix('/')) {
                 Some(text) if !text.is_empty() => vec![Edit { span: *registry, text: text.to_owned() }],
-                _ if repository.is_empty() => return Err(SkipReason::Obstacle(Obstacle::Alias)),
-                _ => vec![
-                    Edit { span: *registry, text: to.host.clone() },
-                    Edit { span: *repository, text: to.path.clone() },
-                ],
+                _ => {
+                    let Some(repository) = repository.filter(|span| !span.is_empty()) else {
+                        return Err(SkipReason::Obstacle(Obstacle::Alias));
+                    };
+                    vec![
+                        Edit { span: *registry, text: to.host.clone() },
+                        Edit { span: repository, text: to.path.clone() },
+                    ]
+                }
             }
         }
     };
@@ -163,5 +166,5 @@ pub(super) fn change(site: &Site, index: usize, position: Position, to: &Name) -
     };
     let suffix = if to.path.is_empty() && site.name.path.is_empty() { "" } else { site.suffix.as_str() };
     let to = format!("{path}{suffix}");
-    Ok(Change { site: site.clone(), position, index, to, edits, because: Because::Asked })
+    Ok(Change { site: site.clone(), position: site.position, index, to, edits, because: Because::Asked })
 }

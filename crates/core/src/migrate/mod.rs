@@ -15,6 +15,7 @@ mod pair;
 mod plan;
 mod strategy;
 mod together;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +115,7 @@ pub struct Change {
 /// Why a site is edited in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Because {
-    /// `--strategy inline`, or the way back.
+    /// `--strategy inline`, or `--reverse`.
     Asked,
     NoKustomization,
     /// Built by a kustomization, at a place that `images:` does not visit.
@@ -168,7 +169,7 @@ pub enum SkipReason {
     Cached,
     /// It names another ECR registry or prefix than the target's.
     OtherCache,
-    /// On the way back: it names its upstream already.
+    /// On the reversal: it names its upstream already.
     Upstream,
     /// No registry is configured for this path.
     NoTarget,

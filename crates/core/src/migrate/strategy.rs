@@ -1,4 +1,4 @@
-//! Which sites are renamed by an overlay, which where they stand, and which stay.
+//! Which sites are renamed by an overlay, which in place, and which are not changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -6,8 +6,9 @@ use super::inline::{Decision, decide};
 use super::overlay::{Blocker, Effect, Overlays};
 use super::{Direction, SkipReason};
 use crate::config::Config;
-use crate::find::{Form, Role, Scope, Site, split};
+use crate::find::{Form, Role, Scope, Site};
 use crate::inventory::{Inventory, SiteId};
+use crate::kustomization::split;
 use crate::kustomize::Model;
 use crate::route::Routes;
 use crate::tree::RepoPath;
@@ -87,7 +88,7 @@ impl Settling<'_> {
             Some(Effect::Blocked(Blocker::Unmatched) | Effect::Unseen) | None => {}
         }
         if matches!(&site.role, Role::Matcher(Scope::Anywhere)) {
-            // What compares images with this list is not known, and so not how it is told of the overlays either.
+            // What compares images with this list is not known, and so not how the overlays could be added to it.
             return decision.is_ok().then_some(Err(SkipReason::NoBase));
         }
         // What a matcher matches decides about it.
@@ -150,7 +151,7 @@ impl<'o> Renames<'o> {
     }
 }
 
-/// The values of a chart that a controller renders: they are laid over the chart's own.
+/// The values of a chart that a controller renders: they override the chart's own.
 fn is_value(site: &Site) -> bool {
     let kind = site.object.as_ref().map(|object| object.kind.as_str());
     matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet"))

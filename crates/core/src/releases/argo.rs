@@ -12,11 +12,11 @@ use super::patch::{Change, Patch, Selector};
 use super::sources::{Sources, documents_of};
 use super::value::{as_text, at, list_at, map_at, text_at, values_of};
 use super::{ChartRef, Gap, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef, helm_values};
-use crate::find::argo_entry;
+use crate::kustomization::{self, argo_entry};
 use crate::tree::{Place, RepoPath};
 use crate::yaml::{FieldPath, Holder};
 
-/// A directory that an Application deploys, and what it lays over it.
+/// A directory that an Application deploys, and what it adds to it.
 pub(super) struct Directory {
     pub(super) directory: RepoPath,
     pub(super) transforms: Transforms,
@@ -64,7 +64,7 @@ pub(super) fn directories(object: &Object, sources: &Sources<'_>) -> Vec<Directo
     let mut directories = Vec::new();
     for source in sources_of(object) {
         let Some(directory) = directory_of(&source.value, sources) else { continue };
-        let kustomized = ["kustomization.yaml", "kustomization.yml", "Kustomization"]
+        let kustomized = kustomization::FILE_NAMES
             .iter()
             .any(|name| directory.join(name).is_some_and(|file| sources.exists(&file)));
         if !kustomized && is_chart(&directory, sources) {

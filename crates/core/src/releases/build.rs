@@ -15,13 +15,13 @@ use super::object::{HELM_CHARTS, Object, Origin};
 use super::patch::{self, Change, Patch, Selector};
 use super::sources::{Entry, Sources, documents_of};
 use super::value::{at, list_at, map_at, text_at};
-use crate::find::{ImageEntry, is_remote};
 use crate::inventory::MAX_LAYERS;
+use crate::kustomization::{ImageEntry, is_remote};
 use crate::kustomize::Graph;
 use crate::tree::RepoPath;
 use crate::yaml::{FieldPath, Holder};
 
-/// What an object lays over the directory that it has built: fields of its kustomization.
+/// What an object adds to the directory that it has built: fields of its kustomization.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transforms {
     pub(super) patches: Vec<Patch>,

@@ -1,4 +1,4 @@
-//! Flux Kustomizations: what they lay over the directory that they build.
+//! Flux Kustomizations: what they add to the directory that they build.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::object::Object;
 use super::patch::{Change, Patch, Selector};
 use super::sources::documents_of;
 use super::value::{at, list_at, map_at, text_at};
-use crate::find::ImageEntry;
+use crate::kustomization::ImageEntry;
 use crate::tree::RepoPath;
 use crate::yaml::FieldPath;
 
@@ -32,7 +32,7 @@ pub(super) fn address(url: &str) -> String {
     rest.strip_suffix(".git").unwrap_or(rest).replacen(':', "/", 1).to_ascii_lowercase()
 }
 
-/// What it lays over its directory.
+/// What it adds to its directory.
 pub(super) fn transforms(object: &Object, directory: &RepoPath) -> Transforms {
     let spec = object.value.get("spec").unwrap_or(&Value::Null);
     let text = |key: &str| text_at(spec, &[key]).map(str::to_owned);

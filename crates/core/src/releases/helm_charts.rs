@@ -65,7 +65,7 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
     Some(release)
 }
 
-/// Kustomize's own merge: a `null` of what is laid over takes a key out, one of what is below is for the chart.
+/// Kustomize's own merge: a `null` of the upper values takes a key out, one of what is below is for the chart.
 fn laid(below: Map<String, Value>, over: Map<String, Value>) -> Value {
     let mut values = Value::Object(below);
     patch::merge(&mut values, &Value::Object(over));

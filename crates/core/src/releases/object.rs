@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Gap;
 use super::value::{self, Words, text_at};
-use crate::find::ImageEntry;
+use crate::kustomization::ImageEntry;
 use crate::tree::{LineIndex, Place, RepoPath};
 use crate::yaml::{self, FieldPath, Holder, NodeId, Stream};
 

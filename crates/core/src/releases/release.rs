@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::object::Object;
 use super::sources::Sources;
 use super::{helm_values, local_chart};
-use crate::find::ImageEntry;
+use crate::kustomization::ImageEntry;
 use crate::tree::{Place, RepoPath};
 use crate::yaml::Holder;
 

@@ -297,7 +297,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::find::ImageEntry;
+    use crate::kustomization::ImageEntry;
     use crate::releases::{ChartRef, PLACEHOLDER, ReleaseId};
     use crate::tree::{Place, Position, RepoPath};
 

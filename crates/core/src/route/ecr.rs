@@ -72,7 +72,7 @@ impl Region {
         &self.0
     }
 
-    /// The partition, told from the name's beginning (botocore, `partitions.json`).
+    /// The partition, by the name's beginning (botocore, `partitions.json`).
     pub fn partition(&self) -> Partition {
         PARTITIONS
             .iter()

@@ -1,7 +1,7 @@
 //! What Git knows about files: which have uncommitted changes, which changed since a revision.
 //!
 //! Asks the `git` program with `-z` output; that takes 16 to 43 ms on an index of 50,000 files and needs no library.
-//! The repository's root may be any directory of the work tree. The environment variables by which a hook tells Git
+//! The repository's root may be any directory of the work tree. The environment variables by which a hook says to Git
 //! its place (`GIT_DIR`, `GIT_INDEX_FILE`, …) are taken away: the root decides.
 
 use std::collections::{BTreeMap, BTreeSet};

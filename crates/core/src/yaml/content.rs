@@ -122,7 +122,7 @@ fn verbatim(text: &str, outer: usize) -> Content<'_> {
     Content { text: Cow::Borrowed(text), map: SpanMap::identity(outer, text.len()) }
 }
 
-/// Decodes a plain or quoted scalar: line breaks fold, and `escape` tells the bytes an escape takes and its text.
+/// Decodes a plain or quoted scalar: line breaks fold, and `escape` gives the bytes of an escape and its text.
 fn folded_flow<'a>(
     raw: &'a str,
     start: usize,

@@ -1,4 +1,4 @@
-//! The configuration: what a file may say, and how each mistake is told.
+//! The configuration: what a file may say, and how each mistake is reported.
 
 use std::fs;
 

@@ -47,7 +47,7 @@ fn accounted(text: &str, upstreams: &[&str], found: &Found) -> Result<(), String
     for site in &found.sites {
         let spans = match &site.shape {
             Shape::Name(span) | Shape::Registry { span, .. } | Shape::Below { span, .. } => vec![*span],
-            Shape::Split { registry, repository, .. } => vec![*registry, *repository],
+            Shape::Split { registry, repository, .. } => [*registry].into_iter().chain(*repository).collect(),
         };
         if let Some(span) = spans.iter().find(|span| text.get(span.range()).is_none()) {
             return Err(format!("{span:?} is not of this text: {site:?}"));

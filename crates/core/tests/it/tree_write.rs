@@ -234,7 +234,10 @@ fn a_killed_run_leaves_whole_files_and_the_next_one_no_trace() {
         // later, at another moment in each round.
         let check = |n: usize| {
             let bytes = fs::read(place.at(&format!("f{n}"))).unwrap();
-            assert!(bytes.len() == LEN && bytes.iter().all(|byte| *byte == bytes[0]), "f{n} is torn");
+            assert!(
+                bytes.len() == LEN && bytes.iter().all(|byte| *byte == bytes[0]),
+                "f{n} is written in part"
+            );
             bytes[0]
         };
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);

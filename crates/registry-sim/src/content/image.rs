@@ -18,7 +18,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// A single `linux/amd64` manifest with one layer of 1 KiB. `name` is what tells its bytes from other images':
+    /// A single `linux/amd64` manifest with one layer of 1 KiB. `name` is what makes its bytes differ from other images':
     /// a name and a version, say.
     pub fn new(name: &str) -> Self {
         Self {

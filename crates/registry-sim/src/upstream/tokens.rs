@@ -41,7 +41,7 @@ impl State {
         Reply::json(200, &json!({ "expires_in": lifetime.as_secs(), "token": token }))
     }
 
-    /// May the request read `repository` (`None`: `/v2/` itself)? If not, what it is told.
+    /// May the request read `repository` (`None`: `/v2/` itself)? If not, the answer.
     pub(super) fn authorize(&self, request: &Request, repository: Option<&str>) -> Result<(), Reply> {
         if self.settings.open && repository.is_none_or(|repository| self.is_public(repository)) {
             return Ok(());

@@ -11,8 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use super::credential::Credential;
 use super::environment::Variables;
-use super::{Credential, Secret};
+use super::secret::Secret;
 use pullthru_core::image::{DOCKER_HUB, fold_host};
 
 /// The longest file that is read.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Credential, Found, Secret};
+use super::credential::{Credential, Found};
+use super::secret::Secret;
 use pullthru_core::image::{fold_host, is_host};
 use pullthru_core::route::EcrHost;
 

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
+use super::credential::Credential;
 use super::environment::Variables;
-use super::{Credential, Secret};
+use super::secret::Secret;
 
 /// The longest answer that is read.
 const ANSWER_MAX: u64 = 64 * 1024;
@@ -52,7 +53,7 @@ pub(super) async fn ask(
 ) -> Result<Option<Credential>, HelperError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(is_plain) {
-        return Err(HelperError::Name(super::super::failure::printable(name, 60)));
+        return Err(HelperError::Name(super::super::printable::printable(name, 60)));
     }
     let program = format!("docker-credential-{name}");
     let path = find(&program, variables).ok_or_else(|| HelperError::Missing(program.clone()))?;

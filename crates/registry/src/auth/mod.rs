@@ -8,6 +8,7 @@
 //! The list of images may be written by others, so a host that is only asked for gets no login: each is for a host
 //! that the user has named, character by character. AWS's are for ECR's own hosts, which AWS alone can serve.
 
+mod credential;
 mod docker_config;
 mod environment;
 mod helper;
@@ -17,56 +18,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use credential::Credential;
+pub(super) use credential::Found;
 pub(super) use environment::Misnamed;
 pub use environment::{Variables, variable_for};
 pub use secret::Secret;
 
-use super::ecr::{self, EcrApi};
-use super::failure::Failure;
+use super::ecr_api::EcrApi;
+use super::failure::{Detail, Failure};
 use super::note::{Note, Notes};
 use docker_config::{File, Place};
 use pullthru_core::image::fold_host;
 use pullthru_core::route::EcrHost;
-
-/// A login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// For Basic, and for asking a token server.
-    Password { user: String, password: Secret },
-    /// An OAuth2 refresh token, as `docker login` keeps for some registries.
-    Identity(Secret),
-    /// A token that goes to the registry as it is.
-    Bearer(Secret),
-}
-
-impl Credential {
-    pub(super) fn password(user: &str, password: &str) -> Self {
-        Self::Password { user: user.to_owned(), password: Secret::new(password) }
-    }
-
-    /// What must not be shown.
-    pub(super) fn secret(&self) -> &Secret {
-        match self {
-            Self::Password { password: secret, .. } | Self::Identity(secret) | Self::Bearer(secret) => secret,
-        }
-    }
-}
-
-/// A login and where it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) credential: Credential,
-    /// For messages: `` `GHCR_TOKEN` ``, `` `/home/me/.docker/config.json` ``.
-    pub(super) source: String,
-    /// How long it may be used before it is asked for again.
-    pub(super) lasts: Option<Duration>,
-}
-
-impl Found {
-    fn new(credential: Credential, source: &str) -> Self {
-        Self { credential, source: source.to_owned(), lasts: None }
-    }
-}
 
 /// How long a helper's answer is used: clouds hand out short-lived ones.
 const HELPER_LASTS: Duration = Duration::from_secs(600);
@@ -210,7 +173,7 @@ impl Credentials {
         }
         let mut of_aws = None;
         if let Some(host) = self.is_aws(registry) {
-            match ecr::login(self.ecr(), &host, repository).await {
+            match login_of_ecr(self.ecr(), &host, repository).await {
                 Ok(found) => return Ok(Some(found)),
                 Err(failure) => of_aws = Some(failure),
             }
@@ -265,4 +228,23 @@ impl Credentials {
             }
         }
     }
+}
+
+/// The login for a repository of ECR, by AWS's API.
+async fn login_of_ecr(api: Option<&dyn EcrApi>, host: &EcrHost, repository: &str) -> Result<Found, Failure> {
+    let Some(api) = api else { return Err(no_aws(Detail::of(&host.to_string(), repository))) };
+    let login = api.login(host, repository).await?;
+    Ok(Found {
+        credential: Credential::Password { user: login.user, password: login.password },
+        source: "the AWS credentials".to_owned(),
+        lasts: Some(login.lasts),
+    })
+}
+
+pub(super) fn no_aws(mut detail: Detail) -> Failure {
+    let variable = variable_for(&detail.registry);
+    detail.hint = Some(format!(
+        "build with the feature `aws`, or set `{variable}` to `AWS:` and what `aws ecr get-login-password` prints"
+    ));
+    Failure::Unauthorized(detail.saying("this build has no AWS support"))
 }

@@ -1,4 +1,4 @@
-//! The prices: one table, each with who says so and as of when, and a file that lays others over it.
+//! The prices: one table, each with who says so and as of when, and a file that overrides them.
 //!
 //! They are those of one Region. No source that could be read has multipliers for the others, so there are none here:
 //! a file says what another Region charges.
@@ -59,7 +59,7 @@ pub struct Price {
     /// Where AWS asks it.
     pub region: String,
     pub origin: Origin,
-    /// Laid over the table by the user's file.
+    /// In place of the table's, by the user's file.
     pub own: bool,
 }
 
@@ -193,7 +193,7 @@ impl Prices {
         bytes as f64 / self.bytes_per_gb as f64
     }
 
-    /// The table with those of a file laid over it. `name` is the file's, for messages.
+    /// The table with those of a file over it. `name` is the file's, for messages.
     ///
     /// # Errors
     /// [`ConfigErrors`], with the place in the file.

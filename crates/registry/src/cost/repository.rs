@@ -22,7 +22,7 @@ pub struct Repository {
     pub keep: u32,
     /// Nobody said so.
     pub keep_is_assumed: bool,
-    /// The secret of its rule, by any name that tells it from others of the registry.
+    /// The secret of its rule, by any name that distinguishes it from others of the registry.
     pub secret: Option<String>,
     /// Of a cache in one more Region, which is not replicated.
     pub copy: bool,

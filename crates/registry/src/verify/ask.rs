@@ -90,7 +90,7 @@ struct Asker {
     /// Upstream references that several pulls have: asked once.
     shared: HashMap<String, Arc<OnceCell<UpstreamAnswer>>>,
     known: Asked,
-    /// Prefixes of rules by ECR host; `None` where they are not told.
+    /// Prefixes of rules by ECR host; `None` where they are not known.
     rules: Mutex<HashMap<String, Arc<Prefixes>>>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ECR says little about why a pull through its cache fails: a missing permission looks like a missing image, and a
 //! wrong path like a wrong password (Amazon ECR user guide, "Troubleshooting pull through cache issues"). What the
-//! upstream says of the same image tells most of these apart.
+//! upstream says of the same image distinguishes most of these.
 
 use super::outcome::{Outcome, PinnedTag};
 use super::{Options, WantedPlatform};
@@ -255,7 +255,7 @@ fn of_import(failure: &Failure, there: bool, rule: Option<bool>) -> (&'static st
         ),
         Failure::Denied(_) => (
             "ECR was turned away by the upstream: a wrong secret, or a path that does not exist there",
-            "log in to the upstream here too: what it says then tells the two apart",
+            "log in to the upstream here too: what it says then distinguishes the two",
         ),
         _ if is_repository(failure) && rule == Some(false) => (
             "no rule has its prefix",
@@ -275,7 +275,7 @@ fn of_import(failure: &Failure, there: bool, rule: Option<bool>) -> (&'static st
         ),
         _ => (
             "it is not there, or may not be imported",
-            "log in to the upstream here too: what it says then tells the two apart",
+            "log in to the upstream here too: what it says then distinguishes the two",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! A lock file: what every image resolved to, so that a later run tells what moved.
+//! A lock file: what every image resolved to, so that a later run can say what moved.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +67,11 @@ impl Lock {
     }
 
     /// As a file has it: sorted, one line a field.
-    pub fn text(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON: a defect.
+    pub fn text(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
     /// Does it resolve and is not locked? Then it came later.

@@ -1,5 +1,5 @@
 //! Configuration of tools that copy images: what they read is pulled by them, with logins of their own. Those without
-//! an API group are told by the shape of the file, in [`super::tool`].
+//! an API group are recognized by the shape of the file, in [`super::tool`].
 
 use super::{Fields, is_one_of};
 use crate::find::context::Place;

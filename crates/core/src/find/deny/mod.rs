@@ -3,7 +3,7 @@
 //! One file a kind of context, each with tables of facts and where they come from: [`push`] what is pushed to,
 //! [`policy`] what compares names, [`mirror`] and [`copy`] what moves images elsewhere, [`identity`] names of packages
 //! and of updaters, [`node`] what nodes pull before they have a login, [`tool`] files of workstations, builds and CI.
-//! A place is told by its object's group and kind and the keys on the way to it, by the keys around it, or by the
+//! A place is recognized by its object's group and kind and the keys on the way to it, by the keys around it, or by the
 //! meaning of the flag or variable that it is the value of.
 
 mod copy;

@@ -1,5 +1,5 @@
 //! Files of workstations, builds, CI and copy tools: none of their images is one of the cluster. Those with an API
-//! group are told by it, the others by the shape of the file, whatever it is called; objects of Kubernetes within
+//! group are recognized by it, the others by the shape of the file, whatever it is called; objects of Kubernetes within
 //! them (an Ansible task that applies a Deployment) are the cluster's all the same.
 
 use std::collections::HashMap;

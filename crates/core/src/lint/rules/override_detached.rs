@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Rule, span};
 use crate::config::{RuleId, Severity};
-use crate::find::{Form, ImageEntry, Role, Scope, is_pattern, split};
+use crate::find::{Form, Role, Scope};
 use crate::image::Name;
+use crate::kustomization::{ImageEntry, is_pattern, split};
 use crate::kustomize::{Build, Builds, Entries, Flow, Origin, Transformer, is_matchable};
 use crate::lint::{Context, Finding, Fix, Related, Safety};
 use crate::route::Routes;

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
-use crate::find::{Marker, Role, UpdatedImage, Write, split};
+use crate::find::{Marker, Role, UpdatedImage, Write};
 use crate::inventory::FileInventory;
+use crate::kustomization::split;
 use crate::lint::references::{Planned, Reference, is_cached, is_entry, is_registry, upstream_name};
 use crate::lint::{Confidence, Context, Finding, Related, Status};
 use crate::tree::Position;

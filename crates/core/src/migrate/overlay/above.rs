@@ -6,12 +6,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::aim::Aim;
-use super::root::{Named, Root};
-use super::roots::NamedDeployers;
+use super::roots::{Named, NamedDeployers, Root};
 use crate::config::Config;
-use crate::find::{Form, ImageEntry, LinkKind, Role, Tool, split};
+use crate::find::{Form, Role, Tool};
 use crate::image::Reference;
 use crate::inventory::Inventory;
+use crate::kustomization::{ImageEntry, LinkKind, split};
 use crate::kustomize::{Builds, Entries, Flow, Graph, Transformer};
 use crate::tree::RepoPath;
 

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::root::Renamed;
 use crate::config::Config;
-use crate::find::{ImageEntry, Obstacle, Site, is_pattern, split};
+use crate::find::{Obstacle, Site};
 use crate::image::{Name, Reference};
 use crate::inventory::Inventory;
+use crate::kustomization::{ImageEntry, is_pattern, split};
 use crate::kustomize::{Flow, Origin};
 use crate::migrate::inline::is_cached;
 use crate::route::Routes;
+
+/// An entry, by its index, and its new `newName`.
+pub(super) type Renamed = (usize, String);
 
 /// What the images of a root are to become.
 pub(super) struct Aim<'a> {
@@ -52,7 +55,7 @@ impl Aim<'_> {
     /// The `newName`s with which the written entries would do it by themselves.
     pub(super) fn new_names(&self, entries: &[ImageEntry]) -> Vec<Renamed> {
         let new_name = |entry: &ImageEntry| match &entry.new_name {
-            // `kustomize edit` and Flux's automation write the name twice. It stays, since on the way back a
+            // `kustomize edit` and Flux's automation write the name twice. It stays, since with `--reverse` a
             // `newName` that leads to its own name is one that an overlay has added.
             Some(name) if *name == entry.name => None,
             Some(name) => self.cached(name),

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use super::above::Above;
 use super::list::Item;
-use super::plan::Rooted;
+use super::rooted::Rooted;
+use super::search::Planned;
 use super::{ListChange, Overlays};
-use crate::find::{Form, ImageEntry, LinkKind, Role};
+use crate::find::{Form, Role};
 use crate::inventory::Inventory;
+use crate::kustomization::{FILE_NAME, ImageEntry, LinkKind};
 use crate::kustomize::Builds;
 use crate::tree::RepoPath;
-
-const FILE: &str = "kustomization.yaml";
 
 /// Moves the entries that roots would gain into one component for each registry.
 pub(super) fn share(
@@ -25,90 +25,107 @@ pub(super) fn share(
     above: &Above<'_>,
     overlays: &mut Overlays<'_>,
 ) {
-    let mut entries: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for rooted in roots.iter_mut().filter(|rooted| rooted.changes) {
-        let Some(cache) = rooted.routes.map(|routes| routes.cache().to_string()) else { continue };
-        let append = rooted.own().map(|own| own.append.clone()).unwrap_or_default();
-        entries.entry(cache).or_default().extend(append);
-    }
-    entries.retain(|_, entries| !entries.is_empty());
-    let several = entries.len() > 1;
-    for (cache, entries) in entries {
+    let gained = gained(roots);
+    let several = gained.len() > 1;
+    for (cache, entries) in gained {
         // The registry's account tells one component from the other.
-        let place = if several {
-            directory.join(cache.split('.').next().unwrap_or_default())
-        } else {
-            Some(directory.clone())
+        let place = match cache.split('.').next().filter(|_| several) {
+            Some(account) => directory.join(account),
+            None => Some(directory.clone()),
         };
         let Some(place) = place else { continue };
-        let written = builds.kustomization(&place).map(|known| known.images.clone()).unwrap_or_default();
-        let added: Vec<ImageEntry> = entries.iter().map(|(name, new_name)| entry(name, new_name)).collect();
-        let is_added = |known: &ImageEntry| {
-            entries.get(&known.name).is_some_and(|new_name| *known == entry(&known.name, new_name))
-        };
-        let all: Vec<ImageEntry> =
-            written.iter().filter(|known| !is_added(known)).chain(&added).cloned().collect();
-        let mut used = false;
+        let component = Component::new(place, &entries, builds);
+        let mut is_used = false;
         for rooted in roots.iter_mut().filter(|rooted| rooted.changes) {
             let same = rooted.routes.is_some_and(|routes| routes.cache().to_string() == cache);
-            let gains = same && rooted.own().is_some_and(|own| !own.append.is_empty());
-            if gains {
-                used |= use_component(rooted, &place, &all, builds, above, overlays);
+            if same && rooted.own().is_some_and(|own| !own.append.is_empty()) {
+                match component.planned(rooted, builds, above) {
+                    Some(planned) => {
+                        component.list_in(rooted, planned, builds);
+                        is_used = true;
+                    }
+                    None => overlays.detached.extend(rooted.root.file.cloned()),
+                }
             }
         }
-        if let Some(file) = place.join(FILE).filter(|_| used) {
-            overlays.generated_files.insert(file, Some(text(&all)));
+        if let Some(file) = component.place.join(FILE_NAME).filter(|_| is_used) {
+            overlays.generated_files.insert(file, Some(text(&component.entries)));
         }
     }
 }
 
-/// True when the root now lists the component in place of entries of its own.
-fn use_component(
-    rooted: &mut Rooted<'_, '_>,
-    place: &RepoPath,
-    entries: &[ImageEntry],
-    builds: &mut Builds<'_>,
-    above: &Above<'_>,
-    overlays: &mut Overlays<'_>,
-) -> bool {
-    let directory = rooted.root.directory.clone();
-    let (Some(routes), Some(path)) = (rooted.routes, rooted.root.file) else { return false };
-    if tests_images(path, builds, &directory, above.inventory) {
-        overlays.detached.insert(path.clone());
-        return false;
+/// The `newName`s by `name` that roots would gain, by cache.
+fn gained(roots: &mut [Rooted<'_, '_>]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut gained: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for rooted in roots.iter_mut().filter(|rooted| rooted.changes) {
+        let Some(cache) = rooted.routes.map(|routes| routes.cache().to_string()) else { continue };
+        let append = rooted.own().map(|own| own.append.clone()).unwrap_or_default();
+        gained.entry(cache).or_default().extend(append);
     }
-    builds.reset(&directory);
-    builds.set_component(&directory, entries.to_vec());
-    let shared = rooted.root.plan(builds, routes, above);
-    let own = shared.overlays.iter().find(|overlay| overlay.holder.is_none());
-    // What patches of the root itself bring in comes after the component, and needs an entry here.
-    let before = rooted.own().map_or(0, |own| own.append.len());
-    let less = own.map_or(0, |own| own.append.len()) < before;
-    if !less || shared.effects != rooted.planned.effects || shared.fields != rooted.planned.fields {
-        builds.reset(&directory);
+    gained.retain(|_, entries| !entries.is_empty());
+    gained
+}
+
+/// The component of one registry: its directory, and all its entries.
+struct Component {
+    place: RepoPath,
+    entries: Vec<ImageEntry>,
+}
+
+impl Component {
+    /// With the entries that it has already, and these.
+    fn new(place: RepoPath, added: &BTreeMap<String, String>, builds: &Builds<'_>) -> Component {
+        let written = builds.kustomization(&place).map(|known| known.images.as_slice()).unwrap_or_default();
+        let is_added = |known: &&ImageEntry| {
+            added.get(&known.name).is_some_and(|new_name| **known == entry(&known.name, new_name))
+        };
+        let kept = written.iter().filter(|known| !is_added(known)).cloned();
+        let entries = kept.chain(added.iter().map(|(name, new_name)| entry(name, new_name))).collect();
+        Component { place, entries }
+    }
+
+    /// The plan of a root that lists the component in place of entries of its own; `None` where it has to keep them.
+    fn planned(
+        &self,
+        rooted: &mut Rooted<'_, '_>,
+        builds: &mut Builds<'_>,
+        above: &Above<'_>,
+    ) -> Option<Planned> {
+        let directory = rooted.root.directory;
+        let (routes, path) = (rooted.routes?, rooted.root.file?);
+        if tests_images(path, builds, directory, above.inventory) {
+            return None;
+        }
+        builds.reset(directory);
+        builds.set_component(directory, self.entries.clone());
+        let shared = rooted.root.plan(builds, routes, above);
+        let own = shared.overlays.iter().find(|overlay| overlay.holder.is_none());
+        // What patches of the root itself bring in comes after the component, and needs an entry here.
+        let is_less = own.map_or(0, |own| own.append.len()) < rooted.own().map_or(0, |own| own.append.len());
+        let is_equal = shared.effects == rooted.planned.effects && shared.fields == rooted.planned.fields;
+        if is_less && is_equal {
+            return Some(shared);
+        }
+        builds.reset(directory);
         rooted.planned = rooted.root.plan(builds, routes, above);
-        overlays.detached.insert(path.clone());
-        return false;
+        None
     }
-    let link = relative(&directory, place);
-    let linked = builds.kustomization(&directory).is_some_and(|kustomization| {
-        kustomization
-            .links_to(&[LinkKind::Component])
-            .any(|link| directory.join(&link.to).as_ref() == Some(place))
-    });
-    let moved = rooted.own().map(|own| own.moved.clone()).unwrap_or_default();
-    rooted.planned = shared;
-    if let Some(own) = rooted.own() {
+
+    /// Takes the plan with the component for the root's, with the link to it.
+    fn list_in(&self, rooted: &mut Rooted<'_, '_>, planned: Planned, builds: &Builds<'_>) {
+        let directory = rooted.root.directory;
+        let links = builds.kustomization(directory).into_iter();
+        let mut links = links.flat_map(|kustomization| kustomization.links_to(&[LinkKind::Component]));
+        let is_listed = links.any(|link| directory.join(&link.to).as_ref() == Some(&self.place));
+        let moved = rooted.own().map(|own| own.moved.clone()).unwrap_or_default();
+        rooted.planned = planned;
+        let Some(own) = rooted.own() else { return };
         own.moved = moved;
-        if !linked {
-            own.lists.push(ListChange {
-                key: "components",
-                append: vec![Item::Text(link)],
-                remove: Vec::new(),
-            });
+        if !is_listed {
+            let append = vec![Item::Text(relative(directory, &self.place))];
+            own.lists.push(ListChange { key: "components", append, remove: Vec::new() });
         }
     }
-    true
 }
 
 /// Does a patch of the root test for an image's old name? It runs after the component.
@@ -132,8 +149,9 @@ fn text(entries: &[ImageEntry]) -> String {
         .to_owned();
     for entry in entries {
         let item = |key: &'static str, value: &str| (key, Item::Text(value.to_owned()));
-        let new_name = entry.new_name.as_deref().unwrap_or_default();
-        let item = Item::Map(vec![item("name", &entry.name), item("newName", new_name)]);
+        let name = Some(item("name", &entry.name));
+        let new_name = entry.new_name.as_ref().map(|new_name| item("newName", new_name));
+        let item = Item::Map(name.into_iter().chain(new_name).collect());
         text.push_str(&format!("  - {}\n", item.block(4, "\n")));
     }
     text

@@ -3,23 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::list::{Item, List, line_end, printed, quoted, scalar};
+use super::list::{Item, List, OverlayError, line_end, printed, quoted, scalar};
 use super::{ListChange, Overlay};
-use crate::find::{self, ImageEntry};
-use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit::EditError};
-
-/// Why a kustomization's text does not allow the edit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OverlayError {
-    #[error("it is not one YAML document with a mapping")]
-    NoMapping,
-    #[error("`images:` or an entry of it is an alias, or written in a way that cannot be added to")]
-    Shape,
-    #[error("after the edit it would not read as planned")]
-    Reads,
-    #[error(transparent)]
-    Edit(#[from] EditError),
-}
+use crate::kustomization::{self, ImageEntry};
+use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style};
 
 /// The text with what the overlays of its lists change in it, proved: it reads as the old one but for that.
 pub(in crate::migrate) fn written(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
@@ -165,11 +152,11 @@ fn reads_alike(old: (&Stream<'_>, &[NodeId]), new: (&Stream<'_>, &[NodeId]), key
 
 /// Those of an `images:` list of mappings, or of Argo CD's strings.
 fn entries_of(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
-    let mut entries = find::image_entries(stream, holder);
+    let mut entries = kustomization::images(stream, holder);
     let list = stream.get(holder, "images").map(|list| stream.items(list)).unwrap_or_default();
     for (entry, &item) in entries.iter_mut().zip(list) {
         if let Some(text) = stream.value(item) {
-            *entry = find::argo_entry(text);
+            *entry = kustomization::argo_entry(text);
         }
     }
     entries
@@ -228,7 +215,7 @@ impl<'s, 'a> Images<'s, 'a> {
         let item = *self.list.items().get(index)?;
         let text = self.list.stream.value(item)?;
         let start = text.find('=').map_or(0, |equals| equals + 1);
-        let end = start + find::split(text.get(start..)?).0.len();
+        let end = start + kustomization::split(text.get(start..)?).0.len();
         let span = if start == 0 { Span::new(end, end) } else { Span::new(start - 1, end) };
         let outer = self.list.stream.content(item).and_then(|content| content.map.outer(span));
         Some(outer.ok_or(OverlayError::Shape))

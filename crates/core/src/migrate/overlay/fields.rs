@@ -1,9 +1,10 @@
 //! Fields of custom resources: kustomize's transformer visits them when a file of `configurations` says so.
 
+use super::index::Index;
 use super::list::Item;
-use super::roots::Index;
 use super::{ListChange, Overlay};
-use crate::find::{FieldSpec, Form, Kustomization, LinkKind, Role};
+use crate::find::{Form, Role};
+use crate::kustomization::{FieldSpec, Kustomization, LinkKind};
 use crate::kustomize::{FieldPlace, visits};
 use crate::tree::RepoPath;
 

@@ -1,7 +1,20 @@
 //! A list under a key of a mapping, edited in its text: comments, order, indentation, style and line ends stay.
 
-use super::entries::OverlayError;
+use crate::yaml::edit::EditError;
 use crate::yaml::{Edit, Kind, NodeId, Slot, Span, Stream};
+
+/// Why a kustomization's text does not allow the edit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverlayError {
+    #[error("it is not one YAML document with a mapping")]
+    NoMapping,
+    #[error("`images:` or an entry of it is an alias, or written in a way that cannot be added to")]
+    Shape,
+    #[error("after the edit it would not read as planned")]
+    Reads,
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
 
 /// An item to add.
 #[derive(Clone, Debug, PartialEq, Eq)]

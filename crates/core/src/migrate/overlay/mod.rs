@@ -1,39 +1,41 @@
 //! The overlay strategy: the manifests stay as they are, and each root kustomization renames the images that it
 //! builds.
 //!
-//! [`plan()`] goes through the roots, lower ones first, and asks [`root`] which entries each needs; [`entries`]
-//! writes them into the kustomization's text. Both are proved: the plan by evaluating the layers with the new
-//! entries, the text by reading it back.
+//! The files in the order in which they read: [`list`] and [`entries`] write lists into a text; [`index`] has the sites by
+//! what holds them; [`roots`] says what is built, and by whom; [`aim`] what an image is to become, [`above`] what lies over
+//! a directory; [`search`] finds the entries of one root, [`fields`] and [`patches`] do what entries cannot; [`rooted`] puts
+//! that into the plan of a root, [`component`] shares it, and [`plan()`] goes through all roots, lower ones first;
+//! [`reverse()`] takes it all back. The plan is proved by evaluating the layers with the new entries, the text by reading it.
 
 mod above;
 mod aim;
 mod component;
 mod entries;
 mod fields;
+mod index;
 mod list;
 mod patches;
 mod plan;
 mod reverse;
-mod root;
+mod rooted;
 mod roots;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use entries::{OverlayError, written};
-pub(super) use list::Item;
+pub(super) use entries::written;
+pub(super) use index::entry_index;
+pub(super) use list::{Item, OverlayError};
 pub(super) use plan::plan;
 pub(super) use reverse::reverse;
-pub(super) use roots::entry_index;
 
-use super::inline::Decision;
-use super::{Because, SkipReason, Strategy};
+use super::{Because, Strategy};
 use crate::find::{Form, Site};
 use crate::image::Name;
-use crate::inventory::{Inventory, SiteId};
+use crate::inventory::SiteId;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 use crate::yaml::Holder;
-use roots::{EntrySites, Index, ListSites};
 
 /// What one kustomization gains or loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,20 +117,6 @@ pub(super) struct Overlays<'c> {
 }
 
 impl Overlays<'_> {
-    /// The names in a list that changes are taken care of.
-    fn rename_own_entries(&mut self, index: &Index<'_>) {
-        for overlay in &self.files {
-            let Some(&file) = index.files.get(&overlay.path) else { continue };
-            if overlay.set.is_empty() {
-                continue;
-            }
-            let sites = index.lists.entries(file, overlay.holder.as_ref());
-            for &at in overlay.set.iter().filter_map(|(entry, _)| sites.get(entry)).flatten() {
-                self.sites.insert(at, Effect::Renamed([overlay.path.clone()].into()));
-            }
-        }
-    }
-
     /// Images that a root sees and cannot rename.
     pub(super) fn blocked(&self) -> impl Iterator<Item = SiteId> {
         let blocked = self.sites.iter().filter(|(at, effect)| match effect {
@@ -150,37 +138,6 @@ impl Overlays<'_> {
             Some(Effect::Blocked(_)) => Because::Unmatched,
             Some(_) if site.form == Form::DefaultExpression => Because::Unmatched,
             Some(_) => Because::Unseen,
-        }
-    }
-
-    /// The entries that go are no longer edited in place.
-    pub(super) fn take_from(&self, inventory: &Inventory, decisions: &mut [Vec<Decision>]) {
-        let lists = ListSites::new(inventory);
-        for overlay in &self.files {
-            let Ok(file) = inventory.files.binary_search_by(|file| file.path.cmp(&overlay.path)) else {
-                continue;
-            };
-            let patches = overlay.lists.iter().filter(|change| change.key == "patches");
-            let removed: BTreeSet<usize> = patches.flat_map(|change| change.remove.iter().copied()).collect();
-            let sites = inventory.files.get(file).map(|file| file.found.sites.as_slice()).unwrap_or_default();
-            for (number, site) in sites.iter().enumerate().filter(|_| !removed.is_empty()) {
-                if patches::item(site).is_some_and(|item| removed.contains(&item))
-                    && let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(number))
-                {
-                    *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
-                }
-            }
-            let entries = if overlay.remove.is_empty() {
-                EntrySites::new()
-            } else {
-                lists.entries(file, overlay.holder.as_ref())
-            };
-            for &SiteId { site, .. } in overlay.remove.iter().filter_map(|entry| entries.get(entry)).flatten()
-            {
-                if let Some(decision) = decisions.get_mut(file).and_then(|sites| sites.get_mut(site)) {
-                    *decision = Err(SkipReason::Renamed { by: [overlay.path.clone()].into() });
-                }
-            }
         }
     }
 

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::index::{Index, patch_item};
 use super::list::Item;
-use super::roots::Index;
 use super::{Effect, ListChange, Overlay};
 use crate::config::Config;
 use crate::find::{Around, Field, Form, Role, Shape, Site};
@@ -79,7 +79,7 @@ pub(super) fn are_safe(graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
 pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<usize>> {
     let mut items: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (number, site) in file.found.sites.iter().enumerate() {
-        if let Some(item) = item(site).filter(|_| site.field.around.is_some()) {
+        if let Some(item) = patch_item(site).filter(|_| site.field.around.is_some()) {
             items.entry(item).or_default().push(number);
         }
     }
@@ -99,11 +99,36 @@ pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<
     items
 }
 
-/// The item of the kustomization's `patches` that a site is a part of.
-pub(super) fn item(site: &Site) -> Option<usize> {
-    match site.field.outermost().steps() {
-        [Step::Key(list), Step::Item(item), ..] if list == "patches" => Some(*item),
-        _ => None,
+/// What patches of an earlier run rename, and these patches themselves.
+pub(super) fn rename_own(
+    index: &Index<'_>,
+    path: &RepoPath,
+    layers: &BTreeSet<RepoPath>,
+    routes: &Routes,
+    seen: &mut BTreeMap<SiteId, Effect>,
+) {
+    let Some((&number, file)) =
+        index.files.get(path).and_then(|at| Some((at, index.inventory.files.get(*at)?)))
+    else {
+        return;
+    };
+    let own = own(file, routes);
+    let by = Effect::Renamed([path.clone()].into());
+    for &site in own.values().flatten() {
+        seen.insert(SiteId::new(number, site), by.clone());
+    }
+    if own.is_empty() {
+        return;
+    }
+    let patched = Patched::new(file, &own);
+    for &other in layers.iter().filter_map(|path| index.files.get(path)) {
+        let sites =
+            index.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
+        for (number, site) in sites.iter().enumerate() {
+            if patched.holds(site) {
+                seen.entry(SiteId::new(other, number)).or_insert_with(|| by.clone());
+            }
+        }
     }
 }
 

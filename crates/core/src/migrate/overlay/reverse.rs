@@ -1,12 +1,12 @@
-//! The way back: what overlays added, and nothing else.
+//! Reverting: what overlays added, and nothing else.
 
 use super::{ListChange, Overlay, Overlays, fields, patches};
-use crate::find::LinkKind;
 use crate::image::Reference;
+use crate::kustomization::LinkKind;
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
 
-/// What leads back: entries whose `newName` is the cached name of their own `name` were added by an overlay.
+/// What is reverted: entries whose `newName` is the cached name of their own `name` were added by an overlay.
 pub(in crate::migrate) fn reverse<'c>(
     model: &Model<'c>,
     component: Option<&RepoPath>,

@@ -1,40 +1,20 @@
 //! One root: the entries with which every image that it builds leaves it under its cached name, with its tag and
 //! digest unchanged.
+//!
+//! [`Root::plan`] tries one [`Candidate`] after the other; for each, [`Search`] adds entries until every image leaves as
+//! it is to, or until nothing is left to try.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::above::Above;
-use super::aim::{Aim, probes};
+use super::aim::{Aim, Renamed, probes};
+use super::roots::{Named, Root};
 use super::{Blocker, Effect, Overlay};
-use crate::find::{Deployer, FieldSpec, ImageEntry, Tool, is_pattern, split};
-use crate::kustomize::{Build, Builds, Entries, Flow, ObjectImages, Origin, Transformer, is_too_large};
+use crate::find::Tool;
+use crate::kustomization::{FieldSpec, ImageEntry, is_pattern, split};
+use crate::kustomize::{Build, Builds, Entries, Flow, ObjectImages, Origin, Transformer};
 use crate::route::Routes;
 use crate::tree::RepoPath;
-
-/// What is built from one directory: by itself, or by objects that lay images over it.
-pub(super) struct Root<'r> {
-    pub(super) directory: &'r RepoPath,
-    /// Its kustomization; a directory without one is built by one object alone, whose list is the only one.
-    pub(super) file: Option<&'r RepoPath>,
-    /// Empty when nothing but the kustomization itself is known.
-    pub(super) deployers: Vec<Named<'r>>,
-    /// Fields of custom resources that its transformer could be told to visit.
-    pub(super) fields: Vec<FieldSpec>,
-    /// Others draw from it.
-    pub(super) shared: bool,
-}
-
-/// A deployer with its file and whether that may change.
-#[derive(Clone)]
-pub(super) struct Named<'r> {
-    pub(super) path: &'r RepoPath,
-    pub(super) deployer: &'r Deployer,
-    /// Its list as it counts today.
-    pub(super) written: Vec<ImageEntry>,
-    /// Its list, with what is edited in place.
-    pub(super) images: Vec<ImageEntry>,
-    pub(super) within: bool,
-}
 
 /// The plan for one root.
 #[derive(Default)]
@@ -45,65 +25,14 @@ pub(super) struct Planned {
     pub(super) effects: BTreeMap<Origin, Effect>,
 }
 
-/// An entry, by its index, and its new `newName`.
-pub(super) type Renamed = (usize, String);
-
 /// `name` and `newName` of an entry to add.
 type Added = (String, String);
 
 /// An image as it leaves the root today; what it is to become depends on nothing else.
 type Key = (Origin, String);
 
-impl<'r> Root<'r> {
-    /// A directory whose images can only be named in the object that has it built.
-    pub(super) fn of_object(directory: &'r RepoPath, named: Named<'r>) -> Root<'r> {
-        Root { directory, file: None, deployers: vec![named], fields: Vec::new(), shared: false }
-    }
-
-    pub(super) fn builds(&self) -> Vec<Build> {
-        let directory = self.directory;
-        let mut builds: Vec<Build> = self
-            .deployers
-            .iter()
-            .map(|named| {
-                let (written, planned) = (named.written.clone(), named.images.clone());
-                let object = ObjectImages { written, planned, ..ObjectImages::of(named.deployer, directory) };
-                Build { directory: directory.clone(), object: Some(object) }
-            })
-            .collect();
-        if self.file.is_some() {
-            builds.push(Build { directory: directory.clone(), object: None });
-        }
-        builds
-    }
-
-    /// Directories of components that the deployers add.
-    pub(super) fn components(&self) -> Vec<RepoPath> {
-        let paths = self.deployers.iter().flat_map(|named| &named.deployer.components);
-        paths.filter_map(|path| self.directory.join(path)).collect()
-    }
-
-    /// An object whose list has a pattern that is not evaluated.
-    pub(super) fn too_large(&self) -> Option<&'r RepoPath> {
-        let large = |named: &&Named<'_>| named.deployer.images.iter().any(|entry| is_too_large(&entry.name));
-        self.deployers.iter().find(large).map(|named| named.path)
-    }
-
-    fn name(&self) -> String {
-        match (self.file, self.deployers.first()) {
-            (Some(file), _) => file.to_string(),
-            (None, Some(named)) => named.path.to_string(),
-            (None, None) => self.directory.to_string(),
-        }
-    }
-
-    /// The file that a reader is sent to.
-    pub(super) fn by(&self) -> RepoPath {
-        let first = self.deployers.first().map(|named| named.path);
-        self.file.or(first).unwrap_or(self.directory).clone()
-    }
-
-    /// Everything that the root builds stays, for one reason.
+impl Root<'_> {
+    /// Everything that the root builds keeps its name, for one reason.
     pub(super) fn blocked(&self, builds: &Builds<'_>, because: Blocker) -> Planned {
         let flows = self.builds().into_iter().flat_map(|build| builds.output(&build, &[]));
         // What is edited in its file needs nothing here as long as its tag is the same.
@@ -116,97 +45,132 @@ impl<'r> Root<'r> {
         Planned { overlays: Vec::new(), fields: Vec::new(), effects }
     }
 
-    /// Finds entries that do it; what they cannot do is held. From then on `builds` has them.
+    /// Finds entries that do it; what they cannot do is blocked. From then on `builds` has them.
     pub(super) fn plan(&self, builds: &mut Builds<'_>, routes: &Routes, above: &Above<'_>) -> Planned {
-        let blocked = |builds: &Builds<'_>, because: String| self.blocked(builds, Blocker::Reason(because));
-        let kustomization = builds.kustomization(self.directory);
-        if kustomization.is_some_and(|kustomization| kustomization.splits) {
-            let because = format!("{}: `replacements` cut a name at a delimiter", self.name());
-            return blocked(builds, because);
+        if let Some(because) = self.obstacle(builds) {
+            return self.blocked(builds, Blocker::Reason(format!("{}: {because}", self.name())));
         }
-        if kustomization.is_some_and(|kustomization| kustomization.transformed) {
-            let because = format!("{}: its `transformers` run after `images:`", self.name());
-            return blocked(builds, because);
-        }
-        let argo = self.deployers.iter().any(|named| named.deployer.tool == Tool::ArgoCd);
-        if self.file.is_none() && argo {
-            let because =
-                "other kustomizations draw from this one, and only images of the source could be changed";
-            return blocked(builds, format!("{}: {because}", self.name()));
-        }
-        let own = builds.entries(self.directory).to_vec();
-        let own = own.as_slice();
-        let written = builds.written(self.directory).to_vec();
         let aim = Aim { config: above.config, routes, inventory: above.inventory };
-        let object: Vec<Vec<(usize, String)>> = self
-            .deployers
-            .iter()
-            .map(|named| if named.within { aim.new_names(&named.images) } else { Vec::new() })
-            .collect();
-        let lists = self.deployers.iter().map(|named| (named.written.as_slice(), named.images.as_slice()));
-        let probes = probes(lists.chain([(written.as_slice(), own)]));
-        let lower: Vec<Flow> = self.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
-        // Entries that exist are changed where that does it; new ones behind them can always be added.
-        let changeable = if self.file.is_some() { own } else { &[] };
-        let sets = [aim.new_names(changeable), Vec::new()];
-        let fields = if self.file.is_some() { self.fields.as_slice() } else { &[] };
-        let mut candidates: Vec<(&[FieldSpec], &[Renamed])> = Vec::new();
-        if !fields.is_empty() {
-            candidates.extend(sets.iter().map(|set| (fields, set.as_slice())));
-        }
-        candidates.extend(sets.iter().map(|set| (&[][..], set.as_slice())));
-        for (fields, set) in candidates {
-            let set = set.to_vec();
-            builds.set_fields(self.directory, fields.to_vec());
-            let mut all = self.builds();
-            for (build, set) in all.iter_mut().zip(&object) {
-                let planned = build.object.as_mut().map(|object| &mut object.planned);
-                planned.into_iter().for_each(|planned| assign(planned, set));
-            }
-            let mut entries = own.to_vec();
-            assign(&mut entries, &set);
-            let alone = self.file.is_none();
-            let (directory, probes, aim) = (self.directory, &probes, &aim);
-            let by_object = above.matched_in_objects(directory, &lower, aim).into_iter();
-            let by_object = by_object.map(|(flow, path)| {
-                (
-                    key(flow),
-                    Blocker::Reason(format!("`images:` of an object in {path} match it by this name")),
-                )
-            });
-            let blocked = by_object.collect();
-            let lower = lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect();
-            let mut search = Search { builds, directory, all, alone, aim, probes, lower, blocked };
-            if let Some((append, flows)) = search.entries(&entries) {
-                let effects = effects(aim, &flows, &search.blocked, &self.by());
-                return Planned {
-                    fields: fields.to_vec(),
-                    overlays: self.overlays(own, set, object.clone(), append, moved(&search.lower, &flows)),
-                    effects,
-                };
+        let task = Task::new(self, builds, aim);
+        for candidate in task.candidates() {
+            if let Some(planned) = task.attempt(builds, above, candidate) {
+                return planned;
             }
         }
         builds.reset(self.directory);
-        blocked(builds, format!("{}: its entries would no longer give every image its tag", self.name()))
+        let because = "its entries would no longer give every image its tag";
+        self.blocked(builds, Blocker::Reason(format!("{}: {because}", self.name())))
+    }
+
+    /// What keeps its images from being renamed by entries at all.
+    fn obstacle(&self, builds: &Builds<'_>) -> Option<&'static str> {
+        let kustomization = builds.kustomization(self.directory);
+        if kustomization.is_some_and(|kustomization| kustomization.splits) {
+            return Some("`replacements` cut a name at a delimiter");
+        }
+        if kustomization.is_some_and(|kustomization| kustomization.transformed) {
+            return Some("its `transformers` run after `images:`");
+        }
+        let argo = self.deployers.iter().any(|named| named.deployer.tool == Tool::ArgoCd);
+        (self.file.is_none() && argo).then_some(
+            "other kustomizations draw from this one, and only images of the source could be changed",
+        )
+    }
+}
+
+/// What one root is to do, and what its images are today.
+struct Task<'t> {
+    root: &'t Root<'t>,
+    aim: Aim<'t>,
+    /// The entries of its kustomization, with what is edited in place.
+    own: Vec<ImageEntry>,
+    /// The entries that change in the lists of the objects that have it built, one list for each.
+    objects: Vec<Vec<Renamed>>,
+    probes: Vec<String>,
+    /// All images as they leave it with nothing changed but what lies below it.
+    lower: Vec<Flow>,
+}
+
+/// A way to do it: fields that the transformer is to visit besides, and entries that get another `newName`. New entries
+/// behind them can always be added.
+struct Candidate<'t> {
+    fields: &'t [FieldSpec],
+    set: Vec<Renamed>,
+}
+
+impl<'t> Task<'t> {
+    fn new(root: &'t Root<'_>, builds: &Builds<'_>, aim: Aim<'t>) -> Task<'t> {
+        let own = builds.entries(root.directory).to_vec();
+        let written = builds.written(root.directory);
+        let new_names =
+            |named: &Named<'_>| if named.within { aim.new_names(&named.images) } else { Vec::new() };
+        let objects = root.deployers.iter().map(new_names).collect();
+        let lists = root.deployers.iter().map(|named| (named.written.as_slice(), named.images.as_slice()));
+        let probes = probes(lists.chain([(written, own.as_slice())]));
+        let lower = root.builds().iter().flat_map(|build| builds.output(build, &probes)).collect();
+        Task { root, aim, own, objects, probes, lower }
+    }
+
+    /// In the order in which they are tried: entries that exist are changed where that does it.
+    fn candidates(&self) -> Vec<Candidate<'t>> {
+        let (own, fields) = match self.root.file {
+            Some(_) => (self.own.as_slice(), self.root.fields.as_slice()),
+            None => Default::default(),
+        };
+        let sets = [self.aim.new_names(own), Vec::new()];
+        let with =
+            |fields: &'t [FieldSpec]| sets.clone().into_iter().map(move |set| Candidate { fields, set });
+        let visited = (!fields.is_empty()).then(|| with(fields)).into_iter().flatten();
+        visited.chain(with(&[])).collect()
+    }
+
+    /// The plan with a candidate; `None` where some image would lose its tag.
+    fn attempt(
+        &self,
+        builds: &mut Builds<'_>,
+        above: &Above<'_>,
+        Candidate { fields, set }: Candidate<'_>,
+    ) -> Option<Planned> {
+        let Task { root, aim, .. } = self;
+        builds.set_fields(root.directory, fields.to_vec());
+        let mut all = root.builds();
+        for (build, set) in all.iter_mut().zip(&self.objects) {
+            let planned = build.object.as_mut().map(|object| &mut object.planned);
+            planned.into_iter().for_each(|planned| assign(planned, set));
+        }
+        let mut entries = self.own.clone();
+        assign(&mut entries, &set);
+        let by_object = above.matched_in_objects(root.directory, &self.lower, aim).into_iter();
+        let by_object = by_object.map(|(flow, path)| {
+            let because = format!("`images:` of an object in {path} match it by this name");
+            (key(flow), Blocker::Reason(because))
+        });
+        let mut search = Search {
+            builds,
+            directory: root.directory,
+            all,
+            alone: root.file.is_none(),
+            aim,
+            probes: &self.probes,
+            lower: self.lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect(),
+            blocked: by_object.collect(),
+        };
+        let (append, flows) = search.entries(&entries)?;
+        let effects = effects(aim, &flows, &search.blocked, &root.by());
+        let moved = moved(&search.lower, &flows);
+        Some(Planned { fields: fields.to_vec(), overlays: self.overlays(set, append, moved), effects })
     }
 
     /// One for the kustomization, and one for each object whose list changes.
-    fn overlays(
-        &self,
-        own: &[ImageEntry],
-        set: Vec<(usize, String)>,
-        object: Vec<Vec<(usize, String)>>,
-        append: Vec<(String, String)>,
-        moved: Vec<(String, String)>,
-    ) -> Vec<Overlay> {
+    fn overlays(&self, set: Vec<Renamed>, append: Vec<Added>, moved: Vec<Added>) -> Vec<Overlay> {
         let mut overlays = Vec::new();
         let mut rest = Some((append, moved));
-        if let Some(path) = self.file {
+        if let Some(path) = self.root.file {
             let (append, mut moved) = rest.take().unwrap_or_default();
-            renamed(own, &set, &mut moved);
+            renamed(&self.own, &set, &mut moved);
             overlays.push(Overlay { path: path.clone(), set, append, moved, ..Overlay::default() });
         }
-        for (named, set) in self.deployers.iter().zip(object) {
+        for (named, set) in self.root.deployers.iter().zip(self.objects.clone()) {
             let (append, mut moved) = rest.take().unwrap_or_default();
             renamed(&named.images, &set, &mut moved);
             let holder = Some(named.deployer.holder.clone());
@@ -253,7 +217,7 @@ pub(super) fn over_unseen(
     Some(Overlay { path: named.path.clone(), holder, set, moved, ..Overlay::default() })
 }
 
-/// Entries that change are told of even where no image that they match is seen.
+/// Entries that change are reported even where no image that they match is seen.
 fn renamed(entries: &[ImageEntry], set: &[(usize, String)], moved: &mut Vec<(String, String)>) {
     let mut known: HashSet<String> = moved.iter().map(|(from, _)| split(from).0.to_owned()).collect();
     for (index, name) in set {
@@ -272,6 +236,16 @@ fn assign(entries: &mut [ImageEntry], set: &[(usize, String)]) {
             entry.new_name = Some(name.clone());
         }
     }
+}
+
+/// What a step of the search says of the names that leave the root.
+enum Names {
+    /// Each becomes another.
+    Change(BTreeMap<String, String>),
+    /// Two images of one name are to have different ones: now they are blocked, and the search begins again without them.
+    MoreBlocked,
+    /// No entries can give every image its tag.
+    TagLost,
 }
 
 struct Search<'s, 'i> {
@@ -297,12 +271,12 @@ impl Search<'_, '_> {
             self.all.clone_from(&first);
             self.builds.set_entries(self.directory, entries.to_vec());
             let flows = self.flows();
-            let names = match self.names(&flows)? {
-                Ok(names) => names,
-                // More is held: once more without it.
-                Err(()) => continue,
+            let names = match self.names(&flows) {
+                Names::Change(names) => names,
+                Names::MoreBlocked => continue,
+                Names::TagLost => return None,
             };
-            // The way back knows an entry of ours by its leading to the cached name of its own.
+            // A reversal knows an entry of ours by its leading to the cached name of its own.
             if names.iter().any(|(from, to)| self.aim.cached(from).as_ref() != Some(to)) {
                 return None;
             }
@@ -345,15 +319,15 @@ impl Search<'_, '_> {
         wanted.or_else(|| self.lower.get(&key(flow)).cloned()).unwrap_or_else(|| flow.written.clone())
     }
 
-    /// Which name must become which. `None` when a tag is lost already; `Err` when something new is held.
-    fn names(&mut self, flows: &[Flow]) -> Option<Result<BTreeMap<String, String>, ()>> {
+    /// Which name must become which.
+    fn names(&mut self, flows: &[Flow]) -> Names {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let mut conflicting: BTreeSet<String> = BTreeSet::new();
         for flow in flows {
             let want = self.want(flow);
             let (got, to) = (split(&flow.planned), split(&want));
             if (got.1, got.2) != (to.1, to.2) {
-                return None;
+                return Names::TagLost;
             }
             if !flow.seen {
                 continue;
@@ -368,11 +342,14 @@ impl Search<'_, '_> {
             let because = "another image of the same name is to stay".to_owned();
             fresh |= self.blocked.insert(key(flow), Blocker::Reason(because)).is_none();
         }
+        if fresh {
+            return Names::MoreBlocked;
+        }
         if !conflicting.is_empty() {
-            return fresh.then_some(Err(()));
+            return Names::TagLost;
         }
         names.retain(|from, to| from != to);
-        Some(Ok(names))
+        Names::Change(names)
     }
 }
 
@@ -427,7 +404,7 @@ fn effects(
             }
             None => continue,
         };
-        // An image that leaves on two ways is held when one of them is.
+        // An image that leaves on two ways is blocked when one of them is.
         let entry = effects.entry(flow.origin.clone()).or_insert_with(|| effect.clone());
         if matches!(effect, Effect::Blocked(_)) {
             *entry = effect;

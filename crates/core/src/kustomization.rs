@@ -1,0 +1,341 @@
+//! The vocabulary of kustomize: what a kustomization is called and says, entries of `images`, fields that a transformer
+//! visits, links to other files. Read from its text; [`crate::kustomize`] evaluates it.
+
+use crate::tree::Position;
+use crate::yaml::{NodeId, Span, Stream, parse_without_comments};
+
+/// What the file of a kustomization may be called.
+pub const FILE_NAMES: [&str; 3] = [FILE_NAME, "kustomization.yml", "Kustomization"];
+
+/// What a new one is called.
+pub const FILE_NAME: &str = "kustomization.yaml";
+
+/// Is this the path of a kustomization?
+pub fn is_kustomization(path: &str) -> bool {
+    FILE_NAMES.contains(&path.rsplit('/').next().unwrap_or(path))
+}
+
+/// What a kustomization draws from and what it does to images, as written in it; see
+/// [`crate::find::Found::kustomization`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kustomization {
+    /// `kind: Component`: it transforms what those that list it have gathered so far.
+    pub component: bool,
+    /// In the order in which kustomize takes them.
+    pub links: Vec<Link>,
+    /// `images:`, in order: each entry sees what the one before it has made.
+    pub images: Vec<ImageEntry>,
+    /// A chart is rendered here: it may hold images that no file shows.
+    pub charts: bool,
+    /// Fields that `configurations` tell the image transformer to visit, too; read by [`crate::inventory::take`].
+    pub fields: Vec<FieldSpec>,
+    /// It has `transformers` that look at images: they run after `images:` and may match what these have renamed.
+    pub transformed: bool,
+    /// It has patches or replacements: places in the files are not those in what it builds.
+    pub patched: bool,
+    /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
+    pub splits: bool,
+}
+
+impl Kustomization {
+    /// Takes a transformer of its own into account, by its configuration.
+    pub(crate) fn add_transformer(&mut self, text: &str) {
+        let stream = parse_without_comments(text);
+        self.transformed |= looks_at_images(&stream);
+        for root in stream.documents.iter().filter_map(|document| document.root) {
+            let replacements = stream.get(root, "replacements");
+            self.splits |= replacements.is_some_and(|list| splits(&stream, stream.items(list)));
+        }
+    }
+
+    /// Takes a file of `replacements` into account: one, or a list of them.
+    pub(crate) fn add_replacements(&mut self, text: &str) {
+        let stream = parse_without_comments(text);
+        for root in stream.documents.iter().filter_map(|document| document.root) {
+            let list = stream.items(root);
+            self.splits |= splits(&stream, if list.is_empty() { std::slice::from_ref(&root) } else { list });
+        }
+    }
+
+    /// Links of one of these kinds.
+    pub fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
+        self.links.iter().filter(|link| kinds.contains(&link.kind))
+    }
+}
+
+/// A file, directory or URL that a kustomization names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub kind: LinkKind,
+    /// As written.
+    pub to: String,
+    pub span: Span,
+    pub position: Position,
+    /// There is no such file, or no kustomization in such a directory; looked up when a repository is read.
+    pub missing: bool,
+}
+
+impl Link {
+    /// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
+    /// is fetched.
+    pub fn is_remote(&self) -> bool {
+        is_remote(&self.to)
+    }
+}
+
+/// [`Link::is_remote`] of what a link is written as.
+pub(crate) fn is_remote(to: &str) -> bool {
+    let hosts = ["git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"];
+    to.contains("://") || to.contains("?ref=") || hosts.iter().any(|host| to.starts_with(host))
+}
+
+/// A field that a transformer visits (`types.FieldSpec`); what is not said matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSpec {
+    pub group: Option<String>,
+    pub version: Option<String>,
+    pub kind: Option<String>,
+    /// `spec/pods[]/image`.
+    pub path: String,
+}
+
+/// The image fields in a file of `configurations`.
+pub(crate) fn field_specs(text: &str) -> Vec<FieldSpec> {
+    let stream = parse_without_comments(text);
+    let roots = stream.documents.iter().filter_map(|document| document.root);
+    let lists = roots.filter_map(|root| stream.get(root, "images"));
+    let spec = |&item: &NodeId| {
+        let text = |key: &str| stream.value(stream.get(item, key)?).map(str::to_owned);
+        Some(FieldSpec {
+            group: text("group"),
+            version: text("version"),
+            kind: text("kind"),
+            path: text("path")?,
+        })
+    };
+    lists.flat_map(|list| stream.items(list)).filter_map(spec).collect()
+}
+
+/// May a transformer with this configuration see or change an image? The built-in ones
+/// (`api/internal/plugins/builtinhelpers/builtins.go`) go by the fields that they are given, and those of labels, names
+/// and namespaces hold no image.
+fn looks_at_images(stream: &Stream<'_>) -> bool {
+    let mut roots = stream.documents.iter().filter_map(|document| document.root);
+    let builtin = roots.all(|root| {
+        let text = |key: &str| stream.value(stream.get(root, key)?);
+        // A patch or a replacement in another file is not followed.
+        let elsewhere = ["path", "paths"].iter().any(|key| stream.get(root, key).is_some());
+        let replaced = stream.get(root, "replacements").map(|list| stream.items(list)).unwrap_or_default();
+        let elsewhere = elsewhere || replaced.iter().any(|&one| stream.get(one, "path").is_some());
+        text("apiVersion") == Some("builtin") && !elsewhere
+    });
+    let mut texts = stream.scalars().iter().filter_map(|&id| stream.value(id));
+    !builtin || !stream.errors.is_empty() || texts.any(|text| text.to_ascii_lowercase().contains("image"))
+}
+
+/// Does one of these `replacements` cut an image at a delimiter? A name has no colon and no `@` in it, unless its
+/// registry has a port.
+fn splits(stream: &Stream<'_>, replacements: &[NodeId]) -> bool {
+    let items =
+        |at: NodeId, key: &str| stream.get(at, key).map(|list| stream.items(list)).unwrap_or_default();
+    replacements.iter().any(|&replacement| {
+        let source = stream.get(replacement, "source");
+        let ends = source.into_iter().chain(items(replacement, "targets").iter().copied());
+        let mut cut = ends.filter(|&end| {
+            let delimiter = stream.get_path(end, &["options", "delimiter"]).and_then(|id| stream.value(id));
+            delimiter.is_some_and(|delimiter| !matches!(delimiter, ":" | "@"))
+        });
+        cut.any(|end| {
+            let paths =
+                stream.get(end, "fieldPath").into_iter().chain(items(end, "fieldPaths").iter().copied());
+            paths
+                .filter_map(|path| stream.value(path))
+                .any(|path| path.to_ascii_lowercase().contains("image"))
+        })
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// `resources` and `bases`.
+    Resource,
+    Component,
+    /// A file of `patches`, `patchesStrategicMerge` or `patchesJson6902`.
+    Patch,
+    /// A values file of a chart.
+    Values,
+    /// `configurations`.
+    Configuration,
+    /// A file or directory of `transformers`.
+    Transformer,
+    /// A file of `replacements`.
+    Replacement,
+}
+
+impl LinkKind {
+    /// Are the images of such a file among those that `images:` sees?
+    pub fn is_layer(self) -> bool {
+        !matches!(self, LinkKind::Configuration | LinkKind::Transformer | LinkKind::Replacement)
+    }
+}
+
+/// One entry of `images:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageEntry {
+    /// An anchored regular expression.
+    pub name: String,
+    pub new_name: Option<String>,
+    pub new_tag: Option<String>,
+    pub digest: Option<String>,
+    pub tag_suffix: Option<String>,
+}
+
+impl ImageEntry {
+    /// The image that it makes, whatever it matches; `None` where only that says so.
+    pub fn names_image(&self) -> Option<String> {
+        let name = match &self.new_name {
+            Some(name) => name,
+            // A short name stands for something that nobody pulls more often than not.
+            None if is_pattern(&self.name) || !self.name.contains('/') => return None,
+            None => &self.name,
+        };
+        let tag = self.new_tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        Some(format!("{name}{tag}{digest}"))
+    }
+}
+
+/// Reads a kustomization's root mapping.
+pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
+    let mut read = Kustomization::default();
+    let items =
+        |at: NodeId, key: &str| stream.get(at, key).map(|list| stream.items(list)).unwrap_or_default();
+    let mut link = |kind: LinkKind, id: NodeId| {
+        if let (Some(to), Some(node)) = (stream.value(id), stream.node(id)) {
+            read.links.push(Link {
+                kind,
+                to: to.to_owned(),
+                span: node.span,
+                position: Position::START,
+                missing: false,
+            });
+        }
+    };
+    let lists = [
+        ("resources", LinkKind::Resource),
+        ("bases", LinkKind::Resource),
+        ("components", LinkKind::Component),
+        ("patchesStrategicMerge", LinkKind::Patch),
+        ("configurations", LinkKind::Configuration),
+        ("transformers", LinkKind::Transformer),
+    ];
+    for (key, kind) in lists {
+        for &item in items(root, key) {
+            // An inline patch or transformer is no path.
+            let inline = matches!(kind, LinkKind::Patch | LinkKind::Transformer);
+            if !inline || stream.value(item).is_some_and(|text| !text.contains('\n')) {
+                link(kind, item);
+            }
+        }
+    }
+    for &replacement in items(root, "replacements") {
+        if let Some(path) = stream.get(replacement, "path") {
+            link(LinkKind::Replacement, path);
+        }
+    }
+    for key in ["patches", "patchesJson6902"] {
+        for &patch in items(root, key) {
+            if let Some(path) = stream.get(patch, "path") {
+                link(LinkKind::Patch, path);
+            }
+        }
+    }
+    for &chart in items(root, "helmCharts") {
+        let files = stream.get(chart, "valuesFile").into_iter();
+        for id in files.chain(items(chart, "additionalValuesFiles").iter().copied()) {
+            link(LinkKind::Values, id);
+        }
+    }
+    let text = |at: NodeId, key: &str| stream.value(stream.get(at, key)?).map(str::to_owned);
+    read.component = text(root, "kind").as_deref() == Some("Component");
+    read.charts = !items(root, "helmCharts").is_empty();
+    read.splits = splits(stream, items(root, "replacements"));
+    let changes = ["patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
+    read.patched = changes.iter().any(|key| !items(root, key).is_empty());
+    for text in items(root, "transformers").iter().filter_map(|&item| stream.value(item)) {
+        if text.contains('\n') {
+            read.add_transformer(text);
+        }
+    }
+    read.images = images(stream, root);
+    read
+}
+
+/// The entries of an `images:` list; kustomize 1 called it `imageTags`.
+pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
+    let list = ["images", "imageTags"].iter().find_map(|key| stream.get(holder, key));
+    let items = list.map(|list| stream.items(list)).unwrap_or_default();
+    let entry = |&item: &NodeId| {
+        let text = |key: &str| {
+            let id = stream.get(item, key)?;
+            let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
+            stream.value(id).filter(|text| written && !text.is_empty()).map(str::to_owned)
+        };
+        ImageEntry {
+            name: text("name").unwrap_or_default(),
+            new_name: text("newName"),
+            new_tag: text("newTag"),
+            digest: text("digest"),
+            tag_suffix: text("tagSuffix"),
+        }
+    };
+    items.iter().map(entry).collect()
+}
+
+/// `[old=]name[:tag][@digest]`, as `kustomize edit set image` reads it.
+pub(crate) fn argo_entry(text: &str) -> ImageEntry {
+    let (name, new) = match text.split_once('=') {
+        Some((name, new)) => (Some(name), new),
+        None => (None, text),
+    };
+    let (new_name, tag, digest) = split(new);
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ImageEntry {
+        name: name.unwrap_or(new_name).to_owned(),
+        new_name: name.and(some(new_name)),
+        new_tag: some(tag),
+        digest: some(digest),
+        tag_suffix: None,
+    }
+}
+
+/// A matcher's name that Kustomize's regular expression reads as more than itself. The dots of every name do
+/// so too, and nobody means them.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '+', '?', '(', ')', '[', ']', '|', '^', '$', '\\', '{', '}'])
+}
+
+/// Name, tag and digest, as `Split` of image.go separates them.
+pub(crate) fn split(image: &str) -> (&str, &str, &str) {
+    // What stands before the first slash may hold a port.
+    let search = image.find('/').unwrap_or(0);
+    let rest = image.get(search..).unwrap_or("");
+    let cut = |at: usize| image.split_at_checked(search + at).unwrap_or((image, ""));
+    match (rest.find(':'), rest.find('@')) {
+        (None, None) => (image, "", ""),
+        (Some(colon), None) => {
+            let (name, tag) = cut(colon);
+            (name, tag.trim_start_matches(':'), "")
+        }
+        (Some(colon), Some(at)) if colon < at => {
+            let (name, _) = cut(colon);
+            let (before, digest) = cut(at);
+            let tag = before.get(name.len()..).unwrap_or("").trim_start_matches(':');
+            (name, tag, digest.trim_start_matches('@'))
+        }
+        (_, Some(at)) => {
+            let (name, digest) = cut(at);
+            (name, "", digest.trim_start_matches('@'))
+        }
+    }
+}
