@@ -133,6 +133,33 @@ impl ChartsArgs {
 }
 
 impl ChartsRequest<'_> {
+    /// Are charts rendered that the lock does not know?
+    pub(super) fn renders(&self) -> bool {
+        matches!(self.how, How::Auto | How::Required)
+    }
+
+    /// What is known of these releases.
+    pub(super) fn charts(
+        &self,
+        read: &ReadRepository,
+        model: &Model<'_>,
+        evaluated: &Evaluated,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<Charts, CliError> {
+        self.rendering.charts(self.how, read, model, evaluated, repository, registries)
+    }
+
+    /// What fetches and renders charts, and the client that it asks registries with.
+    pub(super) fn renderer(
+        &self,
+        read: &ReadRepository,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<(rendering::Charts, Client), CliError> {
+        Ok(self.rendering.renderer(read, repository, registries)?)
+    }
+
     /// Do reports by finding need the releases? Without a lock they would all be said to be missing in it, where one
     /// sentence about all of them says more.
     pub(super) fn has_answers(&self, repository: &Repository) -> bool {

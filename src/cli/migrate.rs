@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::{ChartsArgs, How};
+use super::overrides;
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
@@ -17,11 +18,13 @@ use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
+use pullthru_charts::OverridePlan;
 use pullthru_core::releases::Sources;
 
 /// Rewrite references to the cache.
 ///
-/// What kustomizations build is renamed by their `images:`; everything else is edited in place.
+/// What kustomizations build is renamed by their `images:`; what charts bring by the values of their releases, proved by
+/// rendering them with helm; everything else is edited in place.
 ///
 /// Without --write nothing changes: the diff goes to standard output (`git apply` takes it), the summary to
 /// standard error. The whole repository is planned even where paths are given, since what kustomize joins must
@@ -61,6 +64,10 @@ pub(super) struct Args {
 
     #[command(flatten)]
     charts: ChartsArgs,
+
+    /// Also set values of charts that hold name and tag in one: the chart no longer moves the tag
+    #[arg(long, help_heading = "Charts")]
+    allow_frozen_tags: bool,
 
     #[command(flatten)]
     registries: RegistryArgs,
@@ -147,13 +154,29 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     }
     let within = |path: &RepoPath| read.is_named(path);
     let model = Model::new(whole, &read.config);
-    let mut proved = prove(&model, &mode, within, repository, &finder);
+    let request = overrides::Request {
+        charts: args.charts.or(How::Auto),
+        read: &read,
+        model: &model,
+        repository: &args.repository,
+        registries: &args.registries,
+        allow_frozen_tags: args.allow_frozen_tags,
+    };
+    let planned = |within: &dyn Fn(&RepoPath) -> bool| {
+        let mut proved = prove(&model, &mode, within, repository, &finder);
+        let overrides = match direction {
+            Direction::ToCache => request.add_to(&mut proved, within)?,
+            Direction::ToUpstream => OverridePlan::default(),
+        };
+        Ok::<_, CliError>((proved, overrides))
+    };
+    let (mut proved, mut overrides) = planned(&within)?;
     let mut written = None;
     if args.write && !proved.files.is_empty() {
         let submodules = args.protect.check(repository, proved.files.iter().map(|file| &file.path))?;
         if !submodules.is_empty() {
             let within = |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
-            proved = prove(&model, &mode, within, repository, &finder);
+            (proved, overrides) = planned(&within)?;
         }
         written = Some(write(repository, &proved));
     }
@@ -169,7 +192,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         if request.fails(Some(&charts)) {
             outcome = outcome.max(Outcome::Findings);
         }
-        report = report.with_releases(&charts, &read.config);
+        report = report.with_releases(&charts, &read.config).with_overrides(&overrides);
     }
     match args.format {
         Format::Json => report::json(&report, out)?,
@@ -182,7 +205,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             report::summary(&report, &mut err, Paint::never())?;
         }
     }
-    if args.exit_code && !report.changes.is_empty() {
+    if args.exit_code && !(report.changes.is_empty() && report.overrides.is_empty()) {
         outcome = outcome.max(Outcome::Findings);
     }
     Ok(outcome)

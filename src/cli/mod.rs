@@ -15,6 +15,7 @@ mod init;
 mod man;
 mod messages;
 mod migrate;
+mod overrides;
 mod protect;
 mod provision;
 mod registries;

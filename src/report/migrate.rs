@@ -14,6 +14,7 @@ use crate::images::Charts;
 use crate::lint::Status;
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
+use pullthru_charts::OverridePlan;
 
 /// `pullthru/migration/v1`: what changes, what is skipped, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +36,11 @@ pub struct MigrationReport {
     pub test_data: Vec<String>,
     /// Files that were to change and could not, with the reason.
     pub errors: Vec<String>,
+    /// Values that put images of charts behind the cache.
+    pub overrides: Vec<OverrideRow>,
+    /// Images that no value moves, and releases for which nothing is written.
+    #[serde(rename = "notOverridden")]
+    pub not_overridden: Vec<NotOverriddenRow>,
     /// Every release with the images that its chart brings once the change is made. None with `--reverse`.
     pub releases: Vec<ReleaseRow>,
 }
@@ -75,6 +81,51 @@ pub struct ChangeRow {
     pub because: &'static str,
     /// Whether its file was written.
     pub written: bool,
+}
+
+/// A value of a release.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OverrideRow {
+    /// `namespace/name`.
+    pub release: String,
+    /// The file that holds it.
+    pub path: String,
+    /// `image.registry`.
+    pub key: String,
+    pub value: serde_json::Value,
+    /// What it is without, where that is something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// The chart refuses other registries without it.
+    #[serde(rename = "askedByChart")]
+    pub asked_by_chart: bool,
+    /// It stands in a list, which is written whole: the chart no longer changes it.
+    #[serde(rename = "copiesList")]
+    pub copies_list: bool,
+    /// It holds the tag, too: the chart no longer moves it.
+    #[serde(rename = "freezesTag")]
+    pub freezes_tag: bool,
+    /// Values of the release that nobody here can read: it was rendered without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
+    /// Whether its file was written.
+    pub written: bool,
+}
+
+/// What is not moved, and why.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotOverriddenRow {
+    /// `namespace/name`.
+    pub release: String,
+    /// The image; absent where the reason is that of the whole release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The key that would move it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    pub because: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -188,6 +239,8 @@ impl MigrationReport {
             skipped: skipped.collect(),
             warnings: proved.plan.warnings.clone(),
             errors,
+            overrides: Vec::new(),
+            not_overridden: Vec::new(),
             releases: Vec::new(),
         }
     }
@@ -195,6 +248,47 @@ impl MigrationReport {
     /// The same with what is known of the charts of releases.
     pub fn with_releases(self, charts: &Charts, config: &Config) -> MigrationReport {
         MigrationReport { releases: release_rows(charts, config, |_| true), ..self }
+    }
+}
+
+impl MigrationReport {
+    /// The same with the values that are set for releases.
+    pub fn with_overrides(mut self, plan: &OverridePlan) -> MigrationReport {
+        let is_written =
+            |path: &str| self.files.iter().any(|file| file.path == path && file.state == FileState::Written);
+        let mut overrides = Vec::new();
+        for release in &plan.releases {
+            let name = release.id.to_string();
+            overrides.extend(release.written.iter().map(|written| OverrideRow {
+                release: name.clone(),
+                path: written.path.to_string(),
+                key: written.value.key.to_string(),
+                value: written.value.value.clone(),
+                was: written.value.was.clone(),
+                asked_by_chart: written.value.is_required,
+                copies_list: written.value.copies_list(),
+                freezes_tag: written.value.freezes_tag,
+                assumed: release.assumed.clone(),
+                written: is_written(written.path.as_str()),
+            }));
+            let images = release.remaining.iter().map(|image| NotOverriddenRow {
+                release: name.clone(),
+                image: Some(image.image.clone()),
+                key: image.reason.key().map(str::to_owned),
+                because: image.reason.to_string(),
+            });
+            let whole = release.error.iter().map(|error| NotOverriddenRow {
+                release: name.clone(),
+                image: None,
+                key: None,
+                because: error.clone(),
+            });
+            self.not_overridden.extend(images.chain(whole));
+        }
+        // An image may stand in several objects.
+        self.not_overridden
+            .dedup_by(|a, b| (&a.release, &a.image, &a.because) == (&b.release, &b.image, &b.because));
+        MigrationReport { overrides, ..self }
     }
 }
 
@@ -273,6 +367,7 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         heading.push_str(&format!("; {}", amount(false, "not rewritten")));
     }
     writeln!(out, "{}", paint.bold(&heading))?;
+    overrides(report, out, paint)?;
     let failed: Vec<&FileRow> = report.files.iter().filter(|file| file.state == FileState::Failed).collect();
     if !failed.is_empty() {
         let places: Vec<String> = failed
@@ -330,6 +425,64 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         writeln!(out, "  {heading}")?;
         writeln!(out, "    {}", paint.dim("a line in `pullthru.yaml` leaves it out:"))?;
         writeln!(out, "    {line}")?;
+    }
+    Ok(())
+}
+
+/// The values that are set for releases, and why others are not.
+fn overrides(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    if !report.overrides.is_empty() {
+        let releases: BTreeSet<&str> = report.overrides.iter().map(|row| row.release.as_str()).collect();
+        let heading = format!(
+            "{} of {} for images of charts",
+            count(report.overrides.len(), "value"),
+            count(releases.len(), "release")
+        );
+        let note = |row: &OverrideRow| match row {
+            OverrideRow { asked_by_chart: true, .. } => "  (the chart asks for it)",
+            OverrideRow { copies_list: true, .. } => "  (its list is written whole)",
+            OverrideRow { freezes_tag: true, .. } => "  (holds the tag: the chart no longer moves it)",
+            _ => "",
+        };
+        let place = |row: &OverrideRow| {
+            let value = row.value.as_str().map_or_else(|| row.value.to_string(), str::to_owned);
+            format!("{}  {}: {} = {}{}", quoted(&row.path), row.release, row.key, value, note(row))
+        };
+        let places: Vec<String> = report.overrides.iter().map(place).collect();
+        group(
+            out,
+            paint,
+            &heading,
+            &places,
+            "each release was rendered with them: its images move, and nothing else",
+        )?;
+    }
+    let assumed: BTreeSet<(&str, &str)> = report
+        .overrides
+        .iter()
+        .flat_map(|row| row.assumed.iter().map(|reason| (row.release.as_str(), reason.as_str())))
+        .collect();
+    if !assumed.is_empty() {
+        let places: Vec<String> = assumed
+            .iter()
+            .map(|(release, reason)| format!("{}  {}", quoted(release), quoted(reason)))
+            .collect();
+        let heading = format!("{} rendered without a part of the values", count(assumed.len(), "release"));
+        let about = "look whether these set images, too: what is written here wins over them";
+        group(out, paint, &heading, &places, about)?;
+    }
+    let mut reasons: BTreeMap<(bool, &str), Vec<String>> = BTreeMap::new();
+    for row in &report.not_overridden {
+        let parts = [Some(&row.release), row.key.as_ref(), row.image.as_ref()];
+        let parts: Vec<String> = parts.into_iter().flatten().map(|part| quoted(part).into_owned()).collect();
+        reasons.entry((row.image.is_some(), &row.because)).or_default().push(parts.join("  "));
+    }
+    for ((is_image, because), places) in reasons {
+        let heading = match is_image {
+            true => format!("{} of charts that no value moves", count(places.len(), "image")),
+            false => format!("{} without new values", count(places.len(), "release")),
+        };
+        group(out, paint, &heading, &places, because)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub struct WarmReport {
     pub summary: WarmSummary,
     pub images: Vec<WarmedRow>,
     /// Policies of Flux that could not be followed.
-    pub left: Vec<LeftRow>,
+    pub skipped: Vec<SkippedRow>,
     /// References that cannot be asked for.
     pub unknown: Vec<UnknownRow>,
     /// What went wrong with logins without stopping anything.
@@ -39,7 +39,7 @@ pub struct WarmSummary {
     pub outcomes: BTreeMap<String, usize>,
     /// Bytes of all blobs that were pulled.
     pub bytes: u64,
-    /// Images that were left when the run was stopped.
+    /// Images that were not pulled when the run was stopped.
     pub unasked: usize,
 }
 
@@ -69,7 +69,7 @@ pub struct WarmedRow {
 
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct LeftRow {
+pub struct SkippedRow {
     /// `namespace/name` of the policy.
     pub name: String,
     pub because: String,
@@ -81,7 +81,7 @@ impl WarmReport {
     pub fn new(
         results: &[WarmResult],
         unasked: usize,
-        left: &[crate::warm::flux::Skipped],
+        skipped: &[crate::warm::flux::Skipped],
         unknown: &[Unknown],
         notes: Vec<String>,
         dry_run: bool,
@@ -93,17 +93,17 @@ impl WarmReport {
                 summary.bytes += imported.bytes;
             }
         }
-        let left = left.iter().map(|left| LeftRow {
-            name: left.name.clone(),
-            because: left.why.clone(),
-            place: PlaceRow::from(&left.place),
+        let skipped = skipped.iter().map(|policy| SkippedRow {
+            name: policy.name.clone(),
+            because: policy.why.clone(),
+            place: PlaceRow::from(&policy.place),
         });
         WarmReport {
             schema: "pullthru/warming/v1",
             dry_run,
             summary,
             images: results.iter().map(row).collect(),
-            left: left.collect(),
+            skipped: skipped.collect(),
             unknown: unknown.iter().map(UnknownRow::from).collect(),
             notes,
         }
@@ -190,9 +190,9 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
         let because = format!("{}{releases}", row.because);
         writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&because))?;
     }
-    for row in &report.left {
+    for row in &report.skipped {
         let place = format!("{}:{}", quoted(&row.place.path), row.place.line);
-        writeln!(out, "{}  {}  {place}  {}", paint.cyan("left"), row.name, paint.dim(&row.because))?;
+        writeln!(out, "{}  {}  {place}  {}", paint.cyan("skipped"), row.name, paint.dim(&row.because))?;
     }
     unknown::human(&report.unknown, out, paint)?;
     let outcomes: Vec<String> =

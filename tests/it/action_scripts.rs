@@ -239,7 +239,8 @@ fn a_pull_request_is_told_which_images_its_charts_bring() {
             let _ = fs::remove_file(runner.path().join(file));
         }
         fs::create_dir_all(runner.path().join("temp")).unwrap();
-        let own = [("PULLTHRU", answers.as_str()), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "o/fleet")];
+        let own =
+            [("PULLTHRU", answers.as_str()), ("IS_PULL_REQUEST", "true"), ("HEAD_REPOSITORY", "o/fleet")];
         let run = request.check(&[&own[..], variables].concat());
         assert_eq!(run.code, 1, "{}{}", run.out, run.err);
         runner.read("temp/called")

@@ -6,7 +6,8 @@
 //! The modules, in the order in which data flows: `version` and `given` say which chart is meant; `fetch` gets it once for
 //! all who want it, from `remote` (registries, and repositories by their `index`, with the logins of helm's `repositories`)
 //! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, `render`
-//! keeps what it prints, and `lock` reads it and renews the image lock.
+//! keeps what it prints, and `lock` reads it and renews the image lock. `keys` finds the values that put the images of a
+//! release behind the cache, and `overrides` writes them for all releases and proves what was written.
 
 mod archive;
 mod definition;
@@ -17,8 +18,10 @@ mod given;
 mod hash;
 mod helm;
 mod index;
+pub mod keys;
 mod local;
 mod lock;
+mod overrides;
 mod remote;
 mod render;
 mod repositories;
@@ -30,6 +33,7 @@ pub use failure::Failure;
 pub use fetch::Chart;
 pub use given::ChartDirError;
 pub use lock::{RenderedRelease, Renew, RenewedLock};
+pub use overrides::{OverridePlan, ReleaseOverride, Route, WrittenValue};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;
 pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pullthru_core::releases::Release;
 use pullthru_core::releases::lock::Capabilities;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
@@ -86,7 +86,8 @@ impl Charts {
     /// # Errors
     /// [`Failure`], as for a render.
     pub async fn values(&self, release: &Release) -> Result<Value, Failure> {
-        self.inner.values(release).await
+        let trial = Trial::new(self, release).await?;
+        trial.merged_values(&trial.render(&release.values).await?)
     }
 
     /// Renders the releases, several at a time, and gives each with its index as soon as it is there.
@@ -138,22 +139,6 @@ impl Inner {
         };
         let rendered = self.render(helm, &chart, release).await;
         Outcome { chart: Some(chart), rendered }
-    }
-
-    async fn values(&self, release: &Release) -> Result<Value, Failure> {
-        let helm = self.helm().await?;
-        let chart = self.fetch.chart(&release.chart).await?;
-        let Ok(_permit) = self.workers.acquire().await else { return Err(closed()) };
-        let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
-        prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
-        let values = json!(release.values).to_string();
-        let printed = helm.template(&self.template(&chart, &prepared, release, &values)).await?;
-        let line = printed.lines().find_map(|line| line.strip_prefix(VALUES_MARK));
-        let unusable =
-            |reason: &str| Failure::Chart { chart: format!("`{}`", chart.source), reason: reason.to_owned() };
-        let line =
-            line.ok_or_else(|| unusable("its `.helmignore` leaves out a template that is added to it"))?;
-        serde_json::from_str(line).map_err(|_| unusable("its values are no JSON"))
     }
 
     /// What helm is asked for.
@@ -238,6 +223,59 @@ impl Inner {
             what: "reading the store",
             reason: "a render is gone from it".to_owned(),
         })
+    }
+}
+
+/// One release, to be rendered with other values than its own; no render is kept. Its chart has a template more, which prints
+/// the merged values.
+pub(crate) struct Trial<'t> {
+    inner: &'t Inner,
+    helm: &'t Helm,
+    chart: Arc<Chart>,
+    prepared: Prepared,
+    release: &'t Release,
+}
+
+impl<'t> Trial<'t> {
+    pub(crate) async fn new(charts: &'t Charts, release: &'t Release) -> Result<Trial<'t>, Failure> {
+        let inner = charts.inner.as_ref();
+        if let Some(gap) = release.unknown.first() {
+            return Err(Failure::Unknown { reason: gap.reason.clone() });
+        }
+        let helm = inner.helm().await?;
+        let chart = {
+            let Ok(_permit) = inner.fetches.acquire().await else { return Err(closed()) };
+            inner.fetch.chart(&release.chart).await?
+        };
+        let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
+        prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
+        Ok(Trial { inner, helm, chart, prepared, release })
+    }
+
+    pub(crate) fn release(&self) -> &Release {
+        self.release
+    }
+
+    pub(crate) fn chart_directory(&self) -> &Path {
+        &self.chart.directory
+    }
+
+    pub(crate) async fn render(&self, values: &Map<String, Value>) -> Result<String, Failure> {
+        let Ok(_permit) = self.inner.workers.acquire().await else { return Err(closed()) };
+        let values = json!(values).to_string();
+        self.helm.template(&self.inner.template(&self.chart, &self.prepared, self.release, &values)).await
+    }
+
+    /// The merged values, of a render of this.
+    pub(crate) fn merged_values(&self, printed: &str) -> Result<Value, Failure> {
+        let line = printed.lines().find_map(|line| line.strip_prefix(VALUES_MARK));
+        let unusable = |reason: &str| Failure::Chart {
+            chart: format!("`{}`", self.chart.source),
+            reason: reason.to_owned(),
+        };
+        let line =
+            line.ok_or_else(|| unusable("its `.helmignore` leaves out a template that is added to it"))?;
+        serde_json::from_str(line).map_err(|_| unusable("its values are no JSON"))
     }
 }
 

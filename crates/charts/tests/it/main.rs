@@ -11,6 +11,7 @@
 )]
 
 mod chosen;
+mod keys;
 mod local;
 mod lock;
 mod real;

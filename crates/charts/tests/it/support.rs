@@ -42,6 +42,7 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         namespace: "shop".to_owned(),
         values,
         layers: Vec::new(),
+        own_values: None,
         kubernetes_version: None,
         api_versions: BTreeSet::new(),
         post_renderers: Vec::new(),

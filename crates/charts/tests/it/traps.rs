@@ -12,7 +12,7 @@ use pullthru_core::releases::rendered::RenderReader;
 
 use crate::support::{charts, no_values, path, project, real_helms, release, render, settings};
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let entries = fs::read_dir(project().join("testdata/charts")).unwrap();
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir()))

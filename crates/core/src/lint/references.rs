@@ -303,6 +303,9 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config
         Some(SkipReason::Cached) => Status::Cached,
         Some(SkipReason::OtherCache) => {
             let routes = config.routes(path.as_str())?;
+            if wrong_cache::is_front_of_cache(routes, site) {
+                return None;
+            }
             return wrong_cache::is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
         }
         Some(SkipReason::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,

@@ -303,6 +303,8 @@ impl Reader<'_> {
     }
 
     fn values(&mut self) {
+        let holder = self.holder(&["helm", "valuesObject"]);
+        self.release.own_values = Some((self.object.path().clone(), holder));
         let object = map_at(&self.value, &["helm", "valuesObject"]).cloned();
         let text =
             text_at(&self.value, &["helm", "values"]).filter(|text| !text.is_empty()).map(str::to_owned);

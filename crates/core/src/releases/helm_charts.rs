@@ -31,6 +31,7 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
         list_at(entry, &["apiVersions"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
     release.post_renderers = object.images.clone();
 
+    release.own_values = Some((object.path().clone(), object.holder(&["valuesInline"])));
     let inline = map_at(entry, &["valuesInline"]).cloned().unwrap_or_default();
     // Kustomize itself reads the file that it merges inline values with, helm all others.
     let words = if inline.is_empty() { Words::Values } else { Words::Objects };

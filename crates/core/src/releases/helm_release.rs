@@ -214,6 +214,7 @@ impl<'r> Reader<'r> {
         helm_values::merge(&mut result, &inline_now);
         self.release.values = result;
         let object = &self.built.object;
+        self.release.own_values = Some((object.path().clone(), object.holder(&["spec", "values"])));
         self.release.layers.push(Layer {
             kind: LayerKind::Inline,
             path: object.path().clone(),

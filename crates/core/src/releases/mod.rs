@@ -24,10 +24,12 @@ mod object;
 mod patch;
 mod release;
 pub mod rendered;
+pub mod rendered_object;
 mod sources;
 mod substitute;
 mod umbrella;
 mod value;
+pub mod value_edit;
 
 use std::collections::{BTreeMap, BTreeSet};
 

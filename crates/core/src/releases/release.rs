@@ -39,6 +39,8 @@ pub struct Release {
     pub values: Map<String, Value>,
     /// Where the values come from, the weakest first.
     pub layers: Vec<Layer>,
+    /// Where values of its own would stand that it has not yet: the file and the mapping, which need not be there.
+    pub own_values: Option<(RepoPath, Holder)>,
     /// What the object says about the cluster, where it does.
     pub kubernetes_version: Option<String>,
     /// `--api-versions` of the object, sorted.
@@ -70,6 +72,7 @@ impl Release {
             namespace: id.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             values: Map::new(),
             layers: Vec::new(),
+            own_values: None,
             kubernetes_version: None,
             api_versions: BTreeSet::new(),
             post_renderers: Vec::new(),

@@ -122,7 +122,7 @@ impl RenderReader {
     }
 
     /// A finder that also knows the registries which this text names in fields of images.
-    fn finder(&self, text: &str) -> Option<Finder> {
+    pub(super) fn finder(&self, text: &str) -> Option<Finder> {
         let mut hosts: BTreeSet<String> = self.upstreams.iter().cloned().collect();
         hosts.extend(text.lines().filter_map(host_of_image));
         let hosts: Vec<String> = hosts.into_iter().collect();
@@ -143,7 +143,7 @@ fn host_of_image(line: &str) -> Option<String> {
 }
 
 /// The documents of helm's output, each with the comment that names its template.
-fn documents(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn documents(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -160,16 +160,21 @@ fn documents(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Is it an image, known whole or not? A registry alone and the beginning of a name are none.
+pub(super) fn is_listed(site: &Site) -> bool {
+    site.role == Role::Image && !site.name.path.is_empty() && !site.is_prefix()
+}
+
 /// One object that helm printed.
-struct Document<'t> {
-    text: &'t str,
-    template: &'t str,
+pub(super) struct Document<'t> {
+    pub(super) text: &'t str,
+    pub(super) template: &'t str,
     hook: Option<RenderedRole>,
 }
 
 impl<'t> Document<'t> {
     /// `None` for what no node pulls anything for.
-    fn read(text: &'t str) -> Option<Document<'t>> {
+    pub(super) fn read(text: &'t str) -> Option<Document<'t>> {
         // The first document begins with its marker.
         let text = text.strip_prefix("---").unwrap_or(text);
         if text.trim().is_empty() {
@@ -210,7 +215,7 @@ impl<'t> Document<'t> {
     }
 
     fn site(&self, site: &Site, entries: &[Transformer], rendered: &mut Rendered) {
-        if site.role != Role::Image || site.name.path.is_empty() || site.is_prefix() {
+        if !is_listed(site) {
             return;
         }
         let mut image = site.as_written();
@@ -312,6 +317,7 @@ mod tests {
             namespace: "shop".to_owned(),
             values: serde_json::Map::new(),
             layers: Vec::new(),
+            own_values: None,
             kubernetes_version: None,
             api_versions: BTreeSet::new(),
             post_renderers,

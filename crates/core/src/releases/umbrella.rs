@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::object::{Object, Origin};
 use super::sources::Sources;
-use super::value::{at, list_at, text_at};
+use super::value::{self, at, list_at, text_at};
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
@@ -53,6 +53,11 @@ fn read(path: &RepoPath, sources: &Sources<'_>, deployed: &BTreeSet<RepoPath>) -
     let object = Object::new(Value::Null, Origin { place, holder: Holder::default() });
     let mut release = Release::begin(id, &object);
     release.chart = ChartRef::Local(directory);
+    release.own_values = Some((values.clone(), Holder::default()));
+    // Helm reads it with the chart; here it is what holds the release's values.
+    if let Some(own) = sources.text(&values).and_then(|text| value::values_of(&text)) {
+        release.add_file(values, own);
+    }
     release.read_local_chart(sources);
     Some(release)
 }

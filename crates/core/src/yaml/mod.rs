@@ -14,6 +14,7 @@ mod keys;
 mod lines;
 mod parse;
 mod path;
+pub mod set;
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};

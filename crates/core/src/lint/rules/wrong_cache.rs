@@ -2,7 +2,7 @@
 
 use super::{Rule, about};
 use crate::config::{Config, RuleId, Severity};
-use crate::find::Role;
+use crate::find::{Role, Site};
 use crate::image::Name;
 use crate::lint::references::Planned;
 use crate::lint::{Confidence, Context, Finding};
@@ -27,6 +27,9 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
         let Some(routes) = context.config.routes(reference.file.path.as_str()) else { continue };
         let name = &reference.site.name;
+        if is_front_of_cache(routes, &reference.site) {
+            continue;
+        }
         let Some((why, upstream, confidence)) = evidence(context.config, routes, name) else { continue };
         let text = reference.site.reference();
         let mut finding = about(&RULE, context, reference, format!("`{text}` {why}"));
@@ -40,6 +43,11 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+/// Is it the beginning of names in the cache itself, such as `<cache>/docker-hub`, to which a chart adds its repositories?
+pub(crate) fn is_front_of_cache(routes: &Routes, site: &Site) -> bool {
+    site.is_prefix() && routes.is_cached(&site.name)
 }
 
 /// Does a name ask another cache than the one that `routes` lead to? Images of one's own are none.

@@ -1,0 +1,72 @@
+//! Judges two renders: have the planned images changed as planned, and nothing else?
+
+use std::collections::BTreeSet;
+
+use pullthru_core::yaml::Step;
+
+use super::tree::{RenderedPlace, Tree, replaced};
+use super::{Base, Image};
+
+/// A change that nobody planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` of {object} would be `{after}` instead of `{before}`")]
+pub struct Difference {
+    pub object: String,
+    pub field: String,
+    pub before: String,
+    pub after: String,
+}
+
+/// The images that name the cache in `after`, by their numbers in [`Base::images`].
+///
+/// Allowed besides are checksums, and what differs in any two renders.
+///
+/// # Errors
+/// [`Difference`]: the first change that is none of these.
+pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Difference> {
+    let mut reached = BTreeSet::new();
+    for place in base.tree.changes(after) {
+        if base.noise.contains(&place) {
+            continue;
+        }
+        let (Some(old), Some(new)) = (base.tree.text(&place), after.text(&place)) else {
+            return Err(difference(base, after, &place));
+        };
+        let here: Vec<(usize, &Image)> =
+            base.images.iter().enumerate().filter(|(_, image)| image.place == place).collect();
+        let moved: Vec<&(usize, &Image)> =
+            here.iter().filter(|(_, image)| new.contains(&image.routed)).collect();
+        let expected = moved
+            .iter()
+            .fold(old.to_owned(), |text, (_, image)| replaced(&text, &image.reference, &image.routed));
+        if !moved.is_empty() && expected == new {
+            reached.extend(moved.iter().map(|(number, _)| *number));
+        } else if !is_checksum(&place, old, new) {
+            return Err(difference(base, after, &place));
+        }
+    }
+    Ok(reached)
+}
+
+fn difference(base: &Base, after: &Tree, place: &RenderedPlace) -> Difference {
+    let text = |tree: &Tree| tree.text(place).unwrap_or("nothing").chars().take(200).collect();
+    Difference {
+        object: place.object.clone(),
+        field: place.way.to_string(),
+        before: text(&base.tree),
+        after: text(after),
+    }
+}
+
+/// A checksum of what has changed: by its name, or since both are one.
+fn is_checksum(place: &RenderedPlace, old: &str, new: &str) -> bool {
+    let is_named = place.way.steps().iter().any(|step| match step {
+        Step::Key(key) => {
+            let key = key.to_ascii_lowercase();
+            key.contains("checksum") || key.contains("hash")
+        }
+        Step::Item(_) => false,
+    });
+    let is_hex = |text: &str| (32..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_named || is_hex(old) && is_hex(new)
+}

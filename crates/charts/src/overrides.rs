@@ -1,0 +1,278 @@
+//! The overrides of a repository's releases: found by `keys`, written into texts, and proved by rendering each release that
+//! the new texts change. A release that fails is taken out, and the rest is written anew without it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::value_edit::Texts;
+use pullthru_core::releases::{Release, ReleaseId, Sources};
+use pullthru_core::tree::{Place, RepoPath};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage};
+use crate::render::Charts;
+
+/// The cached reference of an image of a release, where there is one.
+pub type Route = Arc<dyn Fn(&Release, &str) -> Option<String> + Send + Sync>;
+
+/// What is written, and what became of each release.
+#[derive(Clone, Debug, Default)]
+pub struct OverridePlan {
+    /// Files with their new texts.
+    pub files: BTreeMap<RepoPath, Arc<str>>,
+    /// Releases with images that are to move, in their order.
+    pub releases: Vec<ReleaseOverride>,
+}
+
+/// What became of a release.
+#[derive(Clone, Debug)]
+pub struct ReleaseOverride {
+    pub id: ReleaseId,
+    pub place: Place,
+    /// The values that are written, each with its file. Empty where it failed.
+    pub written: Vec<WrittenValue>,
+    /// How many images of the render move with them.
+    pub reached: usize,
+    /// Images that no value moves.
+    pub remaining: Vec<RemainingImage>,
+    /// Values that nobody here can read: it was rendered without them.
+    pub assumed: Vec<String>,
+    /// Why nothing is written for it.
+    pub error: Option<String>,
+}
+
+/// A value in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenValue {
+    pub value: OverrideValue,
+    pub path: RepoPath,
+}
+
+impl Charts {
+    /// Plans the overrides of those of `releases` that are `wanted`. `sources` are the files as they will be without them, and
+    /// `evaluate` gives all releases of the repository with more texts over these.
+    pub async fn plan_overrides(
+        &self,
+        releases: &[Release],
+        wanted: impl Fn(&Release) -> bool,
+        sources: &Sources<'_>,
+        evaluate: impl Fn(&BTreeMap<RepoPath, Arc<str>>) -> Vec<Release>,
+        reader: &RenderReader,
+        route: &Route,
+        allow_frozen_tags: bool,
+        mut on: impl FnMut(),
+    ) -> OverridePlan {
+        let wanted: Vec<&Release> =
+            releases.iter().filter(|release| wanted(release) && release.unknown.is_empty()).collect();
+        let found = self.find_all(&wanted, reader, route, allow_frozen_tags, &mut on).await;
+        let mut desk = Desk::new(releases, wanted, found);
+        // Each round takes a release out at least.
+        loop {
+            let mut texts = Texts::new(sources);
+            desk.write(&mut texts);
+            let after = evaluate(texts.edited());
+            let failed = desk.prove(self, &after, reader, route).await;
+            if failed.is_empty() {
+                return desk.finish(&texts);
+            }
+            desk.take_out(failed);
+        }
+    }
+
+    async fn find_all(
+        &self,
+        wanted: &[&Release],
+        reader: &RenderReader,
+        route: &Route,
+        allow_frozen_tags: bool,
+        on: &mut impl FnMut(),
+    ) -> Vec<Option<Result<Override, OverrideError>>> {
+        let mut under_way = JoinSet::new();
+        for (number, release) in wanted.iter().enumerate() {
+            let (charts, release, reader) = (self.clone(), (*release).clone(), reader.clone());
+            let route = Arc::clone(route);
+            under_way.spawn(async move {
+                let route = |image: &str| route(&release, image);
+                (number, charts.override_for(&release, &reader, route, allow_frozen_tags).await)
+            });
+        }
+        let mut found: Vec<Option<Result<Override, OverrideError>>> = wanted.iter().map(|_| None).collect();
+        while let Some(joined) = under_way.join_next().await {
+            on();
+            if let Ok((number, result)) = joined
+                && let Some(slot) = found.get_mut(number)
+            {
+                *slot = Some(result);
+            }
+        }
+        found
+    }
+}
+
+/// One release on its way.
+struct Entry<'r> {
+    release: &'r Release,
+    found: Override,
+    written: Vec<RepoPath>,
+    error: Option<String>,
+}
+
+struct Desk<'r> {
+    before: BTreeMap<&'r ReleaseId, &'r Release>,
+    entries: Vec<Entry<'r>>,
+    /// What was proved already: a release with these values.
+    proved: HashMap<(ReleaseId, String), Result<usize, String>>,
+}
+
+/// A release that fails, and why.
+type Failed = (ReleaseId, String);
+
+impl<'r> Desk<'r> {
+    fn new(
+        releases: &'r [Release],
+        wanted: Vec<&'r Release>,
+        found: Vec<Option<Result<Override, OverrideError>>>,
+    ) -> Desk<'r> {
+        let entry = |(release, found): (&'r Release, Option<Result<Override, OverrideError>>)| {
+            let (found, error) = match found {
+                Some(Ok(found)) => (found, None),
+                Some(Err(error)) => (Override::default(), Some(error.to_string())),
+                None => (Override::default(), Some("it was not finished".to_owned())),
+            };
+            Entry { release, found, written: Vec::new(), error }
+        };
+        Desk {
+            before: releases.iter().map(|release| (&release.id, release)).collect(),
+            entries: wanted.into_iter().zip(found).map(entry).collect(),
+            proved: HashMap::new(),
+        }
+    }
+
+    fn write(&mut self, texts: &mut Texts<'_>) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.error.is_none()) {
+            let values: Vec<(&[pullthru_core::yaml::Step], &Value)> =
+                entry.found.values.iter().map(|value| (value.key.steps(), &value.value)).collect();
+            match texts.write(entry.release, &values, &entry.found.merged) {
+                Ok(paths) => entry.written = paths,
+                Err(error) => entry.error = Some(error.to_string()),
+            }
+        }
+    }
+
+    /// Renders what the new texts change. Also releases that nobody wanted to change.
+    async fn prove(
+        &mut self,
+        charts: &Charts,
+        after: &[Release],
+        reader: &RenderReader,
+        route: &Route,
+    ) -> Vec<Failed> {
+        let mut failed = Vec::new();
+        let mut under_way = JoinSet::new();
+        let after: BTreeMap<&ReleaseId, &Release> =
+            after.iter().map(|release| (&release.id, release)).collect();
+        for (id, before) in &self.before {
+            let Some(after) = after.get(id) else {
+                failed.push(((*id).clone(), "it is gone with the new values".to_owned()));
+                continue;
+            };
+            let key = ((*id).clone(), values_text(after));
+            if before.values == after.values && before.unknown == after.unknown
+                || self.proved.contains_key(&key)
+            {
+                continue;
+            }
+            // Its chart is not what is judged here, and may have moved behind the cache as an artifact.
+            let after = Release { chart: before.chart.clone(), ..(*after).clone() };
+            let (charts, before, reader) = (charts.clone(), (*before).clone(), reader.clone());
+            let route = Arc::clone(route);
+            under_way.spawn(async move {
+                let result =
+                    charts.prove_override(&before, &after, &reader, |image| route(&before, image)).await;
+                (key, result.map_err(|error| error.to_string()))
+            });
+        }
+        while let Some(joined) = under_way.join_next().await {
+            if let Ok((key, result)) = joined {
+                self.proved.insert(key, result);
+            }
+        }
+        for (id, before) in &self.before {
+            let Some(after) = after.get(id) else { continue };
+            let planned = self.entries.iter().find(|entry| entry.release.id == **id && entry.is_written());
+            let reached = match self.proved.get(&((*id).clone(), values_text(after))) {
+                Some(Ok(reached)) => *reached,
+                Some(Err(error)) => {
+                    failed.push(((*id).clone(), error.clone()));
+                    continue;
+                }
+                None if before.values != after.values => {
+                    failed.push(((*id).clone(), "it could not be rendered".to_owned()));
+                    continue;
+                }
+                None => 0,
+            };
+            if planned.is_some_and(|entry| entry.found.reached != reached) {
+                let reason = "something else sets these values again (a patch, a variable, another source)";
+                failed.push(((*id).clone(), reason.to_owned()));
+            }
+        }
+        failed
+    }
+
+    /// Takes failed releases out; of one that was to stay as it is, those that share a file with it.
+    fn take_out(&mut self, failed: Vec<Failed>) {
+        for (id, reason) in failed {
+            if let Some(entry) =
+                self.entries.iter_mut().find(|entry| entry.release.id == id && entry.is_written())
+            {
+                entry.error = Some(reason);
+                continue;
+            }
+            let inputs = self.before.get(&id).map(|release| release.inputs.clone()).unwrap_or_default();
+            let shares = |entry: &Entry<'_>| entry.written.iter().any(|path| inputs.contains(path));
+            let any = self.entries.iter().any(|entry| entry.is_written() && shares(entry));
+            for entry in self.entries.iter_mut().filter(|entry| entry.is_written()) {
+                if !any || shares(entry) {
+                    entry.error = Some(format!("the release {id} has the same values: {reason}"));
+                }
+            }
+        }
+    }
+
+    fn finish(self, texts: &Texts<'_>) -> OverridePlan {
+        let releases = self.entries.into_iter().filter_map(|entry| {
+            let nothing =
+                entry.found.values.is_empty() && entry.found.remaining.is_empty() && entry.error.is_none();
+            if nothing {
+                return None;
+            }
+            let is_written = entry.error.is_none();
+            let written = entry.found.values.into_iter().zip(entry.written);
+            let written = written.map(|(value, path)| WrittenValue { value, path });
+            Some(ReleaseOverride {
+                id: entry.release.id.clone(),
+                place: entry.release.place.clone(),
+                reached: if is_written { entry.found.reached } else { 0 },
+                written: if is_written { written.collect() } else { Vec::new() },
+                remaining: entry.found.remaining,
+                assumed: entry.release.assumed.iter().map(|gap| gap.reason.clone()).collect(),
+                error: entry.error,
+            })
+        });
+        let releases = releases.collect();
+        OverridePlan { files: texts.edited().clone(), releases }
+    }
+}
+
+impl Entry<'_> {
+    fn is_written(&self) -> bool {
+        self.error.is_none() && !self.found.values.is_empty()
+    }
+}
+
+fn values_text(release: &Release) -> String {
+    Value::Object(release.values.clone()).to_string()
+}

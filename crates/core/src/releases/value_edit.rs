@@ -1,0 +1,325 @@
+//! Writes a value into what a release's values come from: the source that sets the key already, else the one that is there.
+//!
+//! [`Texts`] holds the files with the edits so far. Nothing is proved here but that a text reads as before and has the value:
+//! whether the release then has it is seen when it is evaluated again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Layer, LayerKind, Release, Sources, helm_values};
+use crate::tree::RepoPath;
+use crate::yaml::set::{NewValue, SetError, set};
+use crate::yaml::{self, Holder, Kind, Step, Style};
+
+/// Files with edits that are not written yet.
+pub struct Texts<'s> {
+    sources: &'s Sources<'s>,
+    edited: BTreeMap<RepoPath, Arc<str>>,
+}
+
+impl<'s> Texts<'s> {
+    pub fn new(sources: &'s Sources<'s>) -> Texts<'s> {
+        Texts { sources, edited: BTreeMap::new() }
+    }
+
+    /// Sets several values of a release, in this order: all of them or none. Gives the file of each.
+    ///
+    /// # Errors
+    /// [`ValueError`] of the first value that cannot be set.
+    pub fn write(
+        &mut self,
+        release: &Release,
+        values: &[(&[Step], &Value)],
+        merged: &Value,
+    ) -> Result<Vec<RepoPath>, ValueError> {
+        let mut before: BTreeMap<RepoPath, Option<Arc<str>>> = BTreeMap::new();
+        let mut paths = Vec::new();
+        for (key, value) in values {
+            match write(release, key, value, merged, self, &mut before) {
+                Ok(path) => paths.push(path),
+                Err(error) => {
+                    for (path, text) in before {
+                        match text {
+                            Some(text) => self.edited.insert(path, text),
+                            None => self.edited.remove(&path),
+                        };
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(paths)
+    }
+
+    fn text(&self, path: &RepoPath) -> Option<Arc<str>> {
+        self.edited.get(path).cloned().or_else(|| self.sources.text(path))
+    }
+
+    /// The files that were edited, with their new texts.
+    pub fn edited(&self) -> &BTreeMap<RepoPath, Arc<str>> {
+        &self.edited
+    }
+}
+
+/// Why a value is written nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    #[error("nothing in the repository holds values of it")]
+    NoSource,
+    #[error("`{0}` cannot be read")]
+    Unread(RepoPath),
+    #[error("it comes from {0}, which is not written here")]
+    Source(String),
+    #[error("`{path}`: {source}")]
+    Set { path: RepoPath, source: SetError },
+    #[error("the text of values in `{0}` is no block of its own lines")]
+    Text(RepoPath),
+}
+
+/// Sets `key` of a release's values; gives the file that was edited. `merged` are the values that the chart sees, from which a
+/// list is copied that no source has: helm replaces lists whole. `before` gets the text that was there.
+fn write(
+    release: &Release,
+    key: &[Step],
+    value: &Value,
+    merged: &Value,
+    texts: &mut Texts<'_>,
+    before: &mut BTreeMap<RepoPath, Option<Arc<str>>>,
+) -> Result<RepoPath, ValueError> {
+    let mut first_error = None;
+    for target in targets(release, key) {
+        let path = match target {
+            Target::Layer(layer) => &layer.path,
+            Target::Own(path, _) => path,
+        };
+        before.entry(path.clone()).or_insert_with(|| texts.edited.get(path).cloned());
+        let written = match target {
+            Target::Layer(layer) => write_layer(layer, key, value, merged, texts),
+            Target::Own(path, holder) => set_in(texts, path, holder, key, value, merged),
+        };
+        match written {
+            Ok(path) => return Ok(path),
+            Err(error) => _ = first_error.get_or_insert(error),
+        }
+    }
+    Err(first_error.unwrap_or(ValueError::NoSource))
+}
+
+enum Target<'r> {
+    Layer(&'r Layer),
+    /// Values that are not there yet.
+    Own(&'r RepoPath, &'r Holder),
+}
+
+/// Where a key may be written, what is best first. What is below the source that sets it would have no effect.
+fn targets<'r>(release: &'r Release, key: &[Step]) -> Vec<Target<'r>> {
+    let layers = &release.layers;
+    let own = release.own_values.as_ref().map(|(path, holder)| Target::Own(path, holder));
+    let may_hold = |layer: &&Layer| !layer.values.is_empty() && layer.kind != LayerKind::Parameters;
+    let mut targets = Vec::new();
+    match layers.iter().rposition(|layer| holds(&layer.values, key)) {
+        Some(at) => targets.extend(layers.get(at..).unwrap_or_default().iter().map(Target::Layer)),
+        // `spec.values` over what it is merged with, and a text of values where there is one.
+        None => targets.extend(layers.iter().rev().find(may_hold).map(Target::Layer)),
+    }
+    let has_text = layers.iter().any(|layer| layer.kind == LayerKind::Text);
+    // Argo CD's `valuesObject` makes `values` void.
+    targets.extend(own.filter(|_| !has_text));
+    targets
+}
+
+fn holds(values: &Map<String, Value>, key: &[Step]) -> bool {
+    let Some((Step::Key(first), rest)) = key.split_first() else { return false };
+    let found = rest.iter().try_fold(values.get(first), |at, step| {
+        let at = at?;
+        Some(match step {
+            Step::Key(key) => at.get(key),
+            Step::Item(index) => at.get(index),
+        })
+    });
+    found.flatten().is_some_and(|value| !value.is_object())
+}
+
+fn write_layer(
+    layer: &Layer,
+    key: &[Step],
+    value: &Value,
+    merged: &Value,
+    texts: &mut Texts<'_>,
+) -> Result<RepoPath, ValueError> {
+    let path = &layer.path;
+    match &layer.kind {
+        LayerKind::Secret { name, .. } => Err(ValueError::Source(format!("Secret `{name}`"))),
+        LayerKind::Parameters => set_parameter(texts, layer, key, value),
+        LayerKind::Inline | LayerKind::File => set_in(texts, path, &layer.holder, key, value, merged),
+        LayerKind::ConfigMap { .. } if layer.holder.path.is_root() => {
+            set_in(texts, path, &layer.holder, key, value, merged)
+        }
+        LayerKind::ConfigMap { .. } | LayerKind::Text => set_in_text(texts, layer, key, value, merged),
+    }
+}
+
+/// Sets a value below a mapping of a file.
+fn set_in(
+    texts: &mut Texts<'_>,
+    path: &RepoPath,
+    holder: &Holder,
+    key: &[Step],
+    value: &Value,
+    merged: &Value,
+) -> Result<RepoPath, ValueError> {
+    let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+    let new = set_key(&text, holder, key, value, merged)
+        .map_err(|source| ValueError::Set { path: path.clone(), source })?;
+    texts.edited.insert(path.clone(), Arc::from(new));
+    Ok(path.clone())
+}
+
+fn set_key(
+    text: &str,
+    holder: &Holder,
+    key: &[Step],
+    value: &Value,
+    merged: &Value,
+) -> Result<String, SetError> {
+    let way: Vec<Step> = holder.path.steps().iter().chain(key).cloned().collect();
+    match set(text, holder.document, &way, &new_value(value)) {
+        Err(SetError::NoList(item)) => {
+            let list = item.saturating_sub(holder.path.steps().len());
+            let (to_list, below) = key.split_at(list.min(key.len()));
+            let whole = with(at(merged, to_list).unwrap_or(&Value::Null), below, value);
+            set(text, holder.document, way.get(..item).unwrap_or(&way), &new_value(&whole))
+        }
+        done => done,
+    }
+}
+
+fn at<'v>(value: &'v Value, key: &[Step]) -> Option<&'v Value> {
+    key.iter().try_fold(value, |at, step| match step {
+        Step::Key(key) => at.get(key),
+        Step::Item(index) => at.get(index),
+    })
+}
+
+/// A copy with one value replaced.
+fn with(whole: &Value, key: &[Step], value: &Value) -> Value {
+    let Some((step, rest)) = key.split_first() else { return value.clone() };
+    let mut copy = whole.clone();
+    let below = match step {
+        Step::Key(key) => copy.get_mut(key),
+        Step::Item(index) => copy.get_mut(index),
+    };
+    if let Some(below) = below {
+        *below = with(below, rest, value);
+    }
+    copy
+}
+
+fn new_value(value: &Value) -> NewValue {
+    match value {
+        Value::String(text) => NewValue::Text(text.clone()),
+        Value::Bool(is) => NewValue::Bool(*is),
+        Value::Number(number) => NewValue::Literal(number.to_string()),
+        Value::Null => NewValue::Literal("null".to_owned()),
+        Value::Array(items) => NewValue::Sequence(items.iter().map(new_value).collect()),
+        Value::Object(map) => {
+            NewValue::Mapping(map.iter().map(|(key, value)| (key.clone(), new_value(value))).collect())
+        }
+    }
+}
+
+/// Sets a value in a text of YAML that stands in a block scalar of a file.
+fn set_in_text(
+    texts: &mut Texts<'_>,
+    layer: &Layer,
+    key: &[Step],
+    value: &Value,
+    merged: &Value,
+) -> Result<RepoPath, ValueError> {
+    let path = &layer.path;
+    let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+    let form = || ValueError::Text(path.clone());
+    let stream = yaml::parse_without_comments(&text);
+    let id = layer.holder.find(&stream).ok_or_else(form)?;
+    let node = stream.node(id).ok_or_else(form)?;
+    let Kind::Scalar { value: inner, style: Style::Literal } = &node.kind else { return Err(form()) };
+    if node.anchored {
+        return Err(form());
+    }
+    let wrong = |source| ValueError::Set { path: path.clone(), source };
+    let new_inner = set_key(inner, &Holder::default(), key, value, merged).map_err(wrong)?;
+    let new = replace_lines(&text, node.span.range(), inner, &new_inner).ok_or_else(form)?;
+    let again = yaml::parse_without_comments(&new);
+    let read = layer.holder.find(&again).and_then(|id| again.value(id));
+    if read != Some(new_inner.as_str()) || again.nodes().count() != stream.nodes().count() {
+        return Err(wrong(SetError::Reads));
+    }
+    texts.edited.insert(path.clone(), Arc::from(new));
+    Ok(path.clone())
+}
+
+/// Replaces the lines of a literal block that differ between its old and its new text, in the indentation of the block.
+fn replace_lines(text: &str, block: std::ops::Range<usize>, old: &str, new: &str) -> Option<String> {
+    let begin = text.get(..block.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let outer: Vec<&str> = text.get(begin..block.end)?.split_inclusive('\n').collect();
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
+    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let rest = before.len().min(after.len()) - same;
+    let tail = before.iter().rev().zip(after.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let indent = outer
+        .iter()
+        .zip(&before)
+        .find(|(_, inner)| !inner.trim().is_empty())
+        .and_then(|(outer, inner)| outer.trim_end().len().checked_sub(inner.trim_end().len()))?;
+    let ending = if outer.iter().any(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
+    let mut lines: Vec<String> = outer.iter().map(|line| (*line).to_owned()).collect();
+    let middle = after.get(same..after.len() - tail)?.iter().map(|line| {
+        let line = line.trim_end_matches(['\n', '\r']);
+        let lead = if line.is_empty() { 0 } else { indent };
+        format!("{:lead$}{line}{ending}", "")
+    });
+    lines.splice(same..before.len() - tail, middle);
+    let mut joined = lines.concat();
+    let at_end = text.get(block.end..)?.is_empty();
+    if at_end && !text.ends_with('\n') {
+        joined.truncate(joined.trim_end_matches(['\n', '\r']).len());
+    }
+    Some(format!("{}{joined}{}", text.get(..begin)?, text.get(block.end..)?))
+}
+
+/// Sets the value of the entry of Argo CD's `parameters` that sets the key.
+fn set_parameter(
+    texts: &mut Texts<'_>,
+    layer: &Layer,
+    key: &[Step],
+    value: &Value,
+) -> Result<RepoPath, ValueError> {
+    let path = &layer.path;
+    let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+    let unwritten = || ValueError::Source("single values that are set one by one".to_owned());
+    let wanted: Vec<String> = key
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Item(index) => index.to_string(),
+        })
+        .collect();
+    let stream = yaml::parse_without_comments(&text);
+    let list = layer.holder.find(&stream).ok_or_else(unwritten)?;
+    let items = stream.items(list);
+    let sets = |item: &yaml::NodeId| {
+        let name = stream.get(*item, "name").and_then(|name| stream.value(name));
+        name.and_then(helm_values::keys).is_some_and(|keys| keys == wanted)
+    };
+    let index = items.iter().rposition(sets).ok_or_else(unwritten)?;
+    let mut holder = layer.holder.clone();
+    holder.path = holder.path.child(index).child("value");
+    // `--set` takes a comma for the next value.
+    if value.as_str().is_none_or(|text| text.contains([',', '\\', '{'])) {
+        return Err(unwritten());
+    }
+    set_in(texts, path, &holder, &[], value, &Value::Null)
+}

@@ -1,0 +1,655 @@
+//! Sets one value in a YAML text: an existing scalar is replaced in its own quotes, a missing key is inserted behind its
+//! siblings, in their indentation, line ends and style. Everything else stays byte for byte, and what comes out is proved to
+//! read as the old document with that value.
+
+use std::fmt::Write as _;
+
+use super::{Edit, FieldPath, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
+
+/// What is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewValue {
+    Text(String),
+    Bool(bool),
+    /// Keys in order.
+    Mapping(Vec<(String, NewValue)>),
+    Sequence(Vec<NewValue>),
+    /// A number or a null, as it is written.
+    Literal(String),
+}
+
+/// Why a value cannot be set here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetError {
+    #[error("it is no YAML")]
+    NotYaml,
+    #[error("`{0}` is an alias or has an anchor: other places would change with it")]
+    Shared(String),
+    #[error("`{0}` is a merge key: what it brings is written elsewhere")]
+    Merged(String),
+    /// The step with this number is an item of a list that is not there.
+    #[error("the list is not there")]
+    NoList(usize),
+    #[error("`{0}` holds no mapping")]
+    NoMapping(String),
+    #[error("`{0}` holds a text that is not replaced")]
+    Form(String),
+    #[error(transparent)]
+    Edit(#[from] edit::EditError),
+    #[error("after the edit it would not read as planned")]
+    Reads,
+}
+
+/// The text with `value` at `way` of a document.
+///
+/// # Errors
+/// [`SetError`]; then nothing is to be written.
+pub fn set(text: &str, document: usize, way: &[Step], value: &NewValue) -> Result<String, SetError> {
+    let stream = parse(text);
+    if !stream.errors.is_empty() {
+        return Err(SetError::NotYaml);
+    }
+    let edit = edit_for(&stream, document, way, value)?;
+    let new = edit::apply(text, std::slice::from_ref(&edit))?;
+    if reads_as(&stream, &new, document, way, value) { Ok(new) } else { Err(SetError::Reads) }
+}
+
+fn edit_for(stream: &Stream<'_>, document: usize, way: &[Step], value: &NewValue) -> Result<Edit, SetError> {
+    let item_from = |depth: usize| {
+        let rest = way.get(depth..).unwrap_or_default();
+        let item = rest.iter().position(|step| matches!(step, Step::Item(_)));
+        item.map_or(Ok(()), |item| Err(SetError::NoList(depth + item)))
+    };
+    let root = stream.documents.get(document).and_then(|document| document.root);
+    let is_empty = |id: &NodeId| stream.node(*id).is_some_and(|node| node.span.is_empty() && is_scalar(node));
+    let Some(mut at) = root.filter(|root| !is_empty(root)) else {
+        item_from(0)?;
+        return Ok(in_empty_document(stream, document, way, value));
+    };
+    for (depth, step) in way.iter().enumerate() {
+        let shown = || shown(way.get(..depth).unwrap_or_default());
+        let node = stream.node(at).ok_or(SetError::Reads)?;
+        match (&node.kind, step) {
+            (Kind::Alias(_), _) => return Err(SetError::Shared(shown())),
+            _ if node.anchored => return Err(SetError::Shared(shown())),
+            (Kind::Mapping { entries, .. }, Step::Key(key)) => {
+                let own = entries.iter().rev().find(|(name, _)| stream.value(*name) == Some(key.as_str()));
+                if let Some((_, below)) = own {
+                    at = *below;
+                    continue;
+                }
+                if entries.iter().any(|(name, _)| stream.value(*name) == Some("<<")) {
+                    return Err(SetError::Merged(shown()));
+                }
+                item_from(depth)?;
+                let rest = way.get(depth..).unwrap_or_default();
+                return insertion(stream, at, &nested(rest, value)).ok_or_else(|| SetError::Form(shown()));
+            }
+            (Kind::Sequence { items, .. }, Step::Item(index)) => {
+                at = *items.get(*index).ok_or_else(|| SetError::NoMapping(shown()))?;
+            }
+            (Kind::Scalar { value: text, style: Style::Plain }, Step::Key(_)) if is_null(text) => {
+                item_from(depth)?;
+                let rest = way.get(depth..).unwrap_or_default();
+                return below_null(stream, at, &nested(rest, value)).ok_or_else(|| SetError::Form(shown()));
+            }
+            _ => return Err(SetError::NoMapping(shown())),
+        }
+    }
+    let node = stream.node(at).ok_or(SetError::Reads)?;
+    match &node.kind {
+        Kind::Alias(_) => Err(SetError::Shared(shown(way))),
+        _ if node.anchored => Err(SetError::Shared(shown(way))),
+        Kind::Scalar { style, .. } => {
+            replacement(stream, at, *style, value).ok_or_else(|| SetError::Form(shown(way)))
+        }
+        _ => Err(SetError::Form(shown(way))),
+    }
+}
+
+fn shown(way: &[Step]) -> String {
+    if way.is_empty() { "the document".to_owned() } else { FieldPath::from(way.to_vec()).to_string() }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// `a: {b: value}` for the way `a.b`: the key and what stands below it.
+fn nested(way: &[Step], value: &NewValue) -> (String, NewValue) {
+    let name = |step: Option<&Step>| match step {
+        Some(Step::Key(key)) => key.clone(),
+        Some(Step::Item(index)) => index.to_string(),
+        None => String::new(),
+    };
+    let below = way.get(1..).unwrap_or_default();
+    let value = below
+        .iter()
+        .rev()
+        .fold(value.clone(), |value, step| NewValue::Mapping(vec![(name(Some(step)), value)]));
+    (name(way.first()), value)
+}
+
+/// Replaces a scalar, in its own quotes where it has some.
+fn replacement(stream: &Stream<'_>, at: NodeId, style: Style, value: &NewValue) -> Option<Edit> {
+    let node = stream.node(at)?;
+    let in_flow = stream.ancestors(at).skip(1).any(|id| {
+        matches!(
+            stream.node(id).map(|node| &node.kind),
+            Some(Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
+        )
+    });
+    let text = match (value, style) {
+        (_, Style::Literal | Style::Folded) => return None,
+        (NewValue::Text(text), Style::SingleQuoted) => format!("'{}'", text.replace('\'', "''")),
+        (NewValue::Text(text), Style::DoubleQuoted) => quoted(text),
+        _ => scalar(value, in_flow)?,
+    };
+    if node.span.is_empty() {
+        // `key:` with nothing behind it: the value goes behind the colon.
+        let colon = behind_colon(stream, at)?;
+        return Some(Edit { span: Span::new(colon, colon), text: format!(" {text}") });
+    }
+    Some(Edit { span: node.span, text })
+}
+
+/// A key without a value gets a mapping.
+fn below_null(stream: &Stream<'_>, at: NodeId, entry: &(String, NewValue)) -> Option<Edit> {
+    let node = stream.node(at)?;
+    let parent = node.parent?;
+    let Kind::Mapping { flow, entries } = &stream.node(parent)?.kind else { return None };
+    let colon = behind_colon(stream, at)?;
+    let (start, end) = if node.span.is_empty() { (colon, colon) } else { (colon, node.span.end) };
+    if *flow {
+        return Some(Edit { span: Span::new(start, end), text: format!(" {{{}}}", flow_entry(entry)?) });
+    }
+    let (key, _) = entries.iter().find(|(_, value)| *value == at)?;
+    let own = column(stream, stream.node(*key)?.span.start);
+    let step = step(stream, parent);
+    let ending = ending(stream.text);
+    let block = block(entry, own + step, step, ending)?;
+    // `~` and `null` go, a comment behind them stays on its line.
+    let kept = stream.text.get(end..line_end(stream.text, end))?.trim_end();
+    let text = format!("{kept}{ending}{}", block.strip_suffix(ending)?);
+    Some(Edit { span: Span::new(start, line_end(stream.text, end)), text })
+}
+
+/// The place behind the colon of the key that a value stands under.
+fn behind_colon(stream: &Stream<'_>, value: NodeId) -> Option<usize> {
+    let parent = stream.node(value)?.parent?;
+    let (key, _) = stream.entries(parent).iter().find(|(_, below)| *below == value)?;
+    let end = stream.node(*key)?.span.end;
+    let colon = stream.text.get(end..)?.find(':')?;
+    stream.text.get(end..end + colon)?.trim().is_empty().then_some(end + colon + 1)
+}
+
+fn is_scalar(node: &super::Node<'_>) -> bool {
+    matches!(node.kind, Kind::Scalar { .. })
+}
+
+/// A new entry behind the last one of a mapping.
+fn insertion(stream: &Stream<'_>, mapping: NodeId, entry: &(String, NewValue)) -> Option<Edit> {
+    let node = stream.node(mapping)?;
+    let Kind::Mapping { entries, flow } = &node.kind else { return None };
+    if *flow {
+        let close = node.span.end.checked_sub(1)?;
+        let new = flow_entry(entry)?;
+        return Some(match entries.last() {
+            Some((_, last)) => {
+                let end = last_byte(stream, *last);
+                Edit { span: Span::new(end, end), text: format!(", {new}") }
+            }
+            None => Edit { span: Span::new(close, close), text: new },
+        });
+    }
+    let (first, _) = entries.first()?;
+    let (key, last) = entries.last()?;
+    let indent = column(stream, stream.node(*first)?.span.start);
+    let step = step(stream, mapping);
+    let ending = ending(stream.text);
+    let block = block(entry, indent, step, ending)?;
+    let end = last_byte(stream, *last).max(stream.node(*key)?.span.end);
+    Some(behind_line(stream.text, end, &block, ending))
+}
+
+/// `block` on lines of its own behind the line in which `end` lies.
+fn behind_line(text: &str, end: usize, block: &str, ending: &str) -> Edit {
+    let at = if end == 0 || text.get(..end).is_some_and(|before| before.ends_with('\n')) {
+        end
+    } else {
+        let line = line_end(text, end);
+        match text.get(line..) {
+            Some(rest) if rest.starts_with("\r\n") => line + 2,
+            Some(rest) if rest.starts_with('\n') => line + 1,
+            _ => {
+                // The file ends without a line break, and goes on doing so.
+                let block = block.strip_suffix(ending).unwrap_or(block);
+                return Edit { span: Span::new(line, line), text: format!("{ending}{block}") };
+            }
+        }
+    };
+    Edit { span: Span::new(at, at), text: block.to_owned() }
+}
+
+fn in_empty_document(stream: &Stream<'_>, document: usize, way: &[Step], value: &NewValue) -> Edit {
+    let ending = ending(stream.text);
+    let text = block(&nested(way, value), 0, 2, ending).unwrap_or_default();
+    let end = stream.documents.get(document).map_or(stream.text.len(), |document| document.span.end);
+    behind_line(stream.text, end, &text, ending)
+}
+
+/// The last byte that belongs to a node: of a collection that of its last node.
+fn last_byte(stream: &Stream<'_>, id: NodeId) -> usize {
+    let Some(node) = stream.node(id) else { return 0 };
+    match &node.kind {
+        Kind::Mapping { entries, flow: false } => entries.last().map_or(node.span.end, |(key, value)| {
+            last_byte(stream, *value).max(stream.node(*key).map_or(0, |key| key.span.end))
+        }),
+        Kind::Sequence { items, flow: false } => {
+            items.last().map_or(node.span.end, |item| last_byte(stream, *item))
+        }
+        // Blank lines behind a block belong to it only where it keeps them, which is seen afterwards.
+        Kind::Scalar { style, .. } if style.is_block() => {
+            node.span.start + node.span.slice(stream.text).trim_end().len()
+        }
+        // The parser says of an empty value that it stands where the next token does.
+        Kind::Scalar { .. } if node.span.is_empty() => behind_colon(stream, id).unwrap_or(0),
+        _ => node.span.end,
+    }
+}
+
+fn column(stream: &Stream<'_>, at: usize) -> usize {
+    let start = stream.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
+    stream.text.get(start..at).map_or(0, |lead| lead.chars().count())
+}
+
+fn line_end(text: &str, at: usize) -> usize {
+    let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |found| at + found);
+    if text.get(..end).is_some_and(|before| before.ends_with('\r')) && end > at { end - 1 } else { end }
+}
+
+fn ending(text: &str) -> &'static str {
+    match text.find('\n') {
+        Some(at) if text.get(..at).is_some_and(|before| before.ends_with('\r')) => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// How far mappings are indented here: that of a mapping in this one, else of this one in the one around it, else two.
+fn step(stream: &Stream<'_>, mapping: NodeId) -> usize {
+    let first_key = |id: NodeId| match stream.node(id).map(|node| &node.kind) {
+        Some(Kind::Mapping { entries, flow: false }) => {
+            entries.first().and_then(|(key, _)| stream.node(*key)).map(|key| column(stream, key.span.start))
+        }
+        _ => None,
+    };
+    let Some(own) = first_key(mapping) else { return 2 };
+    let below = stream.entries(mapping).iter().find_map(|(_, value)| first_key(*value));
+    let above = || {
+        let parent = stream.node(mapping)?.parent?;
+        Some(own.checked_sub(first_key(parent)?)?)
+    };
+    let found = below.and_then(|below| below.checked_sub(own)).or_else(above);
+    found.filter(|step| (1..=8).contains(step)).unwrap_or(2)
+}
+
+fn block(entry: &(String, NewValue), indent: usize, step: usize, ending: &str) -> Option<String> {
+    let mut text = String::new();
+    write_entry(&mut text, entry, indent, step, ending)?;
+    Some(text)
+}
+
+fn write_entry(
+    text: &mut String,
+    (key, value): &(String, NewValue),
+    indent: usize,
+    step: usize,
+    ending: &str,
+) -> Option<()> {
+    let key = scalar(&NewValue::Text(key.clone()), false)?;
+    _ = write!(text, "{:indent$}{key}:", "");
+    write_value(text, value, indent, step, ending)
+}
+
+/// What comes behind the colon of a key at this indentation, to the end of its last line.
+fn write_value(text: &mut String, value: &NewValue, indent: usize, step: usize, ending: &str) -> Option<()> {
+    match value {
+        NewValue::Mapping(entries) if !entries.is_empty() => {
+            text.push_str(ending);
+            for entry in entries {
+                write_entry(text, entry, indent + step, step, ending)?;
+            }
+        }
+        NewValue::Sequence(items) if !items.is_empty() => {
+            text.push_str(ending);
+            for item in items {
+                write_item(text, item, indent + step, step, ending)?;
+            }
+        }
+        other => _ = write!(text, " {}{ending}", scalar(other, false)?),
+    }
+    Some(())
+}
+
+fn write_item(text: &mut String, item: &NewValue, indent: usize, step: usize, ending: &str) -> Option<()> {
+    match item {
+        NewValue::Mapping(entries) if !entries.is_empty() => {
+            for (number, entry) in entries.iter().enumerate() {
+                let mut lines = String::new();
+                write_entry(&mut lines, entry, indent + 2, step, ending)?;
+                if number == 0 {
+                    _ = write!(text, "{:indent$}- {}", "", lines.get(indent + 2..)?);
+                } else {
+                    text.push_str(&lines);
+                }
+            }
+        }
+        other => _ = write!(text, "{:indent$}- {}{ending}", "", flow(other)?),
+    }
+    Some(())
+}
+
+fn flow_entry((key, value): &(String, NewValue)) -> Option<String> {
+    Some(format!("{}: {}", scalar(&NewValue::Text(key.clone()), true)?, flow(value)?))
+}
+
+fn flow(value: &NewValue) -> Option<String> {
+    Some(match value {
+        NewValue::Mapping(entries) => {
+            let entries: Option<Vec<String>> = entries.iter().map(flow_entry).collect();
+            format!("{{{}}}", entries?.join(", "))
+        }
+        NewValue::Sequence(items) => {
+            let items: Option<Vec<String>> = items.iter().map(flow).collect();
+            format!("[{}]", items?.join(", "))
+        }
+        other => scalar(other, true)?,
+    })
+}
+
+/// A scalar without quotes where it reads as itself.
+fn scalar(value: &NewValue, in_flow: bool) -> Option<String> {
+    Some(match value {
+        NewValue::Text(text) if is_plain(text, in_flow) => text.clone(),
+        NewValue::Text(text) => quoted(text),
+        NewValue::Bool(is) => is.to_string(),
+        NewValue::Literal(text) => text.clone(),
+        NewValue::Mapping(entries) if entries.is_empty() => "{}".to_owned(),
+        NewValue::Sequence(items) if items.is_empty() => "[]".to_owned(),
+        NewValue::Mapping(_) | NewValue::Sequence(_) => return None,
+    })
+}
+
+/// Does every reader of YAML take it for this text without quotes?
+fn is_plain(text: &str, in_flow: bool) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !words.contains(&lower.as_str())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/@:+".contains(&b))
+        && !text.ends_with(':')
+        && !(in_flow && text.contains(':'))
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
+        && !is_number(&lower)
+}
+
+/// Could it be a number, in some base or with an exponent?
+fn is_number(lower: &str) -> bool {
+    lower.starts_with(|c: char| c.is_ascii_digit())
+        && lower.bytes().all(|b| b.is_ascii_hexdigit() || b"._-+xo:".contains(&b))
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Reads the new text as the old one but for the value: every other node with the same value in the same place.
+fn reads_as(old: &Stream<'_>, new: &str, document: usize, way: &[Step], value: &NewValue) -> bool {
+    let new = parse(new);
+    if !new.errors.is_empty() || new.documents.len() != old.documents.len().max(document + 1) {
+        return false;
+    }
+    let comments = |stream: &Stream<'_>| -> Vec<String> {
+        stream.comments.iter().map(|span| span.slice(stream.text).trim_end().to_owned()).collect()
+    };
+    if comments(old) != comments(&new) {
+        return false;
+    }
+    (0..new.documents.len()).all(|number| {
+        let root = |stream: &Stream<'_>| stream.documents.get(number).and_then(|document| document.root);
+        let way = if number == document { Some(way) } else { None };
+        match (root(old), root(&new)) {
+            (Some(old_root), Some(new_root)) => same(old, old_root, &new, new_root, way, value),
+            (None, Some(new_root)) => way.is_some_and(|way| is_chain(&new, new_root, way, value)),
+            (None, None) => way.is_none(),
+            (Some(_), None) => false,
+        }
+    })
+}
+
+fn same(
+    old: &Stream<'_>,
+    a: NodeId,
+    new: &Stream<'_>,
+    b: NodeId,
+    way: Option<&[Step]>,
+    value: &NewValue,
+) -> bool {
+    let (Some(before), Some(after)) = (old.node(a), new.node(b)) else { return false };
+    if let Some([]) = way {
+        return is_value(new, b, value);
+    }
+    let below = |step: &Step| match way {
+        Some([first, rest @ ..]) if first == step => Some(rest),
+        _ => None,
+    };
+    if before.anchored != after.anchored {
+        return false;
+    }
+    match (&before.kind, &after.kind) {
+        (Kind::Scalar { value: x, style: s }, Kind::Scalar { value: y, style: t }) => {
+            x == y && s == t && way.is_none()
+        }
+        (Kind::Scalar { value: text, .. }, Kind::Mapping { .. }) => {
+            is_null(text) && way.is_some_and(|way| is_chain(new, b, way, value))
+        }
+        (Kind::Alias(x), Kind::Alias(y)) => x.is_some() == y.is_some() && way.is_none(),
+        (Kind::Sequence { items: x, .. }, Kind::Sequence { items: y, .. }) => {
+            x.len() == y.len()
+                && x.iter()
+                    .zip(y)
+                    .enumerate()
+                    .all(|(index, (x, y))| same(old, *x, new, *y, below(&Step::Item(index)), value))
+        }
+        (Kind::Mapping { entries: x, .. }, Kind::Mapping { entries: y, .. }) => {
+            let kept = x.iter().zip(y).all(|((k, x), (l, y))| {
+                let key = old.value(*k);
+                let last = old.entries(a).iter().rev().find(|(name, _)| old.value(*name) == key);
+                let is_last = last.is_some_and(|(name, _)| name == k);
+                let way = key.filter(|_| is_last).and_then(|key| below(&Step::from(key)));
+                key == new.value(*l) && same(old, *x, new, *y, way, value)
+            });
+            let added = y.get(x.len()..).unwrap_or_default();
+            kept && match (added, way) {
+                ([], None) => true,
+                ([], Some([Step::Key(first), ..])) => {
+                    x.iter().any(|(key, _)| old.value(*key) == Some(first.as_str()))
+                }
+                ([(key, below)], Some([Step::Key(first), rest @ ..])) => {
+                    new.value(*key) == Some(first.as_str()) && is_chain(new, *below, rest, value)
+                }
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Mappings of one key each, down the way to the value.
+fn is_chain(stream: &Stream<'_>, id: NodeId, way: &[Step], value: &NewValue) -> bool {
+    match way {
+        [] => is_value(stream, id, value),
+        [Step::Key(key), rest @ ..] => match stream.entries(id) {
+            [(name, below)] => {
+                stream.value(*name) == Some(key.as_str()) && is_chain(stream, *below, rest, value)
+            }
+            _ => false,
+        },
+        [Step::Item(_), ..] => false,
+    }
+}
+
+fn is_value(stream: &Stream<'_>, id: NodeId, value: &NewValue) -> bool {
+    let Some(node) = stream.node(id) else { return false };
+    match (&node.kind, value) {
+        (Kind::Scalar { value: text, style }, NewValue::Text(wanted)) => {
+            text == wanted && (*style != Style::Plain || is_plain(text, false))
+        }
+        (Kind::Scalar { value: text, style: Style::Plain }, NewValue::Bool(wanted)) => {
+            *text == wanted.to_string()
+        }
+        (Kind::Scalar { value: text, style: Style::Plain }, NewValue::Literal(wanted)) => text == wanted,
+        (Kind::Mapping { entries, .. }, NewValue::Mapping(wanted)) => {
+            entries.len() == wanted.len()
+                && entries.iter().zip(wanted).all(|((key, below), (name, value))| {
+                    stream.value(*key) == Some(name) && is_value(stream, *below, value)
+                })
+        }
+        (Kind::Sequence { items, .. }, NewValue::Sequence(wanted)) => {
+            items.len() == wanted.len()
+                && items.iter().zip(wanted).all(|(item, value)| is_value(stream, *item, value))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay";
+
+    fn set_text(text: &str, way: &str) -> Result<String, SetError> {
+        let steps: Vec<Step> =
+            way.split('.').map(|step| step.parse().map_or(Step::from(step), Step::Item)).collect();
+        set(text, 0, &steps, &NewValue::Text(REGISTRY.to_owned()))
+    }
+
+    /// `CACHE` in the wanted text stands for the value.
+    fn check(text: &str, way: &str, wanted: &str) {
+        let new = set_text(text, way).map_err(|error| format!("{error} in {text:?}")).unwrap();
+        assert_eq!(new, wanted.replace("CACHE", REGISTRY));
+        // Once more changes nothing.
+        assert_eq!(set_text(&new, way).unwrap(), new);
+    }
+
+    #[test]
+    fn existing_scalars_keep_their_quotes() {
+        check(
+            "image:\n  registry: quay.io # why\n  tag: 1\n",
+            "image.registry",
+            "image:\n  registry: CACHE # why\n  tag: 1\n",
+        );
+        check(
+            "image: {registry: 'quay.io', tag: 1}\n",
+            "image.registry",
+            "image: {registry: 'CACHE', tag: 1}\n",
+        );
+        check("registry: \"\"\r\nx: 1\r\n", "registry", "registry: \"CACHE\"\r\nx: 1\r\n");
+        check("registry:\nx: 1\n", "registry", "registry: CACHE\nx: 1\n");
+        check("registry: # none\nx: 1\n", "registry", "registry: CACHE # none\nx: 1\n");
+        check("registry: ~\n", "registry", "registry: CACHE\n");
+        check("a:\n- image: x\n- image: y\n", "a.1.image", "a:\n- image: x\n- image: CACHE\n");
+    }
+
+    #[test]
+    fn new_keys_follow_their_siblings() {
+        check("a: 1\n", "image.registry", "a: 1\nimage:\n  registry: CACHE\n");
+        check("a: 1", "image.registry", "a: 1\nimage:\n  registry: CACHE");
+        check(
+            "image:\n    tag: 1 # one\n\n# next\nother: 2\n",
+            "image.registry",
+            "image:\n    tag: 1 # one\n    registry: CACHE\n\n# next\nother: 2\n",
+        );
+        check(
+            "spec:\n   values:\n      a:\n         b: |\n            text\n   other: 1\n",
+            "spec.values.c.d",
+            "spec:\n   values:\n      a:\n         b: |\n            text\n      c:\n         d: CACHE\n   other: 1\n",
+        );
+        check("a:\r\n  b: 1\r\n", "a.c", "a:\r\n  b: 1\r\n  c: CACHE\r\n");
+        check("a:\n  - b\n  - c: 1\n    d: 2\n", "e", "a:\n  - b\n  - c: 1\n    d: 2\ne: CACHE\n");
+        check("a:\n  b:\n", "a.c", "a:\n  b:\n  c: CACHE\n");
+    }
+
+    #[test]
+    fn keys_without_a_value_become_mappings() {
+        check(
+            "spec:\n  values:\n  other: 1\n",
+            "spec.values.a.b",
+            "spec:\n  values:\n    a:\n      b: CACHE\n  other: 1\n",
+        );
+        check("spec:\n  values: # none\n", "spec.values.a", "spec:\n  values: # none\n    a: CACHE\n");
+        check("spec:\n  values: ~\n  x: 1\n", "spec.values.a", "spec:\n  values:\n    a: CACHE\n  x: 1\n");
+        check("values: {}\n", "values.a.b", "values: {a: {b: CACHE}}\n");
+        check("", "a.b", "a:\n  b: CACHE\n");
+        check("# nothing yet\n", "a.b", "# nothing yet\na:\n  b: CACHE\n");
+        check("---\n", "a", "---\na: CACHE\n");
+    }
+
+    #[test]
+    fn flow_mappings() {
+        check("image: {tag: 1}\n", "image.registry", "image: {tag: 1, registry: CACHE}\n");
+        check("image: { tag: \"1\" }\n", "image.registry", "image: { tag: \"1\", registry: CACHE }\n");
+        check(
+            "{\"image\": {\n  \"tag\": 1\n}}\n",
+            "image.registry",
+            "{\"image\": {\n  \"tag\": 1, registry: CACHE\n}}\n",
+        );
+    }
+
+    #[test]
+    fn what_other_places_share_is_not_edited() {
+        for (text, way) in [
+            ("a: &a {registry: quay.io}\nb: *a\n", "a.registry"),
+            ("a: &a {registry: quay.io}\nb: *a\n", "b.registry"),
+            ("a: &r quay.io\nb: *r\n", "a"),
+        ] {
+            assert!(matches!(set_text(text, way), Err(SetError::Shared(_))), "{text}");
+        }
+        assert!(matches!(set_text("a: &a {x: 1}\nb:\n  <<: *a\n", "b.registry"), Err(SetError::Merged(_))));
+        assert!(matches!(set_text("a: text\n", "a.b"), Err(SetError::NoMapping(_))));
+        assert!(matches!(set_text("a: |\n  text\n", "a"), Err(SetError::Form(_))));
+        assert!(matches!(set_text("a: [\n", "a"), Err(SetError::NotYaml)));
+    }
+
+    #[test]
+    fn lists_are_written_whole() {
+        let item = |name: &str| {
+            NewValue::Mapping(vec![
+                ("name".to_owned(), NewValue::Text(name.to_owned())),
+                ("port".to_owned(), NewValue::Literal("9090".to_owned())),
+                ("args".to_owned(), NewValue::Sequence(vec![NewValue::Text("--v=2".to_owned())])),
+            ])
+        };
+        let list = NewValue::Sequence(vec![item("a"), item("b")]);
+        let new = set("x: 1\n", 0, &[Step::from("sidecars")], &list).unwrap();
+        assert_eq!(
+            new,
+            "x: 1\nsidecars:\n  - name: a\n    port: 9090\n    args:\n      - \"--v=2\"\n  - name: b\n    port: 9090\n    args:\n      - \"--v=2\"\n"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Values that put the images of charts behind the cache: planned over what a migration changes, and merged into its files.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::CliError;
+use super::charts_args::{ChartsRequest, Evaluated};
+use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::repository::{ReadRepository, RepositoryArgs};
+use crate::image::Reference;
+use crate::images::{Charts, ReleaseState};
+use crate::kustomize::Model;
+use crate::migrate::{Prepared, Proved};
+use crate::route::Routes;
+use crate::tree::RepoPath;
+use pullthru_charts::{OverridePlan, Route};
+use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::{self, ChartRef, Release, ReleaseId, Sources};
+
+/// What the plan is made with.
+pub(super) struct Request<'r> {
+    pub(super) charts: ChartsRequest<'r>,
+    pub(super) read: &'r ReadRepository,
+    pub(super) model: &'r Model<'r>,
+    pub(super) repository: &'r RepositoryArgs,
+    pub(super) registries: &'r RegistryArgs,
+    pub(super) allow_frozen_tags: bool,
+}
+
+type Texts = BTreeMap<RepoPath, Arc<str>>;
+
+impl Request<'_> {
+    /// Plans the values and puts the files that they change into those of the migration.
+    pub(super) fn add_to(
+        &self,
+        proved: &mut Proved,
+        within: impl Fn(&RepoPath) -> bool,
+    ) -> Result<OverridePlan, CliError> {
+        if !self.charts.renders() || !releases::are_in(self.model.inventory) {
+            return Ok(OverridePlan::default());
+        }
+        let edited: Texts = proved
+            .files
+            .iter()
+            .filter_map(|file| Some((file.path.clone(), Arc::from(file.new.as_deref()?))))
+            .collect();
+        let mut plan = self.plan(&edited, &within)?;
+        plan.files.retain(|path, _| within(path));
+        for (path, new) in &plan.files {
+            add_file(proved, path, new, self.read)?;
+        }
+        proved.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(plan)
+    }
+
+    fn plan(&self, edited: &Texts, within: &impl Fn(&RepoPath) -> bool) -> Result<OverridePlan, CliError> {
+        let repository = &self.read.repository;
+        let sources = Sources::new(repository).with_edits(edited.clone());
+        let mut evaluated = Evaluated::from_sources(self.read, self.model, &sources)?;
+        // A chart that moves behind the cache as an artifact is rendered from where it is now.
+        let charts: HashMap<ReleaseId, ChartRef> = releases::of(self.model, &Sources::new(repository))
+            .into_iter()
+            .map(|release| (release.id, release.chart))
+            .collect();
+        for release in &mut evaluated.releases {
+            if let Some(chart) = charts.get(&release.id) {
+                release.chart.clone_from(chart);
+            }
+        }
+        let known =
+            self.charts.charts(self.read, self.model, &evaluated, self.repository, self.registries)?;
+        let routes = routes_of(&known, self.read);
+        let wanted = wanted(&known, &routes, &evaluated.releases, edited, within);
+        if wanted.is_empty() {
+            return Ok(OverridePlan::default());
+        }
+        let (charts, client) = self.charts.renderer(self.read, self.repository, self.registries)?;
+        let reader = RenderReader::new(&self.read.config.upstream_hosts(), &self.read.config.cache_hosts());
+        let evaluate = |more: &Texts| {
+            let mut texts = edited.clone();
+            texts.extend(more.iter().map(|(path, text)| (path.clone(), Arc::clone(text))));
+            releases::of(self.model, &Sources::new(repository).with_edits(texts))
+        };
+        let runtime = runtime()?;
+        let bar = bar(wanted.len(), "overrides");
+        let plan = runtime.block_on(charts.plan_overrides(
+            &evaluated.releases,
+            |release| wanted.contains(&release.id),
+            &sources,
+            evaluate,
+            &reader,
+            &route(routes),
+            self.allow_frozen_tags,
+            || bar.inc(1),
+        ));
+        bar.finish_and_clear();
+        runtime.shutdown_background();
+        say_notes(&client);
+        Ok(plan)
+    }
+}
+
+/// The routes of each release, by the file that decides its target.
+fn routes_of(known: &Charts, read: &ReadRepository) -> HashMap<ReleaseId, Routes> {
+    let routes = known
+        .releases
+        .iter()
+        .filter_map(|release| Some((release.id.clone(), read.config.routes(release.by.as_str())?.clone())));
+    routes.collect()
+}
+
+fn route(routes: HashMap<ReleaseId, Routes>) -> Route {
+    Arc::new(move |release: &Release, image: &str| cached(routes.get(&release.id)?, image))
+}
+
+fn cached(routes: &Routes, image: &str) -> Option<String> {
+    let reference = Reference::parse(image).ok()?;
+    if routes.is_cached(&reference.name()) {
+        return None;
+    }
+    routes.map_reference(&reference).ok()
+}
+
+/// The releases with an image that the cache could serve. Those whose chart is in the repository and changes with the
+/// migration are rendered from its old files here: they are left for the next run.
+fn wanted(
+    known: &Charts,
+    routes: &HashMap<ReleaseId, Routes>,
+    releases: &[Release],
+    edited: &Texts,
+    within: &impl Fn(&RepoPath) -> bool,
+) -> BTreeSet<ReleaseId> {
+    let changes = |release: &&Release| match &release.chart {
+        ChartRef::Local(directory) => edited.keys().any(|path| path.is_within(directory)),
+        _ => false,
+    };
+    let in_change: BTreeSet<&ReleaseId> =
+        releases.iter().filter(changes).map(|release| &release.id).collect();
+    let is_wanted = |release: &&crate::images::ReleaseImages| {
+        let ReleaseState::Known { images, .. } = &release.state else { return false };
+        let Some(routes) = routes.get(&release.id) else { return false };
+        within(&release.place.path)
+            && !in_change.contains(&release.id)
+            && images.iter().any(|image| cached(routes, &image.image).is_some())
+    };
+    known.releases.iter().filter(is_wanted).map(|release| release.id.clone()).collect()
+}
+
+fn add_file(proved: &mut Proved, path: &RepoPath, new: &str, read: &ReadRepository) -> Result<(), CliError> {
+    if let Some(file) = proved.files.iter_mut().find(|file| file.path == *path) {
+        file.new = Some(new.to_owned());
+        return Ok(());
+    }
+    let old = std::fs::read_to_string(read.repository.absolute(path))
+        .map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", path.shown()), "run again"))?;
+    proved.files.push(Prepared { path: path.clone(), old: Some(old), new: Some(new.to_owned()) });
+    Ok(())
+}

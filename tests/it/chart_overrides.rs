@@ -1,0 +1,117 @@
+//! Values of releases that put the images of charts behind the cache: written by `migrate`, proved by rendering. The charts
+//! are those of `testdata/charts`, one for each pitfall of real charts; `testdata/overrides` holds releases of all kinds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::golden::{assert_same, copy_of, root};
+use crate::scratch::Run;
+
+/// `migrate` with what it needs to render.
+fn migrate(repository: &Path, helm: &Path, store: &Path, more: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+    command
+        .args(["migrate", "--charts", "required", "--offline", "--chart-dir"])
+        .arg(root().join("testdata/charts"));
+    command.arg("--helm").arg(helm).args(more).current_dir(repository).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("PULLTHRU_CHART_CACHE", store);
+    Run::from(command.output().unwrap())
+}
+
+fn helms() -> [PathBuf; 2] {
+    ["helm3", "helm4"].map(|name| {
+        let program = root().join("target/peers/bin").join(name);
+        assert!(program.exists(), "{} is not there: run .ci/peers", program.display());
+        program
+    })
+}
+
+fn texts(directory: &Path, below: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(directory.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let path = below.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            texts(directory, &path, into);
+        } else {
+            into.insert(path.clone(), fs::read(directory.join(&path)).unwrap());
+        }
+    }
+}
+
+fn tree(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    texts(directory, Path::new(""), &mut found);
+    found
+}
+
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_charts_are_overridden_and_what_stands_in_the_files_is_what_helm_renders() {
+    for helm in helms() {
+        let (copy, store) = (copy_of("testdata/overrides"), tempfile::tempdir().unwrap());
+        let before = tree(copy.path());
+        let dry = migrate(copy.path(), &helm, store.path(), &[]);
+        assert_eq!(dry.code, 0, "{}", dry.err);
+        assert_same("testdata/expected/overrides.diff", &dry.out);
+        assert_same("testdata/expected/overrides.txt", &dry.err);
+        assert_eq!(tree(copy.path()), before, "a dry run changes nothing");
+        let written =
+            migrate(copy.path(), &helm, store.path(), &["--write", "--allow-no-vcs", "--format", "json"]);
+        assert_eq!(written.code, 0, "{}", written.err);
+        judged_by_helm(copy.path(), &helm, &written.out);
+        let again = migrate(copy.path(), &helm, store.path(), &["--exit-code"]);
+        assert_eq!((again.code, again.out.as_str()), (0, ""), "{}", again.err);
+    }
+}
+
+/// Renders each HelmRelease that was overridden in `spec.values` with the values that stand in its file: every image names the
+/// cache, but for those that the report names.
+fn judged_by_helm(repository: &Path, helm: &Path, report: &str) {
+    let report: Value = serde_json::from_str(report).unwrap();
+    let list = |key: &str| report[key].as_array().unwrap().clone();
+    let mut judged = 0;
+    for row in list("overrides") {
+        let file = repository.join(row["path"].as_str().unwrap());
+        let release = row["release"].as_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let name = release.rsplit('/').next().unwrap();
+        let document = text
+            .split("\n---")
+            .find(|part| part.contains("HelmRelease") && part.contains(&format!("name: {name}")));
+        let Some(document) = document else { continue };
+        let object: Value = serde_saphyr::from_str(document).unwrap();
+        if object["spec"]["values"].is_null() {
+            continue;
+        }
+        let values = serde_json::to_string(&object["spec"]["values"]).unwrap();
+        let chart = object["spec"]["chart"]["spec"]["chart"].as_str().unwrap();
+        let values_file = repository.join("values-of-the-test.json");
+        fs::write(&values_file, values).unwrap();
+        let output = Command::new(helm)
+            .args(["template", name, "--kube-version", "1.34.0", "--skip-schema-validation", "--values"])
+            .arg(&values_file)
+            .arg(root().join("testdata/charts").join(chart))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{release}: {}", String::from_utf8_lossy(&output.stderr));
+        fs::remove_file(values_file).unwrap();
+        let rendered = String::from_utf8(output.stdout).unwrap();
+        for line in
+            rendered.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "))
+        {
+            let image = line.trim_matches('"');
+            let is_named =
+                list("notOverridden").iter().any(|row| row["release"] == release && row["image"] == image);
+            assert!(
+                image.starts_with("123456789012.dkr.ecr.eu-west-1.amazonaws.com/") || is_named,
+                "{release}: {image}"
+            );
+            judged += 1;
+        }
+    }
+    assert!(judged >= 10, "{judged}");
+}
