@@ -231,7 +231,7 @@ impl ScanReport {
             let path = RepoPath::new(&row.path);
             row.rendered = row.builds.is_empty() && path.is_some_and(|path| values.hold(&path, site));
         }
-        let unseen = crate::lint::references::unseen(inventory, charts, &within);
+        let unseen = crate::lint::references::unseen(inventory, model.inventory, charts, &within);
         let releases = charts.map(|charts| release_rows(charts, config, &within)).unwrap_or_default();
         let releases = filter.releases(releases);
         let mut report = ScanReport {

@@ -471,6 +471,34 @@ fn without_a_lock_releases_are_counted_as_not_seen() {
     }
 }
 
+/// Without a lock nothing is evaluated, and a chart that depends on others brings images all the same.
+#[test]
+fn a_chart_that_depends_on_others_is_not_seen_without_a_lock() {
+    let cached = "apiVersion: v1\nkind: Pod\nmetadata: {name: till}\nspec:\n  containers:\n  - image: \
+                  123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/guild/till:v3\n";
+    let needs = "apiVersion: v2\nname: fair\nversion: 1.0.0\ndependencies: [{name: tent, version: 1.x, repository: https://charts.guild.example}]\n";
+    let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: fair}\nspec:\n  source: {repoURL: https://git.example, path: charts/fair}\n";
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: fair}\nspec:\n  chart: {spec: {chart: ./charts/fair, sourceRef: {kind: GitRepository, name: flux-system}}}\n";
+    for deployer in [application, release, ""] {
+        let scratch = Scratch::new(&[
+            ("pod.yaml", cached.as_bytes()),
+            ("charts/fair/Chart.yaml", needs.as_bytes()),
+            ("charts/fair/values.yaml", b"tent: {size: 3}\n"),
+            ("charts/fair/charts/tent/Chart.yaml", needs.replace("fair", "tent").as_bytes()),
+            ("apps/fair.yaml", deployer.as_bytes()),
+        ]);
+        for command in ["check", "scan"] {
+            let (_, report) = json(&scratch, &[command]);
+            let coverage = &report["summary"]["coverage"];
+            assert_eq!(
+                (&coverage["unseen"]["releases"], &coverage["complete"]),
+                (&1.into(), &false.into()),
+                "{command}: {deployer}"
+            );
+        }
+    }
+}
+
 /// A hook that gets one file reads the rest only where that file bears on a release.
 #[test]
 fn a_hook_hears_of_the_releases_that_its_files_decide_about() {

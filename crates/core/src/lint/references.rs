@@ -218,7 +218,7 @@ pub fn coverage(
     for one in rendered.iter().filter(|one| within(&one.release.place.path)) {
         counter.add_rendered(&one.name, one.release.by.as_str(), one.status);
     }
-    counter.finish(unseen(inventory, charts, &within), |host| is_configured(host, config))
+    counter.finish(unseen(inventory, inventory, charts, &within), |host| is_configured(host, config))
 }
 
 /// An image that a chart brings.
@@ -259,8 +259,13 @@ pub fn is_configured(host: &str, config: &Config) -> bool {
     routes.any(|routes| routes.iter().any(|route| route.host == host))
 }
 
-/// What the files do not show; unknown references are counted where they are found.
-pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&RepoPath) -> bool) -> Unseen {
+/// What the files do not show; unknown references are counted where they are found. `whole` has what decides about `inventory`.
+pub fn unseen(
+    inventory: &Inventory,
+    whole: &Inventory,
+    charts: Option<&Charts>,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Unseen {
     let mut unseen = Unseen::default();
     // Objects that deploy a chart and that no release was evaluated from are unseen, too.
     let mut evaluated: HashMap<&RepoPath, BTreeSet<Position>> = HashMap::new();
@@ -269,7 +274,10 @@ pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&R
         unseen.releases += release.unknown();
         evaluated.entry(&release.place.path).or_default().insert(release.place.position);
     }
+    // Where releases were not evaluated: a chart that depends on others is one, unless an object that counts deploys it.
+    let needing = charts.is_none().then(|| Needing::new(whole));
     for file in inventory.files.iter().filter(|file| within(&file.path)) {
+        unseen.releases += usize::from(needing.as_ref().is_some_and(|needing| needing.holds(&file.path)));
         let known = evaluated.get(&file.path).map_or(0, BTreeSet::len);
         unseen.releases += file.found.releases.len().saturating_sub(known);
         let too_large = file.found.ignored.iter().any(|ignored| ignored.reason == IgnoreReason::TooLarge);
@@ -282,6 +290,37 @@ pub fn unseen(inventory: &Inventory, charts: Option<&Charts>, within: impl Fn(&R
     let unread = inventory.notes.iter().filter(|(_, note)| note.is_failure());
     unseen.files += unread.filter(|(path, _)| RepoPath::new(path).is_none_or(|path| within(&path))).count();
     unseen
+}
+
+/// Directories of charts that depend on others, and that no object deploys by its path: Argo CD's `path`, a pipeline.
+struct Needing<'a> {
+    charts: HashSet<RepoPath>,
+    deployed: HashSet<&'a str>,
+}
+
+impl<'a> Needing<'a> {
+    fn new(inventory: &'a Inventory) -> Needing<'a> {
+        let files = inventory.files.iter().filter(|file| file.found.chart_sources);
+        let charts = files.filter(|file| file.path.file_name() == Some("Chart.yaml"));
+        let releases = inventory.files.iter().flat_map(|file| &file.found.releases);
+        Needing {
+            charts: charts.filter_map(|file| file.path.parent()).collect(),
+            deployed: releases
+                .map(|release| release.chart.trim_start_matches("./").trim_end_matches('/'))
+                .collect(),
+        }
+    }
+
+    fn holds(&self, path: &RepoPath) -> bool {
+        let Some(chart) = path.parent().filter(|_| path.file_name() == Some("Chart.yaml")) else {
+            return false;
+        };
+        // One that lies in `charts/` of another is a part of it.
+        let around = chart.parent().filter(|above| above.file_name() == Some("charts"));
+        let is_part =
+            around.and_then(|above| above.parent()).is_some_and(|above| self.charts.contains(&above));
+        self.charts.contains(&chart) && !self.deployed.contains(chart.as_str()) && !is_part
+    }
 }
 
 /// Lines that a comment takes out of every plan; [`crate::find::Finder::for_check`] leaves it to its caller to heed them.
