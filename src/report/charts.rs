@@ -209,6 +209,5 @@ pub fn detail(row: &ReleaseRow, out: &mut dyn Write, paint: Paint) -> io::Result
 }
 
 pub fn json(report: &ChartsReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }

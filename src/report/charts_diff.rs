@@ -322,6 +322,5 @@ pub fn markdown(report: &ChartsDiffReport, out: &mut dyn Write) -> io::Result<()
 
 /// For programs.
 pub fn json(report: &ChartsDiffReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }

@@ -172,8 +172,7 @@ fn sentence(report: &DoctorReport) -> String {
 }
 
 pub fn json(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 /// For an issue or a step's summary: what is to be looked at, and how much passed.

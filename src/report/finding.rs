@@ -164,8 +164,7 @@ pub fn sarif(findings: &[Finding], rules: &[RuleText], out: &mut dyn Write) -> i
             "results": results,
         }],
     });
-    serde_json::to_writer_pretty(&mut *out, &log)?;
-    writeln!(out)
+    crate::report::write_json(&log, out)
 }
 
 /// One more member of an object.

@@ -543,8 +543,7 @@ const SHOWN: usize = 5;
 
 /// One JSON document, indented.
 pub fn json(report: &MigrationReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 #[cfg(test)]

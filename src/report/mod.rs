@@ -27,6 +27,18 @@ use std::io::{self, IsTerminal, Write};
 
 pub(crate) use crate::tree::quoted;
 
+/// One JSON document, indented, with a line end.
+pub(crate) fn write_json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// One JSON document on a line of its own.
+pub(crate) fn write_json_line(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
 /// Colours for terminals, nothing for pipes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Paint {

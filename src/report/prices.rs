@@ -94,8 +94,7 @@ pub fn human(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub fn json(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &PriceTable::new(prices))?;
-    writeln!(out)
+    crate::report::write_json(&PriceTable::new(prices), out)
 }
 
 pub fn csv(prices: &Prices, out: &mut dyn Write) -> io::Result<()> {

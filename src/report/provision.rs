@@ -94,8 +94,7 @@ impl<'a> PlanReport<'a> {
     }
 
     pub fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, self)?;
-        writeln!(out)
+        crate::report::write_json(self, out)
     }
 }
 
@@ -357,8 +356,7 @@ impl<'a> AppliedReport<'a> {
     }
 
     pub fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, self)?;
-        writeln!(out)
+        crate::report::write_json(self, out)
     }
 }
 

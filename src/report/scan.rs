@@ -582,8 +582,7 @@ pub fn json(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
 /// One JSON object a line, a line a site.
 pub fn jsonl(report: &ScanReport, out: &mut dyn Write) -> io::Result<()> {
     for row in &report.sites {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
+        crate::report::write_json_line(row, out)?;
     }
     Ok(())
 }

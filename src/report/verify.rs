@@ -336,14 +336,12 @@ fn sentence(report: &VerifyReport) -> String {
 }
 
 pub fn json(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 /// The line of one image: they can be written as they come, so that none has to be kept.
 pub fn json_line(row: &VerifiedRow, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
-    writeln!(out)
+    crate::report::write_json_line(row, out)
 }
 
 pub fn github(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {

@@ -214,15 +214,13 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
 }
 
 pub fn json(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 /// One image a line.
 pub fn jsonl(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
     for row in &report.images {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
+        crate::report::write_json_line(row, out)?;
     }
     Ok(())
 }

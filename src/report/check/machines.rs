@@ -47,15 +47,13 @@ fn annotation(row: &FindingRow, prefix: &str) -> finding::Finding {
 }
 
 pub fn json(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 /// One finding a line.
 pub fn jsonl(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     for row in &report.findings {
-        serde_json::to_writer(&mut *out, row)?;
-        writeln!(out)?;
+        crate::report::write_json_line(row, out)?;
     }
     Ok(())
 }

@@ -201,57 +201,11 @@ pub struct Gathered<'a> {
 
 impl CostReport {
     pub fn new(gathered: Gathered<'_>) -> CostReport {
-        let Gathered { estimate, options, prices, .. } = gathered;
-        let storage_usd = |bytes: u64| millionth(prices.gb(bytes) * prices.of(crate::cost::Item::Storage));
-        let mut rows: Vec<RepositoryRow> = gathered
-            .repositories
-            .iter()
-            .map(|repository| {
-                let stored = &repository.stored;
-                let last = |keep| stored.bytes_in(options.months, options.releases, keep);
-                RepositoryRow {
-                    repository: repository.name.to_string(),
-                    upstream: repository.upstream.to_string(),
-                    versions: stored.versions,
-                    scanned: stored.scanned,
-                    bytes: stored.bytes,
-                    version_bytes: stored.version_bytes,
-                    keep: repository.keep,
-                    bytes_without_policy: last(None),
-                    bytes_with_policy: last(Some(repository.keep)),
-                    storage_usd: storage_usd(stored.bytes),
-                }
-            })
-            .collect();
-        rows.sort_by(|one, other| {
-            other.bytes.cmp(&one.bytes).then_with(|| one.repository.cmp(&other.repository))
-        });
-        let mut upstreams: BTreeMap<String, UpstreamRow> = BTreeMap::new();
-        for repository in gathered.repositories {
-            let host = repository.upstream.host.clone();
-            let row = upstreams.entry(host.clone()).or_default();
-            row.upstream = host;
-            row.repositories += 1;
-            row.versions = row.versions.saturating_add(repository.stored.versions);
-            row.bytes = row.bytes.saturating_add(repository.stored.bytes);
-            row.storage_usd = storage_usd(row.bytes);
-        }
-        let not_sized: Vec<NotSizedRow> = gathered
-            .measured
-            .iter()
-            .filter_map(|measured| {
-                let why = measured.found.as_ref().err()?;
-                Some(NotSizedRow {
-                    reference: measured.pull.reference(),
-                    because: why.to_string(),
-                    next: why.next(),
-                    places: places(&measured.pull),
-                })
-            })
-            .collect();
-        let mut assumptions = gathered.assumptions;
-        let found = gathered.measured.iter().filter_map(|measured| measured.found.as_ref().ok());
-        let foreign_layers = found.map(|(_, contents)| contents.foreign).sum();
+        let repositories = repository_rows(&gathered);
+        let not_sized = not_sized_rows(gathered.measured);
+        let foreign_layers = foreign_layers(gathered.measured);
+        let upstreams = upstream_rows(&gathered);
+        let Gathered { estimate, options, prices, mut assumptions, .. } = gathered;
         if foreign_layers > 0 {
             assumptions.push(format!(
                 "{} of Windows' base images stay where their publisher keeps them, and are not counted",
@@ -267,7 +221,7 @@ impl CostReport {
             complete,
             summary: CostSummary {
                 images: gathered.measured.len() - not_sized.len(),
-                repositories: rows.len(),
+                repositories: repositories.len(),
                 bytes: estimate.first.bytes,
                 not_sized: not_sized.len(),
                 foreign_layers,
@@ -283,23 +237,87 @@ impl CostReport {
             months: [&estimate.first, &estimate.without, &estimate.with]
                 .map(|column| MonthRow::new(column, prices, same_keep(gathered.repositories)))
                 .into(),
-            upstreams: upstreams.into_values().collect(),
-            repositories: rows,
+            upstreams,
+            repositories,
             not_sized,
-            not_cached: gathered
-                .not_cached
-                .iter()
-                .map(|left| NotCachedRow {
-                    reference: left.pull.reference(),
-                    because: left.why,
-                    places: places(&left.pull),
-                })
-                .collect(),
+            not_cached: gathered.not_cached.iter().map(NotCachedRow::from).collect(),
             unknown,
             assumptions,
             notes: gathered.notes,
         }
     }
+}
+
+impl From<&NotCached> for NotCachedRow {
+    fn from(image: &NotCached) -> NotCachedRow {
+        let NotCached { pull, why } = image;
+        NotCachedRow { reference: pull.reference(), because: why, places: places(pull) }
+    }
+}
+
+/// The largest first.
+fn repository_rows(gathered: &Gathered<'_>) -> Vec<RepositoryRow> {
+    let &Gathered { options, prices, .. } = gathered;
+    let row = |repository: &Repository| {
+        let stored = &repository.stored;
+        let last = |keep| stored.bytes_in(options.months, options.releases, keep);
+        RepositoryRow {
+            repository: repository.name.to_string(),
+            upstream: repository.upstream.to_string(),
+            versions: stored.versions,
+            scanned: stored.scanned,
+            bytes: stored.bytes,
+            version_bytes: stored.version_bytes,
+            keep: repository.keep,
+            bytes_without_policy: last(None),
+            bytes_with_policy: last(Some(repository.keep)),
+            storage_usd: storage_usd(stored.bytes, prices),
+        }
+    };
+    let mut rows: Vec<RepositoryRow> = gathered.repositories.iter().map(row).collect();
+    rows.sort_by(|one, other| {
+        other.bytes.cmp(&one.bytes).then_with(|| one.repository.cmp(&other.repository))
+    });
+    rows
+}
+
+fn upstream_rows(gathered: &Gathered<'_>) -> Vec<UpstreamRow> {
+    let mut upstreams: BTreeMap<&str, UpstreamRow> = BTreeMap::new();
+    for repository in gathered.repositories {
+        let row = upstreams.entry(&repository.upstream.host).or_default();
+        row.repositories += 1;
+        row.versions = row.versions.saturating_add(repository.stored.versions);
+        row.bytes = row.bytes.saturating_add(repository.stored.bytes);
+    }
+    let with_host = |(host, row): (&str, UpstreamRow)| UpstreamRow {
+        upstream: host.to_owned(),
+        storage_usd: storage_usd(row.bytes, gathered.prices),
+        ..row
+    };
+    upstreams.into_iter().map(with_host).collect()
+}
+
+fn not_sized_rows(measured: &[Measured]) -> Vec<NotSizedRow> {
+    let row = |one: &Measured| {
+        let why = one.found.as_ref().err()?;
+        Some(NotSizedRow {
+            reference: one.pull.reference(),
+            because: why.to_string(),
+            next: why.next(),
+            places: places(&one.pull),
+        })
+    };
+    measured.iter().filter_map(row).collect()
+}
+
+fn foreign_layers(measured: &[Measured]) -> usize {
+    let found = measured.iter().filter_map(|one| one.found.as_ref().ok());
+    found.map(|(_, contents)| contents.foreign).sum()
+}
+
+/// Of a month.
+fn storage_usd(bytes: u64, prices: &Prices) -> f64 {
+    millionth(prices.gb(bytes) * prices.of(crate::cost::Item::Storage))
 }
 
 fn places(pull: &Image) -> Vec<PlaceRow> {

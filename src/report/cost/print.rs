@@ -156,8 +156,7 @@ fn sentence(report: &CostReport) -> String {
 }
 
 pub fn json(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    crate::report::write_json(report, out)
 }
 
 /// A line of a bill a row.

@@ -196,14 +196,13 @@ impl Marking<'_, '_> {
 
     /// New markers, where there is none.
     fn missing(&self, name: NodeId, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
-        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
         let Some(policy) = &wanted.policy else { return Ok(Vec::new()) };
-        let entry = self.site.form == Form::KustomizeNewName && self.site.suffix.is_empty();
+        let is_entry = self.site.form == Form::KustomizeNewName && self.site.suffix.is_empty();
         let tag = match tag(self.site) {
             Some(tag) => tag,
-            None if entry && moved => match &wanted.only_tag {
+            None if is_entry && moved => match &wanted.only_tag {
                 Some(tag) => tag,
-                None => return out("what it renames has several tags, or none, or pins"),
+                None => return self.out("what it renames has several tags, or none, or pins"),
             },
             None => return Ok(Vec::new()),
         };
@@ -212,60 +211,88 @@ impl Marking<'_, '_> {
             return Ok(Vec::new());
         }
         if matches!(self.site.obstacle, Some(Obstacle::Sops | Obstacle::MultiLine | Obstacle::Template)) {
-            return out("the field is not written in a way that Flux could set");
+            return self.out("the field is not written in a way that Flux could set");
         }
-        let of_image: Vec<&Followed> =
-            self.request.policies.iter().filter(|policy| is(&policy.scan, &wanted.scan)).collect();
-        let [policy] = of_image.as_slice() else {
-            let why = if of_image.is_empty() {
-                "no policy reads this image"
-            } else {
-                "several policies read this image"
-            };
-            return out(why);
-        };
-        if entry {
+        let policy = self.only_policy(wanted)?;
+        if is_entry {
             return self.new_tag(name, tag, &policy.reference);
         }
         let digest = self.site.suffix.split_once('@').map(|(_, digest)| digest);
         if digest.is_some() && !policy.reflects {
-            return out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
+            return self.out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
         }
-        let cache = self.request.discovery == Discovery::Cache;
         if self.stream.value(name) == Some(self.site.reference().as_str()) {
-            if self.marker(name).is_some() {
-                return Ok(Vec::new());
+            return self.whole(name, moved, wanted, policy);
+        }
+        self.parts(name, moved, (tag, digest), policy)
+    }
+
+    /// A note for people in place of a marker.
+    fn out<T>(&self, why: &str) -> Result<T, String> {
+        Err(format!("{}: no marker: {why}", self.place()))
+    }
+
+    /// The one policy that reads the image.
+    fn only_policy(&self, wanted: &Wanted) -> Result<&Followed, String> {
+        let mut policies = self.request.policies.iter().filter(|policy| is(&policy.scan, &wanted.scan));
+        match (policies.next(), policies.next()) {
+            (Some(policy), None) => Ok(policy),
+            (None, _) => self.out("no policy reads this image"),
+            (Some(_), Some(_)) => self.out("several policies read this image"),
+        }
+    }
+
+    /// The marker of a field that is the whole reference: Flux writes name and tag.
+    fn whole(
+        &self,
+        name: NodeId,
+        moved: bool,
+        wanted: &Wanted,
+        policy: &Followed,
+    ) -> Result<Vec<Edit>, String> {
+        if self.marker(name).is_some() {
+            return Ok(Vec::new());
+        }
+        match (self.request.discovery, moved) {
+            (Discovery::Cache, true) => self.append(name, &policy.reference, ""),
+            (Discovery::Cache, false) if self.renamed.contains(&wanted.upstream) => Ok(Vec::new()),
+            (Discovery::Cache, false) => self.out(
+                "the field does not name the cache: `pullthru migrate` first, or rename it in place (`--strategy inline`)",
+            ),
+            (Discovery::Upstream, _) => {
+                self.out("one field holds name and tag, and the policy knows the upstream's name")
             }
-            return match (cache, moved) {
-                (true, true) => self.append(name, &policy.reference, ""),
-                (true, false) if self.renamed.contains(&wanted.upstream) => Ok(Vec::new()),
-                (true, false) => {
-                    out("the field does not name the cache: `pullthru migrate` first, or rename it \
-                                      in place (`--strategy inline`)")
-                }
-                (false, _) => out("one field holds name and tag, and the policy knows the upstream's name"),
-            };
         }
-        let whole = self.stream.value(name).unwrap_or_default();
-        if whole != self.site.name.to_string() && whole.contains(tag) {
-            return out("it is a part of a longer text, all of which Flux would replace");
+    }
+
+    /// The markers of fields beside each other: of the tag, of the digest, and of the name where it may be written.
+    fn parts(
+        &self,
+        name: NodeId,
+        moved: bool,
+        (tag, digest): (&str, Option<&str>),
+        policy: &Followed,
+    ) -> Result<Vec<Edit>, String> {
+        let own_name = self.site.name.to_string();
+        let written = self.stream.value(name);
+        if written.is_some_and(|written| written != own_name && written.contains(tag)) {
+            return self.out("it is a part of a longer text, all of which Flux would replace");
         }
-        let Some(field) = self.beside(name, tag) else { return out("its tag stands in no field beside it") };
+        let Some(field) = self.beside(name, tag) else {
+            return self.out("its tag stands in no field beside it");
+        };
         let mut edits = self.append(field, &policy.reference, ":tag")?;
         if let Some(digest) = digest {
             // The old digest behind a new tag would be pulled.
             let Some(field) = self.beside(name, digest) else {
-                return out("its digest stands in no field beside it");
+                return self.out("its digest stands in no field beside it");
             };
             edits.extend(self.append(field, &policy.reference, ":digest")?);
         }
-        let repository =
+        let is_repository =
             matches!(self.site.shape, Shape::Name(_)) && self.stream.key_of(name) != Some("name");
-        if cache
-            && moved
-            && repository
-            && self.stream.value(name) == Some(self.site.name.to_string().as_str())
-        {
+        let is_cached = self.request.discovery == Discovery::Cache && moved;
+        if is_cached && is_repository && written == Some(own_name.as_str()) {
             edits.extend(self.append(name, &policy.reference, ":name")?);
         }
         Ok(edits)
@@ -273,7 +300,6 @@ impl Marking<'_, '_> {
 
     /// The tag that everything has which an entry renames, as a field of the entry that Flux can set.
     fn new_tag(&self, new_name: NodeId, tag: &str, policy: &str) -> Result<Vec<Edit>, String> {
-        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
         let entry = self.stream.node(new_name).and_then(|node| node.parent);
         let Some((key, value)) = entry.and_then(|entry| {
             self.stream.entries(entry).iter().find(|(_, value)| *value == new_name).copied()
@@ -284,7 +310,7 @@ impl Marking<'_, '_> {
             return Ok(Vec::new());
         };
         if self.is_in_flow(new_name) || value.anchored || value.span.slice(self.stream.text).contains('\n') {
-            return out("the entry stands within brackets, over several lines, or behind an anchor");
+            return self.out("the entry stands within brackets, over several lines, or behind an anchor");
         }
         let line = self.stream.text.get(..key.span.start).and_then(|before| before.rfind('\n'));
         let column = key.span.start - line.map_or(0, |at| at + 1);
@@ -323,7 +349,6 @@ impl Marking<'_, '_> {
 
     /// A marker behind a scalar, at the end of its line; nothing where one stands.
     fn append(&self, scalar: NodeId, policy: &str, suffix: &str) -> Result<Vec<Edit>, String> {
-        let out = |why: &str| Err(format!("{}: no marker: {why}", self.place()));
         if self.marker(scalar).is_some() {
             return Ok(Vec::new());
         }
@@ -334,13 +359,13 @@ impl Marking<'_, '_> {
             _ => false,
         };
         if self.is_in_flow(scalar) || !plain || node.anchored {
-            return out("the field stands within brackets, over several lines, or behind an anchor");
+            return self.out("the field stands within brackets, over several lines, or behind an anchor");
         }
         let (end, _) = end_of_line(self.stream.text, node.span.end);
         let rest = self.stream.text.get(node.span.end..end).unwrap_or_default();
         if !rest.trim().is_empty() {
             // Flux reads the whole comment as JSON.
-            return out("the line has a comment already, and Flux takes no other beside its own");
+            return self.out("the line has a comment already, and Flux takes no other beside its own");
         }
         let text = format!(" # {{\"$imagepolicy\": \"{policy}{suffix}\"}}");
         Ok(vec![Edit { span: Span::new(node.span.end, node.span.end), text }])

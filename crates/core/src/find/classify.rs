@@ -73,66 +73,89 @@ impl Explorer<'_> {
 
     /// A text that is one reference, or one host, with at most a scheme or a flag before it.
     fn whole(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &Occurrence) -> bool {
-        let place = scalar.place;
+        let is_one_line = text.trim().lines().count() <= 1;
         if !found.exact {
-            return text.trim().lines().count() <= 1 && self.ignore(scalar, found, IgnoreReason::OtherHost);
+            return is_one_line && self.ignore(scalar, found, IgnoreReason::OtherHost);
         }
         let literal = literal::read(text, found);
         let before = text.get(..literal.span.start).unwrap_or("").trim_start();
         let ends = text.get(literal.end..).is_some_and(|after| after.trim().is_empty());
-        // Kubewarden's `module: registry://…` is an OCI artifact.
-        let oci = ["oci://", "registry://"].contains(&before);
         match before {
-            "" if ends && literal.is_bare_host() => return self.bare_host(scalar, found, &literal),
-            "" if ends => {}
-            "" if text.contains('*') => return self.ignore(scalar, found, IgnoreReason::Pattern),
-            "oci://" | "registry://" | "docker://" if ends && !literal.is_bare_host() => {}
-            "https://" | "http://" => {
-                return text.trim().lines().count() <= 1 && self.ignore(scalar, found, IgnoreReason::Url);
+            "" if ends && literal.is_bare_host() => self.bare_host(scalar, found, &literal),
+            "" if ends => self.reference(scalar, found, literal, false),
+            "" if text.contains('*') => self.ignore(scalar, found, IgnoreReason::Pattern),
+            "docker://" if scalar.place.under("labels") && ends && !literal.is_bare_host() => {
+                self.ignore(scalar, found, IgnoreReason::RunnerLabel)
             }
-            _ if before.ends_with(":docker://") => {
-                return self.ignore(scalar, found, IgnoreReason::RunnerLabel);
+            "docker://" if ends && !literal.is_bare_host() => self.reference(scalar, found, literal, false),
+            // Kubewarden's `module: registry://…` is an OCI artifact.
+            "oci://" | "registry://" if ends && !literal.is_bare_host() => {
+                self.reference(scalar, found, literal, true)
             }
-            _ if ends
-                && let Some(span) = scalar.map.outer(literal.span)
-                && let Some(split) = values::set_argument(place, before, &literal, span) =>
-            {
-                return self.split(scalar, found, split);
+            "https://" | "http://" => is_one_line && self.ignore(scalar, found, IgnoreReason::Url),
+            _ if before.ends_with(":docker://") => self.ignore(scalar, found, IgnoreReason::RunnerLabel),
+            _ => {
+                let argument = if ends { self.argument(scalar, text, found, &literal) } else { None };
+                argument.unwrap_or_else(|| self.default_expression(scalar, text, found, literal))
             }
-            _ if ends && is_flag(before) && is_registry(found, &literal) => {
-                return self.registry_alone(scalar, found, &literal, before.trim_end_matches('='));
-            }
-            _ if ends && is_flag(before) && is_test(place) && !literal.is_bare_host() => {
-                return self.site(scalar, found, literal, Form::PatchValue, Role::Matcher(Scope::Anywhere));
-            }
-            _ if ends && is_flag(before) && !literal.is_bare_host() => {
-                let form = workloads::form(place).unwrap_or(Form::Argument);
-                if self.prefix(scalar, found, text, &literal, form) {
-                    return true;
-                }
-                return self.site(scalar, found, literal, form, Role::Image);
-            }
-            _ if is_default_registry(before, text.get(literal.span.end..).unwrap_or("")) => {
-                let path =
-                    text.get(literal.span.end..).and_then(|rest| rest.split_once("}/")).unwrap_or_default().1;
-                let end = path.find([':', '@']).unwrap_or(path.len());
-                let (path, suffix) = path.split_at(end);
-                let name = values::joined_name(&literal, path);
-                let Some(span) = scalar.map.outer(literal.span) else { return false };
-                let shape = Shape::Registry { span, path: literal.path };
-                let (suffix, obstacle) = (suffix.to_owned(), literal.obstacle);
-                let form = Form::DefaultExpression;
-                return self.split(scalar, found, values::Split { form, name, suffix, shape, obstacle });
-            }
-            _ if is_default(before, text.get(literal.end..).unwrap_or("")) && !literal.is_bare_host() => {
-                return self.site(scalar, found, literal, Form::DefaultExpression, Role::Image);
-            }
-            _ => return false,
         }
-        if place.under("labels") && before == "docker://" {
-            return self.ignore(scalar, found, IgnoreReason::RunnerLabel);
+    }
+
+    /// The value of a flag: `--image=`, or what a `--set` of helm sets; `None` when it is neither.
+    fn argument(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        text: &str,
+        found: &Occurrence,
+        literal: &Literal,
+    ) -> Option<bool> {
+        let place = scalar.place;
+        let before = text.get(..literal.span.start).unwrap_or("").trim_start();
+        let span = scalar.map.outer(literal.span);
+        if let Some(split) = span.and_then(|span| values::set_argument(place, before, literal, span)) {
+            return Some(self.split(scalar, found, split));
         }
-        self.reference(scalar, found, literal, oci)
+        if !is_flag(before) {
+            return None;
+        }
+        if is_registry(found, literal) {
+            return Some(self.registry_alone(scalar, found, literal, before.trim_end_matches('=')));
+        }
+        if literal.is_bare_host() {
+            return None;
+        }
+        if is_test(place) {
+            let role = Role::Matcher(Scope::Anywhere);
+            return Some(self.site(scalar, found, literal.clone(), Form::PatchValue, role));
+        }
+        let form = workloads::form(place).unwrap_or(Form::Argument);
+        let is_prefix = self.prefix(scalar, found, text, literal, form);
+        Some(is_prefix || self.site(scalar, found, literal.clone(), form, Role::Image))
+    }
+
+    /// The default of an expression of Flux's substitution: `${IMAGE:=ghcr.io/o/n:v1}`, `${REGISTRY:=ghcr.io}/o/n:v1`.
+    fn default_expression(
+        &mut self,
+        scalar: &Scalar<'_, '_, '_>,
+        text: &str,
+        found: &Occurrence,
+        literal: Literal,
+    ) -> bool {
+        let form = Form::DefaultExpression;
+        let before = text.get(..literal.span.start).unwrap_or("").trim_start();
+        let after = text.get(literal.span.end..).unwrap_or("");
+        if is_default_registry(before, after) {
+            let Some(span) = scalar.map.outer(literal.span) else { return false };
+            let (_, path) = after.split_once("}/").unwrap_or_default();
+            let (path, suffix) = path.split_at(path.find([':', '@']).unwrap_or(path.len()));
+            let name = values::joined_name(&literal, path);
+            let (suffix, obstacle) = (suffix.to_owned(), literal.obstacle);
+            let shape = Shape::Registry { span, path: literal.path };
+            return self.split(scalar, found, values::Split { form, name, suffix, shape, obstacle });
+        }
+        is_default(before, text.get(literal.end..).unwrap_or(""))
+            && !literal.is_bare_host()
+            && self.site(scalar, found, literal, form, Role::Image)
     }
 
     /// A whole reference: its place says what it is for.

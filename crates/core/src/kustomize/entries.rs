@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::image::{Transformer, is_matchable};
+use super::image::{Transformer, is_matchable, is_plain_text};
 
 /// Numbers of entries by their names, as [`blanked`] writes them.
 type ByName = HashMap<Vec<u8>, Vec<usize>>;
@@ -100,11 +100,6 @@ fn blanked(name: &[u8], dots: &[usize]) -> Vec<u8> {
         }
     }
     blanked
-}
-
-/// One byte a character, and none that a dot does not match.
-pub(super) fn is_plain_text(image: &str) -> bool {
-    image.is_ascii() && !image.contains('\n')
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::entries::is_plain_text;
 use crate::kustomization::{ImageEntry, is_pattern, split};
 
 /// An entry, ready to be applied.
@@ -102,6 +101,11 @@ pub fn is_matchable(suffix: &str) -> bool {
     let after =
         if tag.len() == suffix.len() { suffix } else { suffix.get(suffix.len() - rest(tag)..).unwrap_or("") };
     after.is_empty() || after.strip_prefix("@sha256:").is_some_and(|digest| rest(digest) == 0)
+}
+
+/// One byte a character, and none that a dot does not match.
+pub(super) fn is_plain_text(image: &str) -> bool {
+    image.is_ascii() && !image.contains('\n')
 }
 
 #[cfg(test)]

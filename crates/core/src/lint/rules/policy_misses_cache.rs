@@ -39,57 +39,40 @@ struct Image<'a> {
     position: Position,
 }
 
-/// Does a list take what comes through a route? By the list and where the route leads: asked once for all items.
-type Covered = HashMap<(usize, String), bool>;
-
 fn find(context: &Context<'_>) -> Vec<Finding> {
-    let patterns = context.inventory.files.iter().flat_map(|file| {
-        file.found.policies.iter().map(move |pattern| (&file.path, pattern, pattern.position))
-    });
-    let patterns: Vec<(&RepoPath, &PolicyPattern, Position)> = patterns.collect();
+    let files = context.inventory.files.iter();
+    let patterns =
+        files.flat_map(|file| file.found.policies.iter().map(move |pattern| (&file.path, pattern)));
+    let patterns: Vec<(&RepoPath, &PolicyPattern)> = patterns.collect();
     if patterns.is_empty() {
         return Vec::new();
     }
-    let images = images(context);
-    let aliases: BTreeSet<&str> = patterns
-        .iter()
-        .filter(|(_, pattern, _)| pattern.tool == PolicyTool::RenovateAlias)
-        .map(|(_, pattern, _)| pattern.text.as_str())
-        .collect();
-    let mut findings = Vec::new();
-    let mut covered = Covered::new();
-    for (path, pattern, position) in patterns {
-        let found = match pattern.tool {
-            PolicyTool::RenovateAlias => None,
-            PolicyTool::SourceVerify | PolicyTool::SourceSecret => source(context, path, pattern, position),
-            PolicyTool::AppProject if !context.config.artifacts() => None,
-            _ => missed(context, path, pattern, position, &images, &aliases, &mut covered),
-        };
-        findings.extend(found);
-    }
-    findings
+    let aliases = patterns.iter().filter(|(_, pattern)| pattern.tool == PolicyTool::RenovateAlias);
+    let aliases = aliases.map(|(_, pattern)| pattern.text.as_str()).collect();
+    let mut judge = Judge { context, images: images(context), aliases, covered: HashMap::new() };
+    let judged = patterns.into_iter().filter_map(|(path, pattern)| match pattern.tool {
+        PolicyTool::RenovateAlias => None,
+        PolicyTool::SourceVerify | PolicyTool::SourceSecret => source(context, path, pattern),
+        PolicyTool::AppProject if !context.config.artifacts() => None,
+        _ => judge.missed(path, pattern),
+    });
+    judged.collect()
 }
 
 /// Images that nodes pull through the cache, or could.
 fn images<'a>(context: &Context<'a>) -> Vec<Image<'a>> {
     let mut images = Vec::new();
-    for surveyed in context.references {
-        let counts = !matches!(surveyed.planned, Planned::Skipped(_));
-        if !counts || surveyed.site.role != Role::Image || is_registry(surveyed.site) {
+    for found in context.references {
+        let counts = !matches!(found.planned, Planned::Skipped(_));
+        if !counts || found.site.role != Role::Image || is_registry(found.site) {
             continue;
         }
-        let routes = context.config.routes(surveyed.file.path.as_str());
-        let upstream = routes.and_then(|routes| routes.unmap(&surveyed.site.name));
-        let upstream = upstream.unwrap_or_else(|| surveyed.site.name.clone());
-        let reference = format!("{upstream}{}", surveyed.site.suffix);
+        let routes = context.config.routes(found.file.path.as_str());
+        let upstream = routes.and_then(|routes| routes.unmap(&found.site.name));
+        let upstream = upstream.unwrap_or_else(|| found.site.name.clone());
+        let reference = format!("{upstream}{}", found.site.suffix);
         let name = upstream.to_string();
-        images.push(Image {
-            upstream,
-            name,
-            reference,
-            path: &surveyed.file.path,
-            position: surveyed.position,
-        });
+        images.push(Image { upstream, name, reference, path: &found.file.path, position: found.position });
     }
     images
 }
@@ -102,66 +85,99 @@ fn routes_for<'c>(context: &Context<'c>, path: &RepoPath) -> Vec<&'c Routes> {
     }
 }
 
-fn missed(
-    context: &Context<'_>,
-    path: &RepoPath,
-    pattern: &PolicyPattern,
-    position: Position,
-    images: &[Image<'_>],
-    aliases: &BTreeSet<&str>,
-    covered: &mut Covered,
-) -> Option<Finding> {
-    let mut add: Vec<String> = Vec::new();
-    let mut hosts: BTreeSet<&str> = BTreeSet::new();
-    for routes in routes_for(context, path) {
-        for route in routes.iter().filter(|route| pattern.hosts.contains(&route.host)) {
-            let cached = base(routes, route);
-            let aliased = pattern.tool == PolicyTool::Renovate
-                && aliases.iter().any(|alias| cached == **alias || cached.starts_with(&format!("{alias}/")));
-            let list = (Arc::as_ptr(&pattern.alternatives) as usize, cached);
-            let covers =
-                || pattern.alternatives.iter().any(|other| takes(pattern.matching, other, routes, route));
-            if aliased || *covered.entry(list).or_insert_with(covers) {
-                continue;
+/// What patterns are judged by.
+struct Judge<'c> {
+    context: &'c Context<'c>,
+    images: Vec<Image<'c>>,
+    /// Renovate's `registryAliases` that map the cache.
+    aliases: BTreeSet<&'c str>,
+    /// Does a list take what comes through a route? By the list and where the route leads: asked once for all items.
+    covered: HashMap<(usize, String), bool>,
+}
+
+/// What a pattern does not take.
+#[derive(Default)]
+struct Missing<'c> {
+    /// The patterns to add.
+    add: Vec<String>,
+    /// The upstreams whose images they are for.
+    hosts: BTreeSet<&'c str>,
+}
+
+impl<'c> Judge<'c> {
+    fn missed(&mut self, path: &RepoPath, pattern: &PolicyPattern) -> Option<Finding> {
+        let Missing { add, hosts } = self.missing(path, pattern);
+        if add.is_empty() {
+            return None;
+        }
+        let affected = self.affected(pattern, &hosts);
+        let effect = match pattern.tool {
+            PolicyTool::Egress => "lets pods reach the upstream, and not the cache",
+            PolicyTool::Renovate | PolicyTool::Dependabot => {
+                "does not match images that are called after the cache"
             }
-            hosts.insert(&route.host);
-            let wanted = wanted(pattern, routes, route);
-            if !add.contains(&wanted) {
-                add.push(wanted);
+            _ => "does not match images that come through the cache",
+        };
+        let shown = line(pattern);
+        let message = format!("`{shown}` of {} {effect}", whose(pattern));
+        let mut finding = Finding::new(&RULE, path, pattern.position, pattern.span, message);
+        finding.subject = format!("{}:{shown}", pattern.field);
+        finding.confidence = match (affected.is_empty(), pattern.matching) {
+            (true, _) => Confidence::Low,
+            (false, Matching::Text | Matching::Host) => Confidence::Medium,
+            (false, _) => Confidence::High,
+        };
+        finding.next = match pattern.matching {
+            Matching::Text => format!("let it take `{}` as well", add.join("`, `")),
+            _ => format!("add `{}`", add.join("`, `")),
+        };
+        name_affected(&affected, &mut finding);
+        Some(finding)
+    }
+
+    fn missing(&mut self, path: &RepoPath, pattern: &PolicyPattern) -> Missing<'c> {
+        let mut missing = Missing::default();
+        for routes in routes_for(self.context, path) {
+            for route in routes.iter().filter(|route| pattern.hosts.contains(&route.host)) {
+                if self.is_covered(pattern, routes, route) {
+                    continue;
+                }
+                missing.hosts.insert(&route.host);
+                let wanted = wanted(pattern, routes, route);
+                if !missing.add.contains(&wanted) {
+                    missing.add.push(wanted);
+                }
             }
         }
+        missing
     }
-    if add.is_empty() {
-        return None;
+
+    fn is_covered(&mut self, pattern: &PolicyPattern, routes: &Routes, route: &Route) -> bool {
+        let cached = base(routes, route);
+        let is_alias = |alias: &&str| cached == **alias || cached.starts_with(&format!("{alias}/"));
+        if pattern.tool == PolicyTool::Renovate && self.aliases.iter().any(is_alias) {
+            return true;
+        }
+        let list = (Arc::as_ptr(&pattern.alternatives) as usize, cached);
+        let takes = || pattern.alternatives.iter().any(|other| takes(pattern.matching, other, routes, route));
+        *self.covered.entry(list).or_insert_with(takes)
     }
-    let meant = Meant::new(pattern);
-    let affected: Vec<&Image<'_>> = images
-        .iter()
+
+    /// The images of these upstreams that a pattern is about.
+    fn affected(&self, pattern: &PolicyPattern, hosts: &BTreeSet<&str>) -> Vec<&Image<'c>> {
         // Egress rules are for pods, and what they reach by themselves is not known.
-        .filter(|_| pattern.tool != PolicyTool::Egress)
-        .filter(|image| hosts.contains(image.upstream.host.as_str()) && meant.is(image))
-        .collect();
-    let whose = whose(pattern);
-    let shown = line(pattern);
-    let effect = match pattern.tool {
-        PolicyTool::Egress => "lets pods reach the upstream, and not the cache",
-        PolicyTool::Renovate | PolicyTool::Dependabot => {
-            "does not match images that are called after the cache"
+        if pattern.tool == PolicyTool::Egress {
+            return Vec::new();
         }
-        _ => "does not match images that come through the cache",
-    };
-    let mut finding =
-        Finding::new(&RULE, path, position, pattern.span, format!("`{shown}` of {whose} {effect}"));
-    finding.subject = format!("{}:{shown}", pattern.field);
-    finding.confidence = match (affected.is_empty(), pattern.matching) {
-        (true, _) => Confidence::Low,
-        (false, Matching::Text | Matching::Host) => Confidence::Medium,
-        (false, _) => Confidence::High,
-    };
-    finding.next = match pattern.matching {
-        Matching::Text => format!("let it take `{}` as well", add.join("`, `")),
-        _ => format!("add `{}`", add.join("`, `")),
-    };
+        let meant = Meant::new(pattern);
+        let is_affected =
+            |image: &&Image<'_>| hosts.contains(image.upstream.host.as_str()) && meant.is(image);
+        self.images.iter().filter(is_affected).collect()
+    }
+}
+
+/// Names the first images, and counts the rest.
+fn name_affected(affected: &[&Image<'_>], finding: &mut Finding) {
     let mut named: BTreeSet<&str> = BTreeSet::new();
     for image in affected {
         if named.insert(&image.name) && named.len() <= SHOWN {
@@ -175,16 +191,10 @@ fn missed(
     if named.len() > SHOWN {
         finding.next.push_str(&format!("; {} images of this repository are meant", named.len()));
     }
-    Some(finding)
 }
 
 /// Signatures and credentials of a source that pulls through the cache itself.
-fn source(
-    context: &Context<'_>,
-    path: &RepoPath,
-    pattern: &PolicyPattern,
-    position: Position,
-) -> Option<Finding> {
+fn source(context: &Context<'_>, path: &RepoPath, pattern: &PolicyPattern) -> Option<Finding> {
     let routes = context.config.routes(path.as_str())?;
     // The URL of a Helm repository is the beginning of a name.
     let url = pattern.text.trim_end_matches('/');
@@ -215,7 +225,7 @@ fn source(
             "give it `spec.provider: aws` in place of `secretRef`; the cache's rule has the upstream's credentials",
         ),
     };
-    let mut finding = Finding::new(&RULE, path, position, pattern.span, message);
+    let mut finding = Finding::new(&RULE, path, pattern.position, pattern.span, message);
     finding.confidence = Confidence::Medium;
     finding.subject = format!("{}:{}", pattern.field, pattern.text);
     finding.next = next.to_owned();

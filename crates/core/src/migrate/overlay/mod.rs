@@ -128,7 +128,7 @@ impl Overlays<'_> {
         blocked.map(|(at, _)| *at).filter(|at| !self.outside.contains(at))
     }
 
-    /// Why a site that moves does so where it stands.
+    /// Why a site that moves is edited in place.
     pub(super) fn because(&self, at: SiteId, site: &Site) -> Because {
         if self.in_place.contains_key(&at) {
             return Because::Blocked;
