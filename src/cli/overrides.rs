@@ -1,6 +1,6 @@
 //! Values that put the images of charts behind the cache: planned over what a migration changes, and merged into its files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::CliError;
@@ -13,7 +13,7 @@ use crate::kustomize::Model;
 use crate::migrate::{Prepared, Proved};
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use pullthru_charts::{OverridePlan, Route};
+use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, Route};
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::{self, ChartRef, Release, ReleaseId, Sources};
 
@@ -27,8 +27,6 @@ pub(super) struct Request<'r> {
     pub(super) allow_frozen_tags: bool,
 }
 
-type Texts = BTreeMap<RepoPath, Arc<str>>;
-
 impl Request<'_> {
     /// Plans the values and puts the files that they change into those of the migration.
     pub(super) fn add_to(
@@ -39,7 +37,7 @@ impl Request<'_> {
         if !self.charts.renders() || !releases::are_in(self.model.inventory) {
             return Ok(OverridePlan::default());
         }
-        let edited: Texts = proved
+        let edited: EditedTexts = proved
             .files
             .iter()
             .filter_map(|file| Some((file.path.clone(), Arc::from(file.new.as_deref()?))))
@@ -53,7 +51,11 @@ impl Request<'_> {
         Ok(plan)
     }
 
-    fn plan(&self, edited: &Texts, within: &impl Fn(&RepoPath) -> bool) -> Result<OverridePlan, CliError> {
+    fn plan(
+        &self,
+        edited: &EditedTexts,
+        within: &impl Fn(&RepoPath) -> bool,
+    ) -> Result<OverridePlan, CliError> {
         let repository = &self.read.repository;
         let sources = Sources::new(repository).with_edits(edited.clone());
         let mut evaluated = Evaluated::from_sources(self.read, self.model, &sources)?;
@@ -76,23 +78,23 @@ impl Request<'_> {
         }
         let (charts, client) = self.charts.renderer(self.read, self.repository, self.registries)?;
         let reader = RenderReader::new(&self.read.config.upstream_hosts(), &self.read.config.cache_hosts());
-        let evaluate = |more: &Texts| {
+        let evaluate = |more: &EditedTexts| {
             let mut texts = edited.clone();
             texts.extend(more.iter().map(|(path, text)| (path.clone(), Arc::clone(text))));
             releases::of(self.model, &Sources::new(repository).with_edits(texts))
         };
         let runtime = runtime()?;
         let bar = bar(wanted.len(), "overrides");
-        let plan = runtime.block_on(charts.plan_overrides(
-            &evaluated.releases,
-            |release| wanted.contains(&release.id),
-            &sources,
-            evaluate,
-            &reader,
-            &route(routes),
-            self.allow_frozen_tags,
-            || bar.inc(1),
-        ));
+        let request = OverrideRequest {
+            releases: &evaluated.releases,
+            wanted: &|release| wanted.contains(&release.id),
+            sources: &sources,
+            evaluate: &evaluate,
+            reader: &reader,
+            route: &route(routes),
+            allow_frozen_tags: self.allow_frozen_tags,
+        };
+        let plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));
         bar.finish_and_clear();
         runtime.shutdown_background();
         say_notes(&client);
@@ -127,7 +129,7 @@ fn wanted(
     known: &Charts,
     routes: &HashMap<ReleaseId, Routes>,
     releases: &[Release],
-    edited: &Texts,
+    edited: &EditedTexts,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> BTreeSet<ReleaseId> {
     let changes = |release: &&Release| match &release.chart {

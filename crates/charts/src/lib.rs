@@ -33,7 +33,7 @@ pub use failure::Failure;
 pub use fetch::Chart;
 pub use given::ChartDirError;
 pub use lock::{RenderedRelease, Renew, RenewedLock};
-pub use overrides::{OverridePlan, ReleaseOverride, Route, WrittenValue};
+pub use overrides::{EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, Route, WrittenValue};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;
 pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};

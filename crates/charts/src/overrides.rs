@@ -17,11 +17,14 @@ use crate::render::Charts;
 /// The cached reference of an image of a release, where there is one.
 pub type Route = Arc<dyn Fn(&Release, &str) -> Option<String> + Send + Sync>;
 
+/// Files with texts that are not written.
+pub type EditedTexts = BTreeMap<RepoPath, Arc<str>>;
+
 /// What is written, and what became of each release.
 #[derive(Clone, Debug, Default)]
 pub struct OverridePlan {
     /// Files with their new texts.
-    pub files: BTreeMap<RepoPath, Arc<str>>,
+    pub files: EditedTexts,
     /// Releases with images that are to move, in their order.
     pub releases: Vec<ReleaseOverride>,
 }
@@ -50,29 +53,38 @@ pub struct WrittenValue {
     pub path: RepoPath,
 }
 
+/// What overrides are planned with.
+pub struct OverrideRequest<'r> {
+    /// All releases of the repository, as they are without overrides.
+    pub releases: &'r [Release],
+    /// Those whose images are to move.
+    pub wanted: &'r dyn Fn(&Release) -> bool,
+    /// The files as they are without overrides.
+    pub sources: &'r Sources<'r>,
+    /// All releases, with more texts over these files.
+    pub evaluate: &'r dyn Fn(&EditedTexts) -> Vec<Release>,
+    pub reader: &'r RenderReader,
+    pub route: &'r Route,
+    /// Also keys that hold name and tag in one.
+    pub allow_frozen_tags: bool,
+}
+
 impl Charts {
-    /// Plans the overrides of those of `releases` that are `wanted`. `sources` are the files as they will be without them, and
-    /// `evaluate` gives all releases of the repository with more texts over these.
-    pub async fn plan_overrides(
-        &self,
-        releases: &[Release],
-        wanted: impl Fn(&Release) -> bool,
-        sources: &Sources<'_>,
-        evaluate: impl Fn(&BTreeMap<RepoPath, Arc<str>>) -> Vec<Release>,
-        reader: &RenderReader,
-        route: &Route,
-        allow_frozen_tags: bool,
-        mut on: impl FnMut(),
-    ) -> OverridePlan {
-        let wanted: Vec<&Release> =
-            releases.iter().filter(|release| wanted(release) && release.unknown.is_empty()).collect();
-        let found = self.find_all(&wanted, reader, route, allow_frozen_tags, &mut on).await;
+    /// Finds the values of the wanted releases, writes them into texts, and proves them. `on` is called for each release that was
+    /// searched.
+    pub async fn plan_overrides(&self, request: &OverrideRequest<'_>, mut on: impl FnMut()) -> OverridePlan {
+        let OverrideRequest { releases, reader, route, .. } = *request;
+        let wanted: Vec<&Release> = releases
+            .iter()
+            .filter(|release| (request.wanted)(release) && release.unknown.is_empty())
+            .collect();
+        let found = self.find_all(&wanted, request, &mut on).await;
         let mut desk = Desk::new(releases, wanted, found);
         // Each round takes a release out at least.
         loop {
-            let mut texts = Texts::new(sources);
+            let mut texts = Texts::new(request.sources);
             desk.write(&mut texts);
-            let after = evaluate(texts.edited());
+            let after = (request.evaluate)(texts.edited());
             let failed = desk.prove(self, &after, reader, route).await;
             if failed.is_empty() {
                 return desk.finish(&texts);
@@ -84,15 +96,13 @@ impl Charts {
     async fn find_all(
         &self,
         wanted: &[&Release],
-        reader: &RenderReader,
-        route: &Route,
-        allow_frozen_tags: bool,
+        request: &OverrideRequest<'_>,
         on: &mut impl FnMut(),
     ) -> Vec<Option<Result<Override, OverrideError>>> {
         let mut under_way = JoinSet::new();
         for (number, release) in wanted.iter().enumerate() {
-            let (charts, release, reader) = (self.clone(), (*release).clone(), reader.clone());
-            let route = Arc::clone(route);
+            let (charts, release, reader) = (self.clone(), (*release).clone(), request.reader.clone());
+            let (route, allow_frozen_tags) = (Arc::clone(request.route), request.allow_frozen_tags);
             under_way.spawn(async move {
                 let route = |image: &str| route(&release, image);
                 (number, charts.override_for(&release, &reader, route, allow_frozen_tags).await)

@@ -16,6 +16,9 @@ use crate::render::Trial;
 /// Renders of one release: no chart that was seen needed more than ten.
 const MOST_RENDERS: usize = 60;
 
+/// Numbers of images that begin with the text of a key, each with the value that the key must have for it.
+type Behind = Vec<(usize, Option<String>)>;
+
 pub(super) struct Search<'s> {
     trial: &'s Trial<'s>,
     reader: &'s RenderReader,
@@ -144,7 +147,7 @@ impl<'s> Search<'s> {
             return;
         }
         for (numbers, tree) in self.tried(numbers).await {
-            let mut found: Vec<(usize, Vec<(usize, Option<String>)>)> = Vec::new();
+            let mut found: Vec<(usize, Behind)> = Vec::new();
             for number in numbers {
                 let images = self.images_behind(number, &tree);
                 if !images.is_empty() {
@@ -160,7 +163,7 @@ impl<'s> Search<'s> {
     }
 
     /// The images in whose places the sentinel of a key stands at the front, each with the value that the key must have.
-    fn images_behind(&self, number: usize, tree: &Tree) -> Vec<(usize, Option<String>)> {
+    fn images_behind(&self, number: usize, tree: &Tree) -> Behind {
         let Some(candidate) = self.candidates.get(number) else { return Vec::new() };
         let sentinel = candidate.sentinel(number);
         let images = self.base.images.iter().enumerate();
@@ -202,7 +205,7 @@ impl<'s> Search<'s> {
     }
 
     /// Gives a key the value that most of the open images behind it need.
-    fn choose(&mut self, number: usize, images: Vec<(usize, Option<String>)>) {
+    fn choose(&mut self, number: usize, images: Behind) {
         let Some(candidate) = self.candidates.get(number) else { return };
         let touches_covered = images.iter().any(|(image, _)| self.covered.contains(image));
         if touches_covered && candidate.kind != CandidateKind::Set {

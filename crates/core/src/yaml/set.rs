@@ -287,7 +287,7 @@ fn step(stream: &Stream<'_>, mapping: NodeId) -> usize {
     let below = stream.entries(mapping).iter().find_map(|(_, value)| first_key(*value));
     let above = || {
         let parent = stream.node(mapping)?.parent?;
-        Some(own.checked_sub(first_key(parent)?)?)
+        own.checked_sub(first_key(parent)?)
     };
     let found = below.and_then(|below| below.checked_sub(own)).or_else(above);
     found.filter(|step| (1..=8).contains(step)).unwrap_or(2)

@@ -27,7 +27,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
         let Some(routes) = context.config.routes(reference.file.path.as_str()) else { continue };
         let name = &reference.site.name;
-        if is_front_of_cache(routes, &reference.site) {
+        if is_front_of_cache(routes, reference.site) {
             continue;
         }
         let Some((why, upstream, confidence)) = evidence(context.config, routes, name) else { continue };
