@@ -59,10 +59,17 @@ pub(super) fn may_be(stream: &Stream<'_>, id: NodeId) -> bool {
     }
 }
 
+/// What stands in every key that may hold such a name or stands beside one: `image`, `Images`, `REPOSITORY`.
+pub(super) const IMAGE_WORDS: [&str; 4] = ["mage", "MAGE", "epository", "EPOSITORY"];
+
+pub(super) fn has_image_word(text: &str) -> bool {
+    IMAGE_WORDS.iter().any(|word| text.contains(word))
+}
+
 /// Could the text hold fields with such names?
 pub(super) fn may_hold(text: &str) -> bool {
     let nested = text.trim_end().contains('\n') || text.trim_start().starts_with(['{', '[']);
-    nested && (text.contains("mage") || text.contains("repository"))
+    nested && has_image_word(text)
 }
 
 /// Texts under the name of a file that holds no YAML and no JSON.
@@ -74,12 +81,15 @@ pub(super) fn is_other_text(key: &str) -> bool {
 
 /// `image`, `workerImage`, `WORKER_IMAGE`, `imageName`.
 pub(super) fn is_image_key(key: &str) -> bool {
+    if !has_image_word(key) {
+        return false;
+    }
     let lower = key.to_ascii_lowercase().replace(['_', '-'], "");
     lower.ends_with("image") || lower.ends_with("imagename")
 }
 
 fn is_repository_key(key: &str) -> bool {
-    key.to_ascii_lowercase().ends_with("repository")
+    has_image_word(key) && key.to_ascii_lowercase().ends_with("repository")
 }
 
 impl Explorer<'_> {

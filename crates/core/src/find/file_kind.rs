@@ -42,9 +42,21 @@ pub(super) fn classify(path: &str, text: &str) -> FileClass {
     }
 }
 
+/// Could [`classify`] take a file of this path for a manifest or a template?
+pub(super) fn may_hold_manifests(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    ["yaml", "yml", "json", "jsonc", "json5"].contains(&extension.as_str())
+        || TEMPLATES.contains(&extension.as_str())
+        || extension.is_empty()
+}
+
+/// Extensions of text templates.
+const TEMPLATES: [&str; 7] = ["j2", "jinja", "jinja2", "tftpl", "tpl", "gotmpl", "tmpl"];
+
 /// A template of a file with an extension of its own.
 fn is_template(inner: &str, extension: &str) -> bool {
-    ["j2", "jinja", "jinja2", "tftpl", "tpl", "gotmpl", "tmpl"].contains(&extension)
+    TEMPLATES.contains(&extension)
         && inner.rsplit_once('.').is_some_and(|(stem, inner)| !stem.is_empty() && !inner.is_empty())
 }
 

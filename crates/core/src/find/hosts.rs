@@ -5,6 +5,7 @@
 
 use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
+use super::docker_hub::IMAGE_WORDS;
 use crate::image::aliases;
 use crate::route::upstream_for;
 use crate::yaml::Span;
@@ -45,6 +46,7 @@ pub struct Hosts {
     bases: Vec<String>,
     search: Search,
     prefilter: Search,
+    image_words: Search,
     upstream_search: AhoCorasick,
     /// Docker Hub is looked for: names without a host count in image fields.
     short_names: bool,
@@ -64,14 +66,24 @@ impl Hosts {
         let search = Search::new(&needles)?;
         let short_names = upstreams.iter().any(|host| host == "docker.io");
         if short_names {
-            // The fields that may hold a name without a host: `image`, `Image`, `images`, `repository`.
-            needles.extend(["mage", "repository"]);
+            // The fields that may hold a name without a host.
+            needles.extend(IMAGE_WORDS);
         }
         needles.push(super::SUBSTITUTE_FROM);
         let prefilter = Search::new(&needles)?;
+        let image_words = Search::new(&IMAGE_WORDS)?;
         let upstream_search = AhoCorasick::new(upstreams)?;
         let (upstreams, caches) = (upstreams.to_vec(), caches.to_vec());
-        Ok(Hosts { upstreams, caches, bases: Vec::new(), search, prefilter, upstream_search, short_names })
+        Ok(Hosts {
+            upstreams,
+            caches,
+            bases: Vec::new(),
+            search,
+            prefilter,
+            image_words,
+            upstream_search,
+            short_names,
+        })
     }
 
     /// Tells where the names at the upstreams begin in the caches: `bases` are `<cache>/<prefix>` of every route.
@@ -98,6 +110,21 @@ impl Hosts {
     /// The prefilter: could this text hold a site?
     pub fn occur_in(&self, bytes: &[u8]) -> bool {
         self.prefilter.first(bytes, Span::new(0, bytes.len())).is_some()
+    }
+
+    /// The same for a file that holds no manifests: is one of the hosts in it?
+    pub(super) fn are_named_in(&self, bytes: &[u8]) -> bool {
+        self.search.first(bytes, Span::new(0, bytes.len())).is_some()
+    }
+
+    /// Where [`IMAGE_WORDS`] stand.
+    pub(super) fn image_words<'h>(&'h self, text: &'h str) -> impl Iterator<Item = usize> + 'h {
+        let mut rest = Span::new(0, text.len());
+        std::iter::from_fn(move || {
+            let found = self.image_words.first(text.as_bytes(), rest)?;
+            rest.start = found.end();
+            Some(found.start())
+        })
     }
 
     /// All occurrences, by place.

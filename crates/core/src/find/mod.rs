@@ -20,6 +20,7 @@ mod generators;
 mod globals;
 mod hosts;
 mod ignores;
+mod indentation;
 mod injectors;
 mod kustomize;
 mod lexical;
@@ -137,7 +138,8 @@ impl Found {
 #[derive(Clone, Debug)]
 pub struct Finder {
     hosts: Hosts,
-    outlines: bool,
+    /// Bytes from which an outline may stand in for a text.
+    outlined_from: usize,
     /// Texts without any of these hold no object that deploys something.
     deployers: Option<AhoCorasick>,
     /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
@@ -148,7 +150,7 @@ impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
         Finder {
             hosts,
-            outlines: true,
+            outlined_from: pruned::WORTH_IT,
             deployers: AhoCorasick::new(deployers::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
             check: None,
         }
@@ -156,7 +158,12 @@ impl Finder {
 
     /// A finder that parses every text whole; for tests and measurements.
     pub fn without_outlines(self) -> Finder {
-        Finder { outlines: false, ..self }
+        Finder { outlined_from: usize::MAX, ..self }
+    }
+
+    /// A finder that parses no more of a text than it needs, however short it is; for tests.
+    pub fn with_all_outlines(self) -> Finder {
+        Finder { outlined_from: 0, ..self }
     }
 
     /// A finder that also reads [`Found::policies`] and [`Found::ignores`], and leaves it to its caller to heed the
@@ -171,11 +178,14 @@ impl Finder {
 
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
+        let has_words = || match file_kind::may_hold_manifests(path) {
+            true => self.hosts.occur_in(bytes) || self.may_build(bytes),
+            false => self.hosts.are_named_in(bytes),
+        };
         kustomization::is_kustomization(path)
             || releases::is_chart(path)
             || deployers::overridden_application(path).is_some()
-            || self.hosts.occur_in(bytes)
-            || self.may_build(bytes)
+            || has_words()
             || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
 
@@ -203,7 +213,7 @@ impl Finder {
         let mut explorer = Explorer {
             path,
             hosts: &self.hosts,
-            outlines: self.outlines,
+            outlined_from: self.outlined_from,
             deployers: self.may_build(bytes),
             heeds_ignores: self.check.is_none(),
             found: Found::default(),
@@ -258,8 +268,8 @@ struct Layer<'e, 'a> {
 struct Explorer<'f> {
     path: &'f str,
     hosts: &'f Hosts,
-    /// Outlines may stand in for whole texts.
-    outlines: bool,
+    /// Bytes from which an outline may stand in for a text.
+    outlined_from: usize,
     /// The text may hold objects that deploy something.
     deployers: bool,
     /// Comments take lines out of plans.
@@ -272,6 +282,7 @@ impl Explorer<'_> {
         let original = text;
         let blanked = self.without_json_comments(text);
         let text = blanked.as_deref().unwrap_or(original);
+        self.found.chart_sources = self.deployers && text.contains(releases::SOURCES);
         if self.outlined(text) {
             return;
         }
@@ -295,7 +306,6 @@ impl Explorer<'_> {
         self.read_kustomization(&stream);
         if self.deployers {
             self.found.deployers = deployers::read(&stream);
-            self.found.chart_sources = text.contains(releases::SOURCES);
         }
         if releases::is_chart(self.path) {
             let mut roots = stream.documents.iter().filter_map(|document| document.root);
@@ -317,9 +327,7 @@ impl Explorer<'_> {
 
     /// Explores no more of the text than its hosts need; false when the whole has to be read.
     fn outlined(&mut self, text: &str) -> bool {
-        if !self.outlines
-            || self.deployers
-            || self.hosts.short_names()
+        if text.len() < self.outlined_from
             || text.contains(SUBSTITUTE_FROM)
             || kustomization::is_kustomization(self.path)
             || releases::is_chart(self.path)
@@ -327,7 +335,9 @@ impl Explorer<'_> {
         {
             return false;
         }
-        let Some(outline) = pruned::around(text, &self.hosts.find(text)) else { return false };
+        let (found, values) = (self.hosts.find(text), self.are_values(&Outer::default()));
+        let outline = pruned::around(text, self.hosts, &found, values, self.deployers);
+        let Some(outline) = outline else { return false };
         let stream = yaml::parse_without_comments(&outline.text);
         if !stream.errors.is_empty() {
             return false;

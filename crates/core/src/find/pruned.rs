@@ -1,19 +1,21 @@
-//! The outline of a block-style YAML text around the hosts in it: what has to be parsed, and no more.
+//! The outline of a block-style YAML text around what may be an image: what has to be parsed, and no more.
 //!
 //! Parsing costs more than everything else in a scan, and most lines of a manifest have nothing to do with its
-//! images. Indentation alone shows which lines can matter to a hit: the lines around it (its mapping), and the
-//! direct children of everything that it is nested in. Whatever is nested elsewhere is left out; a [`SpanMap`]
-//! leads from the outline back to the file.
+//! images. Indentation alone tells which lines can matter: those with a host and those under a key that may hold a name
+//! of Docker Hub, the lines around them (their mapping), and the direct children of everything that they are nested in.
+//! Whatever is nested elsewhere is left out; a [`SpanMap`] leads from the outline back to the file.
 //!
 //! The outline is an optimisation that must not be seen: where a text has anything that indentation does not tell
-//! (anchors, templates, tabs, directives, flow style at the root) there is none, and an outline that does not
-//! parse is thrown away. `outline_and_whole_text_agree` in the tests holds it against the whole text.
+//! there is none ([`indentation`]), and an outline that does not parse is thrown away.
+//! `outline_and_whole_text_agree` in the tests holds it against the whole text.
 
-use super::hosts::Occurrence;
+use super::hosts::{Hosts, Occurrence};
+use super::indentation::{self, Entries, Entry};
+use super::{deny, deployers, docker_hub, releases};
 use crate::yaml::SpanMap;
 
 /// Below this many bytes the whole text is as quick.
-const WORTH_IT: usize = 1_500;
+pub(super) const WORTH_IT: usize = 1_500;
 
 /// A neighbour of a hit may be a name or a tag on lines of its own: `repository: >-`. No more lines than this.
 const SHORT: usize = 8;
@@ -24,60 +26,60 @@ pub(super) struct Outline {
     pub(super) map: SpanMap,
 }
 
-/// One key or dash of the text. A line such as `- name: x` has two.
-struct Entry {
-    line: usize,
-    level: usize,
-    parent: Option<usize>,
-    /// Nothing stands behind the colon or the dash: what is nested is a collection.
-    bare: bool,
-    /// First line after everything that is nested in it.
-    end: usize,
-    /// The direct children matter.
+/// What is kept of an entry.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    /// Its direct children matter.
     open: bool,
+    /// All that is nested in it matters.
+    whole: bool,
 }
 
-/// `None` where the whole text must be parsed.
-pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
-    if text.len() < WORTH_IT
-        || text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
-        || needs_all(text)
-    {
+/// `None` where the whole text must be parsed. `values`: it holds values of a chart; `deploys`: it may hold objects
+/// that deploy something.
+pub(super) fn around(
+    text: &str,
+    hosts: &Hosts,
+    found: &[Occurrence],
+    values: bool,
+    deploys: bool,
+) -> Option<Outline> {
+    if needs_all(text) {
         return None;
     }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let entries = indentation::entries(&lines)?;
+    if !values && !entries.documents().all(|roots| is_object(&roots))
+        || deploys && holds_deployers(&lines, &entries)
+    {
+        return None;
+    }
     let mut kept = vec![false; lines.len()];
-    mark_lines_with_hits(&lines, found, &mut kept);
-    let hits = kept.clone();
-    let mut entries = entries(&lines)?;
-    open_ancestors(&mut entries, &hits);
-    open_around_hits_in_comments(&mut entries, &hits);
-    for index in 0..entries.len() {
-        let entry = entries.get(index)?;
-        let parent = entry.parent.and_then(|parent| entries.get(parent));
-        let named = |key: &str| lines.get(entry.line).is_some_and(|line| line.trim_start().starts_with(key));
-        let parent_open = parent.is_none_or(|parent| parent.open);
-        if parent_open {
-            *kept.get_mut(entry.line)? = true;
-            // What names the object, and the version beside a source's URL.
-            if entry.bare && (named("metadata:") || named("ref:")) {
-                entries.get_mut(index)?.open = true;
-                continue;
-            }
+    let mut wanted = vec![Kept::default(); entries.all.len()];
+    let mut places = Places::new(&lines);
+    for occurrence in found {
+        let line = places.line(occurrence.needle.start);
+        *kept.get_mut(line)? = true;
+        open(&entries, &mut wanted, line);
+    }
+    if hosts.short_names() {
+        let mut places = Places::new(&lines);
+        let schemas = Schemas::new(&entries);
+        for at in hosts.image_words(text) {
+            let line = places.line(at);
+            let Some(entry) = named(&entries, &schemas, line) else { continue };
+            open(&entries, &mut wanted, line);
+            wanted.get_mut(entry)?.whole = true;
         }
-        // A scalar that runs over lines is wanted whole.
-        let entry = entries.get(index)?;
-        let short = parent_open && entry.end - entry.line <= SHORT;
-        if (entry.open || short) && !entry.bare {
-            kept.get_mut(entry.line..entry.end)?.fill(true);
+        for entry in schemas.named_defaults(&entries) {
+            open(&entries, &mut wanted, entries.all.get(entry)?.line);
         }
     }
-    let ignores = text.contains("pullthru:");
+    keep(&entries, &mut wanted, &mut kept)?;
     let mut outline = Outline { text: String::with_capacity(text.len() / 4), map: SpanMap::default() };
     let mut at = 0;
     for (line, keep) in lines.iter().zip(&kept) {
-        let marker = line.starts_with("---") || line.starts_with("...");
-        if *keep || marker || ignores && line.contains("pullthru:") {
+        if *keep || line.starts_with("---") || line.starts_with("...") {
             outline.map.push(outline.text.len(), at, line.len());
             outline.text.push_str(line);
         }
@@ -88,122 +90,154 @@ pub(super) fn around(text: &str, found: &[Occurrence]) -> Option<Outline> {
 
 /// Texts in which something far away decides about a place.
 fn needs_all(text: &str) -> bool {
-    // Anchors, templates, tabs; SOPS's metadata; values that are found through their neighbours' names, and registries
-    // that stand for all below them.
-    const SIGNS: [&str; 10] = [
-        "{{",
-        "sops:",
+    // SOPS's metadata; values that are found through their neighbours' names, and registries that stand for all below
+    // them; comments that are about the next line.
+    const SIGNS: [&str; 12] = [
+        "sops",
         "parameters:",
         "json-schema.org",
         "kustomize.config.k8s.io",
+        "tekton.dev",
         "\n%",
-        "\n? ",
         "global:",
-        "imageRegistry:",
+        "global\"",
+        "imageRegistry",
         "--set",
+        "pullthru:",
+        "\n  set:",
     ];
-    text.contains(['&', '\t']) || SIGNS.iter().any(|sign| text.contains(sign)) || text.starts_with('%')
+    let lone =
+        || memchr::memchr_iter(b'\r', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) != Some(&b'\n'));
+    text.starts_with('%') || SIGNS.iter().any(|sign| text.contains(sign)) || lone()
 }
 
-fn mark_lines_with_hits(lines: &[&str], found: &[Occurrence], kept: &mut [bool]) {
-    let mut end = 0;
-    let mut line = 0;
-    for occurrence in found {
-        while line < lines.len()
-            && end + lines.get(line).map_or(0, |line| line.len()) <= occurrence.needle.start
-        {
-            end += lines.get(line).map_or(0, |line| line.len());
-            line += 1;
+/// An object of Kubernetes: what else there is may be a tool's, which its whole shape tells.
+fn is_object(roots: &[&Entry<'_>]) -> bool {
+    let has = |key: &str| roots.iter().any(|entry| entry.key == key);
+    roots.is_empty() || has("apiVersion") && has("kind")
+}
+
+/// Does a document hold an object that deploys something? Its group says so.
+fn holds_deployers(lines: &[&str], entries: &Entries<'_>) -> bool {
+    let groups = || deployers::NEEDLES.iter().chain(&releases::NEEDLES);
+    entries.documents().flatten().any(|entry| {
+        let written = lines.get(entry.line..entry.scalar_end).unwrap_or_default();
+        entry.key == "apiVersion" && written.iter().any(|line| groups().any(|group| line.contains(group)))
+    })
+}
+
+/// Lines by the bytes in them, from the first to the last.
+struct Places<'l, 't> {
+    lines: &'l [&'t str],
+    line: usize,
+    end: usize,
+}
+
+impl<'l, 't> Places<'l, 't> {
+    fn new(lines: &'l [&'t str]) -> Places<'l, 't> {
+        Places { lines, line: 0, end: lines.first().map_or(0, |line| line.len()) }
+    }
+
+    fn line(&mut self, at: usize) -> usize {
+        while at >= self.end && self.line + 1 < self.lines.len() {
+            self.line += 1;
+            self.end += self.lines.get(self.line).map_or(0, |line| line.len());
         }
-        if let Some(kept) = kept.get_mut(line) {
-            *kept = true;
+        self.line
+    }
+}
+
+/// Opens what a line is nested in.
+fn open(entries: &Entries<'_>, wanted: &mut [Kept], line: usize) {
+    let Some(last) = entries.at(line) else { return };
+    for at in entries.around(last) {
+        let (Some(entry), Some(wanted)) = (entries.all.get(at), wanted.get_mut(at)) else { return };
+        if line < entry.end {
+            if wanted.open {
+                return;
+            }
+            wanted.open = true;
         }
     }
 }
 
-/// The nesting that indentation shows; `None` for forms that it does not.
-fn entries(lines: &[&str]) -> Option<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
-    let mut stack: Vec<usize> = Vec::new();
-    for (number, line) in lines.iter().enumerate() {
-        let body = line.trim_start_matches('\u{feff}').trim_end();
-        let content = body.trim_start_matches(' ');
-        if content.is_empty() || content.starts_with('#') {
-            continue;
+/// The entry in which a word of image keys stands, where it may be about a name without a host.
+fn named(entries: &Entries<'_>, schemas: &Schemas, line: usize) -> Option<usize> {
+    let at = entries.at(line)?;
+    let entry = entries.all.get(at)?;
+    // Otherwise it stands in a comment.
+    let written = line < entry.scalar_end;
+    let described = line > entry.line || !docker_hub::has_image_word(entry.key);
+    let prose = described && deny::is_description(entry.key);
+    (written && !prose && schemas.may_hold(at)).then_some(at)
+}
+
+/// Which entries are parts of OpenAPI schemas, where only defaults count.
+struct Schemas {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Outside,
+    Schema,
+    Default,
+}
+
+impl Schemas {
+    fn new(entries: &Entries<'_>) -> Schemas {
+        let mut parts: Vec<Part> = Vec::with_capacity(entries.all.len());
+        for entry in &entries.all {
+            let above = entry.parent.and_then(|parent| entries.all.get(parent));
+            let outer = entry.parent.and_then(|parent| parts.get(parent)).copied().unwrap_or(Part::Outside);
+            // The key itself belongs to what is around it.
+            let within = outer != Part::Outside || above.is_some_and(|above| above.key == "openAPIV3Schema");
+            let default = entry.key == "default" && above.is_none_or(|above| above.key != "properties");
+            parts.push(match outer {
+                Part::Default => Part::Default,
+                _ if within && default => Part::Default,
+                _ if within => Part::Schema,
+                _ => Part::Outside,
+            });
         }
-        if body.starts_with("---") || body.starts_with("...") {
-            close(&mut entries, &mut stack, 0, number)?;
-            if body.len() > 3 && !body.trim_start_matches(['-', '.']).trim_start().starts_with('#') {
-                return None;
-            }
-            continue;
-        }
-        let indent = body.len() - content.len();
-        let mut push = |level: usize, bare: bool| {
-            close(&mut entries, &mut stack, level, number)?;
-            let parent = stack.last().copied();
-            stack.push(entries.len());
-            entries.push(Entry { line: number, level, parent, bare, end: lines.len(), open: false });
-            Some(())
+        Schemas { parts }
+    }
+
+    fn may_hold(&self, entry: usize) -> bool {
+        self.parts.get(entry).is_none_or(|part| *part != Part::Schema)
+    }
+
+    /// Defaults of properties that are called like images.
+    fn named_defaults<'e>(&'e self, entries: &'e Entries<'_>) -> impl Iterator<Item = usize> + 'e {
+        let parts = self.parts.iter().enumerate().filter(|(_, part)| **part == Part::Default);
+        let is_named = |entry: &Entry<'_>| {
+            let property = entry.parent.and_then(|parent| entries.all.get(parent));
+            property.is_some_and(|property| docker_hub::has_image_word(property.key))
         };
-        match content.strip_prefix('-').filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
-            Some(rest) => {
-                let inner = rest.trim_start_matches(' ');
-                if inner.starts_with("- ") || inner == "-" {
-                    return None;
-                }
-                // A dash stands between the keys of its own column and those one further in.
-                // A block or quoted scalar may stand as far in as the keys of a mapping would.
-                let scalar = inner.starts_with(['|', '>', '"', '\'']) && !is_bare(inner);
-                push(indent * 2 + 1, !scalar)?;
-                if !scalar && !inner.is_empty() && !inner.starts_with('#') {
-                    push((indent + content.len() - inner.len()) * 2, is_bare(inner))?;
-                }
-            }
-            None => push(indent * 2, is_bare(content))?,
-        }
+        parts.filter(move |(at, _)| entries.all.get(*at).is_some_and(is_named)).map(|(at, _)| at)
     }
-    Some(entries)
 }
 
-/// Ends all open entries of this level and deeper.
-fn close(entries: &mut [Entry], stack: &mut Vec<usize>, level: usize, line: usize) -> Option<()> {
-    while let Some(&top) = stack.last() {
-        let entry = entries.get_mut(top)?;
-        if entry.level < level {
-            break;
+/// Marks the lines of what is wanted.
+fn keep(entries: &Entries<'_>, wanted: &mut [Kept], kept: &mut [bool]) -> Option<()> {
+    for (index, entry) in entries.all.iter().enumerate() {
+        let around = entry.parent.and_then(|parent| wanted.get(parent)).copied();
+        let Kept { open: parent_open, whole: parent_whole } =
+            around.unwrap_or(Kept { open: true, whole: false });
+        let own = wanted.get_mut(index)?;
+        own.whole |= parent_whole;
+        // What names the object, the version beside a source's URL, and the other words of a command line.
+        let told = ["metadata", "ref"].contains(&entry.key);
+        own.open |= parent_open && entry.bare && told;
+        own.whole |= parent_open && entry.bare && ["args", "command"].contains(&entry.key);
+        let written = entry.scalar_end - entry.line;
+        let all = own.whole
+            || (own.open || parent_open && (entry.end - entry.line <= SHORT || entry.runs_on)) && !entry.bare;
+        if all {
+            kept.get_mut(entry.line..entry.end.max(entry.line + written))?.fill(true);
+        } else if parent_open {
+            *kept.get_mut(entry.line)? = true;
         }
-        entry.end = line;
-        stack.pop();
     }
     Some(())
-}
-
-/// `key:`, maybe with a comment behind it.
-fn is_bare(content: &str) -> bool {
-    let content = content.find(" #").and_then(|comment| content.get(..comment)).unwrap_or(content);
-    content.trim_end().ends_with(':')
-}
-
-fn open_ancestors(entries: &mut [Entry], hits: &[bool]) {
-    for index in 0..entries.len() {
-        let hit = entries.get(index).is_some_and(|entry| hits.get(entry.line) == Some(&true));
-        let mut at = if hit { Some(index) } else { None };
-        while let Some(entry) = at.and_then(|at| entries.get_mut(at)).filter(|entry| !entry.open) {
-            entry.open = true;
-            at = entry.parent;
-        }
-    }
-}
-
-/// A hit on a line that looks like a comment may be in a block scalar, which is wanted whole.
-fn open_around_hits_in_comments(entries: &mut [Entry], hits: &[bool]) {
-    for line in hits.iter().enumerate().filter_map(|(line, hit)| hit.then_some(line)) {
-        let before = entries.partition_point(|entry| entry.line < line);
-        let mut at = before.checked_sub(1);
-        while let Some(entry) = at.and_then(|at| entries.get_mut(at)) {
-            entry.open |= line < entry.end;
-            at = entry.parent;
-        }
-    }
 }

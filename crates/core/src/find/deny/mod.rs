@@ -35,7 +35,7 @@ pub(super) fn reason(place: &Place<'_, '_>) -> Option<IgnoreReason> {
         (is_status(place, own), IgnoreReason::Status),
         (is_annotation(place), IgnoreReason::Annotation),
         (is_credential(place, own), IgnoreReason::Credential),
-        (DESCRIPTIONS.iter().any(|name| key.eq_ignore_ascii_case(name)), IgnoreReason::Description),
+        (is_description(key), IgnoreReason::Description),
         (is_schema(place), IgnoreReason::Schema),
         (is_discovery(place, own), IgnoreReason::Discovery),
         (place.keys.iter().any(|key| RENOVATE.contains(key)), IgnoreReason::Renovate),
@@ -130,6 +130,11 @@ const DESCRIPTIONS: &[&str] = &[
     "comment",
     "sources",
 ];
+
+/// Does a key hold words for people, whatever it is in?
+pub(super) fn is_description(key: &str) -> bool {
+    DESCRIPTIONS.iter().any(|name| key.eq_ignore_ascii_case(name))
+}
 
 const RENOVATE: &[&str] = &[
     "matchPackageNames",
