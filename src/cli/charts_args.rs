@@ -107,7 +107,7 @@ impl Evaluated {
 }
 
 /// The image lock; `None` where there is none.
-fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, CliError> {
+pub(super) fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, CliError> {
     let text = match std::fs::read_to_string(repository.root.join(LOCK_NAME)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

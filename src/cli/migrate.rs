@@ -10,14 +10,16 @@ use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
-use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem, repository};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, charts_args, problem, repository};
 use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
+use crate::lint::Edits;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
+use pullthru_charts::DEFAULT_KUBERNETES;
 use pullthru_charts::OverridePlan;
 use pullthru_core::releases::Sources;
 
@@ -185,7 +187,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     for error in &proved.errors {
         problem(&format!("error: {error}"));
     }
-    let mut report = MigrationReport::new(&proved, written.as_ref());
+    let lock = charts_args::read_lock(repository)?;
+    let changes = |path: &RepoPath| written.as_ref().is_none_or(|written| written.done.contains(path));
+    let edits = Edits {
+        repository,
+        finder: &finder,
+        files: proved.files.iter().filter(|file| changes(&file.path)).collect(),
+        lock: lock.as_ref(),
+        kubernetes: DEFAULT_KUBERNETES,
+    };
+    let (before, after) = edits.coverage(&model, within);
+    let mut report = MigrationReport::new(&proved, written.as_ref(), before, after);
     if !args.reverse {
         let request = args.charts.or(How::Auto);
         let charts = charts(args, &read, &model, &proved)?;

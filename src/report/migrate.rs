@@ -11,7 +11,7 @@ use super::{Paint, count, quoted};
 use crate::config::Config;
 use crate::find::Form;
 use crate::images::Charts;
-use crate::lint::Status;
+use crate::lint::{Coverage, Status};
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
 use pullthru_charts::OverridePlan;
@@ -24,6 +24,7 @@ pub struct MigrationReport {
     pub schema: &'static str,
     /// True when all files were written.
     pub written: bool,
+    pub coverage: CoverageChange,
     /// Each file that changes, by path.
     pub files: Vec<FileRow>,
     pub changes: Vec<ChangeRow>,
@@ -43,6 +44,16 @@ pub struct MigrationReport {
     pub not_overridden: Vec<NotOverriddenRow>,
     /// Every release with the images that its chart brings once the change is made. None with `--reverse`.
     pub releases: Vec<ReleaseRow>,
+}
+
+/// What `pullthru scan` counts before and after.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CoverageChange {
+    /// As the files were read.
+    pub before: Coverage,
+    /// With the changes: those that were written, or all where none were to be written.
+    pub after: Coverage,
 }
 
 /// What becomes of one file.
@@ -159,7 +170,12 @@ pub struct SkippedRow {
 
 impl MigrationReport {
     /// `written` is what became of the files; `None` where they were not to be written.
-    pub fn new(proved: &Proved, written: Option<&Written>) -> MigrationReport {
+    pub fn new(
+        proved: &Proved,
+        written: Option<&Written>,
+        before: Coverage,
+        after: Coverage,
+    ) -> MigrationReport {
         let is_done = |path: &RepoPath| written.is_some_and(|written| written.done.contains(path));
         let failed = |path: &RepoPath| written.and_then(|written| written.failed.get(path));
         let files = proved.files.iter().map(|file| FileRow {
@@ -232,6 +248,7 @@ impl MigrationReport {
         MigrationReport {
             schema: "pullthru/migration/v1",
             written: written.is_some_and(|written| written.failed.is_empty()),
+            coverage: CoverageChange { before, after },
             files: files.collect(),
             test_data: test_data.into_iter().map(str::to_owned).collect(),
             changes,
@@ -367,6 +384,8 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         heading.push_str(&format!("; {}", amount(false, "not rewritten")));
     }
     writeln!(out, "{}", paint.bold(&heading))?;
+    writeln!(out, "  before: {}", report.coverage.before.words())?;
+    writeln!(out, "  after:  {}", report.coverage.after.words())?;
     overrides(report, out, paint)?;
     let failed: Vec<&FileRow> = report.files.iter().filter(|file| file.state == FileState::Failed).collect();
     if !failed.is_empty() {

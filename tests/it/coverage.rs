@@ -65,6 +65,52 @@ fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
     assert!(scratch.run(&["check"]).out.contains("`pullthru init` proposes the upstreams"));
 }
 
+/// What `migrate` promises is what `scan` counts before and behind it, for every tree of kustomizations and releases.
+#[test]
+fn a_migration_says_what_scan_counts_before_and_after_it() {
+    let trees = ["testdata/kustomize", "testdata/releases"].map(|trees| crate::golden::root().join(trees));
+    let trees = trees.iter().flat_map(|trees| std::fs::read_dir(trees).unwrap());
+    let trees: BTreeSet<PathBuf> = trees.map(|tree| tree.unwrap().path()).filter(|tree| tree.is_dir()).collect();
+    let (mut changed, mut partial) = (0, 0);
+    for tree in trees.into_iter().chain([crate::golden::root().join("testdata/fleet")]) {
+        let copy = tempfile::tempdir().unwrap();
+        copy_tree(&tree, copy.path());
+        let counted = || {
+            let scan = run_in(copy.path(), &[&["scan", "--format", "json"][..], &ACCOUNT].concat());
+            let scan: Value = serde_json::from_str(&scan.0).unwrap();
+            scan["summary"]["coverage"].clone()
+        };
+        let migrate = |more: &[&str]| -> Value {
+            let command = ["migrate", "--format", "json", "--charts", "lock"];
+            let run = run_in(copy.path(), &[&command[..], more, &ACCOUNT].concat());
+            let report: Value = serde_json::from_str(&run.0).unwrap_or_else(|_| panic!("{}", run.1));
+            report["coverage"].clone()
+        };
+        let before = counted();
+        let planned = migrate(&[]);
+        let written = migrate(&["--write"]);
+        assert_eq!(planned["before"], before, "{}", tree.display());
+        assert_eq!(planned, written, "{}", tree.display());
+        assert_eq!(planned["after"], counted(), "{}", tree.display());
+        changed += usize::from(planned["after"] != before);
+        partial += usize::from(planned["after"]["images"]["bypassing"] != 0);
+    }
+    assert!(changed > 20 && partial > 5, "{changed} trees changed, {partial} in part");
+}
+
+#[test]
+fn paths_count_what_is_in_them_alone() {
+    let scratch = Scratch::new(&[
+        ("a/pod.yaml", &pod(&["ghcr.io/fern/a:v1"])),
+        ("b/pod.yaml", &pod(&["ghcr.io/fern/b:v1", "quay.io/fern/c:v1"])),
+    ]);
+    let run = scratch.run(&["migrate", "a"]);
+    assert!(run.err.contains("before: 0 of 1 images through the cache (0 %)"), "{}", run.err);
+    assert!(run.err.contains("after:  1 of 1 images through the cache (100 %)"), "{}", run.err);
+    let run = scratch.run(&["migrate"]);
+    assert!(run.err.contains("after:  2 of 3 images through the cache (66 %)"), "{}", run.err);
+}
+
 #[test]
 fn statuses_are_what_clusters_are_given() {
     let images = ["ghcr.io/fern/a:v1", "gcr.io/fern/b:v1", "ghcr.io/fern/c:v1 # pullthru: ignore ours"];

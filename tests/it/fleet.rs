@@ -8,6 +8,7 @@ use pullthru::config::{Config, Overrides};
 use pullthru::find::{Finder, Hosts};
 use pullthru::inventory::{self, Inventory};
 use pullthru::kustomize::Model;
+use pullthru::lint::Edits;
 use pullthru::migrate::{Direction, Proved, prove};
 use pullthru::report::Paint;
 use pullthru::report::migrate::{self as report, MigrationReport};
@@ -58,6 +59,20 @@ impl Migration {
         )
     }
 
+    /// What a report of it says.
+    fn report(&self, proved: &Proved) -> MigrationReport {
+        let inventory = self.inventory();
+        let edits = Edits {
+            repository: &self.repository,
+            finder: &self.finder,
+            files: proved.files.iter().collect(),
+            lock: None,
+            kubernetes: "1.33.0",
+        };
+        let (before, after) = edits.coverage(&Model::new(&inventory, &self.config), |_| true);
+        MigrationReport::new(proved, None, before, after)
+    }
+
     pub(crate) fn write(&self, direction: Direction) -> Proved {
         let proved = self.prove(direction);
         assert!(proved.errors.is_empty(), "{:?}", proved.errors);
@@ -93,10 +108,11 @@ fn diff(proved: &Proved) -> String {
 #[test]
 fn the_diff_is_the_one_that_was_reviewed() {
     let copy = copy_of("testdata/fleet");
-    let proved = Migration::new(copy.path(), &[]).prove(Direction::ToCache);
+    let migration = Migration::new(copy.path(), &[]);
+    let proved = migration.prove(Direction::ToCache);
     assert_same("testdata/expected/fleet-inline.diff", &diff(&proved));
     let mut summary = Vec::new();
-    report::summary(&MigrationReport::new(&proved, None), &mut summary, Paint::never()).unwrap();
+    report::summary(&migration.report(&proved), &mut summary, Paint::never()).unwrap();
     assert_same("testdata/expected/fleet-inline.summary.txt", &String::from_utf8(summary).unwrap());
 }
 

@@ -81,6 +81,31 @@ impl Inventory {
         }
     }
 
+    /// As it will be with these texts in the place of the files'; `None` stands for a file that goes.
+    pub fn with_edits(
+        &self,
+        repository: &Repository,
+        edited: &BTreeMap<RepoPath, Option<String>>,
+        finder: &Finder,
+    ) -> Inventory {
+        let mut inventory = self.clone();
+        inventory.files.retain(|file| !edited.contains_key(&file.path));
+        for (path, text) in edited {
+            let Some(text) = text else { continue };
+            let found = finder.find(path.as_str(), text.as_bytes());
+            if !found.is_empty() || !found.errors.is_empty() {
+                inventory.files.push(kept(path.clone(), found));
+            }
+        }
+        inventory.files.sort_by(|a, b| a.path.cmp(&b.path));
+        know_substituted(&mut inventory);
+        let files = Files { repository, edited };
+        // New directories and files may be named by edited files alone.
+        let changed = inventory.files.par_iter_mut().filter(|file| edited.contains_key(&file.path));
+        changed.for_each(|file| follow_links(&files, file));
+        inventory
+    }
+
     /// The index of a file.
     pub fn position(&self, path: &RepoPath) -> Option<usize> {
         self.files.binary_search_by(|file| file.path.cmp(path)).ok()
@@ -115,7 +140,8 @@ pub fn take(
     finder: &Finder,
 ) -> Result<Inventory, TreeError> {
     let walked = tree::walk(repository, paths, options, |file| {
-        if !could_be_kustomization(file.path) && !finder.wants("", file.bytes) {
+        let name = file.path.to_str().unwrap_or_default();
+        if !could_be_kustomization(file.path) && !finder.wants(name, file.bytes) {
             return None;
         }
         let path = file.repo_path();
@@ -131,7 +157,8 @@ pub fn take(
     };
     search_large_files(repository, finder, &mut inventory);
     know_substituted(&mut inventory);
-    inventory.files.par_iter_mut().for_each(|file| follow_links(repository, file));
+    let files = Files { repository, edited: &BTreeMap::new() };
+    inventory.files.par_iter_mut().for_each(|file| follow_links(&files, file));
     let deep = deep_chains(&inventory.files);
     inventory.notes.extend(deep.into_iter().map(|path| (path.to_string(), Note::TooDeep)));
     inventory.notes.sort();
@@ -152,8 +179,41 @@ fn know_substituted(inventory: &mut Inventory) {
     }
 }
 
+/// The files of a repository, with edits that are not written yet.
+struct Files<'f> {
+    repository: &'f Repository,
+    /// New texts; `None` for a file that goes.
+    edited: &'f BTreeMap<RepoPath, Option<String>>,
+}
+
+impl Files<'_> {
+    fn exists(&self, path: &RepoPath) -> bool {
+        match self.edited.get(path) {
+            Some(text) => text.is_some(),
+            None => self.repository.absolute(path).exists(),
+        }
+    }
+
+    /// Is it a directory, one that an edit makes included?
+    fn is_directory(&self, path: &RepoPath) -> bool {
+        self.repository.absolute(path).is_dir()
+            || self.edited.keys().any(|edited| edited.is_within(path) && edited != path)
+    }
+
+    fn holds_kustomization(&self, directory: &RepoPath) -> bool {
+        kustomization::FILE_NAMES.iter().any(|name| directory.join(name).is_some_and(|file| self.exists(&file)))
+    }
+
+    fn small_text(&self, path: &RepoPath) -> Option<String> {
+        match self.edited.get(path) {
+            Some(text) => text.clone(),
+            None => small_text(&self.repository.absolute(path)),
+        }
+    }
+}
+
 /// Looks whether what a kustomization names is there, and reads what decides how it transforms images.
-fn follow_links(repository: &Repository, file: &mut FileInventory) {
+fn follow_links(files: &Files<'_>, file: &mut FileInventory) {
     let (Some(kustomization), Some(directory)) = (&mut file.found.kustomization, file.path.parent()) else {
         return;
     };
@@ -165,21 +225,22 @@ fn follow_links(repository: &Repository, file: &mut FileInventory) {
             kustomization.transformed |= link.kind == LinkKind::Transformer;
             continue;
         };
-        let path = repository.absolute(&target);
         link.missing = match link.kind {
-            LinkKind::Resource | LinkKind::Component if path.is_dir() => kustomization_in(&path).is_none(),
-            _ => !path.exists(),
+            LinkKind::Resource | LinkKind::Component if files.is_directory(&target) => {
+                !files.holds_kustomization(&target)
+            }
+            _ => !files.exists(&target),
         };
         match link.kind {
             LinkKind::Configuration => {
-                match small_text(&path) {
+                match files.small_text(&target) {
                     Some(text) => kustomization.fields.extend(kustomization::field_specs(&text)),
                     // What is there and cannot be read may have the transformer visit anything.
                     None => kustomization.transformed |= !link.missing,
                 }
             }
-            LinkKind::Transformer => add_transformers(kustomization, &path, 0),
-            LinkKind::Replacement => match small_text(&path) {
+            LinkKind::Transformer => add_transformers(kustomization, &files.repository.absolute(&target), 0),
+            LinkKind::Replacement => match files.small_text(&target) {
                 Some(text) => kustomization.add_replacements(&text),
                 None => kustomization.transformed |= !link.missing,
             },

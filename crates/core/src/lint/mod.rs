@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod coverage;
+mod edits;
 pub mod fix;
 pub mod references;
 pub mod rules;
@@ -25,6 +26,7 @@ use crate::yaml::Span;
 
 pub use baseline::Baseline;
 pub use coverage::{Count, Counter, Coverage, Status, Unseen, UpstreamCount};
+pub use edits::Edits;
 pub use references::{Built, Planned, Plans, Reference};
 pub use rules::{Rule, rule};
 pub use usage::{Given, Usage};

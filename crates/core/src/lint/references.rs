@@ -195,6 +195,17 @@ pub fn counted<'r, 'a>(
     counted
 }
 
+/// How many of a repository's references go through the cache, within these paths, whatever a migration does about them.
+pub fn coverage_of(
+    model: &Model<'_>,
+    charts: Option<&Charts>,
+    within: impl Fn(&RepoPath) -> bool,
+) -> Coverage {
+    let plans = Plans::new(model, Strategy::Inline);
+    let references = references(model, &plans);
+    coverage(&counted(&references, model.config, &within), charts, model.inventory, model.config, &within)
+}
+
 /// How many go through the cache, within these paths; `charts` are the releases there.
 pub fn coverage(
     counted: &[(&Reference<'_>, Status, String)],
