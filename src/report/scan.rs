@@ -129,6 +129,9 @@ pub struct SiteRow {
     /// A value of a release that was rendered: the images that its chart makes of it are counted instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rendered: bool,
+    /// A registry, or the beginning of names, that is joined with repositories elsewhere: it is no image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registry: bool,
 }
 
 /// What one root makes of a reference.
@@ -286,6 +289,10 @@ pub(super) fn coverage<'r>(
             counter.add_value(status);
             continue;
         }
+        if row.registry {
+            counter.add_registry(status);
+            continue;
+        }
         let build = |build: &'r BuildRow| Some((build.root.as_str(), build.image.as_str(), build.status?));
         counter.add(image, status, row.builds.iter().filter_map(build));
     }
@@ -342,6 +349,7 @@ fn site_rows<'p>(
                 image: counted.map(|(.., name)| name.clone()),
                 builds: builds.iter().map(build).collect(),
                 rendered: false,
+                registry: counted.is_some_and(|(reference, ..)| reference.is_registry()),
             };
             (row, site)
         })

@@ -70,7 +70,8 @@ fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
 fn a_migration_says_what_scan_counts_before_and_after_it() {
     let trees = ["testdata/kustomize", "testdata/releases"].map(|trees| crate::golden::root().join(trees));
     let trees = trees.iter().flat_map(|trees| std::fs::read_dir(trees).unwrap());
-    let trees: BTreeSet<PathBuf> = trees.map(|tree| tree.unwrap().path()).filter(|tree| tree.is_dir()).collect();
+    let trees: BTreeSet<PathBuf> =
+        trees.map(|tree| tree.unwrap().path()).filter(|tree| tree.is_dir()).collect();
     let (mut changed, mut partial) = (0, 0);
     for tree in trees.into_iter().chain([crate::golden::root().join("testdata/fleet")]) {
         let copy = tempfile::tempdir().unwrap();

@@ -267,8 +267,8 @@ pub struct Counter<'a> {
     /// The worst of an image's places, by image and root.
     images: BTreeMap<(&'a str, &'a str), Status>,
     references: Count,
-    /// Images of charts that are not known whole.
-    unknown_rendered: usize,
+    /// Images of charts that are not known whole, and registries of images that are not known.
+    unknown: usize,
 }
 
 impl<'a> Counter<'a> {
@@ -296,9 +296,16 @@ impl<'a> Counter<'a> {
         self.references.add(status, 1);
     }
 
+    /// A registry, or the beginning of names, that is joined with repositories elsewhere: it is no image, and as long as
+    /// it bypasses the cache, images that are not known may do so.
+    pub fn add_registry(&mut self, status: Status) {
+        self.references.add(status, 1);
+        self.unknown += usize::from(status == Status::Bypassing);
+    }
+
     /// An image that a chart brings: no place in a file names it.
     pub fn add_rendered(&mut self, image: &'a str, root: &'a str, status: Status) {
-        self.unknown_rendered += usize::from(status == Status::Unknown);
+        self.unknown += usize::from(status == Status::Unknown);
         self.image(image, root, status);
     }
 
@@ -311,7 +318,7 @@ impl<'a> Counter<'a> {
     pub fn finish(self, unseen: Unseen, configured: impl Fn(&str) -> bool) -> Coverage {
         let mut coverage = Coverage {
             references: self.references,
-            unseen: Unseen { references: self.references.unknown + self.unknown_rendered, ..unseen },
+            unseen: Unseen { references: self.references.unknown + self.unknown, ..unseen },
             ..Coverage::default()
         };
         let mut upstreams: BTreeMap<&str, UpstreamCount> = BTreeMap::new();
@@ -372,6 +379,21 @@ mod tests {
         let upstreams: Vec<String> =
             found.upstreams.iter().map(|one| format!("{} {}", one.host, one.words())).collect();
         assert_eq!(upstreams, ["docker.io 0 of 1: not configured", "ghcr.io 2 of 3"]);
+    }
+
+    #[test]
+    fn a_registry_is_no_image_and_hides_some_until_it_is_cached() {
+        let mut counter = Counter::default();
+        counter.add("ghcr.io/o/a", Status::Cached, None);
+        counter.add_registry(Status::Cached);
+        let found = counter.finish(Unseen::default(), |_| true);
+        assert_eq!(found.words(), "1 of 1 images through the cache (100 %)");
+        assert_eq!(found.references.words(), "2 cached");
+        let mut counter = Counter::default();
+        counter.add("ghcr.io/o/a", Status::Cached, None);
+        counter.add_registry(Status::Bypassing);
+        let found = counter.finish(Unseen::default(), |_| true);
+        assert_eq!(found.words(), "the 1 known image cached, 1 reference not seen");
     }
 
     #[test]

@@ -65,6 +65,13 @@ pub struct Reference<'a> {
     pub built: Vec<Built>,
 }
 
+impl Reference<'_> {
+    /// A registry, or the beginning of names, that is joined with repositories elsewhere: no image by itself.
+    pub fn is_registry(&self) -> bool {
+        is_registry(self.site) && self.built.is_empty()
+    }
+}
+
 /// What a migration does about a reference.
 pub enum Planned<'a> {
     /// Nothing: it is cached.
@@ -220,6 +227,10 @@ pub fn coverage(
     for (reference, status, name) in counted {
         if reference.built.is_empty() && values.hold(&reference.file.path, reference.site) {
             counter.add_value(*status);
+            continue;
+        }
+        if reference.is_registry() {
+            counter.add_registry(*status);
             continue;
         }
         let builds =
