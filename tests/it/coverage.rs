@@ -65,6 +65,50 @@ fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
     assert!(scratch.run(&["check"]).out.contains("`pullthru init` proposes the upstreams"));
 }
 
+#[test]
+fn registries_and_beginnings_of_names_are_no_images() {
+    let values = b"agent:\n  jnlpregistry: ghcr.io\n  mirror: ghcr.io/fern\nimage:\n  repository: ghcr.io/fern/a\n  tag: v1\n";
+    let scratch = Scratch::new(&[("values.yaml", values)]);
+    let run = scratch.run(&["scan"]);
+    for line in ["at most 0 % through the cache: 0 of 1 known images, 2 references not seen", "3 bypassing"] {
+        assert!(run.out.contains(line), "{line}: {}", run.out);
+    }
+    let run = scratch.run(&["migrate", "--write"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let moved = scratch.read("values.yaml");
+    assert!(moved.contains(&format!("jnlpregistry: {CACHE}\n  mirror: {CACHE}/fern\n")), "{moved}");
+    let run = scratch.run(&["scan"]);
+    assert!(run.out.contains("1 of 1 images through the cache (100 %)"), "{}", run.out);
+    assert!(!run.out.contains("quay.io"), "{}", run.out);
+}
+
+/// The name says that it is the cache's, whatever the variable stands for.
+#[test]
+fn a_tag_that_is_a_variable_hides_no_cached_name() {
+    let cached = format!("\"{CACHE}/fern/a:${{TAG}}\"");
+    let scratch = Scratch::new(&[
+        ("apps/kustomization.yaml", b"resources: [pod.yaml]\n"),
+        ("apps/pod.yaml", &pod(&[&cached, "\"ghcr.io/fern/b:${TAG}\"", "\"${HOST}/fern/c:v1\""])),
+    ]);
+    let (_, lines) = told(&scratch);
+    assert!(lines.iter().any(|line| line.contains("1 of 2")), "{lines:#?}");
+}
+
+/// Google's and others' registries have a name before their domain.
+#[test]
+fn registries_of_domains_that_cannot_be_cached_are_listed_as_such() {
+    let images = [
+        "eu.gcr.io/fern/a:v1",
+        "us-docker.pkg.dev/fern/o/b:v1",
+        "fern.azurecr.cn/c:v1",
+        "go.pkg.dev.example/d:v1",
+    ];
+    let scratch = Scratch::new(&[("a.yaml", &pod(&images))]);
+    let (_, lines) = told(&scratch);
+    assert!(lines.contains(&"references  3 not cacheable".to_owned()), "{lines:#?}");
+    assert!(scratch.run(&["migrate"]).out.is_empty());
+}
+
 /// What `migrate` promises is what `scan` counts before and behind it, for every tree of kustomizations and releases.
 #[test]
 fn a_migration_says_what_scan_counts_before_and_after_it() {

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
 use super::docker_hub::IMAGE_WORDS;
 use crate::image::aliases;
-use crate::route::upstream_for;
+use crate::route::{not_cacheable, upstream_for};
 use crate::yaml::Span;
 
 /// Needle for ECR hosts of any account; the second is the dual-stack form.
@@ -167,7 +167,7 @@ impl Hosts {
             let within_path = before.ends_with('/') && !before.ends_with("//");
             let whole = match upstream.starts_with('.') {
                 // A domain: what stands before it is a registry's name.
-                true => upstream_for(host_text).is_some(),
+                true => upstream_for(host_text).is_some() || not_cacheable(host_text).is_some(),
                 false => host_text.len() == needle.len() || is_spelling_of(host_text, upstream),
             };
             let exact = !within_path && whole;
@@ -294,6 +294,13 @@ mod tests {
         let exact = domain.find(text).into_iter().filter(|found| found.exact);
         let exact: Vec<&str> = exact.map(|found| found.host.slice(text)).collect();
         assert_eq!(exact, ["a.azurecr.io", "b.azurecr.io:443"]);
+        let google = [".gcr.io", "gcr.io", ".pkg.dev"].map(str::to_owned);
+        let google = Hosts::new(&google, &[]).unwrap();
+        let text =
+            "gcr.io/o/a eu.gcr.io/o/b europe-west1-docker.pkg.dev/o/r/c go.pkg.dev.example gcr.io.example";
+        let exact = google.find(text).into_iter().filter(|found| found.exact);
+        let exact: Vec<&str> = exact.map(|found| found.host.slice(text)).collect();
+        assert_eq!(exact, ["gcr.io", "eu.gcr.io", "europe-west1-docker.pkg.dev"]);
         let nothing = Hosts::new(&[String::new()], &[]).unwrap();
         assert_eq!((nothing.find("a.b").len(), nothing.occur_in(b"")), (0, false));
     }

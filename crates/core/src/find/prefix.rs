@@ -26,6 +26,7 @@ pub(super) fn is_name(name: &str) -> bool {
     let words = words(name);
     let Some((last, before)) = words.split_last() else { return false };
     is_registry_word(last)
+        || last == "mirror"
         || last.ends_with("prefix") && last != "prefix"
         || BEGINNING.contains(&last.as_str()) && !before.is_empty()
         || OF_REGISTRY.contains(&last.as_str()) && is_about_registry(before)
@@ -95,6 +96,8 @@ mod tests {
             "dockerHub",
             "imageNamespace",
             "registryhost",
+            "mirror",
+            "imageMirror",
         ];
         for name in registries {
             assert!(is_name(name), "{name}");

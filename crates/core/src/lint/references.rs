@@ -137,13 +137,13 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
                 .map(|Output { text, by, .. }| {
                     let routes = config.routes(by.as_str());
                     let status = built_status(site, text, written, routes, config);
-                    let name = ImageReference::parse(text).map(|reference| reference.name()).ok();
+                    let name = name_in(text);
                     let routed =
                         routes.zip(name.as_ref()).is_some_and(|(routes, name)| routes.map(name).is_ok());
                     let upstream = routes.and_then(|routes| routes.unmap_reference(text));
                     let image = match (&upstream, name) {
                         (Some(upstream), _) => split(upstream).0.to_owned(),
-                        (None, Some(name)) => name.to_string(),
+                        (None, Some(name)) => upstream_name(&name, routes),
                         (None, None) => split(text).0.to_owned(),
                     };
                     Built { text: text.clone(), by: by.clone(), image, status, routed }
@@ -417,13 +417,21 @@ fn built_status(
     text_status(text, routes, config)
 }
 
+/// The name in a reference, also where its tag is a variable: `ghcr.io/o/n:${TAG}`.
+fn name_in(text: &str) -> Option<Name> {
+    let reference = ImageReference::parse(text).or_else(|_| ImageReference::parse(split(text).0));
+    reference.map(|reference| reference.name()).ok()
+}
+
 /// The status of a reference by its text; `None` for an image of an ECR registry of one's own.
 fn text_status(text: &str, routes: Option<&Routes>, config: &Config) -> Option<Status> {
     if routes.is_some_and(|routes| routes.unmap_reference(text).is_some()) {
         return Some(Status::Cached);
     }
-    let Ok(reference) = ImageReference::parse(text) else { return Some(Status::Unknown) };
-    let name = reference.name();
+    let Some(name) = name_in(text) else { return Some(Status::Unknown) };
+    if routes.is_some_and(|routes| routes.unmap(&name).is_some()) {
+        return Some(Status::Cached);
+    }
     let routed = routes.is_some_and(|routes| routes.route_for(&name).is_some());
     if name.host.parse::<EcrHost>().is_ok() && !routed {
         let another = routes.is_some_and(|routes| wrong_cache::is_another_cache(config, routes, &name));

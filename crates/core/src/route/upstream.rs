@@ -247,9 +247,9 @@ pub fn cacheable_hosts() -> impl Iterator<Item = &'static str> {
     hosts.filter(|host| !host.contains('*'))
 }
 
-/// Hosts that are often asked for and cannot be cached, those of a whole domain left out.
+/// Hosts that are often asked for and cannot be cached, and domains of such, with the dot before them.
 pub fn not_cacheable_hosts() -> impl Iterator<Item = &'static str> {
-    NOT_CACHEABLE.iter().map(|(pattern, _)| *pattern).filter(|pattern| !pattern.contains('*'))
+    NOT_CACHEABLE.iter().map(|(pattern, _)| pattern.strip_prefix('*').unwrap_or(pattern))
 }
 
 /// Domains that do not exist on the internet (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`, and habit).
