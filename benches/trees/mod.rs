@@ -7,6 +7,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use pullthru_core::config::{Config, Overrides};
+use pullthru_core::find::{Finder, Hosts};
+use pullthru_core::inventory;
+use pullthru_core::kustomize::Model;
+use pullthru_core::releases::lock::{
+    ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole, hash,
+};
+use pullthru_core::releases::{self, Sources};
+use pullthru_core::tree::{Repository, WalkOptions};
+
 /// What a repository has many of.
 pub(crate) struct Dimension {
     pub(crate) name: &'static str,
@@ -19,7 +29,7 @@ pub(crate) struct Dimension {
 }
 
 /// All of them: the dimensions of the quality bar, and those that once took more than their share of time.
-pub(crate) const DIMENSIONS: [Dimension; 20] = [
+pub(crate) const DIMENSIONS: [Dimension; 21] = [
     Dimension { name: "references", write: references, n: 2_000, input: 2.0 },
     Dimension { name: "kustomizations", write: kustomizations, n: 500, input: 2.0 },
     Dimension { name: "applications with one shared component", write: shared_component, n: 300, input: 2.0 },
@@ -33,7 +43,8 @@ pub(crate) const DIMENSIONS: [Dimension; 20] = [
     Dimension { name: "matchers and configured fields", write: configured, n: 300, input: 2.0 },
     Dimension { name: "Flux Kustomizations", write: flux, n: 300, input: 2.0 },
     Dimension { name: "Argo CD images", write: argo, n: 300, input: 2.0 },
-    Dimension { name: "releases", write: releases, n: 400, input: 2.0 },
+    Dimension { name: "releases", write: releases_alone, n: 400, input: 2.0 },
+    Dimension { name: "releases of the image lock", write: locked_releases, n: 400, input: 2.0 },
     Dimension { name: "releases of one file", write: releases_of_file, n: 400, input: 2.0 },
     Dimension { name: "Flux Kustomizations of one file", write: flux_of_file, n: 300, input: 2.0 },
     Dimension { name: "kustomizations below one Flux Kustomization", write: below_flux, n: 300, input: 2.0 },
@@ -299,10 +310,44 @@ fn argo(tree: &Tree<'_>, n: usize) {
     tree.write("clusters/root.yaml", &text);
 }
 
-fn releases(tree: &Tree<'_>, n: usize) {
+fn releases_alone(tree: &Tree<'_>, n: usize) {
     for number in 0..n {
         tree.write(&format!("releases/r{number}.yaml"), &release(number));
     }
+}
+
+/// Releases that are evaluated, each with images that the lock knows.
+fn locked_releases(tree: &Tree<'_>, n: usize) {
+    let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata:\n  name: charts\n  namespace: charts\n\
+                  spec:\n  url: https://charts.example.com\n";
+    tree.write("source.yaml", source);
+    for number in 0..n {
+        let text = release(number).replace("name: charts\n", "name: charts\n        namespace: charts\n");
+        tree.write(&format!("releases/r{number}.yaml"), &text);
+    }
+    let config = Config::load(None, &Overrides::default()).unwrap();
+    let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &[]).unwrap());
+    let repository = Repository::at(tree.0).unwrap();
+    let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+    let mut lock = ImageLock::default();
+    for release in releases::of(&Model::new(&inventory, &config), &Sources::new(&repository)) {
+        let image = |number| LockedImage {
+            image: format!("ghcr.io/org/{}-{number}:v1", release.id.name),
+            role: RenderedRole::Container,
+            key: None,
+        };
+        let block = LockedRelease {
+            chart: LockedChart::default(),
+            hash: hash(&release, pullthru_charts::DEFAULT_KUBERNETES),
+            inputs: release.inputs.clone(),
+            images: (0..5).map(image).collect(),
+            render_failed: false,
+        };
+        let known = release.unknown.is_empty() && lock.releases.insert(release.id.clone(), block).is_none();
+        assert!(known, "{:?}: {:?}", release.id, release.unknown);
+    }
+    assert_eq!(lock.releases.len(), n);
+    tree.write(LOCK_NAME, &lock.text());
 }
 
 fn releases_of_file(tree: &Tree<'_>, n: usize) {

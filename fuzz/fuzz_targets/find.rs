@@ -1,4 +1,5 @@
-//! Every occurrence of an upstream host is accounted for exactly once, in any kind of file.
+//! Every occurrence of an upstream host is accounted for exactly once, in any kind of file, and an outline of a file
+//! tells what the whole file tells.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -12,7 +13,20 @@ static FINDER: LazyLock<Finder> = LazyLock::new(|| {
 
 static CHECK: LazyLock<Finder> = LazyLock::new(|| FINDER.clone().for_check());
 
+/// Docker Hub's names are looked for, too, which have no host.
+static OUTLINED: LazyLock<Finder> = LazyLock::new(|| {
+    let upstreams = ["docker.io", "ghcr.io"].map(str::to_owned);
+    Finder::new(Hosts::new(&upstreams, &[]).expect("few needles")).with_all_outlines()
+});
+
+static WHOLE: LazyLock<Finder> = LazyLock::new(|| OUTLINED.clone().without_outlines());
+
 fuzz_target!(|text: &str| {
+    for path in ["a.yaml", "values.yaml"] {
+        let [mut outlined, whole] = [&OUTLINED, &WHOLE].map(|finder| finder.find(path, text.as_bytes()));
+        outlined.aliases = whole.aliases;
+        assert_eq!(format!("{outlined:#?}"), format!("{whole:#?}"), "{path}");
+    }
     for path in ["a.yaml", "renovate.json5", "dependabot.yml"] {
         let found = CHECK.find(path, text.as_bytes());
         let policies = found.policies.iter().map(|policy| policy.span);
