@@ -90,7 +90,7 @@ fn a_tag_that_is_a_variable_hides_no_cached_name() {
         ("apps/kustomization.yaml", b"resources: [pod.yaml]\n"),
         ("apps/pod.yaml", &pod(&[&cached, "\"ghcr.io/fern/b:${TAG}\"", "\"${HOST}/fern/c:v1\""])),
     ]);
-    let (_, lines) = told(&scratch);
+    let (_, lines) = rendered(&scratch);
     assert!(lines.iter().any(|line| line.contains("1 of 2")), "{lines:#?}");
 }
 
@@ -104,7 +104,7 @@ fn registries_of_domains_that_cannot_be_cached_are_listed_as_such() {
         "go.pkg.dev.example/d:v1",
     ];
     let scratch = Scratch::new(&[("a.yaml", &pod(&images))]);
-    let (_, lines) = told(&scratch);
+    let (_, lines) = rendered(&scratch);
     assert!(lines.contains(&"references  3 not cacheable".to_owned()), "{lines:#?}");
     assert!(scratch.run(&["migrate"]).out.is_empty());
 }
@@ -140,7 +140,7 @@ fn a_migration_says_what_scan_counts_before_and_after_it() {
         changed += usize::from(planned["after"] != before);
         partial += usize::from(planned["after"]["images"]["bypassing"] != 0);
     }
-    assert!(changed > 20 && partial > 5, "{changed} trees changed, {partial} in part");
+    assert!(changed > 20 && partial > 3, "{changed} trees changed, {partial} in part");
 }
 
 #[test]
@@ -286,7 +286,11 @@ fn assert_reconciles(root: &Path, flags: &[&str]) {
     for key in ["cached", "bypassing"] {
         assert_eq!(coverage["images"][key], sum(key), "{name}: upstreams, {key}");
     }
-    assert_eq!(coverage["unseen"]["references"], coverage["references"]["unknown"], "{name}");
+    // What is joined with a registry that bypasses the cache is not known either.
+    let registries =
+        sites.iter().filter(|row| row["registry"] == true && row["status"] == "bypassing").count();
+    let unseen = coverage["references"]["unknown"].as_u64().unwrap() + registries as u64;
+    assert_eq!(coverage["unseen"]["references"], unseen, "{name}");
 
     // What a migration does is what a scan says.
     let staying: u64 =
