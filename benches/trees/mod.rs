@@ -12,7 +12,8 @@ use pullthru_core::find::{Finder, Hosts};
 use pullthru_core::inventory;
 use pullthru_core::kustomize::Model;
 use pullthru_core::releases::lock::{
-    ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole, hash,
+    AskedVersions, Capabilities, ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole,
+    hash,
 };
 use pullthru_core::releases::{self, Sources};
 use pullthru_core::tree::{Repository, WalkOptions};
@@ -330,6 +331,8 @@ fn locked_releases(tree: &Tree<'_>, n: usize) {
     let repository = Repository::at(tree.0).unwrap();
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
     let mut lock = ImageLock::default();
+    let kubernetes_version = pullthru_charts::DEFAULT_KUBERNETES.to_owned();
+    let capabilities = Capabilities { kubernetes_version, ..Capabilities::default() };
     for release in releases::of(&Model::new(&inventory, &config), &Sources::new(&repository)) {
         let image = |number| LockedImage {
             image: format!("ghcr.io/org/{}-{number}:v1", release.id.name),
@@ -338,7 +341,7 @@ fn locked_releases(tree: &Tree<'_>, n: usize) {
         };
         let block = LockedRelease {
             chart: LockedChart::default(),
-            hash: hash(&release, pullthru_charts::DEFAULT_KUBERNETES),
+            hash: hash(&release, &capabilities, &AskedVersions::default()),
             inputs: release.inputs.clone(),
             images: (0..5).map(image).collect(),
             render_failed: false,

@@ -269,7 +269,7 @@ impl RenderArgs {
     ) -> Result<Charts, CliError> {
         let none = ImageLock::default();
         let lock = evaluated.lock.as_ref().unwrap_or(&none);
-        let capabilities = self.capabilities(read, repository, lock.asks_for_api_versions())?;
+        let capabilities = self.capabilities(read, repository, lock)?;
         let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &capabilities);
         match how {
             How::Off => {
@@ -303,8 +303,18 @@ impl RenderArgs {
         Ok(charts)
     }
 
+    /// What the charts of the image lock know of clusters.
+    pub(super) fn capabilities(
+        &self,
+        read: &ReadRepository,
+        repository: &RepositoryArgs,
+        lock: &ImageLock,
+    ) -> Result<Capabilities, CliError> {
+        self.capabilities_with(read, repository, lock.asks_for_api_versions())
+    }
+
     /// What charts know of clusters. Definitions are looked for only where a chart may ask for them.
-    fn capabilities(
+    fn capabilities_with(
         &self,
         read: &ReadRepository,
         repository: &RepositoryArgs,
@@ -394,7 +404,7 @@ impl RenderArgs {
             offline: self.offline,
             helm: self.helm.clone(),
             helm_timeout: self.helm_timeout,
-            capabilities: self.capabilities(read, repository, true)?,
+            capabilities: self.capabilities_with(read, repository, true)?,
             helm_repositories: pullthru_registry::Variables::of_process().helm_repositories(),
             ..rendering::Settings::new(read.repository.root.clone(), store)
         };

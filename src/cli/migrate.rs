@@ -19,7 +19,6 @@ use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
-use pullthru_charts::DEFAULT_KUBERNETES;
 use pullthru_charts::OverridePlan;
 use pullthru_core::releases::Sources;
 
@@ -188,13 +187,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         problem(&format!("error: {error}"));
     }
     let lock = charts_args::read_lock(repository)?;
+    let lock = match &lock {
+        Some(lock) => Some((lock, args.charts.rendering.capabilities(&read, &args.repository, lock)?)),
+        None => None,
+    };
     let changes = |path: &RepoPath| written.as_ref().is_none_or(|written| written.done.contains(path));
     let edits = Edits {
         repository,
         finder: &finder,
         files: proved.files.iter().filter(|file| changes(&file.path)).collect(),
-        lock: lock.as_ref(),
-        kubernetes: DEFAULT_KUBERNETES,
+        lock,
     };
     let (before, after) = edits.coverage(&model, within);
     let mut report = MigrationReport::new(&proved, written.as_ref(), before, after);

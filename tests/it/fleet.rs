@@ -67,7 +67,6 @@ impl Migration {
             finder: &self.finder,
             files: proved.files.iter().collect(),
             lock: None,
-            kubernetes: "1.33.0",
         };
         let (before, after) = edits.coverage(&Model::new(&inventory, &self.config), |_| true);
         MigrationReport::new(proved, None, before, after)

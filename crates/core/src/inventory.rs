@@ -201,7 +201,9 @@ impl Files<'_> {
     }
 
     fn holds_kustomization(&self, directory: &RepoPath) -> bool {
-        kustomization::FILE_NAMES.iter().any(|name| directory.join(name).is_some_and(|file| self.exists(&file)))
+        kustomization::FILE_NAMES
+            .iter()
+            .any(|name| directory.join(name).is_some_and(|file| self.exists(&file)))
     }
 
     fn small_text(&self, path: &RepoPath) -> Option<String> {

@@ -193,9 +193,7 @@ impl Explorer<'_> {
             }
             return self.site(scalar, found, literal, form, role);
         }
-        if is_registry(found, &literal)
-            && values::name_of_setting(place).is_some_and(values::is_registry_setting)
-        {
+        if is_registry(found, &literal) && values::name_of_setting(place).is_some_and(prefix::is_setting) {
             return self.bare_host(scalar, found, &literal);
         }
         let text: &str = &scalar.content.text;
@@ -341,7 +339,7 @@ impl Explorer<'_> {
         literal: &Literal,
         name: &str,
     ) -> bool {
-        let Some(span) = scalar.map.outer(literal.span).filter(|_| values::is_registry_setting(name)) else {
+        let Some(span) = scalar.map.outer(literal.span).filter(|_| prefix::is_setting(name)) else {
             return self.ignore(scalar, found, IgnoreReason::BareHost);
         };
         self.split(scalar, found, values::registry_alone(literal, span))

@@ -109,12 +109,12 @@ impl Hosts {
 
     /// The prefilter: could this text hold a site?
     pub fn occur_in(&self, bytes: &[u8]) -> bool {
-        self.prefilter.first(bytes, Span::new(0, bytes.len())).is_some()
+        self.prefilter.is_in(bytes)
     }
 
     /// The same for a file that holds no manifests: is one of the hosts in it?
     pub(super) fn are_named_in(&self, bytes: &[u8]) -> bool {
-        self.search.first(bytes, Span::new(0, bytes.len())).is_some()
+        self.search.is_in(bytes)
     }
 
     /// Where [`IMAGE_WORDS`] stand.
@@ -203,13 +203,13 @@ impl Hosts {
 /// The vectorised search takes one pass at memory's speed whatever the number of needles, ten times faster than the
 /// automaton; it exists for some processors only, and not for many needles.
 #[derive(Clone, Debug)]
-enum Search {
+pub(super) enum Search {
     Packed(packed::Searcher),
     Automaton(AhoCorasick),
 }
 
 impl Search {
-    fn new(needles: &[&str]) -> Result<Search, BuildError> {
+    pub(super) fn new(needles: &[&str]) -> Result<Search, BuildError> {
         let packed = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostLongest)
             .builder()
@@ -223,6 +223,10 @@ impl Search {
                 Ok(Search::Automaton(automaton))
             }
         }
+    }
+
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
+        self.first(bytes, Span::new(0, bytes.len())).is_some()
     }
 
     fn first(&self, bytes: &[u8], within: Span) -> Option<Match> {

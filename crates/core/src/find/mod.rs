@@ -46,6 +46,7 @@ pub(crate) use deployers::{Overrides, overridden_application};
 pub use field::Field;
 use file_kind::FileClass;
 pub use generators::TemplatedPath;
+use hosts::Search;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub(crate) use literal::placeholder;
@@ -141,7 +142,7 @@ pub struct Finder {
     /// Bytes from which an outline may stand in for a text.
     outlined_from: usize,
     /// Texts without any of these hold no object that deploys something.
-    deployers: Option<AhoCorasick>,
+    deployers: Option<Search>,
     /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
     check: Option<AhoCorasick>,
 }
@@ -151,7 +152,7 @@ impl Finder {
         Finder {
             hosts,
             outlined_from: pruned::WORTH_IT,
-            deployers: AhoCorasick::new(deployers::NEEDLES.iter().chain(&releases::NEEDLES)).ok(),
+            deployers: Search::new(&[&deployers::NEEDLES[..], &releases::NEEDLES].concat()).ok(),
             check: None,
         }
     }
@@ -190,7 +191,7 @@ impl Finder {
     }
 
     fn may_build(&self, bytes: &[u8]) -> bool {
-        self.deployers.as_ref().is_some_and(|needles| needles.is_match(bytes))
+        self.deployers.as_ref().is_none_or(|needles| needles.is_in(bytes))
     }
 
     /// `path` is relative to the repository with `/`, or `-` for standard input.

@@ -39,6 +39,14 @@ pub(super) fn is_registry_name(name: &str) -> bool {
     is_registry_word(last) || OF_REGISTRY.contains(&last.as_str()) && is_about_registry(before)
 }
 
+/// Does a setting of this name hold a registry that a program composes images with, not one that it compares, pushes
+/// to or logs in to?
+pub(super) fn is_setting(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let others = ["allow", "deny", "mirror", "insecure", "trusted", "push", "login", "target"];
+    is_registry_name(name) && !others.iter().any(|word| lower.contains(word))
+}
+
 /// `registry`, or one word: `jnlpregistry`, `registryhost`.
 fn is_registry_word(word: &str) -> bool {
     REGISTRY.contains(&word)

@@ -9,7 +9,9 @@
 //! there is none ([`indentation`]), and an outline that does not parse is thrown away.
 //! `outline_and_whole_text_agree` in the tests holds it against the whole text.
 
-use super::hosts::{Hosts, Occurrence};
+use std::sync::LazyLock;
+
+use super::hosts::{Hosts, Occurrence, Search};
 use super::indentation::{self, Entries, Entry};
 use super::{deny, deployers, docker_hub, releases};
 use crate::yaml::SpanMap;
@@ -88,11 +90,10 @@ pub(super) fn around(
     (outline.text.len() < text.len() / 4 * 3).then_some(outline)
 }
 
-/// Texts in which something far away decides about a place.
-fn needs_all(text: &str) -> bool {
-    // SOPS's metadata; values that are found through their neighbours' names, and registries that stand for all below
-    // them; comments that are about the next line.
-    const SIGNS: [&str; 12] = [
+/// Texts in which something far away decides about a place: SOPS's metadata; values that are found through their
+/// neighbours' names, and registries that stand for all below them; comments that are about the next line.
+static FAR: LazyLock<Option<Search>> = LazyLock::new(|| {
+    let signs = [
         "sops",
         "parameters:",
         "json-schema.org",
@@ -106,9 +107,14 @@ fn needs_all(text: &str) -> bool {
         "pullthru:",
         "\n  set:",
     ];
-    let lone =
-        || memchr::memchr_iter(b'\r', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) != Some(&b'\n'));
-    text.starts_with('%') || SIGNS.iter().any(|sign| text.contains(sign)) || lone()
+    Search::new(&signs).ok()
+});
+
+fn needs_all(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let lone = || memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
+    let far = |search: &Search| search.is_in(bytes);
+    text.starts_with('%') || FAR.as_ref().is_none_or(far) || lone()
 }
 
 /// An object of Kubernetes: what else there is may be a tool's, which its whole shape tells.
@@ -227,8 +233,8 @@ fn keep(entries: &Entries<'_>, wanted: &mut [Kept], kept: &mut [bool]) -> Option
         let own = wanted.get_mut(index)?;
         own.whole |= parent_whole;
         // What names the object, the version beside a source's URL, and the other words of a command line.
-        let told = ["metadata", "ref"].contains(&entry.key);
-        own.open |= parent_open && entry.bare && told;
+        let names = ["metadata", "ref"].contains(&entry.key);
+        own.open |= parent_open && entry.bare && names;
         own.whole |= parent_open && entry.bare && ["args", "command"].contains(&entry.key);
         let written = entry.scalar_end - entry.line;
         let all = own.whole

@@ -7,7 +7,7 @@ use super::context::Outer;
 use super::docker_hub::Short;
 use super::field::Field;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
-use super::{Explorer, classify, ignores};
+use super::{Explorer, classify, ignores, prefix};
 use crate::tree::Position;
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
@@ -197,7 +197,7 @@ fn has_registry_near(text: &str, region: Span, line: usize, column: usize) -> bo
     let is_inner = |other: &&str| other.trim().is_empty() || other.len() - other.trim_start().len() >= column;
     let is_registry = |other: &str| {
         let inner = other.get(column..).filter(|inner| !inner.starts_with(' '));
-        inner.and_then(|inner| inner.split_once(':')).is_some_and(|(key, _)| key.ends_with("egistry"))
+        inner.and_then(|inner| inner.split_once(':')).is_some_and(|(key, _)| prefix::is_registry_name(key))
     };
     before.lines().rev().take(NEAR).take_while(is_inner).any(is_registry)
         || behind.lines().take(NEAR).take_while(is_inner).any(is_registry)

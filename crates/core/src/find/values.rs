@@ -176,14 +176,6 @@ pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
     }
 }
 
-/// Does a setting of this name hold a registry that a program composes images with, not one that it compares, pushes
-/// to or logs in to?
-pub(super) fn is_registry_setting(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let others = ["allow", "deny", "mirror", "insecure", "trusted", "push", "login", "target"];
-    prefix::is_registry_name(name) && !others.iter().any(|word| lower.contains(word))
-}
-
 /// The name of what a scalar sets in the data of a ConfigMap or a Secret, or in a container's environment.
 pub(super) fn name_of_setting<'p>(place: &'p Place<'_, '_>) -> Option<&'p str> {
     let data =

@@ -9,7 +9,7 @@ use crate::find::Finder;
 use crate::images::Charts;
 use crate::kustomize::Model;
 use crate::migrate::Prepared;
-use crate::releases::lock::ImageLock;
+use crate::releases::lock::{Capabilities, ImageLock};
 use crate::releases::{self, Sources};
 use crate::tree::{RepoPath, Repository};
 
@@ -19,10 +19,8 @@ pub struct Edits<'e> {
     /// What the repository was read with.
     pub finder: &'e Finder,
     pub files: Vec<&'e Prepared>,
-    /// Of the repository, where it has one.
-    pub lock: Option<&'e ImageLock>,
-    /// The version of Kubernetes where a release names none.
-    pub kubernetes: &'e str,
+    /// Of the repository, where it has one, with what its charts know of clusters.
+    pub lock: Option<(&'e ImageLock, Capabilities)>,
 }
 
 impl Edits<'_> {
@@ -51,12 +49,12 @@ impl Edits<'_> {
         text: impl Fn(&Prepared) -> Option<&str>,
         within: impl Fn(&RepoPath) -> bool,
     ) -> Coverage {
-        let charts = self.lock.map(|lock| {
+        let charts = self.lock.as_ref().map(|(lock, capabilities)| {
             let texts =
                 self.files.iter().filter_map(|file| Some((file.path.clone(), Arc::from(text(file)?))));
             let sources = Sources::new(self.repository).with_edits(texts.collect::<BTreeMap<_, _>>());
             let releases = releases::of(model, &sources);
-            Charts::of_lock(model, &releases, lock, self.kubernetes).within(&within)
+            Charts::of_lock(model, &releases, lock, capabilities).within(&within)
         });
         coverage_of(model, charts.as_ref(), &within)
     }

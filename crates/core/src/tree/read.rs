@@ -100,7 +100,7 @@ impl Reader {
     }
 
     fn holds_nul(&self, from: usize, to: usize) -> bool {
-        self.buffer.get(from..to).is_some_and(|bytes| bytes.contains(&0))
+        self.buffer.get(from..to).is_some_and(|bytes| memchr::memchr(0, bytes).is_some())
     }
 }
 
