@@ -3,6 +3,7 @@
 //! Used by `benches/tree.rs` and by the test `growth`.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -344,6 +345,7 @@ fn locked_releases(tree: &Tree<'_>, n: usize) {
             hash: hash(&release, &capabilities, &AskedVersions::default()),
             inputs: release.inputs.clone(),
             images: (0..5).map(image).collect(),
+            releases: BTreeSet::new(),
             render_failed: false,
         };
         let known = release.unknown.is_empty() && lock.releases.insert(release.id.clone(), block).is_none();

@@ -238,7 +238,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// The key at the beginning, and what stands behind its colon; nothing where the text is a scalar. `None` where that
-/// cannot be told.
+/// is not known.
 fn key(content: &str) -> Option<Option<(&str, &str)>> {
     let split = |key: &'_ str, at: usize| {
         let value = content.get(at + 1..)?;
