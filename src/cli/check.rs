@@ -12,13 +12,14 @@ use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::ReadRepository;
-use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, note, problem};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, messages, note, problem};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
 use crate::lint::{self, Baseline, Checked, Request, Safety, Usage, fix};
 use crate::migrate::{self, Direction, Mode, Written, prove};
-use crate::report::check::{self as report, CheckReport, Fixes};
+use crate::report::check::{self as report, CheckReport, Detail, Fixes};
+use crate::report::covered::Covered;
 use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
@@ -89,6 +90,10 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
 
+    /// Print how many findings each rule has, and how many of them can be fixed, instead of the findings
+    #[arg(long)]
+    statistics: bool,
+
     /// Write the result to a file as well, in a format of its own, such as sarif=results.sarif
     #[arg(long, value_name = "FORMAT=FILE", value_parser = Output::parse)]
     output: Vec<Output>,
@@ -125,9 +130,12 @@ enum FailOn {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// A summary, and findings by rule: of what repeats the first places
     Human,
+    /// A finding a line: `file:line:column: rule: message`
+    Concise,
     Json,
-    /// A finding a line
+    /// A finding a line, as JSON
     Jsonl,
     /// Annotations; the step summary, too, where GITHUB_STEP_SUMMARY is set
     Github,
@@ -145,6 +153,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let stdin = args.repository.is_stdin();
     if stdin && (args.fix || args.since.is_some()) {
         return Err(CliError::usage("`-` is no file of the repository", "name files or directories"));
+    }
+    if args.statistics && args.format != Format::Human {
+        return Err(CliError::usage(
+            "`--statistics` is a table for people",
+            "leave `--format` out; `--format values` prints numbers for programs",
+        ));
     }
     let baseline = args.known()?;
     let verification = args.verification()?;
@@ -182,6 +196,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let report = CheckReport::new(&run.checked, fixes, &run.texts());
     let rendered = Rendered {
         report: &report,
+        covered: run.covered,
+        statistics: args.statistics,
         prefix: &run.prefix(),
         usages: &run.checked.usages,
         verification: verification.as_ref(),
@@ -202,6 +218,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
 /// What formats tell.
 struct Rendered<'a> {
     report: &'a CheckReport,
+    covered: Covered,
+    /// Numbers in place of findings, for people.
+    statistics: bool,
     /// Leads from the work tree to the repository's root.
     prefix: &'a str,
     usages: &'a [Usage],
@@ -210,9 +229,14 @@ struct Rendered<'a> {
 
 impl Rendered<'_> {
     fn write(&self, format: Format, out: &mut dyn Write, paint: Paint) -> std::io::Result<()> {
-        let Rendered { report, prefix, usages, verification } = *self;
+        let Rendered { report, covered, statistics, prefix, usages, verification } = *self;
         match format {
-            Format::Human => report::human(report, out, paint),
+            Format::Human if statistics => report::statistics(report, covered, out, paint),
+            Format::Human => {
+                let detail = if messages::is_verbose() { Detail::All } else { Detail::First };
+                report::human(report, covered, detail, out, paint)
+            }
+            Format::Concise => report::concise(report, out),
             Format::Json => report::json(report, out),
             Format::Jsonl => report::jsonl(report, out),
             Format::Github => report::github(report, prefix, out),
@@ -298,6 +322,7 @@ struct Run<'a> {
     /// Of standard input.
     text: String,
     checked: Checked,
+    covered: Covered,
     /// Releases are not known that had to be.
     unknown: bool,
 }
@@ -329,17 +354,21 @@ impl<'a> Run<'a> {
             charts: charts.as_ref(),
         };
         let look = |read: &ReadRepository| {
-            lint::check(&Model::new(&read.whole(), &read.config), request, |path| read.is_named(path))
+            let whole = read.whole();
+            let model = Model::new(&whole, &read.config);
+            let within = |path: &RepoPath| read.is_named(path);
+            let checked = lint::check(&model, request, within);
+            (checked, Covered::of(&model, charts.as_ref(), read.inventory.read, within))
         };
-        let mut checked = look(&read);
+        let (mut checked, mut covered) = look(&read);
         // What builds the files decides about what was found in them, and about overrides. Where nothing was found
         // nothing else is read: a hook looks at a few files, again and again.
         if !read.is_whole() && charts.is_none() && (decides(&checked) || read.overrides()) {
             args.repository.read_context(&mut read, &finder)?;
-            checked = look(&read);
+            (checked, covered) = look(&read);
         }
         let unknown = args.charts.or(How::Lock).fails(charts.as_ref());
-        Ok(Run { args, read, finder, text, checked, unknown })
+        Ok(Run { args, read, finder, text, checked, covered, unknown })
     }
 
     fn bypassing(&self) -> usize {

@@ -14,7 +14,7 @@ pub(super) struct MessageArgs {
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
 
-    /// Also print which repository and configuration are used
+    /// Print everything: every finding, and which repository and configuration are used
     #[arg(short, long, global = true, help_heading = "Messages")]
     verbose: bool,
 
@@ -43,6 +43,11 @@ pub(super) fn is_progress_shown() -> bool {
     LEVEL.load(Ordering::Relaxed) >= 0 && io::stderr().is_terminal()
 }
 
+/// Is everything asked for, whatever its length?
+pub(super) fn is_verbose() -> bool {
+    LEVEL.load(Ordering::Relaxed) > 0
+}
+
 /// One line on standard error, unless `--quiet` is given.
 pub(super) fn note(text: &str) {
     if LEVEL.load(Ordering::Relaxed) >= 0 {
@@ -52,7 +57,7 @@ pub(super) fn note(text: &str) {
 
 /// One line on standard error where `--verbose` is given.
 pub(super) fn detail(text: &str) {
-    if LEVEL.load(Ordering::Relaxed) > 0 {
+    if is_verbose() {
         problem(text);
     }
 }

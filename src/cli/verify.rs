@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::{ChartsArgs, How};
+use super::messages::is_verbose;
 use super::protect::remove_stale_temp_files;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::repository::read_limited;
@@ -142,7 +143,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let notes = say_notes(&client);
     let report = VerifyReport::new(at, seen.rows, unasked, &images.unknown, notes);
     match args.format {
-        Format::Human => report::human(&report, out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, is_verbose(), out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Jsonl => {}
         Format::Github => report::github(&report, out)?,

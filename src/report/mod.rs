@@ -6,6 +6,7 @@ pub mod charts;
 pub mod charts_diff;
 pub mod check;
 pub mod cost;
+pub mod covered;
 #[cfg(feature = "aws")]
 pub mod doctor;
 pub(crate) mod escaped;
@@ -100,6 +101,11 @@ impl Paint {
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+/// The last line of a report: the command to run next.
+pub(crate) fn next(text: &str, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    writeln!(out, "{} {text}", paint.dim("next:"))
 }
 
 /// One field of RFC 4180.

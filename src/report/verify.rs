@@ -72,6 +72,10 @@ pub struct VerifiedRow {
     /// The releases whose charts bring it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<String>,
+    /// What images have in common that people are told of as one: what is so, and what to do.
+    #[serde(skip)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    alike: (String, Option<String>),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -176,6 +180,10 @@ impl VerifiedRow {
             (None, Some(place)) => format!("pullthru warm {}", shell_word(place.path.as_str())),
             (None, None) => "pullthru warm".to_owned(),
         };
+        let warm_all = match list {
+            Some(list) => format!("pullthru warm --list {}", shell_word(list)),
+            None => "pullthru warm".to_owned(),
+        };
         let reference = pull.reference();
         let cached = pull.cached.as_ref().map(|name| pull.under(name));
         let resolved = verified.resolved.as_ref();
@@ -191,6 +199,7 @@ impl VerifiedRow {
             },
             because: verified.outcome.explain(),
             next: verified.outcome.next(&warm),
+            alike: (verified.outcome.explain_alike(), verified.outcome.next(&warm_all)),
             digest: digest.or_else(|| verified.at_cache.clone()).or_else(|| verified.at_upstream.clone()),
             upstream_digest: verified.at_upstream.clone(),
             cache_digest: verified.at_cache.clone(),
@@ -230,14 +239,24 @@ const RULES: [(&str, &str); 13] = [
 /// Most images of a new cache: a line each.
 const COLD: &str = "cold";
 
-/// What is wrong first, then a line for everything.
-pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+/// Images of a group that are named before it only counts.
+const SHOWN: usize = 5;
+
+/// What is wrong first, then a line for everything. With `all` every image of a group is named.
+pub fn human(report: &VerifyReport, all: bool, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     for severity in ["bad", "open", "note"] {
-        for row in report.images.iter().filter(|row| row.severity == severity && row.outcome != COLD) {
+        let rows = report.images.iter().filter(|row| row.severity == severity && row.outcome != COLD);
+        for group in alike(rows) {
+            let Some(row) = group.first() else { continue };
             let word = match severity {
                 "bad" => paint.red(row.outcome),
                 _ => paint.cyan(row.outcome),
             };
+            if group.len() > 1 {
+                writeln!(out, "{word}  {}", paint.bold(&count(group.len(), "image")))?;
+                of_group(&group, all, out, paint)?;
+                continue;
+            }
             writeln!(out, "{word}  {}", paint.bold(&row.reference))?;
             writeln!(out, "  {}", row.because)?;
             if let Some(next) = &row.next {
@@ -277,6 +296,50 @@ pub fn human(report: &VerifyReport, out: &mut dyn Write, paint: Paint) -> io::Re
 pub(super) fn brought_by(releases: &[String]) -> Option<String> {
     let all = quoted(&releases.join(", ")).into_owned();
     (!releases.is_empty()).then(|| format!("brought by the chart of {all}"))
+}
+
+/// Images of which the same is so, with the same to do, by the first of them.
+fn alike<'r>(rows: impl Iterator<Item = &'r VerifiedRow>) -> Vec<Vec<&'r VerifiedRow>> {
+    let mut groups: Vec<Vec<&VerifiedRow>> = Vec::new();
+    let mut known: BTreeMap<(&str, &(String, Option<String>)), usize> = BTreeMap::new();
+    for row in rows {
+        let number = *known.entry((row.outcome, &row.alike)).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(number) {
+            group.push(row);
+        }
+    }
+    groups
+}
+
+fn of_group(group: &[&VerifiedRow], all: bool, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let (because, next) = &first.alike;
+    writeln!(out, "  {because}")?;
+    if let Some(next) = next {
+        writeln!(out, "  {} {next}", paint.dim("→"))?;
+    }
+    let shown = if all { group.len() } else { SHOWN };
+    for row in group.iter().take(shown) {
+        let mut places: Vec<String> =
+            row.places.iter().map(|place| format!("{}:{}", quoted(&place.path), place.line)).collect();
+        if !all && places.len() > SHOWN {
+            let more = count(places.len() - SHOWN, "more place");
+            places.truncate(SHOWN);
+            places.push(format!("and {more}"));
+        }
+        if !row.releases.is_empty() {
+            places.push(format!("chart of {}", quoted(&row.releases.join(", "))));
+        }
+        writeln!(out, "    {}  {}", row.reference, paint.dim(&places.join(" ")))?;
+    }
+    if group.len() > shown {
+        let text = format!("and {}: `-v` names all", count(group.len() - shown, "more image"));
+        writeln!(out, "    {}", paint.dim(&text))?;
+    }
+    Ok(())
 }
 
 /// `sha256:0123456789ab, linux/amd64 12.3 MB, linux/arm64 11.9 MB`.

@@ -71,7 +71,12 @@ fn findings_stand_where_the_reference_stands() {
     let run = scratch.run(&["check", "a.yaml"]);
     assert_eq!(
         run.out,
-        "  × bypasses-cache: `ghcr.io/o/app:v1` bypasses the cache
+        "checked 1 file: 1 error, 0 warnings; 1 for `--fix`
+  images      0 of 1 images through the cache (0 %)
+  upstreams   ghcr.io 0 of 1
+  references  1 bypassing
+
+  × bypasses-cache: `ghcr.io/o/app:v1` bypasses the cache
    ╭─[a.yaml:5:12]
  5 │   - image: ghcr.io/o/app:v1
    ·            ────────┬───────
@@ -79,10 +84,7 @@ fn findings_stand_where_the_reference_stands() {
    ╰────
   help: `pullthru check --fix a.yaml` edits it in place
 
-1 error, 0 warnings; 1 for `--fix`
-  images      0 of 1 images through the cache (0 %)
-  upstreams   ghcr.io 0 of 1
-  references  1 bypassing
+next: `pullthru check --fix` fixes 1 of 1 finding
 "
     );
     let run = scratch.run(&["check", "--format", "github", "a.yaml"]);

@@ -93,7 +93,11 @@ fn since_looks_at_what_changed() {
     let clean = scratch.run(&["check", "--since", "main"]);
     assert_eq!(
         (clean.code, clean.out.as_str()),
-        (0, "0 errors, 0 warnings\n  images      no image of a registry that ECR can cache\n"),
+        (
+            0,
+            "checked 0 files: 0 errors, 0 warnings\n  images      no image of a registry that ECR can cache\n\
+             next: nothing is left to do: no image was found\n"
+        ),
         "{}",
         clean.err
     );

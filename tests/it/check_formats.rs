@@ -42,6 +42,7 @@ fn every_format_of_one_result() {
     let world = world();
     for (format, file) in [
         ("human", "human.txt"),
+        ("concise", "concise.txt"),
         ("json", "report.json"),
         ("jsonl", "report.jsonl"),
         ("github", "github.txt"),
@@ -71,7 +72,8 @@ fn every_format_of_one_result() {
 fn a_clean_result_is_said_in_every_format() {
     let scratch = Scratch::new(&[("a.yaml", b"a: b\n")]);
     for (format, part) in [
-        ("human", "0 errors, 0 warnings\n"),
+        ("human", "checked 1 file: 0 errors, 0 warnings\n"),
+        ("concise", ""),
         ("json", "\"findings\": []"),
         ("jsonl", ""),
         ("github", "0 errors, 0 warnings\n"),
@@ -140,6 +142,45 @@ fn fixes_of_sarif_are_those_of_fix() {
     }
     world.run(&["check", "--fix"]);
     assert_eq!(new, world.read(path));
+}
+
+/// A finding that repeats is drawn once with its first places; a rule that fires a hundred times takes a screen.
+#[test]
+fn what_repeats_is_told_once() {
+    let pin = |number: usize| format!("ghcr.io/o/pin-{number}:v1@sha256:{number:064x}");
+    let containers = |images: Vec<String>| {
+        let images: String = images.iter().map(|image| format!("  - image: {image}\n")).collect();
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{images}")
+    };
+    let cached =
+        |number| pin(number).replace("ghcr.io", "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr");
+    let scratch = Scratch::new(&[("pins.yaml", containers((0..90).map(cached).collect()).as_bytes())]);
+    for number in 0..30 {
+        let file = format!("apps/{number:02}/pod.yaml");
+        scratch.write(&file, containers(vec!["ghcr.io/o/app:v1".to_owned()]).as_bytes());
+    }
+    let run = scratch.run(&["check"]);
+    assert_same("testdata/expected/check/repeated.txt", &run.out);
+    // All of it where it is asked for, and for programs always.
+    let all = scratch.run(&["check", "-v"]).out;
+    assert_eq!(all.matches("the same").count(), 29, "{all}");
+    assert_eq!(all.matches("cold-digest: ").count(), 90, "{all}");
+    let concise = scratch.run(&["check", "--format", "concise"]).out;
+    assert_eq!(concise.lines().count(), 120, "{concise}");
+    let (first, _) = concise.split_once('\n').unwrap();
+    assert_eq!(first, "apps/00/pod.yaml:5:12: bypasses-cache: `ghcr.io/o/app:v1` bypasses the cache");
+    let json: Value = serde_json::from_str(&scratch.run(&["check", "--format", "json"]).out).unwrap();
+    assert_eq!(json["findings"].as_array().unwrap().len(), 120);
+}
+
+#[test]
+fn statistics_are_a_line_a_rule() {
+    let world = world();
+    let run = world.run(&["check", "--statistics"]);
+    assert_eq!((run.code, run.err.as_str()), (1, ""));
+    assert_same("testdata/expected/check/statistics.txt", &run.out);
+    let run = world.run(&["check", "--statistics", "--format", "json"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
 }
 
 /// Lines and columns in characters, as `columnKind` says.

@@ -62,7 +62,7 @@ fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
             "references  1 cached, 3 bypassing",
         ]
     );
-    assert!(scratch.run(&["check"]).out.contains("`pullthru init` proposes the upstreams"));
+    assert!(scratch.run(&["check"]).out.contains("next: `pullthru init --dry-run` proposes the upstreams"));
 }
 
 #[test]

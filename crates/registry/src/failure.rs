@@ -200,6 +200,15 @@ impl Failure {
         }
     }
 
+    /// The same said of the whole registry, where that is what it is about: each of its repositories fails alike.
+    pub fn of_registry(&self) -> Self {
+        let mut failure = self.clone();
+        if !matches!(self, Self::NotFound(_) | Self::Broken(..)) {
+            failure.detail_mut().repository.clear();
+        }
+        failure
+    }
+
     /// A stable word for JSON output and for counting.
     pub fn id(&self) -> &'static str {
         match self {

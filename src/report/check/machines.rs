@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{CheckReport, CheckSummary, EditRow, FindingRow, sentence, text};
+use super::{CheckReport, CheckSummary, EditRow, FindingRow, next, sentence, text};
 use crate::config::{RuleId, Severity};
 use crate::lint::{self, Coverage};
 use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
@@ -86,6 +86,7 @@ pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
         let label = if label.is_empty() { String::new() } else { format!("{label}: ") };
         writeln!(out, "- {label}{}", text.replace('|', "\\|"))?;
     }
+    writeln!(out, "- next: {}", next(report))?;
     if report.findings.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //! the functions of `machines` to programs.
 
 mod human;
+mod lines;
 mod machines;
 
 use std::borrow::Cow;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::excerpt::{Excerpt, printable};
 pub(super) use human::coverage_lines;
-pub use human::human;
+pub use human::{Detail, human};
+pub use lines::{concise, statistics};
 pub use machines::{github, json, jsonl, junit, markdown, sarif, values};
 
 use super::count;
@@ -287,4 +289,36 @@ pub(in crate::report) fn sentence(summary: &CheckSummary) -> String {
         text.push_str(&format!("; {}", more.join(", ")));
     }
     text
+}
+
+/// The command to run next.
+fn next(report: &CheckReport) -> String {
+    let CheckSummary { errors, warnings, fixable, fixable_unsafely, ref coverage, .. } = report.summary;
+    let all = count(errors.saturating_add(warnings), "finding");
+    if fixable > 0 {
+        return format!("`pullthru check --fix` fixes {fixable} of {all}");
+    }
+    if fixable_unsafely > 0 {
+        return format!(
+            "`pullthru check --fix --unsafe-fixes --diff` shows what would fix {fixable_unsafely} of {all}"
+        );
+    }
+    let first = report.findings.iter().min_by_key(|row| (row.severity != "error", row.rule));
+    if first.is_some_and(|first| first.rule == RuleId::ColdDigest) {
+        return "`pullthru warm` pulls the pinned images into the cache by their tags".to_owned();
+    }
+    if let Some(first) = first {
+        return format!("`pullthru explain {}` says what to do", first.rule);
+    }
+    if coverage.has_unconfigured() {
+        return "`pullthru init --dry-run` proposes the upstreams that are not configured".to_owned();
+    }
+    if coverage.unseen.releases > 0 {
+        let releases = count(coverage.unseen.releases, "release");
+        return format!("`pullthru charts lock` renders the charts of {releases} not seen");
+    }
+    if coverage.images.total() == 0 {
+        return "nothing is left to do: no image was found".to_owned();
+    }
+    "`pullthru verify` asks the registries whether every image resolves".to_owned()
 }

@@ -25,7 +25,32 @@ fn a_registry_that_cannot_be_reached_is_no_finding() {
     assert_eq!(code, 3);
     let row = report.row("ghcr.io/o/app:v100");
     assert_eq!((&row["outcome"], &row["severity"]), (&"unreachable".into(), &"open".into()));
-    assert_says(row, "next", "run again");
+    assert_says(row, "next", "`pullthru verify` again");
+}
+
+/// One registry that is down is one thing to say, however many images it has.
+#[test]
+fn equal_errors_are_one_entry() {
+    let world = world(27);
+    world.upstream.set_down(true);
+    let human = |arguments: &[&str]| {
+        let run = Run::from(world.bare(&[&["--at", "upstream"][..], arguments].concat()).output().unwrap());
+        assert_eq!(run.code, 3, "{}", run.err);
+        run.out
+    };
+    let out = human(&[]);
+    assert_eq!(out.matches("could not be reached").count(), 1, "{out}");
+    assert!(out.contains("unreachable  27 images\n  `ghcr.io` could not be reached: "), "{out}");
+    assert!(
+        out.contains("ghcr.io/o/app:v104  apps/pod.yaml:16\n    and 22 more images: `-v` names all\n"),
+        "{out}"
+    );
+    let all = human(&["-v"]);
+    assert_eq!(all.matches("ghcr.io/o/app:v").count(), 27, "{all}");
+    // Programs are told of each image.
+    let (_, report) = world.verify(&["--at", "upstream"]);
+    let because = report.row("ghcr.io/o/app:v126")["because"].as_str().unwrap();
+    assert!(because.starts_with("`ghcr.io/o/app` could not be reached"), "{because}");
 }
 
 #[test]

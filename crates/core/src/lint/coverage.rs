@@ -197,6 +197,11 @@ impl Coverage {
         }
     }
 
+    /// Does an image come from an upstream that ECR can cache and that no route leads from?
+    pub fn has_unconfigured(&self) -> bool {
+        self.upstreams.iter().any(|one| !one.configured)
+    }
+
     /// What a report says of it, each line with its label.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("images", self.words())];
@@ -210,9 +215,6 @@ impl Coverage {
         }
         if self.references.total() > 0 {
             lines.push(("references", self.references.words()));
-        }
-        if self.upstreams.iter().any(|one| !one.configured) {
-            lines.push(("next", "`pullthru init` proposes the upstreams that are not configured".to_owned()));
         }
         lines
     }

@@ -137,6 +137,17 @@ impl Outcome {
         }
     }
 
+    /// The same without the image, where a whole registry fails alike: images with one text are told of as one.
+    pub fn explain_alike(&self) -> String {
+        match self {
+            Outcome::Unreachable { failure } => failure.of_registry().to_string(),
+            Outcome::Denied { at, why, failure: Some(failure), .. } => {
+                format!("{at}: {why} ({})", failure.of_registry())
+            }
+            other => other.explain(),
+        }
+    }
+
     /// What to do; `None` when there is nothing to do.
     pub fn next(&self, warm: &str) -> Option<String> {
         let next = match self {
@@ -198,7 +209,11 @@ impl Outcome {
             Outcome::Unreachable { failure } => match failure {
                 Failure::TooManyRequests(_) => "log in for a higher limit, or run again later".to_owned(),
                 Failure::Deadline(_) => "give more time with `--deadline`".to_owned(),
-                _ => "run again".to_owned(),
+                Failure::Network(..) => {
+                    "check the network and the proxy (`HTTPS_PROXY`), then run `pullthru verify` again"
+                        .to_owned()
+                }
+                _ => "run `pullthru verify` again".to_owned(),
             },
         };
         Some(next)
