@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::registries::{RegistryArgs, bar, duration, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::ReadRepository;
+use super::values::duration;
 use super::{CliError, RepositoryArgs, problem};
 use crate::images::{ChartImage, Charts, KnownFrom, ReleaseState};
 use crate::kustomize::Model;
@@ -15,6 +16,7 @@ use crate::report::count;
 use crate::tree::{RepoPath, Repository};
 use pullthru_charts::{self as rendering, DEFAULT_KUBERNETES, Outcome, Renew, RenewedLock};
 use pullthru_core::config::is_kubernetes_version;
+use pullthru_core::reasons::of_io;
 use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
 use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
 use pullthru_core::releases::{self, Release, Sources};
@@ -69,7 +71,11 @@ fn kubernetes_version(text: &str) -> Result<String, String> {
 /// A directory, looked for at once: what is found fresh in the lock needs none, and would hide a wrong name.
 fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    if path.is_dir() { Ok(path) } else { Err("there is no such directory".to_owned()) }
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err("there is no such directory; name one that holds charts".to_owned())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,7 +119,7 @@ pub(super) fn read_lock(repository: &Repository) -> Result<Option<ImageLock>, Cl
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let help = "check its permissions, or remove it and run `pullthru charts lock`";
-            return Err(CliError::usage(format!("cannot read `{LOCK_NAME}`: {error}"), help));
+            return Err(CliError::usage(format!("cannot read `{LOCK_NAME}`: {}", of_io(&error)), help));
         }
     };
     let wrong = |error: pullthru_core::releases::lock::LockError| {

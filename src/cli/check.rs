@@ -23,6 +23,7 @@ use crate::report::covered::Covered;
 use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
+use pullthru_core::reasons::of_io;
 
 /// Say what bypasses the cache, and what a migration could not do.
 ///
@@ -112,10 +113,15 @@ struct Output {
 
 impl Output {
     fn parse(text: &str) -> Result<Output, String> {
-        let (format, path) =
-            text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORMAT=FILE")?;
-        let format =
-            Format::from_str(format, false).map_err(|_| format!("`{format}` is none of the formats"))?;
+        let (format, path) = text
+            .split_once('=')
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or("write a format and a file, such as `sarif=results.sarif`")?;
+        let format = Format::from_str(format, false).map_err(|_| {
+            let names = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+            format!("`{format}` is not a format; write one of {}", names.join(", "))
+        })?;
         Ok(Output { format, path: PathBuf::from(path) })
     }
 }
@@ -259,7 +265,10 @@ impl Args {
             Err(_) if self.write_baseline && !path.exists() => return Ok(None),
             Err(error) => {
                 let help = "write it with `--write-baseline`";
-                return Err(CliError::usage(format!("cannot read the baseline `{shown}`: {error}"), help));
+                return Err(CliError::usage(
+                    format!("cannot read the baseline `{shown}`: {}", of_io(&error)),
+                    help,
+                ));
             }
         };
         let parsed = Baseline::parse(&text);
@@ -284,8 +293,9 @@ impl Args {
             ));
         }
         let help = "write it with `pullthru verify --format json`";
-        let text = fs::read_to_string(path)
-            .map_err(|error| CliError::usage(format!("cannot read the report `{shown}`: {error}"), help))?;
+        let text = fs::read_to_string(path).map_err(|error| {
+            CliError::usage(format!("cannot read the report `{shown}`: {}", of_io(&error)), help)
+        })?;
         let parsed = Verification::parse(&text);
         parsed.map(Some).map_err(|error| CliError::usage(format!("`{shown}`: {error}"), help))
     }
@@ -458,7 +468,7 @@ fn write_file(path: &Path, text: &[u8]) -> Result<(), CliError> {
         // It is a pipe, whose reader has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| {
-            let message = format!("cannot write `{}`: {error}", path.display());
+            let message = format!("cannot write `{}`: {}", path.display(), of_io(&error));
             CliError::Output(std::io::Error::new(error.kind(), message))
         }),
     }

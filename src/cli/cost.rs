@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::values::number;
 use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::config::{Config, ScanType};
 use crate::cost::{
@@ -43,11 +44,11 @@ pub(super) struct Args {
     releases_per_month: u32,
 
     /// Months to look ahead
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=120))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = number(1..=120))]
     months: u32,
 
     /// Versions that the lifecycle policy keeps of each repository. Default: what `provision:` says, or 10
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "K", value_parser = number(1..=u32::MAX))]
     keep: Option<u32>,
 
     /// How images are scanned. Default: what `provision:` says, or basic
@@ -67,7 +68,7 @@ pub(super) struct Args {
     nat: bool,
 
     /// Nodes reach ECR through interface endpoints in so many availability zones
-    #[arg(long, value_name = "ZONES", value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(long, value_name = "ZONES", value_parser = number(1..=16))]
     endpoints: Option<u32>,
 
     /// GB that nodes pull in a month, where `--nat` or `--endpoints` make a price of it
@@ -263,7 +264,10 @@ fn read_prices(path: Option<&Path>) -> Result<Prices, CliError> {
     let Some(path) = path else { return Ok(Prices::default()) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        CliError::usage(format!("cannot read the prices `{name}`: {error}"), "name a YAML or JSON file")
+        CliError::usage(
+            format!("cannot read the prices `{name}`: {}", pullthru_core::reasons::of_io(&error)),
+            "name a YAML or JSON file",
+        )
     })?;
     Ok(Prices::default().with_file(&name, &text)?)
 }

@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     };
     let Some(id) = RuleId::ALL.into_iter().find(|id| id.id() == wanted) else {
         let ids = RuleId::ALL.iter().map(|id| id.id());
-        let help = match crate::config::nearest(wanted, ids.clone()) {
+        let help = match pullthru_core::nearest::nearest(wanted, ids.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", ids.collect::<Vec<_>>().join(", ")),
         };

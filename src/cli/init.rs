@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Parser;
 
 use super::protect::remove_stale_temp_files;
+use super::repository::{is_not_read, misnamed};
 use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts};
@@ -50,9 +51,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             "edit it, print a fresh proposal with `--dry-run`, or replace it with `--force`",
         ));
     }
+    if let Some((wrong, right)) = misnamed(&repository).filter(|_| existing.is_none()) {
+        return Err(is_not_read(wrong, right));
+    }
     // What the flags say is checked as the file would be.
     let overrides = args.repository.overrides();
-    let config = Config::load(None, &overrides)?;
+    let config = Config::load(None, &overrides).map_err(|errors| args.repository.of_variables(errors))?;
     let hosts: Vec<String> = upstreams()
         .iter()
         .map(|upstream| upstream.host)

@@ -23,7 +23,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         return Ok(Outcome::Clean);
     };
     clap_mangen::generate_to(Cli::command(), directory).map_err(|error| {
-        let message = format!("cannot write the manual pages to `{}`: {error}", directory.display());
+        let message = format!(
+            "cannot write the manual pages to `{}`: {}",
+            directory.display(),
+            pullthru_core::reasons::of_io(&error)
+        );
         CliError::usage(message, "name a directory that exists and may be written to")
     })?;
     note(&format!("wrote the manual pages to {}", directory.display()));

@@ -1,6 +1,8 @@
 //! What a run says beside its result, on standard error, and the flags that change how much: `--quiet`, `--verbose`, `--color`.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI8, Ordering};
 
 use clap::{Args, ColorChoice};
@@ -51,6 +53,16 @@ pub(super) fn is_verbose() -> bool {
 /// One line on standard error, unless `--quiet` is given.
 pub(super) fn note(text: &str) {
     if LEVEL.load(Ordering::Relaxed) >= 0 {
+        once(text);
+    }
+}
+
+/// What was said already: a run may look at its configuration more than once.
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// An error or a warning, unless it was said already.
+pub(super) fn once(text: &str) {
+    if SAID.lock().is_ok_and(|mut said| said.insert(text.to_owned())) {
         problem(text);
     }
 }
@@ -58,7 +70,7 @@ pub(super) fn note(text: &str) {
 /// One line on standard error where `--verbose` is given.
 pub(super) fn detail(text: &str) {
     if is_verbose() {
-        problem(text);
+        once(text);
     }
 }
 

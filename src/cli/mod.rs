@@ -24,6 +24,7 @@ mod repository;
 mod scan;
 mod signals;
 mod stream;
+mod values;
 mod verify;
 mod warm;
 
@@ -122,13 +123,24 @@ enum CliError {
     Aws { message: String, help: String },
     #[error(transparent)]
     Tree(#[from] TreeError),
-    #[error("{0}")]
+    #[error(transparent)]
     Output(#[from] io::Error),
 }
 
 impl CliError {
     fn usage(message: impl Into<String>, help: impl Into<String>) -> CliError {
         CliError::Usage { message: printable(&message.into()), help: printable(&help.into()) }
+    }
+
+    /// On standard error: each error with its own place.
+    fn say(self) {
+        let print = |report: miette::Report| say(format!("{report:?}").trim_end());
+        match self {
+            CliError::Config(errors) => {
+                errors.errors.into_iter().for_each(|error| print(miette::Report::new(error)));
+            }
+            other => print(miette::Report::new(other)),
+        }
     }
 
     fn code(&self) -> u8 {
@@ -146,6 +158,8 @@ impl CliError {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.messages.apply();
+    // It is the only hook.
+    let _ = miette::set_hook(Box::new(|_| Box::new(printed_errors())));
     let mut out = Stream::new(BufWriter::new(io::stdout().lock()));
     let result = run(cli.command, &mut out);
     let printed = out.finish();
@@ -153,7 +167,7 @@ pub fn main() -> ExitCode {
         Ok(outcome) => outcome as u8,
         Err(stop) => {
             let code = stop.code();
-            say(&format!("{:?}", miette::Report::new(stop)));
+            stop.say();
             code
         }
     };
@@ -163,6 +177,15 @@ pub fn main() -> ExitCode {
             problem(&format!("error: cannot write to standard output: {error}"));
             ExitCode::from(if code <= Outcome::Findings as u8 { Outcome::Failure as u8 } else { code })
         }
+    }
+}
+
+/// How errors are printed. A terminal wraps long lines itself, and keeps names whole when they are copied.
+fn printed_errors() -> miette::MietteHandler {
+    let options = miette::MietteHandlerOpts::new().wrap_lines(false);
+    match Paint::chosen() {
+        Some(color) => options.color(color).build(),
+        None => options.build(),
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::repository::RepositoryArgs;
+use super::values::{duration, number};
 use super::{CliError, note};
 use crate::registry::{Client, Credentials, Settings, SetupError};
 
@@ -33,10 +34,10 @@ pub(super) struct RegistryArgs {
     served_at: Vec<(String, String)>,
 
     /// Concurrent requests to one registry. Default: adaptive
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Registries")]
-    concurrency: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = number(1..=65_535), help_heading = "Registries")]
+    concurrency: Option<u32>,
 
-    /// CliError after this time, with what is known until then: 90s, 5m, 1h
+    /// Stop after this time, with what is known until then: 90s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Registries")]
     deadline: Option<Duration>,
 }
@@ -50,25 +51,13 @@ fn served_at(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..).unwrap_or_default() {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("write a number with a unit: `90s`, `5m` or `1h`".to_owned()),
-    };
-    let number: u64 = digits.parse().map_err(|_| "write a whole number with a unit: `90s`".to_owned())?;
-    Ok(Duration::from_secs(number.saturating_mul(unit)))
-}
-
 impl RegistryArgs {
     /// How registries are reached.
     pub(super) fn settings(&self) -> Settings {
         Settings {
             ca_file: self.ca_file.clone(),
             insecure: self.insecure.clone(),
-            concurrency: self.concurrency.map(usize::from),
+            concurrency: self.concurrency.and_then(|number| usize::try_from(number).ok()),
             deadline: self.deadline,
             hosts: self.served_at.iter().cloned().collect::<BTreeMap<_, _>>(),
             ..Settings::default()

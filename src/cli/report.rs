@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::{CliError, Outcome};
 use crate::report::Paint;
 use crate::report::merge::{self, MergeError, Merged};
+use pullthru_core::reasons::of_io;
 
 /// Put reports of other runs together.
 #[derive(Debug, Parser)]
@@ -55,7 +56,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let (name, path) = named(argument);
         let shown = path.display().to_string();
         let text = fs::read_to_string(&path).map_err(|error| {
-            CliError::Output(io::Error::new(error.kind(), format!("cannot read `{shown}`: {error}")))
+            let help = "name files that `--format json` of `scan` or `check` wrote";
+            CliError::usage(format!("cannot read `{shown}`: {}", of_io(&error)), help)
         })?;
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
             return Err(CliError::usage(format!("`{shown}` is given twice"), "name each report once"));

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{CliError, detail, problem};
-use crate::config::{Config, FILE_NAMES, Overrides};
+use super::messages::once;
+use super::values::number;
+use super::{CliError, detail, note, problem};
+use crate::config::{Config, ConfigErrors, FILE_NAMES, Overrides};
 use crate::find::{Finder, Hosts, Role};
 use crate::images::{Charts, Images};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
 use crate::report::quoted;
-use crate::route;
+use crate::route::{self, CacheHost, Region, Routes};
 use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
+use pullthru_core::reasons::of_io;
 
 #[derive(Debug, Args)]
 pub(super) struct RepositoryArgs {
@@ -74,8 +77,8 @@ pub(super) struct RepositoryArgs {
     hidden: bool,
 
     /// Threads. Default: one for each core
-    #[arg(long, value_name = "N", help_heading = "Files")]
-    threads: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = number(1..=1024), help_heading = "Files")]
+    threads: Option<u32>,
 }
 
 /// What of a repository a command is about.
@@ -181,7 +184,8 @@ impl RepositoryArgs {
         let file = self.config_file(&repository)?;
         detail(&format!("repository: {}", repository.root.display()));
         detail(&format!("configuration: {}", file.as_ref().map_or("flags alone", |(name, _)| name.as_str())));
-        let config = Config::load(file, &self.overrides())?;
+        let config = Config::load(file, &self.overrides()).map_err(|errors| self.of_variables(errors))?;
+        note_new_regions(&config);
         Ok((repository, config, scope))
     }
 
@@ -222,11 +226,29 @@ impl RepositoryArgs {
         }
     }
 
+    /// Errors of flags that a variable of the environment gave, under its name.
+    pub(super) fn of_variables(&self, mut errors: ConfigErrors) -> ConfigErrors {
+        let given =
+            [("--account", "PULLTHRU_ACCOUNT", &self.account), ("--region", "PULLTHRU_REGION", &self.region)];
+        for (flag, variable, value) in given {
+            if value.is_none() || std::env::var(variable).ok() != *value {
+                continue;
+            }
+            for error in &mut errors.errors {
+                if let Some(rest) = error.message.strip_prefix(flag) {
+                    error.message = format!("{variable}{rest}");
+                }
+            }
+        }
+        errors
+    }
+
     fn config_file(&self, repository: &Repository) -> Result<Option<(String, String)>, CliError> {
         let read = |path: &Path, name: String| match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some((name, text))),
             Err(error) => {
-                let message = format!("cannot read the configuration `{}`: {error}", path.display());
+                let message =
+                    format!("cannot read the configuration `{}`: {}", path.display(), of_io(&error));
                 Err(CliError::usage(message, "name a readable file, or leave `--config` out"))
             }
         };
@@ -235,6 +257,12 @@ impl RepositoryArgs {
         }
         let present: Vec<&str> =
             FILE_NAMES.into_iter().filter(|name| repository.root.join(name).exists()).collect();
+        let misnamed = misnamed(repository);
+        match (present.as_slice(), misnamed) {
+            ([], Some((wrong, right))) => return Err(is_not_read(wrong, right)),
+            (_, Some((wrong, _))) => once(&format!("warning: `{wrong}` is not read: remove it")),
+            (_, None) => {}
+        }
         match present.as_slice() {
             [] => Ok(None),
             [name] => read(&repository.root.join(name), (*name).to_owned()),
@@ -250,7 +278,7 @@ impl RepositoryArgs {
             gitignore: !self.no_ignore,
             hidden: self.hidden,
             ignore: config.ignore().to_vec(),
-            threads: self.threads,
+            threads: self.threads.and_then(|number| NonZero::new(usize::try_from(number).ok()?)),
             ..WalkOptions::default()
         }
     }
@@ -352,6 +380,34 @@ impl RepositoryArgs {
 
     pub(super) fn is_stdin(&self) -> bool {
         matches!(self.paths.as_slice(), [path] if is_stdin(path))
+    }
+}
+
+/// Names that people write for that of the configuration, with the one that is read.
+const MISNAMED: [(&str, &str); 2] = [("pullthru.yml", "pullthru.yaml"), (".pullthru.yml", ".pullthru.yaml")];
+
+/// A configuration under a name that is not read.
+pub(super) fn misnamed(repository: &Repository) -> Option<(&'static str, &'static str)> {
+    MISNAMED.into_iter().find(|(wrong, _)| repository.root.join(wrong).exists())
+}
+
+pub(super) fn is_not_read(wrong: &str, right: &str) -> CliError {
+    CliError::usage(
+        format!("`{wrong}` is not read: the configuration is called `{right}`"),
+        format!("rename it (`git mv {wrong} {right}`), or name it with `--config`"),
+    )
+}
+
+/// Says of Regions that this version does not know that they may be spelled wrongly.
+fn note_new_regions(config: &Config) {
+    let caches = config.targets().iter().filter_map(|target| target.routes.as_ref()).map(Routes::cache);
+    let regions: BTreeSet<&Region> = caches
+        .filter_map(|cache| if let CacheHost::Ecr(host) = cache { Some(&host.region) } else { None })
+        .collect();
+    for region in regions.into_iter().filter(|region| !region.is_known()) {
+        let near = Region::nearest(region.as_str());
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        note(&format!("the Region `{region}` is newer than this version, or misspelled{near}"));
     }
 }
 

@@ -123,7 +123,7 @@ fn filter(args: &Args) -> Result<Filter, CliError> {
         for glob in &args.globs {
             let invalid = |error: globset::Error| {
                 CliError::usage(
-                    format!("`{glob}` is no glob: {}", error.kind()),
+                    format!("--path: `{glob}` is no glob: {}", error.kind()),
                     "write `clusters/prod/**` or `*.yaml`",
                 )
             };

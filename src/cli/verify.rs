@@ -19,6 +19,7 @@ use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
 use crate::tree::{self, RepoPath, Repository};
 use crate::verify::{self, Asked, At, Lock, Options, Severity, Verified, WantedPlatform};
+use pullthru_core::reasons::of_io;
 
 /// Ask the registries whether every image resolves.
 ///
@@ -205,15 +206,18 @@ pub(super) fn images(
     let (_, config, _) = repository.open()?;
     let shown = list.display().to_string();
     let unreadable = |error: &dyn std::fmt::Display| {
-        CliError::usage(format!("cannot read the list `{shown}`: {error}"), "name a text file")
+        CliError::usage(
+            format!("cannot read the list `{shown}`: {error}"),
+            "name a text file with an image a line",
+        )
     };
     let (bytes, name) = if list == Path::new("-") {
         (read_limited(std::io::stdin().lock(), "standard input")?, "-".to_owned())
     } else {
-        let file = std::fs::File::open(list).map_err(|error| unreadable(&error))?;
+        let file = std::fs::File::open(list).map_err(|error| unreadable(&of_io(&error)))?;
         (read_limited(file, &format!("the list `{shown}`"))?, shown.clone())
     };
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
     let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
     Ok((Images::of_list(&text, &path, &config), Outcome::Clean))
 }
@@ -271,9 +275,9 @@ fn read_lock(args: &Args) -> Result<Option<Lock>, CliError> {
         return Ok(None);
     };
     let wrong = |error: String| {
-        CliError::usage(format!("`{}`: {error}", path.display()), "write it anew with `--update-lock`")
+        CliError::usage(format!("`{}`: {error}", path.display()), "write it again with `--update-lock`")
     };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(of_io(&error)))?;
     Lock::read(&text).map(Some).map_err(|error| wrong(error.to_string()))
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
-use super::registries::{RegistryArgs, bar, duration, interrupted, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::values::duration;
 use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::images::Image;
 use crate::registry::Step;

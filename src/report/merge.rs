@@ -25,7 +25,7 @@ pub enum Merged {
 
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    #[error("it is no report: {0}")]
+    #[error("it is no report: {}", pullthru_core::reasons::of_json(.0))]
     Json(#[from] serde_json::Error),
     #[error("its schema is `{0}`; `{scan}` and `{check}` can be merged", scan = scan::SCHEMA, check = check::SCHEMA)]
     Schema(String),

@@ -55,6 +55,11 @@ impl Paint {
         let _ = CHOSEN.set(enabled);
     }
 
+    /// What `--color` says, where it is no `auto`.
+    pub fn chosen() -> Option<bool> {
+        CHOSEN.get().copied()
+    }
+
     /// As chosen; else colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
     pub fn for_stdout() -> Paint {
         if let Some(&enabled) = CHOSEN.get() {

@@ -66,3 +66,4 @@ mod trees;
 mod verify;
 mod warm;
 mod words;
+mod wrong_input;

@@ -169,7 +169,7 @@ fn what_cannot_be_merged_is_told() {
         (&["small.json", "x=small.json"], 2, "`small.json` is given twice"),
         (&["empty.json"], 2, "`empty.json`: it is no report"),
         (&["other.json"], 2, "its schema is `pullthru/lock/v1`"),
-        (&["nowhere.json"], 3, "cannot read `nowhere.json`"),
+        (&["nowhere.json"], 2, "cannot read `nowhere.json`"),
         (&[], 2, "required"),
     ] {
         let run = fleet.merge(arguments);

@@ -4,8 +4,8 @@
 //! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`kustomization`] says what one
 //! kustomization says, [`find`] turns texts into sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
 //! charts are deployed with which values, [`images`] what clusters pull, [`migrate`] plans and proves edits, [`lint`]
-//! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`route`] and
-//! [`config`] are at the centre and pure.
+//! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`nearest`], [`reasons`],
+//! [`route`] and [`config`] are at the centre and pure.
 //!
 //! ```
 //! use pullthru_core::config::{Config, Overrides};
@@ -31,7 +31,9 @@ pub mod kustomization;
 pub mod kustomize;
 pub mod lint;
 pub mod migrate;
+pub mod nearest;
 pub mod range;
+pub mod reasons;
 pub mod releases;
 pub mod route;
 pub mod tree;

@@ -78,7 +78,7 @@ fn current(repository: &Repository) -> Result<Option<String>, CliError> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CliError::usage(
-            format!("`{LOCK_NAME}` cannot be read: {error}"),
+            format!("`{LOCK_NAME}` cannot be read: {}", pullthru_core::reasons::of_io(&error)),
             "check its permissions, or remove it and run `pullthru charts lock`",
         )),
     }

@@ -59,7 +59,7 @@ struct Unknown {
 /// Why a file is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
-    #[error("no report of `pullthru verify`: {0}")]
+    #[error("it is no report of `pullthru verify`: {}", pullthru_core::reasons::of_json(.0))]
     Shape(#[from] serde_json::Error),
     #[error("its schema is `{0}`, and not `pullthru/verification/v1`")]
     Schema(String),

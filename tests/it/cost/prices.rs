@@ -13,7 +13,9 @@ fn with(text: &str) -> Result<Prices, String> {
     Prices::default().with_file("prices.yaml", text).map_err(|error| {
         let mut out = String::new();
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::none()).with_width(100);
-        handler.render_report(&mut out, &error).unwrap();
+        for error in &error.errors {
+            handler.render_report(&mut out, error).unwrap();
+        }
         out
     })
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::Build;
 use super::DesiredError;
 use crate::resource::{Ref, Rule, Secret};
-use pullthru_core::config::{Arn, Credential, Extent, SECRET_PREFIX, nearest};
+use pullthru_core::config::{Arn, Credential, Extent, SECRET_PREFIX};
+use pullthru_core::nearest::nearest;
 use pullthru_core::route::{Credential as Needs, EcrHost, Route, api_url, upstream_for};
 
 impl Build<'_> {

@@ -6,15 +6,19 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::GitignoreBuilder;
 use miette::NamedSource;
 
-use super::error::nearest;
 use super::file::{File, LintIgnoreFile, Registry, Rule, TargetFile, Text, Upstream};
 use super::secrecy::{secret_may_show, without_line};
 use super::{Config, ConfigError, ConfigErrors, LintIgnore, Overrides, Target};
 use crate::image::fold_host;
+use crate::nearest::nearest;
 use crate::route::{
     AccountId, CacheHost, EcrHost, Prefix, Region, Route, Routes, UpstreamPrefix, default_prefix,
     not_cacheable, pull_through_available, upstream_for, upstreams,
 };
+
+/// Globs as they are written.
+const IMAGES: &str = "write `ghcr.io/my-org/**`";
+const PATHS: &str = "write `apps/**`";
 
 /// Gathers problems with their places in the file.
 pub(super) struct Checker {
@@ -41,12 +45,12 @@ pub(super) fn load(file: Option<(String, String)>, flags: &Overrides) -> Result<
                 let error = ConfigError::unreadable(checker.source.as_ref(), &error, &text);
                 let hidden = secret_may_show(&text, &error);
                 let error = if hidden { without_line(&text, error) } else { error };
-                return Err(ConfigErrors::new(vec![error]));
+                return Err(ConfigErrors { errors: vec![error] });
             }
         };
     }
     let config = checker.config(parsed, flags);
-    if checker.errors.is_empty() { Ok(config) } else { Err(ConfigErrors::new(checker.errors)) }
+    if checker.errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors: checker.errors }) }
 }
 
 fn read(text: &str) -> Result<File, serde_saphyr::Error> {
@@ -60,13 +64,16 @@ fn read(text: &str) -> Result<File, serde_saphyr::Error> {
 impl Checker {
     fn config(&mut self, file: File, flags: &Overrides) -> Config {
         let mut registry = file.registry.clone().unwrap_or_default();
-        let flag = |value: &Option<String>| value.clone().map(|value| Text { value, start: 0, len: 0 });
+        let flag = |value: &Option<String>, name: &'static str| {
+            value.as_ref().map(|value| Text::of_flag(value, name))
+        };
         if flags.registry_host.is_some() {
-            registry = Registry { host: flag(&flags.registry_host), ..Registry::default() };
+            registry =
+                Registry { host: flag(&flags.registry_host, "--registry-host"), ..Registry::default() };
         }
         if flags.account.is_some() || flags.region.is_some() {
-            registry.account = flag(&flags.account).or(registry.account);
-            registry.region = flag(&flags.region).or(registry.region);
+            registry.account = flag(&flags.account, "--account").or(registry.account);
+            registry.region = flag(&flags.region, "--region").or(registry.region);
             registry.host = registry.host.filter(|_| flags.registry_host.is_some());
         }
         let base = self.routes_table(&file.upstreams, &flags.upstreams);
@@ -96,15 +103,15 @@ impl Checker {
         );
         hosts.sort();
         hosts.dedup();
-        let texts = |file: &[Text], flags: &[String]| {
-            let flags = flags.iter().map(|value| Text { value: value.clone(), start: 0, len: 0 });
+        let texts = |file: &[Text], flags: &[String], name: &'static str| {
+            let flags = flags.iter().map(|value| Text::of_flag(value, name));
             file.iter().cloned().chain(flags).collect::<Vec<Text>>()
         };
-        let include = texts(&file.include, &flags.include);
+        let include = texts(&file.include, &flags.include, "--include");
         let include = self.image_patterns(include);
-        let (_, include_set) = self.globs(&include);
-        let exclude = self.image_patterns(texts(&file.exclude, &flags.exclude));
-        let (_, exclude) = self.globs(&exclude);
+        let (_, include_set) = self.globs(&include, IMAGES);
+        let exclude = self.image_patterns(texts(&file.exclude, &flags.exclude, "--exclude"));
+        let (_, exclude) = self.globs(&exclude, IMAGES);
         let kubernetes_version = self.kubernetes_version(file.charts.kubernetes_version);
         Config {
             targets,
@@ -113,7 +120,7 @@ impl Checker {
             api_versions: file.charts.api_versions,
             include: (!include.is_empty()).then_some(include_set),
             exclude,
-            ignore: self.ignore(texts(&file.ignore, &flags.ignore)),
+            ignore: self.ignore(texts(&file.ignore, &flags.ignore, "--ignore")),
             artifacts: flags.artifacts.unwrap_or(file.artifacts),
             flux: file.flux,
             lint: file.lint,
@@ -173,7 +180,7 @@ impl Checker {
     ) -> Target {
         let paths: Vec<Text> =
             paths.iter().map(|path| Text { value: path_pattern(&path.value), ..path.clone() }).collect();
-        let (globs, set) = self.globs(&paths);
+        let (globs, set) = self.globs(&paths, PATHS);
         let cache = self.cache(registry);
         let configured = cache.is_some();
         // Without a registry the routes are checked all the same, with one that stands for it.
@@ -208,8 +215,7 @@ impl Checker {
                 let message = "`registry` has `host`, and `fips` or `dual-stack`, which only an account and a Region take";
                 self.report(Some(host), message, "write the host as it is to be");
             }
-            let help = "write a host such as `${ECR_REGISTRY}`, without a scheme or a path";
-            let cache = self.parse::<CacheHost>(host, help);
+            let cache = self.parse::<CacheHost>(host, "");
             if let Some(CacheHost::Ecr(ecr)) = &cache
                 && let Err(reason) = pull_through_available(&ecr.region)
             {
@@ -223,22 +229,24 @@ impl Checker {
             (Some(there), None) => {
                 self.report(
                     Some(there),
-                    "`registry` has an account and no region",
-                    "add `region:`, or `--region`",
+                    "there is an account and no Region",
+                    "add `--region`, or `region:` to `registry` in pullthru.yaml",
                 );
                 return None;
             }
             (None, Some(there)) => {
                 self.report(
                     Some(there),
-                    "`registry` has a region and no account",
-                    "add `account:`, or `--account`",
+                    "there is a Region and no account",
+                    "add `--account`, or `account:` to `registry` in pullthru.yaml",
                 );
                 return None;
             }
         };
-        let account = self.parse::<AccountId>(account, "an AWS account is 12 digits, in quotes");
-        let parsed = self.parse::<Region>(region, "write a Region such as `ca-central-1`");
+        // A number in YAML loses its leading zeros.
+        let quotes = if account.flag.is_empty() { "write it in quotes: `\"012345678901\"`" } else { "" };
+        let account = self.parse::<AccountId>(account, quotes);
+        let parsed = self.parse::<Region>(region, "");
         if let Some(Err(reason)) = parsed.as_ref().map(pull_through_available) {
             self.report(Some(region), reason, "use a Region that has pull through cache");
         }
@@ -268,7 +276,7 @@ impl Checker {
 
     /// `--upstream`: `all`, `host` or `host=prefix`; it replaces what the file says of the host.
     fn flag(&mut self, flag: &str, table: &mut Vec<(Route, Text)>) {
-        let text = |value: &str| Text { value: value.to_owned(), start: 0, len: 0 };
+        let text = |value: &str| Text::of_flag(value, "--upstream");
         if flag == "all" {
             for upstream in upstreams().iter().filter(|upstream| !upstream.host.contains('*')) {
                 if !table.iter().any(|(route, _)| route.host == upstream.host) {
@@ -300,8 +308,7 @@ impl Checker {
         }
         // A bare prefix has no place of its own: its key's is next to it.
         let place = if rule.prefix.len == 0 { host } else { &rule.prefix };
-        let help =
-            "a prefix is 2 to 30 characters: lower-case letters, digits, `.`, `_`, `-` and `/` between them";
+        let help = "write one such as `ghcr` or `my-org/ghcr`";
         let prefix = match rule.prefix.value.parse::<Prefix>() {
             Ok(prefix) => prefix,
             Err(error) => {
@@ -398,13 +405,13 @@ impl Checker {
             file.paths.iter().map(|path| Text { value: path_pattern(&path.value), ..path.clone() }).collect();
         let images = self.image_patterns(file.images);
         let (paths, images) = (
-            (!paths.is_empty()).then(|| self.globs(&paths).1),
-            (!images.is_empty()).then(|| self.globs(&images).1),
+            (!paths.is_empty()).then(|| self.globs(&paths, PATHS).1),
+            (!images.is_empty()).then(|| self.globs(&images, IMAGES).1),
         );
         Some(LintIgnore { rules: file.rules, paths, images, place: (name, position) })
     }
 
-    fn globs(&mut self, texts: &[Text]) -> (Vec<Glob>, GlobSet) {
+    fn globs(&mut self, texts: &[Text], help: &str) -> (Vec<Glob>, GlobSet) {
         let mut set = GlobSetBuilder::new();
         let mut globs = Vec::new();
         for text in texts {
@@ -414,11 +421,7 @@ impl Checker {
                     globs.push(glob);
                 }
                 Err(error) => {
-                    self.report(
-                        Some(text),
-                        format!("`{}` is no glob: {}", text.value, error.kind()),
-                        "write `apps/**`",
-                    );
+                    self.report(Some(text), format!("`{}` is no glob: {}", text.value, error.kind()), help);
                 }
             }
         }
@@ -454,9 +457,15 @@ impl Checker {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
+        let flag = place.map_or("", |text| text.flag);
         let place = place.filter(|text| text.len > 0).map(|text| (text.start, text.len).into());
         let source_code = self.source.clone().filter(|_| place.is_some());
-        let error = ConfigError { message: message.into(), help: Some(help.into()), source_code, place };
+        let message = match flag {
+            "" => message.into(),
+            flag => format!("{flag}: {}", message.into()),
+        };
+        let help = Some(help.into()).filter(|help| !help.is_empty());
+        let error = ConfigError { message, help, source_code, place };
         let same = |known: &ConfigError| known.message == error.message && known.place == error.place;
         if !self.errors.iter().any(same) {
             self.errors.push(error);

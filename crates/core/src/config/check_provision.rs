@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::check::Checker;
-use super::error::nearest;
 use super::file::Text;
 use super::provision::{Credential, Provision, Template};
+use crate::nearest::nearest;
 use crate::route::{Prefix, Route, not_cacheable, upstream_for, upstreams};
 
 impl Checker {

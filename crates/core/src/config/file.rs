@@ -284,6 +284,15 @@ pub struct Text {
     /// Bytes of the file.
     pub(super) start: usize,
     pub(super) len: usize,
+    /// The flag that gave it; empty for a text of the file.
+    pub(super) flag: &'static str,
+}
+
+impl Text {
+    /// From the command line.
+    pub(super) fn of_flag(value: &str, flag: &'static str) -> Text {
+        Text { value: value.to_owned(), start: 0, len: 0, flag }
+    }
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -292,7 +301,7 @@ impl<'de> Deserialize<'de> for Text {
         let span = spanned.referenced.span();
         let start = span.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
         let len = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-        Ok(Text { value: spanned.value, start, len })
+        Ok(Text { value: spanned.value, start, len, flag: "" })
     }
 }
 
@@ -361,7 +370,7 @@ impl<'de> Deserialize<'de> for Upstream {
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Upstream, E> {
                 // The place of a bare prefix is that of its key, which the caller has.
-                let prefix = Text { value: text.to_owned(), start: 0, len: 0 };
+                let prefix = Text { value: text.to_owned(), start: 0, len: 0, flag: "" };
                 Ok(Upstream(vec![Rule { prefix, upstream_prefix: None, credential: None }]))
             }
 

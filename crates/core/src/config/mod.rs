@@ -11,6 +11,7 @@ mod file;
 mod propose;
 mod provision;
 mod secrecy;
+mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,6 @@ use globset::{Glob, GlobSet};
 
 pub use arn::{Arn, ArnError};
 pub use check::is_kubernetes_version;
-pub use error::nearest;
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
 pub use propose::{Facts, propose};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
+use crate::reasons::of_json;
 use crate::tree::RepoPath;
 
 const SCHEMA: &str = "pullthru/baseline/v1";
@@ -34,7 +35,7 @@ pub struct Baselined {
 /// Why a text is no baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
-    #[error("it is no baseline: {0}")]
+    #[error("it is no baseline: {}", of_json(.0))]
     Json(#[from] serde_json::Error),
     #[error("it has the schema `{0}`, and this version reads `{SCHEMA}`")]
     Schema(String),

@@ -13,6 +13,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
+use crate::reasons::of_json;
 use crate::tree::RepoPath;
 
 /// The file's name, at the root of the repository.
@@ -160,7 +161,7 @@ impl RenderedRole {
 /// Why a text is no image lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("it is no image lock: {0}")]
+    #[error("it is no image lock: {}", of_json(.0))]
     Json(#[from] serde_json::Error),
     #[error("it has the schema `{0}`, and this version reads `{SCHEMA}`")]
     Schema(String),

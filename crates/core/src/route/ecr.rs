@@ -9,16 +9,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::image::is_host;
+use crate::nearest::nearest;
 
 /// Why a text is not an account, a Region, an ECR host or a cache host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EcrError {
     /// Not 12 digits.
-    #[error("`{text}` is not an AWS account id: it has 12 digits")]
+    #[error("`{text}` is not an AWS account: it has 12 digits")]
     Account { text: String },
     /// Not spelled like a Region.
-    #[error("`{text}` is not an AWS Region: write one such as `ca-central-1`")]
-    Region { text: String },
+    #[error("`{text}` is not an AWS Region: {}", near.map_or("write one such as `ca-central-1`".to_owned(), |near| format!("did you mean `{near}`?")))]
+    Region { text: String, near: Option<&'static str> },
     /// Not of the form of an ECR host.
     #[error("`{text}` is not an ECR registry: write `<account>.dkr.ecr.<region>.amazonaws.com`")]
     Form { text: String },
@@ -27,8 +28,8 @@ pub enum EcrError {
     Suffix { text: String, region: Region, expected: String },
     /// A text that can stand in front of `/<prefix>/<path>` in no reference.
     #[error(
-        "`{text}` cannot stand for a registry: write a host or a placeholder without spaces, quotes, `@`, \
-         a scheme or a closing `/`"
+        "`{text}` cannot stand for a registry: write a host or a placeholder such as `${{ECR_REGISTRY}}`, without a \
+         scheme, a closing `/`, spaces, quotes or `@`"
     )]
     Opaque { text: String },
 }
@@ -81,11 +82,92 @@ impl Region {
     }
 }
 
+/// Regions that are known, for suggestions alone (botocore, `endpoints.json`, 2026-11): others are taken as well.
+const KNOWN_REGIONS: [&str; 43] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-isoe-west-1",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "us-isof-south-1",
+    "us-west-1",
+    "us-west-2",
+];
+
+/// What stands before the number of every Region.
+const DIRECTIONS: [&str; 9] =
+    ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+
 impl FromStr for Region {
     type Err = EcrError;
 
-    /// Lower-case words and a number, joined by dashes: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+    /// An area, a direction and a number, joined by dashes: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`. A Region that
+    /// this version does not know is taken where it has that shape.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let region = Self::of_host(text)?;
+        let mut parts = text.split('-');
+        let area = parts.next().unwrap_or_default();
+        let number = parts.next_back().unwrap_or_default();
+        let direction = parts.next_back().unwrap_or_default();
+        if (2..=4).contains(&area.len()) && DIRECTIONS.contains(&direction) && !number.starts_with('0') {
+            return Ok(region);
+        }
+        Err(Self::unlike_any(text))
+    }
+}
+
+impl Region {
+    /// Is it one of the Regions of today? Others are taken as well, since new Regions need no new release.
+    pub fn is_known(&self) -> bool {
+        KNOWN_REGIONS.contains(&self.as_str())
+    }
+
+    /// The known Region that is spelled most like it.
+    pub fn nearest(text: &str) -> Option<&'static str> {
+        nearest(&text.to_ascii_lowercase(), KNOWN_REGIONS)
+    }
+
+    fn unlike_any(text: &str) -> EcrError {
+        EcrError::Region { text: text.to_owned(), near: Self::nearest(text) }
+    }
+
+    /// As it stands in a host, whose owner may have spelled it wrongly: words and a number, joined by dashes.
+    fn of_host(text: &str) -> Result<Self, EcrError> {
         let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
         let number = text.rsplit_once('-').filter(|(words, number)| {
             (1..=2).contains(&number.len())
@@ -95,7 +177,7 @@ impl FromStr for Region {
         });
         match number {
             Some(_) => Ok(Self(text.to_owned())),
-            None => Err(EcrError::Region { text: text.to_owned() }),
+            None => Err(Self::unlike_any(text)),
         }
     }
 }
@@ -208,7 +290,7 @@ impl FromStr for EcrHost {
             })
             .ok_or_else(form)?;
         let (region, _) = rest.split_once('.').ok_or_else(form)?;
-        let host = Self { account: account.parse()?, region: region.parse()?, fips, dual_stack };
+        let host = Self { account: account.parse()?, region: Region::of_host(region)?, fips, dual_stack };
         // The suffix follows from the Region, so a host is right when it prints as it was written.
         let expected = host.to_string();
         if text == expected {
@@ -345,11 +427,37 @@ mod tests {
         for region in ["us-east-1", "ap-southeast-5", "mx-central-1", "us-gov-east-1", "eusc-de-east-1"] {
             assert!(region.parse::<Region>().is_ok(), "{region}");
         }
-        for region in
-            ["", "us", "us-1", "us-east", "US-EAST-1", "us-east-1a", "us--1", "us-east-123", "-east-1"]
-        {
-            assert!(region.parse::<Region>().is_err(), "{region}");
+        // Of the right shape, though nobody has heard of them yet.
+        for region in ["nz-south-1", "eu-central-11", "us-isog-northwest-2", "ap-southwest-1"] {
+            let region: Region = region.parse().unwrap();
+            assert!(!region.is_known(), "{region}");
         }
+        for region in KNOWN_REGIONS {
+            assert!(region.parse::<Region>().unwrap().is_known(), "{region}");
+        }
+        for (region, near) in [
+            ("", None),
+            ("us", None),
+            ("us-1", None),
+            ("us-east", Some("us-east-1")),
+            ("US-EAST-1", Some("us-east-1")),
+            ("us-east-1a", Some("us-east-1")),
+            ("us--1", None),
+            ("us-east-123", Some("us-east-1")),
+            ("-east-1", Some("sa-east-1")),
+            ("eu-wset-1", Some("eu-west-1")),
+            ("ca-centrall-1", Some("ca-central-1")),
+            ("eu-west-0", Some("eu-west-1")),
+            ("europe-west-1", None),
+            ("frankfurt", None),
+        ] {
+            match region.parse::<Region>() {
+                Err(EcrError::Region { near: found, .. }) => assert_eq!(found, near, "{region}"),
+                other => panic!("{region}: {other:?}"),
+            }
+        }
+        // A host is read as it is written: its image is found, and called one of another registry.
+        assert!("123456789012.dkr.ecr.eu-wset-1.amazonaws.com".parse::<EcrHost>().is_ok());
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LENGTH: std::ops::RangeInclusive<usize> = 2..=30;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// Shorter or longer than the API takes.
-    #[error("the prefix `{text}` has {len} characters, and ECR takes 2 to 30")]
+    #[error("the prefix `{text}` is {len} long, and ECR takes 2 to 30 characters")]
     Length { text: String, len: usize },
     /// Breaks the grammar of repository names.
     #[error(

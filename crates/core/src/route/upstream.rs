@@ -180,9 +180,15 @@ pub const KUBERNETES_FROZEN: &str = "k8s.gcr.io";
 /// Registries that are met in clusters and are not in the API's enumeration. `*.` stands for any subdomain.
 const NOT_CACHEABLE: &[(&str, &str)] = &[
     (KUBERNETES_FROZEN, "k8s.gcr.io is frozen and cannot be cached: use registry.k8s.io, which can"),
-    ("gcr.io", "Google's registries are no upstream of ECR pull through cache (#1581)"),
-    ("*.gcr.io", "Google's registries are no upstream of ECR pull through cache (#1581)"),
-    ("*.pkg.dev", "Google's registries are no upstream of ECR pull through cache (#1581)"),
+    ("gcr.io", "Google's registries are no upstream of ECR pull through cache (aws/containers-roadmap#1581)"),
+    (
+        "*.gcr.io",
+        "Google's registries are no upstream of ECR pull through cache (aws/containers-roadmap#1581)",
+    ),
+    (
+        "*.pkg.dev",
+        "Google's registries are no upstream of ECR pull through cache (aws/containers-roadmap#1581)",
+    ),
     ("mcr.microsoft.com", "Microsoft's registry is no upstream of ECR pull through cache; *.azurecr.io is"),
     ("*.azurecr.cn", "of Azure's registries, ECR pull through cache takes *.azurecr.io only"),
     ("*.azurecr.us", "of Azure's registries, ECR pull through cache takes *.azurecr.io only"),

@@ -20,6 +20,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::reasons::of_io;
+
 pub use git::{Dirty, Versions, changed_since, dirty_files, text_at};
 pub use lines::{LineIndex, Place, Position};
 pub use named::{PathError, locate};
@@ -42,12 +44,12 @@ pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
 #[non_exhaustive]
 pub enum TreeError {
     /// The directory to start from does not exist or cannot be entered.
-    #[error("cannot open `{}`: {source}; give an existing file or directory", shown(path))]
+    #[error("cannot open `{}`: {}; name a file or directory that exists", shown(path), of_io(reason))]
     Root {
         /// The path as it was given.
         path: PathBuf,
         /// What the system answered.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A pattern of `ignore:` is not valid gitignore syntax.
     #[error("the ignore pattern `{pattern}` is not valid: {reason}; write it as in a .gitignore file")]
@@ -97,7 +99,7 @@ impl Repository {
     /// # Errors
     /// [`TreeError::Root`] when `start` does not exist.
     pub fn discover(start: &Path) -> Result<Repository, TreeError> {
-        let failed = |source| TreeError::Root { path: start.to_owned(), source };
+        let failed = |reason| TreeError::Root { path: start.to_owned(), reason };
         let mut directory = fs::canonicalize(start).map_err(failed)?;
         if !directory.is_dir() {
             directory.pop();
@@ -112,7 +114,7 @@ impl Repository {
     /// # Errors
     /// [`TreeError::Root`] when `root` is not a directory that exists.
     pub fn at(root: impl AsRef<Path>) -> Result<Repository, TreeError> {
-        let failed = |source| TreeError::Root { path: root.as_ref().to_owned(), source };
+        let failed = |reason| TreeError::Root { path: root.as_ref().to_owned(), reason };
         let canonical = fs::canonicalize(root.as_ref()).map_err(failed)?;
         if !canonical.is_dir() {
             return Err(failed(io::Error::from(io::ErrorKind::NotADirectory)));

@@ -13,7 +13,9 @@ fn load(text: &str) -> Result<Config, String> {
         |errors| {
             let mut out = String::new();
             let handler = GraphicalReportHandler::new_themed(GraphicalTheme::none()).with_width(100);
-            handler.render_report(&mut out, &errors).unwrap();
+            for error in &errors.errors {
+                handler.render_report(&mut out, error).unwrap();
+            }
             out
         },
     )

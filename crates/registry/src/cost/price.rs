@@ -199,8 +199,8 @@ impl Prices {
     /// [`ConfigErrors`], with the place in the file.
     pub fn with_file(self, name: &str, text: &str) -> Result<Prices, ConfigErrors> {
         let source = NamedSource::new(name, text.to_owned()).with_language("yaml");
-        let file: PriceFile = serde_saphyr::from_str(text).map_err(|error| {
-            ConfigErrors::of(WHAT, vec![ConfigError::unreadable(Some(&source), &error, text)])
+        let file: PriceFile = serde_saphyr::from_str(text).map_err(|error| ConfigErrors {
+            errors: vec![ConfigError::unreadable(Some(&source), &error, text)],
         })?;
         let wrong = |at: &serde_saphyr::Location, message: String, help: &str| {
             let span = at.span();
@@ -208,7 +208,7 @@ impl Prices {
             let len = span.byte_len().and_then(|len| usize::try_from(len).ok()).unwrap_or(1).max(1);
             ConfigError {
                 message,
-                help: Some(help.to_owned()),
+                help: Some(help.to_owned()).filter(|help| !help.is_empty()),
                 source_code: Some(source.clone()),
                 place: Some((start.min(text.len()), len).into()),
             }
@@ -229,8 +229,7 @@ impl Prices {
         if let Some(region) = &file.region
             && let Err(error) = region.value.parse::<Region>()
         {
-            let help = "write a Region such as `ca-central-1`";
-            errors.push(wrong(&region.referenced, error.to_string(), help));
+            errors.push(wrong(&region.referenced, error.to_string(), ""));
         }
         for price in &mut prices.table {
             let Some(own) = file.prices.get(&price.item) else { continue };
@@ -248,12 +247,9 @@ impl Prices {
                 own: true,
             };
         }
-        if errors.is_empty() { Ok(prices) } else { Err(ConfigErrors::of(WHAT, errors)) }
+        if errors.is_empty() { Ok(prices) } else { Err(ConfigErrors { errors }) }
     }
 }
-
-/// What errors call the file.
-const WHAT: &str = "the price file";
 
 /// What `--prices` reads: prices of a Region, instead of those in the table.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Verified};
 use pullthru_core::images::Image;
+use pullthru_core::reasons::of_json;
 
 const SCHEMA: &str = "pullthru/lock/v1";
 
@@ -32,7 +33,7 @@ pub struct LockedImage {
 /// Why a text is no lock file.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("it is no lock file: {0}")]
+    #[error("it is no digest lock: {}", of_json(.0))]
     Json(#[from] serde_json::Error),
     #[error("it has the schema `{0}`, and this version reads `{SCHEMA}`")]
     Schema(String),

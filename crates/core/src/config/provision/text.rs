@@ -63,20 +63,20 @@ pub const SECRET_PREFIX: &str = "ecr-pullthroughcache/";
 checked_text!(
     /// The name of a secret that a rule takes (API reference, `CreatePullThroughCacheRule`, `credentialArn`).
     SecretName,
-    "a secret that a rule takes: it begins with `ecr-pullthroughcache/`",
+    "the name of a secret that a rule takes: write one that begins with `ecr-pullthroughcache/`",
     |text| text.strip_prefix(SECRET_PREFIX).is_some_and(|rest| !rest.is_empty() && only(rest, "/_+=.@-"))
         && text.len() <= 512
 );
 checked_text!(
     /// The name of a stack: it goes into tags, descriptions and, in part, into a `Sid`.
     StackName,
-    "a name of a stack: 1 to 40 lower-case letters, digits and `-`",
+    "the name of a stack: write 1 to 40 lower-case letters, digits and `-`",
     |text| (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 );
 checked_text!(
     /// The name of a role (IAM API reference, `roleNameType`).
     RoleName,
-    "the name of a role: 1 to 64 letters, digits and `+=,.@_-`",
+    "the name of a role: write 1 to 64 letters, digits and `+=,.@_-`",
     |text| (1..=64).contains(&text.len()) && only(text, "+=,.@_-")
 );
 checked_text!(
@@ -91,14 +91,14 @@ checked_text!(
 checked_text!(
     /// An organisation of AWS Organizations (its API reference, `OrganizationId`).
     OrganizationId,
-    "an organisation: it looks like `o-abcde12345`",
+    "an organisation: write one such as `o-abcde12345`",
     |text| text.strip_prefix("o-").is_some_and(|id| (10..=32).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
 );
 checked_text!(
     /// The name of a key (KMS API reference, `AliasNameType`), without `alias/`.
     KeyAlias,
-    "a name of a key: letters, digits and `/_-`, without `alias/`, not beginning with `aws/`",
+    "the name of a key: write letters, digits and `/_-`, without `alias/`, not beginning with `aws/`",
     |text| (1..=250).contains(&text.len())
         && only(text, "/_-")
         && !text.starts_with("aws/")
@@ -107,13 +107,13 @@ checked_text!(
 checked_text!(
     /// A pattern of tags (ECR API, `ImageTagMutabilityExclusionFilterValue`).
     TagPattern,
-    "a pattern of tags: 1 to 128 letters, digits and `._-*`",
+    "a pattern of tags: write 1 to 128 letters, digits and `._-*`",
     |text| (1..=128).contains(&text.len()) && only(text, "._*-")
 );
 checked_text!(
     /// A filter of repositories (ECR API, `ScanningRepositoryFilterValue`).
     ScanFilter,
-    "a filter of repositories: lower-case letters, digits and `*._-/`",
+    "a filter of repositories: write lower-case letters, digits and `*._-/`",
     |text| (1..=256).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"*._-/".contains(&b))
 );
