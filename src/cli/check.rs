@@ -368,7 +368,7 @@ impl<'a> Run<'a> {
             let model = Model::new(&whole, &read.config);
             let within = |path: &RepoPath| read.is_named(path);
             let checked = lint::check(&model, request, within);
-            (checked, Covered::of(&model, charts.as_ref(), read.inventory.read, within))
+            (checked, read.covered(&model, charts.as_ref()))
         };
         let (mut checked, mut covered) = look(&read);
         // What builds the files decides about what was found in them, and about overrides. Where nothing was found

@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::values::number;
+use super::verify::Wanted;
 use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::config::{Config, ScanType};
 use crate::cost::{
@@ -130,8 +131,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let message = "`--rescans` is of enhanced scanning, and basic scanning is chosen";
         return Err(CliError::usage(message, "add `--scanning enhanced`, or leave it out"));
     }
-    let (images, unread) =
-        verify::images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+    let Wanted { images, covered, outcome: unread } =
+        verify::wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
     let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
     let (cached, not_cached) = split(images.images, &config);
     refuse_own_region(&cached, &args.replicate)?;
@@ -166,7 +167,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         notes,
     });
     match args.format {
-        Format::Human => report::human(&report, out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, covered, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Markdown => report::markdown(&report, out)?,
         Format::Csv => report::csv(&report, out)?,

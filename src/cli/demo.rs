@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::{CliError, Outcome};
 use crate::demo::{ACCOUNT, REGION, World};
-use crate::report::Paint;
+use crate::report::{self, Paint};
 
 /// Run all steps on a sample repository with simulated registries on loopback: no account, no network.
 ///
@@ -87,6 +87,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             "please report it",
         ));
     }
+    report::next("`pullthru init` in a repository of your own", out, paint)?;
     if args.keep {
         writeln!(out, "{}", paint.dim(&format!("# The migrated repository: {}", world.keep().display())))?;
     }

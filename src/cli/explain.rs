@@ -7,7 +7,7 @@ use clap::Parser;
 use super::{CliError, Outcome};
 use crate::config::RuleId;
 use crate::lint::rules;
-use crate::report::{Paint, page};
+use crate::report::{self, Paint, page};
 
 /// What a rule of `check` means, why it matters, and what to do about it.
 ///
@@ -33,5 +33,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         return Err(CliError::usage(format!("there is no rule `{wanted}`"), help));
     };
     page::plain(&rules::rule(id).document(), out, paint)?;
+    writeln!(out)?;
+    report::next("`pullthru check --statistics` counts what each rule finds", out, paint)?;
     Ok(Outcome::Clean)
 }

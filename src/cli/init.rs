@@ -6,13 +6,18 @@ use std::io::Write;
 use clap::Parser;
 
 use super::protect::remove_stale_temp_files;
-use super::repository::{is_not_read, misnamed};
+use super::repository::{DEPENDABOT, RENOVATE, is_not_read, misnamed};
+use super::stream::Stream;
 use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
-use crate::find::{Finder, Hosts};
+use crate::find::{Finder, Hosts, Role, Site, Tool, Write as Write_};
 use crate::inventory::{self, Inventory};
+use crate::kustomize::Model;
+use crate::report::Paint;
+use crate::report::covered::Covered;
+use crate::report::init::{self as report, InitReport};
 use crate::route::{EcrHost, not_cacheable, upstream_for, upstreams};
-use crate::tree::{self, RepoPath};
+use crate::tree::{self, RepoPath, Repository};
 
 /// Write pullthru.yaml from what the repository shows.
 ///
@@ -68,11 +73,19 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let hosts = Hosts::new(&hosts, &[]).map_err(|error| CliError::usage(error.to_string(), "report this"))?;
     let finder = Finder::new(hosts);
     let inventory = inventory::take(&repository, &[], &args.repository.walk_options(&config), &finder)?;
-    let text = propose(&facts(&inventory, &overrides));
+    let facts = facts(&inventory, &overrides);
+    let text = propose(&facts);
+    let has_registry =
+        Config::load(Some(("pullthru.yaml".to_owned(), text.clone())), &Overrides::default())?.has_registry();
+    let found = found(&repository, &inventory, &config, &facts);
     if args.dry_run {
+        // The file may go into a pipe: what was found is said beside it.
+        let mut err = Stream::new(std::io::stderr().lock());
+        report::human(&found, &mut err, Paint::never())?;
         out.write_all(text.as_bytes())?;
         return Ok(Outcome::Clean);
     }
+    report::human(&found, out, Paint::for_stdout())?;
     // `--force` says that the file may go; whether its earlier version can come back is another question.
     args.protect.check(&repository, [])?;
     remove_stale_temp_files(&repository, [&RepoPath::root()]);
@@ -83,7 +96,62 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         return Ok(Outcome::Failure);
     }
     writeln!(out, "wrote {name}")?;
+    let next = match has_registry {
+        true => {
+            "`pullthru migrate` shows the change, `pullthru provision plan` what the account lacks".to_owned()
+        }
+        false => format!("set `registry:` in {name}, then `pullthru migrate` shows the change"),
+    };
+    crate::report::next(&next, out, Paint::for_stdout())?;
     Ok(Outcome::Clean)
+}
+
+/// What the repository shows, for people.
+fn found(repository: &Repository, inventory: &Inventory, config: &Config, facts: &Facts) -> InitReport {
+    let model = Model::new(inventory, config);
+    let mut upstreams: Vec<(String, usize)> =
+        facts.upstreams.iter().map(|(host, images, _)| (host.clone(), *images)).collect();
+    upstreams.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let deployers = inventory.files.iter().flat_map(|file| &file.found.deployers);
+    let (mut flux, mut argo) = (BTreeSet::new(), BTreeSet::new());
+    for deployer in deployers {
+        match deployer.tool {
+            Tool::Flux => drop(flux.insert(deployer.object.to_string())),
+            Tool::ArgoCd => drop(argo.insert(deployer.object.to_string())),
+            Tool::Helm => {}
+        }
+    }
+    let deployers = [("Flux Kustomization", flux.len()), ("Argo CD application", argo.len())];
+    InitReport {
+        covered: Covered::of(&model, None, inventory.read, |_| true),
+        upstreams,
+        not_cacheable: facts.not_cacheable.iter().map(|(host, reason, _)| (host.clone(), *reason)).collect(),
+        deployers: deployers.into_iter().filter(|(_, number)| *number > 0).collect(),
+        updaters: updaters(repository, inventory),
+    }
+}
+
+/// Programs that write images into the repository.
+fn updaters(repository: &Repository, inventory: &Inventory) -> Vec<&'static str> {
+    let is_there = |names: &[&str]| names.iter().any(|name| repository.root.join(name).is_file());
+    let files = || inventory.files.iter().map(|file| &file.found);
+    let of_flux = |site: &Site| site.marker.is_some() || site.role == Role::TagDiscovery;
+    let writes = |kargo: bool| {
+        files().flat_map(|found| &found.updated).any(|image| {
+            let of_argo = matches!(image.write, Write_::Object { .. } | Write_::Annotation { .. });
+            of_argo != kargo
+        })
+    };
+    [
+        ("Renovate", is_there(RENOVATE)),
+        ("Dependabot", is_there(DEPENDABOT)),
+        ("Flux image automation", files().any(|found| found.sites.iter().any(of_flux))),
+        ("Argo CD Image Updater", writes(false)),
+        ("Kargo", writes(true)),
+    ]
+    .into_iter()
+    .filter_map(|(name, is)| is.then_some(name))
+    .collect()
 }
 
 /// What the proposal is made of.

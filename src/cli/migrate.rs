@@ -16,6 +16,7 @@ use crate::inventory;
 use crate::kustomize::Model;
 use crate::lint::Edits;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
+use crate::report::covered::Covered;
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
@@ -186,6 +187,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     for error in &proved.errors {
         problem(&format!("error: {error}"));
     }
+    let covered = Covered::of(&model, None, whole.read, within).without_releases();
     let lock = charts_args::read_lock(repository)?;
     let lock = match &lock {
         Some(lock) => Some((lock, args.charts.rendering.capabilities(&read, &args.repository, lock)?)),
@@ -216,7 +218,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
                 out.flush()?;
             }
             let mut err = Stream::new(std::io::stderr().lock());
-            report::summary(&report, &mut err, Paint::never())?;
+            report::summary(&report, covered, args.reverse, &mut err, Paint::never())?;
         }
     }
     if args.exit_code && !(report.changes.is_empty() && report.overrides.is_empty()) {

@@ -16,6 +16,7 @@ use crate::find::{Finder, Hosts, Role};
 use crate::images::{Charts, Images};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
+use crate::report::covered::Covered;
 use crate::report::quoted;
 use crate::route::{self, CacheHost, Region, Routes};
 use crate::tree::{self, RepoPath, Repository, Shard, WalkOptions, changed_since};
@@ -107,6 +108,8 @@ pub(super) struct ReadRepository {
     scope: Scope,
     /// Only files of this part were asked for.
     shard: Option<Shard>,
+    /// Standard input was read, in place of files.
+    stdin: bool,
 }
 
 impl ReadRepository {
@@ -117,7 +120,15 @@ impl ReadRepository {
         inventory: Inventory,
         scope: Scope,
     ) -> ReadRepository {
-        ReadRepository { repository, config, inventory, context: Inventory::default(), scope, shard: None }
+        ReadRepository {
+            repository,
+            config,
+            inventory,
+            context: Inventory::default(),
+            scope,
+            shard: None,
+            stdin: false,
+        }
     }
 
     /// What was asked for, with the rest of the repository where that decides about it.
@@ -138,6 +149,12 @@ impl ReadRepository {
     /// The same with what the charts of releases bring. `model` is of the whole.
     pub(super) fn images_with(&self, model: &Model<'_>, charts: Option<&Charts>, artifacts: bool) -> Images {
         Images::of(model, charts, artifacts, |path| self.is_named(path))
+    }
+
+    /// What was looked at.
+    pub(super) fn covered(&self, model: &Model<'_>, charts: Option<&Charts>) -> Covered {
+        let covered = Covered::of(model, charts, self.inventory.read, |path| self.is_named(path));
+        Covered { stdin: self.stdin, ..covered }
     }
 
     /// The paths that were asked for, and the files below them in which something was found.
@@ -328,7 +345,7 @@ impl RepositoryArgs {
         note_failures(&inventory);
         let scope =
             if self.is_stdin() { Scope::Named(RepoPath::new("-").into_iter().collect()) } else { scope };
-        Ok(ReadRepository { repository, config, inventory, context, scope, shard })
+        Ok(ReadRepository { repository, config, inventory, context, scope, shard, stdin: self.is_stdin() })
     }
 
     /// What `check` is about: the paths, and of those only what changed since a revision. Standard input's text comes
@@ -359,7 +376,8 @@ impl RepositoryArgs {
         } else {
             let mut inventory = inventory::take(&repository, &self.paths, &options, &finder)?;
             if scope == Scope::Whole {
-                let updaters = UPDATERS.iter().map(|name| repository.root.join(name));
+                let hidden = RENOVATE.iter().chain(DEPENDABOT).filter(|name| name.starts_with('.'));
+                let updaters = hidden.map(|name| repository.root.join(name));
                 let updaters: Vec<PathBuf> = updaters.filter(|path| path.is_file()).collect();
                 if !updaters.is_empty() {
                     inventory.add(inventory::take(&repository, &updaters, &options, &finder)?);
@@ -369,7 +387,9 @@ impl RepositoryArgs {
         };
         note_failures(&inventory);
         let context = Inventory::default();
-        Ok((ReadRepository { repository, config, inventory, context, scope, shard: None }, finder, text))
+        let stdin = self.is_stdin();
+        let read = ReadRepository { repository, config, inventory, context, scope, shard: None, stdin };
+        Ok((read, finder, text))
     }
 
     /// Reads the rest of the repository, too.
@@ -411,10 +431,10 @@ fn note_new_regions(config: &Config) {
     }
 }
 
-/// Configurations of updaters in hidden places, which a walk passes over.
-const UPDATERS: [&str; 10] = [
-    ".github/dependabot.yml",
-    ".github/dependabot.yaml",
+/// Configurations of Renovate and Dependabot; a walk passes over those in hidden places.
+pub(super) const RENOVATE: &[&str] = &[
+    "renovate.json",
+    "renovate.json5",
     ".github/renovate.json",
     ".github/renovate.json5",
     ".gitlab/renovate.json",
@@ -424,6 +444,7 @@ const UPDATERS: [&str; 10] = [
     ".renovaterc.json5",
     ".renovate.json",
 ];
+pub(super) const DEPENDABOT: &[&str] = &[".github/dependabot.yml", ".github/dependabot.yaml"];
 
 fn note_failures(inventory: &Inventory) {
     for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {

@@ -101,11 +101,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let scanned =
         Scanned { inventory: &read.inventory, model: &model, plans: &plans, charts: charts.as_ref() };
     let report = ScanReport::new(&scanned, |path| read.is_named(path), &filter);
+    let covered = read.covered(&model, charts.as_ref());
     let paint = Paint::for_stdout();
     match args.format {
         Format::Human if args.sites => report::sites(&report, out, paint)?,
-        Format::Human if args.explain => report::explain(&report, out, paint)?,
-        Format::Human => report::images(&report, out, paint)?,
+        Format::Human if args.explain => report::explain(&report, covered, out, paint)?,
+        Format::Human => report::images(&report, covered, out, paint)?,
         Format::Json => report::json(&report, out)?,
         Format::Jsonl => report::jsonl(&report, out)?,
         Format::Csv => report::csv(&report, out)?,

@@ -15,6 +15,7 @@ use super::{CliError, Outcome, RepositoryArgs, note};
 use crate::images::{Image, Images};
 use crate::kustomize::Model;
 use crate::registry::{Client, Failure, Step};
+use crate::report::covered::Covered;
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
 use crate::tree::{self, RepoPath, Repository};
@@ -92,7 +93,8 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
-    let (images, unread) = images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+    let Wanted { images, covered, outcome: unread } =
+        wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
     let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
     let locked = read_lock(args)?;
     let client = args.registries.client(&args.repository)?;
@@ -144,7 +146,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let notes = say_notes(&client);
     let report = VerifyReport::new(at, seen.rows, unasked, &images.unknown, notes);
     match args.format {
-        Format::Human => report::human(&report, is_verbose(), out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, covered, is_verbose(), out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Jsonl => {}
         Format::Github => report::github(&report, out)?,
@@ -185,14 +187,21 @@ fn outcome(verified: &Verified) -> Outcome {
     }
 }
 
-/// What is to be asked for, and the worst of what was met on the way: a file that could not be read, a release that had to be
-/// known.
-pub(super) fn images(
+/// What is to be asked for.
+pub(super) struct Wanted {
+    pub(super) images: Images,
+    /// `None` for a list.
+    pub(super) covered: Option<Covered>,
+    /// The worst of what was met on the way: a file that could not be read, a release that had to be known.
+    pub(super) outcome: Outcome,
+}
+
+pub(super) fn wanted(
     repository: &RepositoryArgs,
     list: Option<&Path>,
     charts: &ChartsArgs,
     registries: &RegistryArgs,
-) -> Result<(Images, Outcome), CliError> {
+) -> Result<Wanted, CliError> {
     let Some(list) = list else {
         let read = repository.read_with_context()?;
         let whole = read.whole();
@@ -201,7 +210,8 @@ pub(super) fn images(
         let known = charts.known(&read, &model, repository, registries)?;
         let images = read.images_with(&model, known.as_ref(), read.config.artifacts());
         let outcome = if charts.fails(known.as_ref()) { Outcome::Findings } else { Outcome::Clean };
-        return Ok((images, if read.inventory.has_failures() { Outcome::Failure } else { outcome }));
+        let outcome = if read.inventory.has_failures() { Outcome::Failure } else { outcome };
+        return Ok(Wanted { images, covered: Some(read.covered(&model, known.as_ref())), outcome });
     };
     let (_, config, _) = repository.open()?;
     let shown = list.display().to_string();
@@ -219,7 +229,8 @@ pub(super) fn images(
     };
     let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
     let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
-    Ok((Images::of_list(&text, &path, &config), Outcome::Clean))
+    let images = Images::of_list(&text, &path, &config);
+    Ok(Wanted { images, covered: None, outcome: Outcome::Clean })
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.

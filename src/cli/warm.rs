@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use super::charts_args::ChartsArgs;
 use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
 use super::values::duration;
+use super::verify::Wanted;
 use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::images::Image;
 use crate::registry::Step;
@@ -104,16 +105,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let mut unknown = Vec::new();
-    let (images, left, unread) = if args.flux {
+    let (images, covered, left, unread) = if args.flux {
         let (policies, mut left) = policies(args)?;
         let (images, more) = runtime.block_on(flux::images(&client, &policies));
         left.extend(more);
-        (images, left, Outcome::Clean)
+        (images, None, left, Outcome::Clean)
     } else {
-        let (images, unread) =
-            verify::images(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+        let Wanted { images, covered, outcome: unread } =
+            verify::wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
         unknown = images.unknown;
-        (images.images, Vec::new(), unread)
+        (images.images, covered, Vec::new(), unread)
     };
     require_cache(&images)?;
     let bar = bar(images.len(), "warm");
@@ -131,7 +132,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let notes = say_notes(&client);
     let report = WarmReport::new(&results, unasked, &left, &unknown, notes, args.dry_run);
     match args.format {
-        Format::Human => report::human(&report, out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, covered, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Jsonl => report::jsonl(&report, out)?,
     }

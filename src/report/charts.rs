@@ -154,10 +154,12 @@ pub fn table(report: &ChartsReport, out: &mut dyn Write, paint: Paint) -> io::Re
     let unknown = report.releases.len() - known;
     let images: usize = report.releases.iter().map(|row| row.images.len()).sum();
     writeln!(out, "{all}: {known} known with {}, {unknown} not known", count(images, "image"))?;
-    if unknown > 0 {
-        writeln!(out, "next: {NEXT}")?;
-    }
-    Ok(())
+    let next = match (report.releases.is_empty(), unknown) {
+        (true, _) => "nothing is left to do: no chart is deployed",
+        (false, 0) => "`pullthru charts lock` writes them into the image lock, which `check` counts",
+        (false, _) => "`pullthru charts lock` renders them where helm and their charts can be had",
+    };
+    super::next(next, out, paint)
 }
 
 fn cells(row: &ReleaseRow) -> [String; 3] {

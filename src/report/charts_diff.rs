@@ -281,7 +281,11 @@ pub fn human(report: &ChartsDiffReport, out: &mut dyn Write, paint: Paint) -> io
             writeln!(out, "  {line}  {}", paint.dim(&roles(image)))?;
         }
     }
-    Ok(())
+    let next = match report.releases.is_empty() {
+        true => "nothing is left to do: the images of charts are the same",
+        false => "`pullthru verify` asks the registries whether every image resolves",
+    };
+    super::next(next, out, paint)
 }
 
 /// Rows in a table of Markdown, at most: GitHub cuts a comment at 65,536 characters.

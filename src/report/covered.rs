@@ -1,6 +1,8 @@
 //! What a run looked at: the first line of every report, so that nobody takes a part for the whole.
 
-use super::count;
+use std::io::{self, Write};
+
+use super::{Paint, count};
 use crate::images::Charts;
 use crate::kustomize::Model;
 use crate::lint::references::unseen;
@@ -9,6 +11,8 @@ use crate::tree::RepoPath;
 /// What was read of a repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Covered {
+    /// Standard input, in place of a repository.
+    pub stdin: bool,
     /// Files that were read.
     pub files: usize,
     /// Kustomizations and directories that are built by themselves.
@@ -32,11 +36,19 @@ impl Covered {
         });
         let roots = model.built_images().iter().filter(|root| within(&root.by)).count();
         let files = usize::try_from(files).unwrap_or(usize::MAX);
-        Covered { files, roots, releases: known + unseen_releases, unseen_releases }
+        Covered { stdin: false, files, roots, releases: known + unseen_releases, unseen_releases }
+    }
+
+    /// What is not about charts.
+    pub fn without_releases(self) -> Covered {
+        Covered { releases: 0, unseen_releases: 0, ..self }
     }
 
     /// `16 files, 3 roots, 9 releases (2 not seen)`.
     pub fn words(&self) -> String {
+        if self.stdin {
+            return "standard input".to_owned();
+        }
         let mut parts = vec![count(self.files, "file")];
         if self.roots > 0 {
             parts.push(count(self.roots, "root"));
@@ -53,6 +65,11 @@ impl Covered {
     }
 }
 
+/// The first line of a report: what was read.
+pub(super) fn read(covered: Covered, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    writeln!(out, "{}", paint.dim(&format!("read {}", covered.words())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Covered;
@@ -60,7 +77,7 @@ mod tests {
     #[test]
     fn what_there_is_none_of_is_left_out() {
         let words = |files, roots, releases, unseen_releases| {
-            Covered { files, roots, releases, unseen_releases }.words()
+            Covered { stdin: false, files, roots, releases, unseen_releases }.words()
         };
         assert_eq!(words(1, 0, 0, 0), "1 file");
         assert_eq!(words(16, 3, 9, 2), "16 files, 3 roots, 9 releases (2 not seen)");

@@ -142,15 +142,20 @@ pub fn human(report: &DoctorReport, out: &mut dyn Write, paint: Paint) -> io::Re
     }
     writeln!(out, "{}", sentence(report))?;
     let lacking: BTreeSet<&str> = report.steps.iter().filter_map(|row| row.permission).collect();
-    if !lacking.is_empty() {
+    let lacking_any = !lacking.is_empty();
+    if lacking_any {
         let lacking = Vec::from_iter(lacking).join(", ");
         writeln!(out, "{} {lacking}", paint.cyan("to see the rest, allow:"))?;
     }
-    let Some(reason) = report.reason() else { return Ok(()) };
+    let Some(reason) = report.reason() else {
+        let again = "`pullthru doctor` again, with the permissions above";
+        let done = "nothing is left to do: a pull works";
+        return super::next(if lacking_any { again } else { done }, out, paint);
+    };
     writeln!(out, "{} {}: {}", paint.red("the reason:"), reason.name(), reason.detail)?;
     match reason.help.first() {
-        Some(help) => writeln!(out, "{} {help}", paint.bold("do this first:")),
-        None => Ok(()),
+        Some(help) => super::next(help, out, paint),
+        None => super::next("`pullthru doctor` again, when this is corrected", out, paint),
     }
 }
 

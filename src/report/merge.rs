@@ -283,7 +283,14 @@ pub fn human(merged: &Merged, out: &mut dyn Write, paint: Paint) -> io::Result<(
         }
         writeln!(out, "{}", if number == 0 { paint.bold(&line) } else { line })?;
     }
-    writeln!(out, "\n{}", paint.bold(&sentence(merged)))
+    writeln!(out, "\n{}", paint.bold(&sentence(merged)))?;
+    let first = rows.first().and_then(|row| row.first()).map(String::as_str).unwrap_or_default();
+    let text = match merged {
+        Merged::Check(report) if report.findings.is_empty() => "nothing is left to do".to_owned(),
+        Merged::Scan(report) if report.summary.moving == 0 => "nothing is left to do".to_owned(),
+        _ => format!("`pullthru migrate` in `{first}`, where most is to be done"),
+    };
+    super::next(&text, out, paint)
 }
 
 /// The same for a page, and what is found most.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::charts::{NEXT, ReleaseRow, release_rows};
+use super::covered::{self, Covered};
 use super::{Paint, count, quoted};
 use crate::config::Config;
 use crate::find::Form;
@@ -372,7 +373,14 @@ pub fn diff(files: &[Prepared], out: &mut dyn Write, paint: Paint) -> io::Result
 }
 
 /// What changed, what is skipped with which reason, and the warnings.
-pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn summary(
+    report: &MigrationReport,
+    covered: Covered,
+    reverse: bool,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    covered::read(covered, out, paint)?;
     let planned = report.files.iter().all(|file| file.state == FileState::Planned);
     let rows = |written: bool| report.changes.iter().filter(move |row| row.written == written);
     let amount = |written: bool, verb: &str| {
@@ -445,7 +453,28 @@ pub fn summary(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> i
         writeln!(out, "    {}", paint.dim("a line in `pullthru.yaml` leaves it out:"))?;
         writeln!(out, "    {line}")?;
     }
-    Ok(())
+    super::next(&next(report, reverse), out, paint)
+}
+
+/// The command to run next.
+fn next(report: &MigrationReport, reverse: bool) -> String {
+    let reverse = if reverse { " --reverse" } else { "" };
+    if report.files.iter().any(|file| file.state == FileState::Failed) || !report.errors.is_empty() {
+        return format!("`pullthru migrate{reverse} --write` again, when what is named above is corrected");
+    }
+    if report.files.iter().any(|file| file.state == FileState::Planned) {
+        return format!("`pullthru migrate{reverse} --write` makes this change");
+    }
+    match (report.changes.is_empty(), report.skipped.is_empty()) {
+        (true, true) => "nothing is left to do: no reference can be moved".to_owned(),
+        (true, false) => {
+            "nothing is left to do; `pullthru scan --explain` says why references are skipped".to_owned()
+        }
+        (false, _) if reverse.is_empty() => {
+            "`git diff` shows the change, `pullthru check` what is left to do".to_owned()
+        }
+        (false, _) => "`git diff` shows the change".to_owned(),
+    }
 }
 
 /// The values that are set for releases, and why others are not.

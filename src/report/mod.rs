@@ -13,6 +13,7 @@ pub(crate) mod escaped;
 mod excerpt;
 pub mod finding;
 pub mod html;
+pub mod init;
 pub mod merge;
 pub mod migrate;
 pub mod page;

@@ -13,7 +13,7 @@ pub fn index(out: &mut dyn Write, paint: Paint) -> io::Result<()> {
         let pad = " ".repeat(width - id.len());
         writeln!(out, "{}{pad}  {}", paint.bold(id), rule.summary)?;
     }
-    Ok(())
+    super::next("`pullthru explain RULE` prints the page of a rule", out, paint)
 }
 
 /// Headings stand out, links are their text, blocks of code are further in.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::charts::{ReleaseRow, release_rows};
 use super::check::coverage_lines;
+use super::covered::{self, Covered};
 use super::{Paint, count, csv_field, quoted};
 use crate::find::{Embedding, Form, IgnoreReason, Ignored, Object, Site, Unparsed};
 use crate::images::{Charts, RenderedValues};
@@ -428,7 +429,8 @@ fn note_rows(inventory: &Inventory) -> Vec<NoteRow> {
 const NO_TARGET: &str = "no-target";
 
 /// By image: one block an upstream, most used first within it. Meant to be read with five hundred images.
-pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn images(report: &ScanReport, covered: Covered, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    covered::read(covered, out, paint)?;
     let mut upstreams: BTreeMap<&str, Vec<&ImageRow>> = BTreeMap::new();
     for row in &report.images {
         upstreams.entry(&row.upstream).or_default().push(row);
@@ -458,7 +460,8 @@ pub fn images(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Res
         writeln!(out)?;
     }
     releases(report, out, paint)?;
-    summary(report, out, paint)
+    summary(report, out, paint)?;
+    super::next(&next(report, covered), out, paint)
 }
 
 /// What charts bring, by release.
@@ -497,7 +500,8 @@ pub fn sites(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Resu
 }
 
 /// Every occurrence that is no reference to move, with its reason.
-pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn explain(report: &ScanReport, covered: Covered, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+    covered::read(covered, out, paint)?;
     for row in report.sites.iter().filter(|row| row.cached.is_none()) {
         let place = format!("{}:{}:{}", quoted(&row.path), row.line, row.column);
         let why = row.because.as_deref().unwrap_or_default();
@@ -512,7 +516,35 @@ pub fn explain(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Re
         let line = row.line.map(|line| format!(":{line}")).unwrap_or_default();
         writeln!(out, "{}  {}", paint.cyan(&format!("{}{line}", quoted(&row.path))), row.note)?;
     }
-    summary(report, out, paint)
+    summary(report, out, paint)?;
+    super::next(&next(report, covered), out, paint)
+}
+
+/// The command to run next.
+fn next(report: &ScanReport, covered: Covered) -> String {
+    let summary = &report.summary;
+    let coverage = &summary.coverage;
+    if covered.stdin {
+        return "`pullthru verify -` asks the registries whether every image resolves".to_owned();
+    }
+    if summary.moving == 0 && summary.skipped.contains_key(NO_TARGET) {
+        return "`pullthru init` writes pullthru.yaml, with the upstreams that are in use".to_owned();
+    }
+    if summary.moving > 0 {
+        let references = count(summary.moving, "reference");
+        return format!("`pullthru migrate` shows the change that moves {references}");
+    }
+    if coverage.has_unconfigured() {
+        return "`pullthru init --dry-run` proposes the upstreams that are not configured".to_owned();
+    }
+    if coverage.unseen.releases > 0 {
+        let releases = count(coverage.unseen.releases, "release");
+        return format!("`pullthru charts lock` renders the charts of {releases} not seen");
+    }
+    if summary.images == 0 {
+        return "nothing is left to do: no image was found".to_owned();
+    }
+    "`pullthru check` finds what goes wrong behind a cache".to_owned()
 }
 
 fn summary(report: &ScanReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::covered::{self, Covered};
 use super::finding::{self, Finding, Level, cell};
 use super::unknown::{self, UnknownRow};
 use super::{Paint, count, quoted};
@@ -243,7 +244,16 @@ const COLD: &str = "cold";
 const SHOWN: usize = 5;
 
 /// What is wrong first, then a line for everything. With `all` every image of a group is named.
-pub fn human(report: &VerifyReport, all: bool, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn human(
+    report: &VerifyReport,
+    covered: Option<Covered>,
+    all: bool,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    if let Some(covered) = covered {
+        covered::read(covered, out, paint)?;
+    }
     for severity in ["bad", "open", "note"] {
         let rows = report.images.iter().filter(|row| row.severity == severity && row.outcome != COLD);
         for group in alike(rows) {
@@ -289,7 +299,39 @@ pub fn human(report: &VerifyReport, all: bool, out: &mut dyn Write, paint: Paint
         }
     }
     unknown::human(&report.unknown, out, paint)?;
-    writeln!(out, "{}", sentence(report))
+    writeln!(out, "{}", sentence(report))?;
+    super::next(&next(report), out, paint)
+}
+
+/// The command to run next.
+fn next(report: &VerifyReport) -> String {
+    let of = |outcome: &str| report.summary.outcomes.get(outcome).copied().unwrap_or(0);
+    let with = |severity: &str| report.images.iter().any(|row| row.severity == severity);
+    if report.summary.unasked > 0 {
+        return format!("`pullthru verify` again: {} not asked yet", count(report.summary.unasked, "image"));
+    }
+    let invalid = report.unknown.iter().any(|row| row.invalid);
+    let cold = of(COLD) + of("cold-digest");
+    let others = report.images.iter().any(|row| row.severity == "bad" && row.outcome != "cold-digest");
+    if others || invalid {
+        return "`pullthru verify` again, when what is named above is corrected".to_owned();
+    }
+    if cold > 0 {
+        return format!("`pullthru warm` pulls {} into the cache", count(cold, "image"));
+    }
+    if with("open") {
+        return "`pullthru verify` again, when the registries above can be asked".to_owned();
+    }
+    if report.at == "upstream" && report.images.iter().any(|row| row.cached.is_some()) {
+        return "`pullthru verify --at both` asks the cache, too".to_owned();
+    }
+    if unknown::not_seen(&report.unknown).is_some() {
+        return "`pullthru charts lock` renders the charts of releases not seen".to_owned();
+    }
+    if report.images.is_empty() {
+        return "nothing is left to do: no image was found".to_owned();
+    }
+    "nothing is left to do: every image resolves".to_owned()
 }
 
 /// The releases whose charts bring an image.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::covered::{self, Covered};
 use super::unknown::{self, UnknownRow};
 use super::verify::{PlaceRow, brought_by, bytes};
 use super::{Paint, count, quoted};
@@ -170,7 +171,15 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
 }
 
 /// What failed first, then what was done.
-pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn human(
+    report: &WarmReport,
+    covered: Option<Covered>,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    if let Some(covered) = covered {
+        covered::read(covered, out, paint)?;
+    }
     let fine = |row: &&WarmedRow| matches!(row.outcome, "already-warm" | "imported" | "would-import");
     for row in report.images.iter().filter(|row| !fine(row)) {
         writeln!(out, "{}  {}", paint.red(row.outcome), paint.bold(&row.reference))?;
@@ -210,7 +219,32 @@ pub fn human(report: &WarmReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     if report.summary.unasked > 0 {
         text.push_str(&format!("; stopped with {} to go", report.summary.unasked));
     }
-    writeln!(out, "{text}")
+    writeln!(out, "{text}")?;
+    super::next(next(report), out, paint)
+}
+
+/// The command to run next.
+fn next(report: &WarmReport) -> &'static str {
+    let of = |outcome: &str| report.summary.outcomes.contains_key(outcome);
+    if report.summary.unasked > 0 || of("unreachable") {
+        return "`pullthru warm` again: what was pulled is not pulled twice";
+    }
+    if ["no-tag", "wrong-digest", "refused"].into_iter().any(of) || !report.skipped.is_empty() {
+        return "`pullthru warm` again, when what is named above is corrected";
+    }
+    if of("would-import") {
+        return "`pullthru warm` without `--dry-run` pulls them";
+    }
+    if of("imported-elsewhere") {
+        return "`pullthru warm --again` later, until all layers come from the cache's own storage";
+    }
+    if unknown::not_seen(&report.unknown).is_some() {
+        return "`pullthru charts lock` renders the charts of releases not seen";
+    }
+    if report.images.is_empty() {
+        return "nothing is left to do: no image was found";
+    }
+    "`pullthru verify` asks whether every image resolves"
 }
 
 pub fn json(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {

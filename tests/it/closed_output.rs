@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use crate::scratch::{Run, Scratch};
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:v1\n";
-const CACHE: [&str; 4] = ["--account", "123456789012", "--region", "ca-central-1"];
+pub(crate) const POD: &str =
+    "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:v1\n";
+pub(crate) const CACHE: [&str; 4] = ["--account", "123456789012", "--region", "ca-central-1"];
 
 /// Runs with a standard output that nobody reads, from the first byte on.
 fn unread(mut command: Command) -> Run {
@@ -34,7 +35,7 @@ fn help(command: &str) -> String {
 }
 
 /// Every command that has no commands of its own, as the help lists them.
-fn commands(above: &str) -> BTreeSet<String> {
+pub(crate) fn commands(above: &str) -> BTreeSet<String> {
     let scratch = Scratch::new(&[]);
     let words: Vec<&str> = above.split_whitespace().chain(["-h"]).collect();
     let run = Run::from(scratch.command(&words).output().unwrap());

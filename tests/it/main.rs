@@ -48,6 +48,7 @@ mod lint;
 mod merge;
 mod messages;
 mod named_paths;
+mod next_command;
 mod not_written;
 mod overlays;
 mod pre_commit;

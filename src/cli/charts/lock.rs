@@ -11,7 +11,7 @@ use crate::cli::registries::RegistryArgs;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::kustomize::Model;
-use crate::report::{count, quoted};
+use crate::report::{self, Paint, count, quoted};
 use crate::tree::{self, RepoPath};
 use pullthru_charts::{Failure, RenewedLock};
 use pullthru_core::releases::ReleaseId;
@@ -95,6 +95,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         rendered.len(),
         unknown.len()
     )?;
+    let next = match (unknown.is_empty(), changed) {
+        (false, _) => "`pullthru charts lock` again, when what is named above is corrected".to_owned(),
+        (true, true) => format!("commit {LOCK_NAME}; `pullthru check` counts its images"),
+        (true, false) => "`pullthru check` counts the images of the lock".to_owned(),
+    };
+    report::next(&next, out, Paint::for_stdout())?;
     let outcome = if unknown.is_empty() { Outcome::Clean } else { Outcome::Findings };
     let failed = unknown.values().any(Failure::is_network) || read.inventory.has_failures();
     Ok(if failed { outcome.max(Outcome::Failure) } else { outcome })

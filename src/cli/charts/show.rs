@@ -69,8 +69,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             for row in &report.releases {
                 report::detail(row, out, Paint::for_stdout())?;
             }
+            let next = "`pullthru charts lock` writes the images into the image lock, which `check` counts";
+            crate::report::next(next, out, Paint::for_stdout())?;
         }
-        Format::Human => report::table(&report, out, Paint::for_stdout())?,
+        Format::Human => {
+            let covered = read.covered(&model, Some(&charts));
+            writeln!(out, "read {}", covered.without_releases().words())?;
+            report::table(&report, out, Paint::for_stdout())?;
+        }
     }
     let unknown = charts.unknown() > 0 && how == How::Required;
     let outcome = if unknown { Outcome::Findings } else { Outcome::Clean };

@@ -82,6 +82,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         Format::Human => report::applied(&pairs, out, paint)?,
         Format::Json => report::AppliedReport::new(&pairs).json(out)?,
     }
+    if args.format == Format::Human {
+        let done = pairs.iter().all(|(plan, applied)| applied.is_success() && !plan.falls_short());
+        let next = match done {
+            true => "`pullthru doctor` tries a pull step by step, `pullthru warm` fills the cache",
+            false => "`pullthru provision apply` again, when what is named above is corrected",
+        };
+        crate::report::next(next, out, paint)?;
+    }
     let failed = pairs.iter().any(|(_, applied)| applied.done.iter().any(|done| done.result.is_err()));
     let invalid = pairs.iter().any(|(plan, applied)| !applied.is_success() || plan.falls_short());
     let found = if failed {

@@ -12,8 +12,8 @@ use crate::aws::account::destroy;
 use crate::aws::account::{Current, Plan};
 use crate::cli::aws::AwsArgs;
 use crate::cli::{CliError, Outcome, note, registries};
-use crate::report::Paint;
 use crate::report::provision as report;
+use crate::report::{Paint, next};
 
 /// Remove what apply made: what carries the name of the configuration's stack.
 ///
@@ -70,6 +70,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         out.flush()?;
     }
     if args.dry_run {
+        if args.format == Format::Human {
+            next("`pullthru provision destroy` without `--dry-run` removes this", out, paint)?;
+        }
         return Ok(plans.iter().map(seen).fold(Outcome::Clean, Outcome::max));
     }
     if plans.iter().any(Plan::has_work) && !confirmed(args, &plans)? {
@@ -90,6 +93,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         Format::Json => report::AppliedReport::new(&pairs).json(out)?,
     }
     let failed = pairs.iter().any(|(_, applied)| !applied.is_success());
+    if args.format == Format::Human {
+        let text = match failed || plans.iter().any(Plan::falls_short) {
+            true => "`pullthru provision destroy` again, when what is named above is corrected",
+            false => {
+                "nothing is left to do: what apply made is gone; `pullthru migrate --reverse` moves the images back"
+            }
+        };
+        next(text, out, paint)?;
+    }
     let found = if failed {
         Outcome::Failure
     } else if plans.iter().any(Plan::falls_short) {

@@ -108,5 +108,6 @@ fn adopted(args: &Args, id: &Id, out: &mut dyn Write) -> Result<Outcome, CliErro
     let current = runtime.block_on(Current::read(&session, desired, false));
     let plan = Plan::new(desired, &current, &Options::default());
     report::human(&[plan], out, Paint::for_stdout())?;
+    crate::report::next("`pullthru provision plan` shows what is left to do", out, Paint::for_stdout())?;
     Ok(Outcome::Clean)
 }

@@ -123,7 +123,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let planned = registries::runtime()?.block_on(args.options.plan(&args.aws, desired))?;
     let plans: Vec<Plan> = planned.into_iter().map(|planned| planned.plan).collect();
     match args.format {
-        Format::Human => report::human(&plans, out, Paint::for_stdout())?,
+        Format::Human => {
+            report::human(&plans, out, Paint::for_stdout())?;
+            let next = match (plans.iter().any(Plan::has_work), plans.iter().all(Plan::is_clean)) {
+                (true, _) => "`pullthru provision apply` carries this out",
+                (false, true) => "nothing is left to do: the account is as the configuration says",
+                (false, false) => "`pullthru provision plan` again, when what is named above is corrected",
+            };
+            crate::report::next(next, out, Paint::for_stdout())?;
+        }
         Format::Json => report::PlanReport::new(&plans).json(out)?,
         Format::Markdown => report::markdown(&plans, out)?,
     }

@@ -52,7 +52,7 @@ pub fn human(
     if !report.stale.is_empty() {
         writeln!(out)?;
     }
-    next_step(report, out, paint)
+    next_step(report, covered, out, paint)
 }
 
 /// What was looked at, and the numbers.
@@ -68,8 +68,16 @@ pub(super) fn summary(
 }
 
 /// The last line.
-pub(super) fn next_step(report: &CheckReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    crate::report::next(&next(report), out, paint)
+pub(super) fn next_step(
+    report: &CheckReport,
+    covered: Covered,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    let fixed_elsewhere = covered.stdin && !report.findings.is_empty();
+    let elsewhere = || "`pullthru check --fix` in the repository that this was rendered from".to_owned();
+    let text = if fixed_elsewhere { elsewhere() } else { next(report) };
+    crate::report::next(&text, out, paint)
 }
 
 /// What `scan` and `check` say alike.

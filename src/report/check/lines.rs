@@ -49,5 +49,5 @@ pub fn statistics(
         table(&rows, 2, out, paint)?;
         writeln!(out)?;
     }
-    next_step(report, out, paint)
+    next_step(report, covered, out, paint)
 }

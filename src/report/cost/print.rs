@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{CostReport, LineRow};
+use crate::report::covered::{self, Covered};
 use crate::report::finding::cell;
 use crate::report::prices::unit_usd;
 use crate::report::unknown::{self, UnknownRow};
@@ -46,7 +47,15 @@ fn bill(report: &CostReport) -> Vec<Vec<String>> {
     rows
 }
 
-pub fn human(report: &CostReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+pub fn human(
+    report: &CostReport,
+    covered: Option<Covered>,
+    out: &mut dyn Write,
+    paint: Paint,
+) -> io::Result<()> {
+    if let Some(covered) = covered {
+        covered::read(covered, out, paint)?;
+    }
     for row in &report.not_sized {
         writeln!(out, "{}  {}", paint.red("not sized"), paint.bold(&row.reference))?;
         writeln!(out, "  {}", row.because)?;
@@ -97,7 +106,10 @@ pub fn human(report: &CostReport, out: &mut dyn Write, paint: Paint) -> io::Resu
     for text in &report.assumptions {
         writeln!(out, "- {text}")?;
     }
-    writeln!(out, "{}", sentence(report))
+    writeln!(out, "{}", sentence(report))?;
+    let again = "`pullthru cost` again, when what is not sized can be asked";
+    let plan = "`pullthru provision plan` shows what would be set up";
+    crate::report::next(if report.not_sized.is_empty() { plan } else { again }, out, paint)
 }
 
 fn titles(words: &[&str]) -> Vec<String> {

@@ -306,8 +306,8 @@ fn wrong_usage() {
     for (arguments, message) in [
         (&["--pulls-gb", "5"][..], "`--pulls-gb` costs nothing without `--nat` or `--endpoints`"),
         (&["--rescans", "5"], "`--rescans` is of enhanced scanning"),
-        (&["--months", "0"], "0 is not in 1..=120"),
-        (&["--keep", "0"], "0 is not in 1.."),
+        (&["--months", "0"], "write a whole number from 1 to 120"),
+        (&["--keep", "0"], "write a whole number from 1"),
         (&["--replicate", "mars"], "`mars` is not an AWS Region"),
         (&["--prices", "none.yaml"], "cannot read the prices `none.yaml`"),
         (

@@ -293,9 +293,9 @@ fn what_is_no_report_of_verify_is_refused() {
     ]);
     for (file, part) in [
         ("other.json", "its schema is `pullthru/check/v1`, and not `pullthru/verification/v1`"),
-        ("text.json", "`text.json`: no report of `pullthru verify`"),
-        ("old.json", "missing field `schema`"),
-        ("half.json", "missing field"),
+        ("text.json", "`text.json`: it is no report of `pullthru verify`: it is not valid JSON"),
+        ("old.json", "its keys are not those of one"),
+        ("half.json", "its keys are not those of one"),
         ("gone.json", "cannot read the report `gone.json`"),
     ] {
         let run = scratch.run(&["check", "--format", "html", "--verify-report", file]);

@@ -79,9 +79,9 @@ fn a_lock_made_at_the_upstream_holds_at_the_cache() {
 fn a_file_that_is_no_lock_is_not_overwritten() {
     let world = world();
     for (text, said) in [
-        ("not json", "it is no lock file"),
+        ("not json", "it is no digest lock"),
         ("{\"schema\": \"pullthru/lock/v9\", \"images\": {}}", "this version reads `pullthru/lock/v1`"),
-        ("{\"schema\": \"pullthru/lock/v1\", \"images\": {}, \"more\": 1}", "it is no lock file"),
+        ("{\"schema\": \"pullthru/lock/v1\", \"images\": {}, \"more\": 1}", "it is no digest lock"),
     ] {
         world.scratch.write("images.lock", text.as_bytes());
         let run = world.run(&LOCKED);

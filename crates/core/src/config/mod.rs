@@ -21,7 +21,7 @@ pub use arn::{Arn, ArnError};
 pub use check::is_kubernetes_version;
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
-pub use propose::{Facts, propose};
+pub use propose::{Facts, SCHEMA_URL, propose};
 pub use provision::{
     Access, AppliedFor, Credential, Destination, Encryption, Extent, GithubActions, GithubRepository, Iam,
     KeyAlias, Lifecycle, OrganizationId, OwnRepositories, OwnRule, PolicyKind, PolicyUse, Provision,

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use crate::route::{Credential, EcrHost, default_prefix, pull_through_available, upstream_for};
 
+/// Where editors find the schema of the file: in the repository that `repository` of Cargo.toml names.
+pub const SCHEMA_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/schema/config.v1.json");
+
 /// What a repository shows.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -22,8 +25,9 @@ pub struct Facts {
 
 /// The file's text.
 pub fn propose(facts: &Facts) -> String {
-    let mut text = String::from(
-        "# Configuration of pullthru. Every option is here; those in comments show their default or an example.\n",
+    let mut text = format!(
+        "# yaml-language-server: $schema={SCHEMA_URL}\n\
+         # Configuration of pullthru. Every option is here; those in comments show their default or an example.\n"
     );
     registry(facts, &mut text);
     upstreams(facts, &mut text);

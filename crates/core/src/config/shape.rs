@@ -59,7 +59,7 @@ struct Place<'s, 't> {
 
 impl Place<'_, '_> {
     fn path(&self) -> String {
-        self.node.map(|node| self.stream.path(node)).unwrap_or_default()
+        self.node.map(|node| self.stream.path(node).to_string()).unwrap_or_default()
     }
 
     fn is_key(&self) -> bool {
@@ -83,7 +83,7 @@ impl Place<'_, '_> {
 
     fn no_key(&self, key: &str) -> String {
         let parent = self.node.and_then(|node| self.stream.node(node)?.parent);
-        match parent.map(|parent| self.stream.path(parent)).filter(|path| !path.is_empty()) {
+        match parent.map(|parent| self.stream.path(parent).to_string()).filter(|path| !path.is_empty()) {
             Some(parent) => format!("`{parent}` has no key `{key}`"),
             None => format!("there is no key `{key}`"),
         }
