@@ -1,8 +1,8 @@
 //! `pullthru check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
@@ -23,6 +23,7 @@ use crate::report::covered::Covered;
 use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
+use crate::verify::{DIGEST_LOCK, Lock};
 use pullthru_core::reasons::of_io;
 
 /// Say what bypasses the cache, and what a migration could not do.
@@ -98,6 +99,11 @@ pub(super) struct Args {
     /// Write the result to a file as well, in a format of its own, such as sarif=results.sarif
     #[arg(long, value_name = "FORMAT=FILE", value_parser = Output::parse)]
     output: Vec<Output>,
+
+    /// The digest lock that `verify --lock` wrote: pinned images that it holds for their cache are not cold. Default:
+    /// pullthru-digests.lock.json at the repository's root
+    #[arg(long, value_name = "FILE", help_heading = "Silence")]
+    lock: Option<PathBuf>,
 
     /// For html: what the registries said, as `pullthru verify --format json` wrote it
     #[arg(long, value_name = "FILE")]
@@ -277,6 +283,24 @@ impl Args {
         })
     }
 
+    /// Images that a cache had when `verify` asked it.
+    fn in_caches(&self, root: &Path) -> Result<BTreeSet<String>, CliError> {
+        let path = match &self.lock {
+            Some(path) => path.clone(),
+            None => root.join(DIGEST_LOCK),
+        };
+        let shown = self.lock.as_ref().map_or(DIGEST_LOCK.to_owned(), |path| path.display().to_string());
+        let wrong = |error: String| {
+            let help = "write it again with `pullthru verify --update-lock --lock`";
+            CliError::usage(format!("cannot read the digest lock `{shown}`: {error}"), help)
+        };
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Lock::read(&text).map_err(|error| wrong(error.to_string()))?.in_caches()),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.lock.is_none() => Ok(BTreeSet::new()),
+            Err(error) => Err(wrong(of_io(&error))),
+        }
+    }
+
     fn makes_a_page(&self) -> bool {
         let mut formats = self.output.iter().map(|output| output.format).chain([self.format]);
         formats.any(|format| format == Format::Html)
@@ -355,6 +379,7 @@ impl<'a> Run<'a> {
             let model = Model::new(&whole, &read.config);
             charts = args.charts.or(How::Lock).known(&read, &model, &args.repository, &args.registries)?;
         }
+        let in_caches = args.in_caches(&read.repository.root)?;
         let request = Request {
             strategy: args.strategy.into(),
             strict: args.strict,
@@ -362,6 +387,7 @@ impl<'a> Run<'a> {
             baseline: baseline.filter(|_| !args.write_baseline),
             usages: args.makes_a_page(),
             charts: charts.as_ref(),
+            in_caches: Some(&in_caches),
         };
         let look = |read: &ReadRepository| {
             let whole = read.whole();

@@ -85,7 +85,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         out.write_all(text.as_bytes())?;
         return Ok(Outcome::Clean);
     }
-    report::human(&found, out, Paint::for_stdout())?;
     // `--force` says that the file may go; whether its earlier version can come back is another question.
     args.protect.check(&repository, [])?;
     remove_stale_temp_files(&repository, [&RepoPath::root()]);
@@ -95,6 +94,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         problem(&format!("error: {error}"));
         return Ok(Outcome::Failure);
     }
+    report::human(&found, out, Paint::for_stdout())?;
     writeln!(out, "wrote {name}")?;
     let next = match has_registry {
         true => {

@@ -21,7 +21,7 @@ pub struct InitReport {
 
 /// A line for each kind of thing that was found.
 pub fn human(report: &InitReport, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    writeln!(out, "{}", paint.bold(&format!("read {}", report.covered.words())))?;
+    writeln!(out, "{}", paint.bold(&format!("read {}", report.covered.without_releases().words())))?;
     let images: Vec<String> = report
         .upstreams
         .iter()

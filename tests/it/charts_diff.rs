@@ -78,7 +78,12 @@ fn every_format_says_what_a_branch_changes() {
     let (out, errors, code) = run(&scratch, &["--base", "main", "--exit-code"]);
     assert_eq!(
         (out.as_str(), errors.as_str(), code),
-        ("No image of a chart changes (3 releases in the image lock).\n", "", 0)
+        (
+            "No image of a chart changes (3 releases in the image lock).\n\
+             next: nothing is left to do: the images of charts are the same\n",
+            "",
+            0
+        )
     );
     scratch.write("pullthru-images.lock.json", after().as_bytes());
     let mut rendered = String::new();

@@ -142,3 +142,18 @@ fn every_block_of_yaml_in_the_guides_is_yaml() {
     }
     assert!(blocks > 5, "{blocks}");
 }
+
+/// Whoever publishes the project is named once, in Cargo.toml; the guides and the address of the schema say the same.
+#[test]
+fn the_repository_has_one_name() {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    let owner = repository.strip_prefix("https://github.com/").unwrap().strip_suffix("/pullthru").unwrap();
+    assert_eq!(env!("CARGO_PKG_HOMEPAGE"), repository);
+    let url = pullthru::config::SCHEMA_URL;
+    let path = url.strip_prefix(&format!("{repository}/raw/main/")).unwrap();
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_file(), "{url}");
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).unwrap();
+    let named = regex::Regex::new(r"(?:github\.com/|ghcr\.io/|uses: )([A-Za-z0-9-]+)/pullthru\b").unwrap();
+    let owners: Vec<&str> = named.captures_iter(&guide).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert!(owners.len() > 5 && owners.iter().all(|one| *one == owner), "{owners:?}");
+}

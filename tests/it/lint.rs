@@ -142,7 +142,7 @@ fn explain_prints_the_page() {
         assert!(!out.contains("```") && !out.contains("](") && !out.contains('\x1b'), "{out}");
     }
     let (out, _) = run_in(here, &["explain"]);
-    assert_eq!(out.lines().count(), RuleId::ALL.len());
+    assert_eq!(out.lines().count(), RuleId::ALL.len() + 1, "a line a rule, and what to run next");
     let (out, err) = run_in(here, &["explain", "cold-digests"]);
     assert!(out.is_empty() && err.contains("did you mean `cold-digest`?"), "{err}");
 }

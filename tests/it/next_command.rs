@@ -65,7 +65,7 @@ const FILES: [(&str, &str); 16] = [
     ("explain", "%"),
     ("explain bypasses-cache", "%"),
     ("report merge one.json", "%"),
-    ("init --force --region eu-west-1", "read 5 files, 1 root, 1 release (not seen)"),
+    ("init --force", "read 5 files, 1 root"),
     ("emit kustomize --out cache", "%"),
     ("emit flux --out automation", "%"),
     ("check --fix --allow-dirty", "checked "),
@@ -76,7 +76,7 @@ fn commands_over_files_end_with_the_next_one() {
     let scratch = repository();
     for (line, first) in FILES {
         let mut words: Vec<&str> = line.split(' ').collect();
-        if !["explain", "report"].contains(&words[0]) && !line.contains("--region") {
+        if !["explain", "report"].contains(&words[0]) {
             words.extend(CACHE);
         }
         let run = Run::from(scratch.plain(&words).output().unwrap());
@@ -144,7 +144,10 @@ fn commands_that_ask_aws_end_with_the_next_one() {
         command.envs(world.aws.environment()).env("GHCR_TOKEN", crate::provision::TOKEN);
         command.env("HUB_PASSWORD", "hub").env("HOME", world.scratch.path());
         let mut run = Run::from(command.output().unwrap());
-        run.err.clear();
+        // What exports wrote is a list for scripts.
+        if words.get(1) != Some(&"export") {
+            run.err.clear();
+        }
         assert_ends(&words, &run);
     }
 }
@@ -160,7 +163,14 @@ fn no_command_is_left_out() {
             tested.insert(name.unwrap_or_else(|| panic!("{line} is no command")).clone());
         }
     };
-    names(&FILES.map(|(line, _)| line));
+    // `charts` by itself is none of its own commands.
+    names(
+        &FILES
+            .map(|(line, _)| line)
+            .into_iter()
+            .filter(|line| !line.starts_with("charts -"))
+            .collect::<Vec<_>>(),
+    );
     names(&DOCUMENTS);
     names(&ELSEWHERE);
     names(&["provision plan", "provision apply", "provision destroy", "provision export terraform"]);

@@ -83,8 +83,8 @@ fn a_dry_run_pulls_nothing_and_names_the_tags() {
     let app = image("app");
     let world = World::new(&[("o/app", &app, &["1.0.0", "1.1.0"])]).pulling(&["ghcr.io/o/app:1.0.0"]);
     let run = text(&world, &["--dry-run"]);
-    let said =
-        "would-import  ghcr.io/o/app:1.0.0  would be pulled by its tag `1.0.0`\n1 image: 1 would-import\n";
+    let said = "read 1 file\nwould-import  ghcr.io/o/app:1.0.0  would be pulled by its tag `1.0.0`\n1 image: 1 would-import\n\
+         next: `pullthru warm` without `--dry-run` pulls them\n";
     assert_eq!((run.code, run.out.as_str()), (0, said));
     world.assert_nothing_imported();
 }

@@ -20,7 +20,7 @@ pub fn of_json(error: &serde_json::Error) -> String {
         serde_json::error::Category::Data => "its keys are not those of one",
         _ => "it is not valid JSON",
     };
-    format!("{what} (line {}, column {})", error.line(), error.column())
+    format!("{what} (line {}, column {})", error.line().max(1), error.column().max(1))
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use crate::emit::{self, FileChange};
 use crate::images::{self, Images, Named, Place, Unknown};
 use crate::kustomization;
 use crate::kustomize::Model;
-use crate::report::{self, Paint};
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
 /// Write new objects for other tools, made from the images in use.
@@ -257,7 +256,7 @@ fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -
             true => "`git diff` shows the change, and what is new is to be added",
             false => "run it again, when what is named above is corrected",
         };
-        report::next(text, out, Paint::for_stdout())?;
+        note(&format!("next: {text}"));
     }
     Ok(all)
 }

@@ -12,7 +12,7 @@ use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::{CliError, Outcome, ProtectArgs, note, problem};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
-use crate::report::{Paint, count, migrate as report, next};
+use crate::report::{Paint, count, migrate as report};
 use crate::tree::{RepoPath, Repository};
 
 /// Write what the registry is to have for another tool, which then sets it up: no account is asked.
@@ -263,7 +263,7 @@ impl Writing {
         }
         if changes.is_empty() {
             writeln!(out, "{} up to date", count(total, "file"))?;
-            next("nothing is left to do", out, Paint::for_stdout())?;
+            note("next: nothing is left to do");
             return Ok(Outcome::Clean);
         }
         // What pullthru did not write is reported above; here only whether the change can be reverted at all.
@@ -285,7 +285,7 @@ impl Writing {
             Outcome::Clean => "look at the files and commit them; `--check` says when they are out of date",
             _ => "run it again, when what is named above is corrected",
         };
-        next(text, out, Paint::for_stdout())?;
+        note(&format!("next: {text}"));
         Ok(outcome)
     }
 }

@@ -305,7 +305,9 @@ fn next(report: &CheckReport) -> String {
     }
     let first = report.findings.iter().min_by_key(|row| (row.severity != "error", row.rule));
     if first.is_some_and(|first| first.rule == RuleId::ColdDigest) {
-        return "`pullthru warm` pulls the pinned images into the cache by their tags".to_owned();
+        return "`pullthru warm` pulls pinned images by their tags, `pullthru verify --lock pullthru-digests.lock.json` \
+                writes down what the cache has"
+            .to_owned();
     }
     if let Some(first) = first {
         return format!("`pullthru explain {}` says what to do", first.rule);

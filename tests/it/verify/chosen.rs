@@ -84,7 +84,7 @@ fn an_empty_repository_is_clean() {
     for arguments in [&[][..], &["--at", "cache"], &["--at", "both", "--lock", "images.lock"]] {
         let run = world.run(arguments);
         assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-        assert!(run.out.starts_with("0 images asked of"), "{}", run.out);
+        assert!(run.out.starts_with("read 0 files\n0 images asked of"), "{}", run.out);
     }
     assert_eq!(world.cache.requests() + world.upstream.requests(), 0);
 }

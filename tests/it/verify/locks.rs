@@ -3,6 +3,7 @@
 use pullthru::verify::Lock;
 
 use super::{World, assert_says, image};
+use crate::scratch::Run;
 
 fn world() -> World {
     World::new(&[("o/app", &image("app 1"), &["v1"]), ("o/other", &image("other"), &["v1"])])
@@ -73,6 +74,48 @@ fn a_lock_made_at_the_upstream_holds_at_the_cache() {
     // The cache still has the locked one.
     let (code, report) = world.verify(&["--at", "cache", "--lock", "images.lock"]);
     assert_eq!((code, report.0["summary"]["outcomes"]["resolved"].as_u64()), (0, Some(2)), "{report:#?}");
+}
+
+/// What the cache has by its digest needs no warning: only where the cache itself was asked, and for that digest.
+#[test]
+fn a_pin_that_the_cache_has_is_settled_by_the_lock() {
+    let (app, other) = (image("app"), image("other"));
+    let world = World::new(&[("o/app", &app, &["v1"]), ("o/other", &other, &["v1"])]);
+    let pin = |name: &str, digest: &str| format!("{}/ghcr/o/{name}:v1@{digest}", super::ECR);
+    let pins = [pin("app", app.digest()), pin("other", other.digest())];
+    let world = world.pulling(&[pins[0].as_str(), pins[1].as_str()]);
+    let cold = |arguments: &[&str]| {
+        let run = Run::from(
+            world
+                .scratch
+                .command(&[&["check", "--format", "concise"][..], arguments].concat())
+                .args(["--account", "123456789012", "--region", "ca-central-1"])
+                .output()
+                .unwrap(),
+        );
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.err);
+        run.out.matches("cold-digest").count()
+    };
+    assert_eq!(cold(&[]), 2);
+    // The upstream has both, which says nothing about the cache.
+    world.run(&["--at", "upstream", "--lock", "pullthru-digests.lock.json"]);
+    assert!(world.scratch.read("pullthru-digests.lock.json").contains(app.digest()));
+    assert_eq!(cold(&[]), 2);
+    world.warm("o/app", "v1");
+    let run = world.run(&["--at", "cache", "--lock", "pullthru-digests.lock.json", "--update-lock"]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert_eq!(cold(&[]), 1, "{}", world.scratch.read("pullthru-digests.lock.json"));
+    // Of another name, it has to be named.
+    std::fs::rename(
+        world.scratch.path().join("pullthru-digests.lock.json"),
+        world.scratch.path().join("a.lock"),
+    )
+    .unwrap();
+    assert_eq!((cold(&[]), cold(&["--lock", "a.lock"])), (2, 1));
+    // Another digest of the name is not in the cache.
+    let text = world.scratch.read("apps/pod.yaml").replace(app.digest(), image("app 2").digest());
+    world.scratch.write("apps/pod.yaml", text.as_bytes());
+    assert_eq!(cold(&["--lock", "a.lock"]), 2);
 }
 
 #[test]

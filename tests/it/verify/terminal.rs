@@ -36,7 +36,7 @@ fn a_bar_counts_what_is_done_and_goes_away() {
     };
     assert!(shown.contains("/20"), "{shown:?}");
     assert!(shown.contains("\u{1b}[32mresolved\u{1b}[0m"), "{shown:?}");
-    let end = shown.trim_end().lines().last().unwrap();
+    let end = shown.trim_end().lines().rev().nth(1).unwrap();
     assert!(end.contains("20 images asked of their upstreams: 20 resolved"), "{shown:?}");
     assert!(!end.contains("/20"), "the bar is gone at the end: {end:?}");
 

@@ -14,7 +14,7 @@ pub mod rules;
 mod silence;
 mod usage;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::config::{Config, RuleId, Severity};
 use crate::images::{Charts, ReleaseImages};
@@ -146,6 +146,8 @@ pub(crate) struct Context<'a> {
     references: &'a [Reference<'a>],
     /// Releases in the paths asked for.
     charts: &'a [ReleaseImages],
+    /// See [`Request::in_caches`].
+    in_caches: Option<&'a BTreeSet<String>>,
     /// What a migration would edit in place.
     changes: HashMap<references::Place<'a>, &'a crate::migrate::Change>,
 }
@@ -164,6 +166,8 @@ pub struct Request<'a> {
     pub usages: bool,
     /// What is known of releases in the paths asked for; without it the images of charts are unknown.
     pub charts: Option<&'a Charts>,
+    /// Images that are known to be in a cache: `<registry>/<prefix>/<repository>@sha256:…`.
+    pub in_caches: Option<&'a BTreeSet<String>>,
 }
 
 /// The result of a run.
@@ -195,7 +199,15 @@ pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath)
     let references = references::references(model, &plans);
     let charts = request.charts.map(|charts| charts.releases.as_slice()).unwrap_or_default();
     let changes = plans.changes();
-    let context = Context { inventory, config, model, references: &references, charts, changes };
+    let context = Context {
+        inventory,
+        config,
+        model,
+        references: &references,
+        charts,
+        in_caches: request.in_caches,
+        changes,
+    };
     let mut findings: Vec<Finding> = Vec::new();
     for rule in rules::ALL {
         if config.severity(rule.id) != Some(Severity::Off) {

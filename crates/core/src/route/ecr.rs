@@ -444,7 +444,7 @@ mod tests {
             ("us-east-1a", Some("us-east-1")),
             ("us--1", None),
             ("us-east-123", Some("us-east-1")),
-            ("-east-1", Some("sa-east-1")),
+            ("-east-1", Some("ap-east-1")),
             ("eu-wset-1", Some("eu-west-1")),
             ("ca-centrall-1", Some("ca-central-1")),
             ("eu-west-0", Some("eu-west-1")),

@@ -1,6 +1,6 @@
 //! A lock file: what every image resolved to, so that a later run can say what moved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,13 @@ pub struct LockedImage {
     pub media_type: String,
     /// `linux/amd64` → compressed bytes of configuration and layers.
     pub platforms: BTreeMap<String, Option<u64>>,
+    /// Names of caches that were asked and have this digest: `<registry>/<prefix>/<repository>`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub cached: BTreeSet<String>,
 }
+
+/// What a digest lock is called where nobody says otherwise: `check` looks for it at the repository's root.
+pub const DIGEST_LOCK: &str = "pullthru-digests.lock.json";
 
 /// Why a text is no lock file.
 #[derive(Debug, thiserror::Error)]
@@ -45,17 +51,28 @@ impl Lock {
         let mut images = BTreeMap::new();
         for verified in verified {
             let Some(resolved) = &verified.resolved else { continue };
+            let digest = resolved.digest.to_string();
+            // Of the cache itself, and not of the upstream for what the cache does not have.
+            let is_cached = verified.at_cache.as_ref() == Some(&digest);
+            let cached = verified.pull.cached.as_ref().filter(|_| is_cached);
             let image = LockedImage {
-                digest: resolved.digest.to_string(),
+                digest,
                 media_type: resolved.media_type.clone(),
                 platforms: resolved.platforms.iter().cloned().collect(),
+                cached: cached.map(ToString::to_string).into_iter().collect(),
             };
             let reference = verified.pull.reference();
             // Two caches of one upstream may be of different days.
             let differs =
                 images.get(&reference).is_some_and(|known: &LockedImage| known.digest != image.digest);
             let key = verified.pull.cached.as_ref().filter(|_| differs);
-            images.insert(key.map_or(reference, |name| verified.pull.under(name)), image);
+            let key = key.map_or(reference, |name| verified.pull.under(name));
+            // One image that two caches have is one entry.
+            let known: Option<LockedImage> = images.remove(&key);
+            let caches = known.filter(|known| known.digest == image.digest).map(|known| known.cached);
+            let mut image = image;
+            image.cached.extend(caches.into_iter().flatten());
+            images.insert(key, image);
         }
         Lock { schema: SCHEMA.to_owned(), images }
     }
@@ -73,6 +90,14 @@ impl Lock {
     /// When it cannot be written as JSON: a defect.
     pub fn text(&self) -> serde_json::Result<String> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// Images that a cache had when it was asked: `<registry>/<prefix>/<repository>@sha256:…`.
+    pub fn in_caches(&self) -> BTreeSet<String> {
+        let names = |image: &LockedImage| {
+            image.cached.iter().map(|name| format!("{name}@{}", image.digest)).collect::<Vec<_>>()
+        };
+        self.images.values().flat_map(names).collect()
     }
 
     /// Does it resolve and is not locked? Then it came later.

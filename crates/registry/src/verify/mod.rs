@@ -13,7 +13,7 @@ mod platform;
 pub use ask::{Asked, run};
 pub use judge::library;
 pub use judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, judge};
-pub use lock::{Lock, LockError, LockedImage};
+pub use lock::{DIGEST_LOCK, Lock, LockError, LockedImage};
 pub use outcome::{Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};
 

@@ -1,5 +1,7 @@
 //! `cold-digest`.
 
+use std::collections::BTreeSet;
+
 use super::{Rule, about, once};
 use crate::config::{RuleId, Severity};
 use crate::find::Role;
@@ -38,12 +40,22 @@ fn is_ours(text: &str, routes: Option<&crate::route::Routes>) -> bool {
     is_cached(text, routes) && routes.is_some_and(|routes| routes.unmap_reference(text).is_some())
 }
 
+/// Did the cache have it when it was asked?
+fn is_warm(context: &Context<'_>, reference: &Reference, digest: &str) -> bool {
+    let known = |all: &BTreeSet<String>| all.contains(&format!("{}@sha256:{digest}", reference.name()));
+    context.in_caches.is_some_and(known)
+}
+
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for surveyed in context.references {
         for text in through(context, surveyed) {
             let Some((name, digest)) = text.split_once("@sha256:") else { continue };
-            let tag = Reference::parse(&text).ok().and_then(|reference| reference.tag().map(str::to_owned));
+            let reference = Reference::parse(&text).ok();
+            if reference.as_ref().is_some_and(|reference| is_warm(context, reference, digest)) {
+                continue;
+            }
+            let tag = reference.and_then(|reference| reference.tag().map(str::to_owned));
             let message = match &tag {
                 Some(_) => format!("`{text}` is pinned, and ECR imports nothing by digest"),
                 None => format!("`{text}` is pinned without a tag, and ECR imports by tag alone"),
