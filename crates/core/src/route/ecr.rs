@@ -159,7 +159,9 @@ impl Region {
 
     /// The known Region that is spelled most like it.
     pub fn nearest(text: &str) -> Option<&'static str> {
-        nearest(&text.to_ascii_lowercase(), KNOWN_REGIONS)
+        // Who has an isolated Region knows how it is spelled.
+        let open = KNOWN_REGIONS.into_iter().filter(|region| !region.contains("-iso"));
+        nearest(&text.to_ascii_lowercase(), open)
     }
 
     fn unlike_any(text: &str) -> EcrError {
