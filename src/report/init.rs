@@ -32,12 +32,7 @@ pub fn human(report: &InitReport, out: &mut dyn Write, paint: Paint) -> io::Resu
         writeln!(out, "  {:<12}  {} stays upstream: {reason}", "not cached", quoted(host))?;
     }
     let deployers: Vec<String> = report.deployers.iter().map(|(kind, number)| count(*number, kind)).collect();
-    line(
-        "deployers",
-        &deployers,
-        "none: images are edited where they stand, or in root kustomizations",
-        out,
-    )?;
+    line("deployers", &deployers, "none: images are edited in place, or in root kustomizations", out)?;
     if report.covered.releases > 0 {
         let releases = count(report.covered.releases, "release");
         writeln!(out, "  {:<12}  {releases} (`pullthru charts` lists them with their images)", "charts")?;

@@ -73,7 +73,7 @@ pub struct VerifiedRow {
     /// The releases whose charts bring it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<String>,
-    /// What images have in common that people are told of as one: what is so, and what to do.
+    /// What images have in common that are reported as one: what is so, and what to do.
     #[serde(skip)]
     #[cfg_attr(feature = "schema", schemars(skip))]
     alike: (String, Option<String>),

@@ -47,7 +47,7 @@ fn equal_errors_are_one_entry() {
     );
     let all = human(&["-v"]);
     assert_eq!(all.matches("ghcr.io/o/app:v").count(), 27, "{all}");
-    // Programs are told of each image.
+    // JSON has each image.
     let (_, report) = world.verify(&["--at", "upstream"]);
     let because = report.row("ghcr.io/o/app:v126")["because"].as_str().unwrap();
     assert!(because.starts_with("`ghcr.io/o/app` could not be reached"), "{because}");

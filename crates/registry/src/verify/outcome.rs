@@ -137,7 +137,7 @@ impl Outcome {
         }
     }
 
-    /// The same without the image, where a whole registry fails alike: images with one text are told of as one.
+    /// The same without the image, where a whole registry fails alike: images with one text are reported as one.
     pub fn explain_alike(&self) -> String {
         match self {
             Outcome::Unreachable { failure } => failure.of_registry().to_string(),
