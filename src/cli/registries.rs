@@ -37,7 +37,7 @@ pub(super) struct RegistryArgs {
     #[arg(long, value_name = "N", value_parser = number(1..=65_535), help_heading = "Registries")]
     concurrency: Option<u32>,
 
-    /// Stop after this time, with what is known until then: 90s, 5m, 1h
+    /// End after this time, with what is known until then: 90s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Registries")]
     deadline: Option<Duration>,
 }
