@@ -466,10 +466,8 @@ fn next(report: &MigrationReport, reverse: bool) -> String {
         return format!("`pullthru migrate{reverse} --write` makes this change");
     }
     match (report.changes.is_empty(), report.skipped.is_empty()) {
-        (true, true) => "nothing is left to do: no reference can be moved".to_owned(),
-        (true, false) => {
-            "nothing is left to do; `pullthru scan --explain` says why references are skipped".to_owned()
-        }
+        (true, true) => "`pullthru check` finds what goes wrong behind a cache".to_owned(),
+        (true, false) => "`pullthru scan --explain` says why references are skipped".to_owned(),
         (false, _) if reverse.is_empty() => {
             "`git diff` shows the change, `pullthru check` what is left to do".to_owned()
         }
