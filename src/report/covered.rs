@@ -30,7 +30,7 @@ impl Covered {
         files: u64,
         within: impl Fn(&RepoPath) -> bool,
     ) -> Covered {
-        let unseen_releases = unseen(model.inventory, charts, &within).releases;
+        let unseen_releases = unseen(model.inventory, model.inventory, charts, &within).releases;
         let known = charts.map_or(0, |charts| {
             charts.releases.iter().filter(|one| within(&one.place.path) && one.is_known()).count()
         });
