@@ -176,7 +176,7 @@ fn a_run_that_is_stopped_says_what_it_has() {
         assert!(start.elapsed() < Duration::from_secs(20), "the registry was not asked");
         std::thread::sleep(Duration::from_millis(20));
     }
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_secs(2));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!(run.code, 130, "{}", run.err);

@@ -107,7 +107,7 @@ fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
         std::thread::sleep(Duration::from_millis(10));
     }
     // The answers of those that are not slow come in.
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_secs(2));
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let sent = Instant::now();

@@ -13,7 +13,7 @@ const CACHE: &str = "111122223333.dkr.ecr.eu-west-1.amazonaws.com";
 const IMAGE: &str = "ghcr.io/o/n:1";
 
 /// Far more than any of these takes, and far less than the square of its size would.
-const GENEROUS: Duration = Duration::from_secs(30);
+const GENEROUS: Duration = Duration::from_secs(120);
 
 fn finder(upstreams: &[&str]) -> Finder {
     let upstreams: Vec<String> = upstreams.iter().map(|&host| host.to_owned()).collect();
