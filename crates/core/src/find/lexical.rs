@@ -323,7 +323,7 @@ impl<'t> Reader<'t> {
     fn in_comment(&self, at: usize) -> bool {
         let line = &self.line;
         let content = self.text.get(line.content..at).unwrap_or("");
-        if content.starts_with('#') && self.yaml || content.starts_with("//") {
+        if content.starts_with('#') || content.starts_with("//") {
             return true;
         }
         let quoted = !line.double_quotes.is_multiple_of(2) || !line.single_quotes.is_multiple_of(2);
