@@ -230,7 +230,7 @@ fn a_migration_names_what_charts_pull_past_the_cache() {
     for line in ["4 images of charts past the cache", "shops/bakery  ghcr.io/guild/oven-probe:v7"] {
         assert!(run.err.contains(line), "{line}: {}", run.err);
     }
-    assert!(!run.err.contains("smoke-test") && !run.err.contains("not seen"), "{}", run.err);
+    assert!(!run.err.contains("smoke-test") && !run.err.contains("release not seen"), "{}", run.err);
     let (_, report) = json(&scratch, &["migrate", "--upstream", "ghcr.io=ghcr"]);
     assert_eq!(report["releases"][0]["release"], "shops/bakery");
     let (_, report) = json(&scratch, &["migrate", "--reverse"]);
