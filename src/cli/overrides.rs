@@ -42,8 +42,7 @@ impl Request<'_> {
             .iter()
             .filter_map(|file| Some((file.path.clone(), Arc::from(file.new.as_deref()?))))
             .collect();
-        let mut plan = self.plan(&edited, &within)?;
-        plan.files.retain(|path, _| within(path));
+        let plan = self.plan(&edited, &within)?;
         for (path, new) in &plan.files {
             add_file(proved, path, new, self.read)?;
         }
@@ -89,6 +88,7 @@ impl Request<'_> {
             releases: &evaluated.releases,
             wanted: &|release| wanted.contains(&release.id),
             sources: &sources,
+            may_write: within,
             evaluate: &evaluate,
             reader: &reader,
             route: &route(routes),

@@ -61,6 +61,8 @@ pub struct OverrideRequest<'r> {
     pub wanted: &'r dyn Fn(&Release) -> bool,
     /// The files as they are without overrides.
     pub sources: &'r Sources<'r>,
+    /// The files that may change.
+    pub may_write: &'r dyn Fn(&RepoPath) -> bool,
     /// All releases, with more texts over these files.
     pub evaluate: &'r dyn Fn(&EditedTexts) -> Vec<Release>,
     pub reader: &'r RenderReader,
@@ -82,7 +84,7 @@ impl Charts {
         let mut desk = Desk::new(releases, wanted, found);
         // Each round takes a release out at least.
         loop {
-            let mut texts = Texts::new(request.sources);
+            let mut texts = Texts::new(request.sources, request.may_write);
             desk.write(&mut texts);
             let after = (request.evaluate)(texts.edited());
             let failed = desk.prove(self, &after, reader, route).await;

@@ -16,12 +16,14 @@ use crate::yaml::{self, Holder, Kind, Step, Style};
 /// Files with edits that are not written yet.
 pub struct Texts<'s> {
     sources: &'s Sources<'s>,
+    may_write: &'s dyn Fn(&RepoPath) -> bool,
     edited: BTreeMap<RepoPath, Arc<str>>,
 }
 
 impl<'s> Texts<'s> {
-    pub fn new(sources: &'s Sources<'s>) -> Texts<'s> {
-        Texts { sources, edited: BTreeMap::new() }
+    /// `may_write` says which files may change.
+    pub fn new(sources: &'s Sources<'s>, may_write: &'s dyn Fn(&RepoPath) -> bool) -> Texts<'s> {
+        Texts { sources, may_write, edited: BTreeMap::new() }
     }
 
     /// Sets several values of a release, in this order: all of them or none. Gives the file of each.
@@ -70,6 +72,8 @@ pub enum ValueError {
     NoSource,
     #[error("`{0}` cannot be read")]
     Unread(RepoPath),
+    #[error("they stand in `{0}`, which is not among the named paths")]
+    NotNamed(RepoPath),
     #[error("it comes from {0}, which is not written here")]
     Source(String),
     #[error("`{path}`: {source}")]
@@ -94,6 +98,10 @@ fn write(
             Target::Layer(layer) => &layer.path,
             Target::Own(path, _) => path,
         };
+        if !(texts.may_write)(path) {
+            _ = first_error.get_or_insert(ValueError::NotNamed(path.clone()));
+            continue;
+        }
         before.entry(path.clone()).or_insert_with(|| texts.edited.get(path).cloned());
         let written = match target {
             Target::Layer(layer) => write_layer(layer, key, value, merged, texts),
