@@ -47,6 +47,13 @@ impl Request<'_> {
             add_file(proved, path, new, self.read)?;
         }
         proved.files.sort_by(|a, b| a.path.cmp(&b.path));
+        for release in &plan.releases {
+            let paths: BTreeSet<RepoPath> =
+                release.written.iter().map(|written| written.path.clone()).collect();
+            if paths.len() > 1 {
+                proved.write_together(paths);
+            }
+        }
         Ok(plan)
     }
 

@@ -78,7 +78,11 @@ fn helm_charts_are_overridden_in_named_files_alone() {
     assert_eq!(run.code, 0, "{}", run.err);
     let changed: Vec<&str> = run.out.lines().filter(|line| line.starts_with("+++")).collect();
     assert_eq!(changed, ["+++ b/apps/lengthened-name.yaml"], "{}", run.out);
-    assert!(run.out.contains("+  values:\n+    image:\n+      repository: 123456789012.dkr.ecr"), "{}", run.out);
+    assert!(
+        run.out.contains("+  values:\n+    image:\n+      repository: 123456789012.dkr.ecr"),
+        "{}",
+        run.out
+    );
 }
 
 /// Renders each HelmRelease that was overridden in `spec.values` with the values that stand in its file: every image names the

@@ -174,6 +174,24 @@ pub struct Proved {
 }
 
 impl Proved {
+    /// These files are written all or not at all, with what they belong together with already.
+    pub fn write_together(&mut self, mut paths: BTreeSet<RepoPath>) {
+        loop {
+            let sets = self.plan.together.len();
+            self.plan.together.retain(|set| {
+                let is_apart = set.is_disjoint(&paths);
+                if !is_apart {
+                    paths.extend(set.iter().cloned());
+                }
+                is_apart
+            });
+            if self.plan.together.len() == sets {
+                break;
+            }
+        }
+        self.plan.together.push(paths);
+    }
+
     /// The files by what belongs together, in the order of their first paths.
     fn groups(&self) -> Vec<Vec<&Prepared>> {
         let mut group_of: BTreeMap<&RepoPath, usize> = BTreeMap::new();
@@ -495,5 +513,17 @@ mod tests {
         let rest = plan(&Model::new(&inventory, &config), &mode, |_| true);
         assert_eq!(rest.changes().count(), 3);
         assert!(edited(&rest.files[0], &text, &finder).is_ok());
+    }
+
+    #[test]
+    fn sets_with_a_file_in_common_become_one() {
+        let set = |names: &[&str]| -> BTreeSet<RepoPath> {
+            names.iter().map(|name| RepoPath::new(name).unwrap()).collect()
+        };
+        let mut proved = Proved::default();
+        for names in [&["a", "b"][..], &["c", "d"], &["e", "f"], &["b", "c"], &["g", "h"]] {
+            proved.write_together(set(names));
+        }
+        assert_eq!(proved.plan.together, [set(&["e", "f"]), set(&["a", "b", "c", "d"]), set(&["g", "h"])]);
     }
 }
