@@ -26,6 +26,7 @@ pub struct Sources<'r> {
     values: Cache<Option<Arc<Vec<Value>>>>,
     kustomizations: Cache<Option<Arc<Value>>>,
     directories: Cache<Arc<Vec<Entry>>>,
+    layouts: Cache<Option<Arc<Layout>>>,
 }
 
 type Cache<T> = Mutex<HashMap<RepoPath, T>>;
@@ -48,6 +49,7 @@ impl<'r> Sources<'r> {
             values: Mutex::default(),
             kustomizations: Mutex::default(),
             directories: Mutex::default(),
+            layouts: Mutex::default(),
         }
     }
 
@@ -120,18 +122,24 @@ impl<'r> Sources<'r> {
 
     /// Where something stands in a file: as far as the way leads.
     pub(super) fn place(&self, path: &RepoPath, holder: &Holder) -> Place {
-        let text = self.text(path);
-        let position = text.and_then(|text| {
-            let stream = yaml::parse_without_comments(&text);
+        let position = self.layout(path).and_then(|layout| {
+            let (text, lines) = layout.document(holder.document)?;
+            let stream = yaml::parse_without_comments(text);
             let steps = holder.path.steps();
             let found = (0..=steps.len()).rev().find_map(|length| {
                 let path = FieldPath::from(steps.get(..length)?.to_vec());
-                Holder { document: holder.document, path }.find(&stream)
+                Holder { document: 0, path }.find(&stream)
             });
             let start = stream.node(found?)?.span.start;
-            Some(LineIndex::new(text.as_bytes()).position(start))
+            let Position { line, column } = LineIndex::new(text.as_bytes()).position(start);
+            Some(Position { line: lines + line, column })
         });
         Place { path: path.clone(), position: position.unwrap_or(Position::START) }
+    }
+
+    /// The documents of a file, so that a place in one of many costs no more than that document.
+    fn layout(&self, path: &RepoPath) -> Option<Arc<Layout>> {
+        known(&self.layouts, path, || self.text(path).map(|text| Arc::new(Layout::new(text))))
     }
 
     /// [`Sources::place`] in the first document.
@@ -143,6 +151,35 @@ impl<'r> Sources<'r> {
     fn inside(&self, path: &RepoPath) -> Option<PathBuf> {
         let real = std::fs::canonicalize(self.repository.absolute(path)).ok()?;
         real.starts_with(self.root.as_ref()?).then_some(real)
+    }
+}
+
+/// Where the documents of a text begin.
+struct Layout {
+    text: Arc<str>,
+    /// The bytes of each from the beginning of its first line, and the lines before it.
+    documents: Vec<(std::ops::Range<usize>, usize)>,
+}
+
+impl Layout {
+    fn new(text: Arc<str>) -> Layout {
+        let stream = yaml::parse_without_comments(&text);
+        let (mut at, mut lines) = (0, 0);
+        let mut documents = Vec::new();
+        for document in &stream.documents {
+            let before = text.get(..document.span.start).unwrap_or_default();
+            let start = before.rfind('\n').map_or(0, |line| line + 1).max(at);
+            lines += text.get(at..start).unwrap_or_default().matches('\n').count();
+            documents.push((start..document.span.end, lines));
+            at = start;
+        }
+        Layout { text, documents }
+    }
+
+    /// The text of a document, and the lines before it.
+    fn document(&self, number: usize) -> Option<(&str, usize)> {
+        let (range, lines) = self.documents.get(number)?;
+        Some((self.text.get(range.clone())?, *lines))
     }
 }
 
