@@ -31,6 +31,8 @@ pub(super) fn of(plan: &Plan, inventory: &Inventory, groups: &[Vec<SiteId>]) -> 
 #[derive(Default)]
 struct Sets<'p> {
     parent: BTreeMap<&'p RepoPath, &'p RepoPath>,
+    /// Of roots: how many paths their set has. Without an entry it is one.
+    size: BTreeMap<&'p RepoPath, usize>,
 }
 
 impl<'p> Sets<'p> {
@@ -50,13 +52,24 @@ impl<'p> Sets<'p> {
             let root = self.root(path);
             match first {
                 None => first = Some(root),
-                Some(first) => {
-                    let first = self.root(first);
-                    self.parent.insert(root, first);
-                    self.parent.entry(first).or_insert(first);
+                Some(other) => {
+                    let other = self.root(other);
+                    first = Some(self.joined(other, root));
                 }
             }
         }
+    }
+
+    /// Puts the smaller set below the larger one, so that no way to a root is long: a file may be in the groups of all others.
+    fn joined(&mut self, one: &'p RepoPath, other: &'p RepoPath) -> &'p RepoPath {
+        if one == other {
+            return one;
+        }
+        let [a, b] = [one, other].map(|root| self.size.get(root).copied().unwrap_or(1));
+        let (large, small) = if a >= b { (one, other) } else { (other, one) };
+        self.parent.insert(small, large);
+        self.size.insert(large, a + b);
+        large
     }
 
     fn all(mut self) -> Vec<BTreeSet<RepoPath>> {
