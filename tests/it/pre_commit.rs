@@ -103,8 +103,7 @@ impl World {
         let world = World { directory, environment };
         world.write("gitconfig", "[user]\nname = t\nemail = t@example.com\n[protocol \"file\"]\nallow = always\n[safe]\ndirectory = *\n");
         copy_tree(&project().join("testdata/fleet"), &world.repository());
-        let config =
-            "registry: { account: \"123456789012\", region: ca-central-1 }\nignore: [\"vendored/**\"]\n";
+        let config = "registry: { account: \"123456789012\", region: ca-central-1 }\nignore: [\"vendored/**\"]\nlint: { chart-bypasses-cache: off }\n";
         world.write("repository/pullthru.yaml", config);
         world.ok("pullthru", &["check", "--fix", "--allow-no-vcs"]);
         world.ok("git", &["init", "-q", "-b", "main"]);
