@@ -7,6 +7,7 @@ use super::CliError;
 use super::charts_args::{ChartsRequest, Evaluated};
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::{ReadRepository, RepositoryArgs};
+use crate::config::Config;
 use crate::image::Reference;
 use crate::images::{Charts, ReleaseState};
 use crate::kustomize::Model;
@@ -78,7 +79,8 @@ impl Request<'_> {
         let known =
             self.charts.charts(self.read, self.model, &evaluated, self.repository, self.registries)?;
         let routes = routes_of(&known, self.read);
-        let wanted = wanted(&known, &routes, &evaluated.releases, edited, within);
+        let route = route(routes, self.read.config.clone());
+        let wanted = wanted(&known, &route, &evaluated.releases, edited, within);
         if wanted.is_empty() {
             return Ok(OverridePlan::default());
         }
@@ -98,7 +100,7 @@ impl Request<'_> {
             may_write: within,
             evaluate: &evaluate,
             reader: &reader,
-            route: &route(routes),
+            route: &route,
             allow_frozen_tags: self.allow_frozen_tags,
         };
         let plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));
@@ -118,39 +120,41 @@ fn routes_of(known: &Charts, read: &ReadRepository) -> HashMap<ReleaseId, Routes
     routes.collect()
 }
 
-fn route(routes: HashMap<ReleaseId, Routes>) -> Route {
-    Arc::new(move |release: &Release, image: &str| cached(routes.get(&release.id)?, image))
-}
-
-fn cached(routes: &Routes, image: &str) -> Option<String> {
-    let reference = Reference::parse(image).ok()?;
-    if routes.is_cached(&reference.name()) {
-        return None;
-    }
-    routes.map_reference(&reference).ok()
+/// The cached reference of an image that the configuration does not exclude.
+fn route(routes: HashMap<ReleaseId, Routes>, config: Config) -> Route {
+    Arc::new(move |release: &ReleaseId, image: &str| {
+        let routes = routes.get(release)?;
+        let reference = Reference::parse(image).ok()?;
+        let name = reference.name();
+        if routes.is_cached(&name) || !config.wants_image(&name) {
+            return None;
+        }
+        routes.map_reference(&reference).ok()
+    })
 }
 
 /// The releases with an image that the cache could serve. Those whose chart is in the repository and changes with the
 /// migration are rendered from its old files here: they are left for the next run.
 fn wanted(
     known: &Charts,
-    routes: &HashMap<ReleaseId, Routes>,
+    route: &Route,
     releases: &[Release],
     edited: &EditedTexts,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> BTreeSet<ReleaseId> {
+    let parents = |path: &RepoPath| std::iter::successors(path.parent(), RepoPath::parent);
+    let directories: BTreeSet<RepoPath> = edited.keys().flat_map(parents).collect();
     let changes = |release: &&Release| match &release.chart {
-        ChartRef::Local(directory) => edited.keys().any(|path| path.is_within(directory)),
+        ChartRef::Local(directory) => directories.contains(directory),
         _ => false,
     };
     let in_change: BTreeSet<&ReleaseId> =
         releases.iter().filter(changes).map(|release| &release.id).collect();
     let is_wanted = |release: &&crate::images::ReleaseImages| {
         let ReleaseState::Known { images, .. } = &release.state else { return false };
-        let Some(routes) = routes.get(&release.id) else { return false };
         within(&release.place.path)
             && !in_change.contains(&release.id)
-            && images.iter().any(|image| cached(routes, &image.image).is_some())
+            && images.iter().any(|image| route(&release.id, &image.image).is_some())
     };
     known.releases.iter().filter(is_wanted).map(|release| release.id.clone()).collect()
 }

@@ -15,7 +15,7 @@ use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage};
 use crate::render::Charts;
 
 /// The cached reference of an image of a release, where there is one.
-pub type Route = Arc<dyn Fn(&Release, &str) -> Option<String> + Send + Sync>;
+pub type Route = Arc<dyn Fn(&ReleaseId, &str) -> Option<String> + Send + Sync>;
 
 /// Files with texts that are not written.
 pub type EditedTexts = BTreeMap<RepoPath, Arc<str>>;
@@ -106,7 +106,7 @@ impl Charts {
             let (charts, release, reader) = (self.clone(), (*release).clone(), request.reader.clone());
             let (route, allow_frozen_tags) = (Arc::clone(request.route), request.allow_frozen_tags);
             under_way.spawn(async move {
-                let route = |image: &str| route(&release, image);
+                let route = |image: &str| route(&release.id, image);
                 (number, charts.override_for(&release, &reader, route, allow_frozen_tags).await)
             });
         }
@@ -202,7 +202,7 @@ impl<'r> Desk<'r> {
             let route = Arc::clone(route);
             under_way.spawn(async move {
                 let result =
-                    charts.prove_override(&before, &after, &reader, |image| route(&before, image)).await;
+                    charts.prove_override(&before, &after, &reader, |image| route(&before.id, image)).await;
                 (key, result.map_err(|error| error.to_string()))
             });
         }
