@@ -69,6 +69,7 @@ pub struct On {
     path: String,
     operation: Option<String>,
     host: Option<String>,
+    logged_in: bool,
     skip: u64,
     times: Option<u64>,
 }
@@ -81,7 +82,15 @@ impl On {
 
     /// Requests to a path (without query); `*` stands for any run of characters, slashes included.
     pub fn path(pattern: &str) -> Self {
-        Self { method: None, path: pattern.to_owned(), operation: None, host: None, skip: 0, times: None }
+        Self {
+            method: None,
+            path: pattern.to_owned(),
+            operation: None,
+            host: None,
+            logged_in: false,
+            skip: 0,
+            times: None,
+        }
     }
 
     /// Calls of an operation of the ECR API, such as `DescribeImages`.
@@ -103,6 +112,13 @@ impl On {
         self
     }
 
+    /// Only with a login or a token: not the request that asks where tokens are given.
+    #[must_use]
+    pub fn logged_in(mut self) -> Self {
+        self.logged_in = true;
+        self
+    }
+
     /// Not the first `count` of them.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {
@@ -121,6 +137,7 @@ impl On {
         self.method.as_deref().is_none_or(|method| method == request.method)
             && self.operation.as_deref().is_none_or(|name| request.operation() == Some(name))
             && self.host.as_deref().is_none_or(|host| host == request.host)
+            && (!self.logged_in || request.header("authorization").is_some())
             && glob(&self.path, &request.path)
     }
 

@@ -168,7 +168,9 @@ fn a_run_that_is_stopped_says_what_it_has() {
     let app = single(manifest("app", &[("app", GB)]));
     let world = World::new(&[("o/app", &app, &["v1"]), ("o/slow", &app, &["v1"])]);
     let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/slow:v1"]);
-    world.upstream.faults().add(On::path("/v2/o/slow/*"), Fault::Latency(Duration::from_secs(60)));
+    // With a token only: whichever image is asked for first learns without one where tokens are given, and both wait for it.
+    let slow = On::path("/v2/o/slow/*").logged_in();
+    world.upstream.faults().add(slow, Fault::Latency(Duration::from_secs(60)));
     let mut command = world.command(&["--format", "json"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
