@@ -218,7 +218,7 @@ impl VerifiedRow {
 }
 
 /// What each outcome means, for formats that have rules.
-const RULES: [(&str, &str); 13] = [
+const RULES: [(&str, &str); 14] = [
     ("cold", "The image is not in the cache yet: the first pull imports it."),
     (
         "cold-digest",
@@ -227,6 +227,7 @@ const RULES: [(&str, &str); 13] = [
     ("differs", "The tag has another digest at the cache than at the upstream."),
     ("pin-moved", "The pinned digest is not what its tag leads to any more."),
     ("only-cached", "The cache has the image, and the upstream does not show it any more."),
+    ("archived", "ECR has archived the image: a pull fails until it is restored."),
     ("moved", "The image resolves to another digest than the locked one."),
     ("missing", "The upstream does not have the image, or hides it."),
     ("missing-cache", "ECR does not have the image, and no upstream is configured for its name."),

@@ -52,7 +52,7 @@ pub struct WarmedRow {
     pub reference: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
-    /// `already-warm`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`, `refused` or
+    /// `already-warm`, `archived`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`, `refused` or
     /// `unreachable`.
     pub outcome: &'static str,
     /// What is so.
@@ -132,6 +132,7 @@ fn row(result: &WarmResult) -> WarmedRow {
 fn explained(warmed: &Warmed) -> (String, Option<String>) {
     match warmed {
         Warmed::AlreadyWarm => ("the cache has it".to_owned(), None),
+        Warmed::Archived(archived) => (archived.explain().to_owned(), Some(archived.next())),
         Warmed::Would { tag } => (format!("would be pulled by its tag `{tag}`"), None),
         Warmed::Imported(imported) => {
             let mut text = format!(
@@ -229,7 +230,7 @@ fn next(report: &WarmReport) -> &'static str {
     if report.summary.unasked > 0 || of("unreachable") {
         return "`pullthru warm` again: what was pulled is not pulled twice";
     }
-    if ["no-tag", "wrong-digest", "refused"].into_iter().any(of) || !report.skipped.is_empty() {
+    if ["archived", "no-tag", "wrong-digest", "refused"].into_iter().any(of) || !report.skipped.is_empty() {
         return "`pullthru warm` again, when what is named above is corrected";
     }
     if of("would-import") {

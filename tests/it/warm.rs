@@ -301,3 +301,18 @@ fn a_policy_without_its_repository_is_left_and_said() {
     let because = report["skipped"][0]["because"].as_str().unwrap();
     assert_eq!(because, "its ImageRepository `f/app` is not in the repository");
 }
+
+/// What ECR has archived is not warm, and pulling it does not help.
+#[test]
+fn what_is_in_the_archive_is_said_and_not_pulled() {
+    let app = image("app");
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    world.warm("o/app", "v1");
+    world.cache.set_status("ghcr/o/app", app.digest(), "ARCHIVED");
+    for arguments in [&[][..], &["--again"], &["--dry-run"]] {
+        let (code, report) = warm(&world, arguments);
+        let expected = vec![("ghcr.io/o/app:v1", "archived")];
+        assert_eq!((code, outcomes(&report)), (1, expected), "{arguments:?}: {report:#}");
+        assert!(report["images"][0]["next"].as_str().unwrap().contains("--target-storage-class STANDARD"));
+    }
+}

@@ -6,13 +6,13 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_ecr::config::Region;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier};
+use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier, ImageStatus};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pullthru_core::image::Digest;
 use pullthru_core::route::EcrHost;
 use pullthru_registry::{
-    Broken, Cached, Detail, EcrAnswer, EcrApi, EcrLogin, Failure, Location, Network, Secret,
+    Broken, Cached, Detail, EcrAnswer, EcrApi, EcrLogin, Failure, Location, Network, Secret, Storage,
 };
 
 use crate::sdk::{self, Fault, describe};
@@ -149,7 +149,18 @@ fn read(image: ImageDetail, detail: Detail) -> Result<Cached, Failure> {
         let text = "the answer to `ecr:DescribeImages` holds no digest";
         return Err(Failure::Broken(detail.saying(text), Broken::Protocol));
     };
+    let storage = match image.image_status() {
+        None | Some(ImageStatus::Active) => Storage::Active,
+        Some(ImageStatus::Archived) => Storage::Archived,
+        Some(ImageStatus::Activating) => Storage::Restoring,
+        // Whether it can be pulled is not known, so it does not count as there.
+        Some(other) => {
+            let text = format!("`ecr:DescribeImages` gives it the status `{}`", other.as_str());
+            return Err(Failure::Broken(detail.saying(&text), Broken::Protocol));
+        }
+    };
     Ok(Cached {
+        storage,
         digest,
         tags: image.image_tags().to_vec(),
         size: image.image_size_in_bytes().and_then(|size| u64::try_from(size).ok()),

@@ -27,6 +27,19 @@ pub struct Cached {
     /// When it was pulled last, in seconds since 1970; ECR keeps this up to date within a day.
     pub pulled_at: Option<i64>,
     pub media_type: Option<String>,
+    pub storage: Storage,
+}
+
+/// The storage class of an image in ECR. What is not [`Storage::Active`] is described and listed, and a pull of it is answered
+/// with 404 (Amazon ECR user guide, "Archiving an image").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// It can be pulled.
+    Active,
+    /// By a lifecycle policy or by hand; it has to be restored first.
+    Archived,
+    /// On its way back from the archive.
+    Restoring,
 }
 
 /// The login that ECR gives for its registry.

@@ -57,7 +57,7 @@ mod trial;
 pub use auth::{Credentials, Secret, Variables};
 pub use blob::BlobRead;
 pub use client::Client;
-pub use ecr_api::{Cached, EcrAnswer, EcrApi, EcrLogin};
+pub use ecr_api::{Cached, EcrAnswer, EcrApi, EcrLogin, Storage};
 pub use failure::{Broken, Detail, Failure, Network};
 pub use grant::Grant;
 pub use location::Location;

@@ -150,3 +150,12 @@ fn a_registry_that_does_not_give_out_what_is_cached() {
     let (code, report) = world.doctor(&[APP, "--node-role", "nodes"]);
     assert_eq!((code, report.outcome("served")), (0, "warning"));
 }
+
+#[test]
+fn an_image_that_ecr_has_archived() {
+    let world = World::new();
+    world.warm();
+    world.cache.set_status("ghcr/o/app", content("app v1").digest(), "ARCHIVED");
+    let report = world.scenario("archived", &[APP], Some("cached"));
+    assert_says(report.step("cached"), "help", "aws ecr update-image-storage-class");
+}

@@ -277,3 +277,56 @@ fn a_day_later_a_pull_and_not_a_verification_refreshes_the_tag() {
     world.warm("o/app", "v1");
     assert_eq!(world.verify(&["--at", "both"]).1.only()["outcome"], "resolved");
 }
+
+/// `DescribeImages` shows what ECR has archived, and a pull of it is answered with 404 (Amazon ECR user guide, "Archiving an
+/// image").
+#[test]
+fn what_is_in_the_archive_cannot_be_pulled() {
+    let (app, other) = (image("app"), image("other"));
+    let pinned = format!("ghcr.io/o/app:v1@{}", app.digest());
+    for reference in ["ghcr.io/o/app:v1", pinned.as_str()] {
+        let world = World::new(&[("o/app", &app, &["v1"]), ("o/other", &other, &["v1"])])
+            .pulling(&[reference, "ghcr.io/o/other:v1"]);
+        world.warm("o/app", "v1");
+        world.warm("o/other", "v1");
+        for (status, next) in [
+            (
+                "ARCHIVED",
+                "aws ecr update-image-storage-class --region ca-central-1 --repository-name ghcr/o/app",
+            ),
+            ("ACTIVATING", "wait until it is restored"),
+        ] {
+            world.cache.set_status("ghcr/o/app", app.digest(), status);
+            assert_eq!(world.get("/v2/ghcr/o/app/manifests/v1"), 404);
+            for arguments in [&["--at", "cache"][..], &["--at", "both"], &["--at", "cache", "--allow-import"]]
+            {
+                let (code, report) = world.verify(arguments);
+                let row = report.row(reference);
+                let found = (code, row["outcome"].as_str(), row["severity"].as_str());
+                assert_eq!(found, (1, Some("archived"), Some("bad")), "{arguments:?} {status}: {row:#}");
+                assert_says(row, "next", next);
+                assert!(row.get("cacheDigest").is_none(), "{row:#}");
+                assert_eq!(report.row("ghcr.io/o/other:v1")["outcome"], "resolved", "{arguments:?}");
+            }
+        }
+        world.cache.set_status("ghcr/o/app", app.digest(), "ACTIVE");
+        assert_eq!(world.verify(&["--at", "cache"]).0, 0);
+        // A status that is not known does not count as there either.
+        world.cache.set_status("ghcr/o/app", app.digest(), "HIBERNATING");
+        let (code, report) = world.verify(&["--at", "cache"]);
+        assert_eq!((code, report.row(reference)["outcome"].as_str()), (1, Some("denied")), "{report:#?}");
+    }
+}
+
+/// The digest lock settles `cold-digest` in `check`: an archived image is not in it.
+#[test]
+fn what_is_in_the_archive_is_not_locked_as_cached() {
+    let app = image("app");
+    let reference = format!("ghcr.io/o/app:v1@{}", app.digest());
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&[&reference]);
+    world.warm("o/app", "v1");
+    world.cache.set_status("ghcr/o/app", app.digest(), "ARCHIVED");
+    assert_eq!(world.run(&["--at", "both", "--lock", "images.lock"]).code, 1);
+    let lock = std::fs::read_to_string(world.scratch.path().join("images.lock")).unwrap();
+    assert!(!lock.contains("cached"), "{lock}");
+}

@@ -142,7 +142,7 @@ fn at_cache(both: &Verified, fixed: bool) -> Vec<Step> {
         Outcome::Denied { at: "cache", failure: Some(failure), .. } => vec![unseen(failure)],
         // The path, which has a step of its own.
         Outcome::Denied { failure: None, .. } => vec![StepId::Cached.passed("not there")],
-        Outcome::MissingCache => vec![failed(StepId::Cached, both)],
+        Outcome::MissingCache | Outcome::Archived(_) => vec![failed(StepId::Cached, both)],
         _ => vec![open(StepId::Cached, both)],
     }
 }

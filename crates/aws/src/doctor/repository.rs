@@ -103,23 +103,37 @@ impl Doctor<'_> {
                 .help("`pullthru provision apply --backfill` puts it on the repositories that are there");
         }
         let Some(policy) = policy else { return id.passed("there is none: nothing expires") };
-        let texts = expiries(policy, image.tag_or_latest(), self.question.in_use);
-        if texts.is_empty() {
+        let losses = losses(policy, image.tag_or_latest(), self.question.in_use);
+        if losses.is_empty() {
             return id.passed("it expires nothing that is in use here");
         }
-        let pinned = if image.digest.is_some() {
-            "; a pinned digest cannot be pulled again after that"
-        } else {
-            "; the next pull imports it again"
+        // What is archived is not imported again: ECR has it, and answers a pull with 404.
+        let (after, help) = match (losses.iter().all(|loss| loss.archives), image.digest.is_some()) {
+            (true, _) => (
+                "; a pull fails with 404 until it is restored",
+                "archive no image that is deployed: change the rule, and put it with `aws ecr put-lifecycle-policy`",
+            ),
+            (false, true) => ("; a pinned digest cannot be pulled again after that", KEEP_MORE),
+            (false, false) => ("; the next pull imports it again", KEEP_MORE),
         };
-        id.warning(format!("{}{pinned}", texts.join("; ")))
-            .help("keep more than is deployed at a time: `keep:` of the template")
+        let texts: Vec<String> = losses.into_iter().map(|loss| loss.text).collect();
+        id.warning(format!("{}{after}", texts.join("; "))).help(help)
     }
+}
+
+const KEEP_MORE: &str = "keep more than is deployed at a time: `keep:` of the template";
+
+/// What a rule would do to an image in use.
+#[derive(Debug, PartialEq, Eq)]
+struct Loss {
+    /// It is moved to the archive, and not deleted.
+    archives: bool,
+    text: String,
 }
 
 /// What rules would do to an image of this tag, of which `in_use` tags are in use (user guide, "Lifecycle policy
 /// parameters").
-fn expiries(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<String> {
+fn losses(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<Loss> {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let texts = |value: &Value, name: &str| -> Vec<String> {
@@ -130,9 +144,12 @@ fn expiries(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<String> {
     for rule in policy.get("rules").and_then(Value::as_array).into_iter().flatten() {
         let (selection, action) =
             (rule.get("selection").unwrap_or(&Value::Null), rule.get("action").unwrap_or(&Value::Null));
-        if text(action, "type") != "expire" {
-            continue;
-        }
+        let archives = match text(action, "type").as_str() {
+            "expire" if text(selection, "storageClass") == "archive" => continue,
+            "expire" => false,
+            "transition" => true,
+            _ => continue,
+        };
         let (prefixes, patterns) = (texts(selection, "tagPrefixList"), texts(selection, "tagPatternList"));
         let selected = match (text(selection, "tagStatus").as_str(), tag) {
             ("any", _) => true,
@@ -148,15 +165,27 @@ fn expiries(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<String> {
             continue;
         }
         let number = selection.get("countNumber").and_then(Value::as_u64).unwrap_or_default();
-        match text(selection, "countType").as_str() {
-            "sinceImagePushed" => {
-                found.push(format!("it expires {number} days after its import, in use or not"))
+        let few = usize::try_from(number).is_ok_and(|number| number < in_use);
+        let text = match (text(selection, "countType").as_str(), archives) {
+            ("sinceImagePushed", false) => {
+                format!("it expires {number} days after its import, in use or not")
             }
-            "imageCountMoreThan" if usize::try_from(number).is_ok_and(|number| number < in_use) => {
-                found.push(format!("the newest {number} stay, and {in_use} tags are in use here"));
+            ("sinceImagePushed", true) => {
+                format!("it is archived {number} days after its import, in use or not")
             }
-            _ => {}
-        }
+            // A node that has the image does not pull it, and the next node cannot.
+            ("sinceImagePulled", true) => {
+                format!("it is archived {number} days after its last pull, in use or not")
+            }
+            ("imageCountMoreThan", false) if few => {
+                format!("the newest {number} stay, and {in_use} tags are in use here")
+            }
+            ("imageCountMoreThan", true) if few => {
+                format!("all but the newest {number} are archived, and {in_use} tags are in use here")
+            }
+            _ => continue,
+        };
+        found.push(Loss { archives, text });
     }
     found
 }
@@ -188,25 +217,71 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_policy_expires_of_what_is_in_use() {
+    fn what_a_policy_expires_or_archives_of_what_is_in_use() {
         let rule = |selection: Value, action: &str| json!({ "rules": [{ "selection": selection, "action": { "type": action } }] });
+        let of = |selection: &Value, action: &str, tag, in_use| {
+            let losses = losses(&rule(selection.clone(), action), tag, in_use);
+            losses.into_iter().map(|loss| (loss.archives, loss.text)).collect::<Vec<_>>()
+        };
         let count = |number: u32| json!({ "tagStatus": "tagged", "tagPatternList": ["*"], "countType": "imageCountMoreThan", "countNumber": number });
-        assert_eq!(expiries(&rule(count(3), "expire"), Some("v1"), 3), Vec::<String>::new());
-        assert_eq!(
-            expiries(&rule(count(2), "expire"), Some("v1"), 3),
-            ["the newest 2 stay, and 3 tags are in use here"]
-        );
-        assert!(expiries(&rule(count(2), "transition"), Some("v1"), 3).is_empty());
-        let days = json!({ "tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14 });
-        assert_eq!(
-            expiries(&rule(days, "expire"), None, 1),
-            ["it expires 14 days after its import, in use or not"]
-        );
+        let days = |tags: &str, kind: &str| json!({ "tagStatus": tags, "countType": kind, "countUnit": "days", "countNumber": 14 });
         let prefixed = json!({ "tagStatus": "tagged", "tagPrefixList": ["dev-"], "countType": "sinceImagePushed", "countNumber": 1 });
-        assert!(expiries(&rule(prefixed.clone(), "expire"), Some("v1"), 1).is_empty());
-        assert_eq!(expiries(&rule(prefixed, "expire"), Some("dev-1"), 1).len(), 1);
-        let untagged = json!({ "tagStatus": "untagged", "countType": "sinceImagePushed", "countNumber": 1 });
-        assert!(expiries(&rule(untagged, "expire"), Some("v1"), 1).is_empty());
-        assert!(expiries(&json!("nonsense"), Some("v1"), 1).is_empty());
+        let archived = json!({ "tagStatus": "any", "storageClass": "archive", "countType": "sinceImagePushed", "countNumber": 400 });
+        for (selection, action, tag, in_use, found) in [
+            (count(3), "expire", Some("v1"), 3, None),
+            (
+                count(2),
+                "expire",
+                Some("v1"),
+                3,
+                Some((false, "the newest 2 stay, and 3 tags are in use here")),
+            ),
+            (count(3), "transition", Some("v1"), 3, None),
+            (
+                count(2),
+                "transition",
+                Some("v1"),
+                3,
+                Some((true, "all but the newest 2 are archived, and 3 tags are in use here")),
+            ),
+            (
+                days("any", "sinceImagePushed"),
+                "expire",
+                None,
+                1,
+                Some((false, "it expires 14 days after its import, in use or not")),
+            ),
+            (
+                days("any", "sinceImagePushed"),
+                "transition",
+                None,
+                1,
+                Some((true, "it is archived 14 days after its import, in use or not")),
+            ),
+            (
+                days("any", "sinceImagePulled"),
+                "transition",
+                None,
+                1,
+                Some((true, "it is archived 14 days after its last pull, in use or not")),
+            ),
+            (days("untagged", "sinceImagePushed"), "expire", Some("v1"), 1, None),
+            (days("untagged", "sinceImagePulled"), "transition", Some("v1"), 1, None),
+            (prefixed.clone(), "expire", Some("v1"), 1, None),
+            (
+                prefixed,
+                "expire",
+                Some("dev-1"),
+                1,
+                Some((false, "it expires 1 days after its import, in use or not")),
+            ),
+            // It was in the archive before: the rule that puts it there is the one to name.
+            (archived, "expire", Some("v1"), 1, None),
+        ] {
+            let expected: Vec<_> =
+                found.into_iter().map(|(archives, text)| (archives, text.to_owned())).collect();
+            assert_eq!(of(&selection, action, tag, in_use), expected, "{action} {selection}");
+        }
+        assert!(losses(&json!("nonsense"), Some("v1"), 1).is_empty());
     }
 }

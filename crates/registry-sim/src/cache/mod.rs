@@ -240,6 +240,14 @@ impl Cache {
         lock(&self.state.repositories).get(repository).is_none_or(|known| known.manifests().next().is_none())
     }
 
+    /// Moves the image of a digest to the archive, or, with `ACTIVATING`, on its way back (Amazon ECR user guide, "Archiving an
+    /// image").
+    pub fn set_status(&self, repository: &str, digest: &str, status: &'static str) {
+        if let Some(repository) = lock(&self.state.repositories).get_mut(repository) {
+            repository.set_status(digest, status);
+        }
+    }
+
     /// Deletes a cached tag, as BatchDeleteImage does; the next pull imports anew.
     pub fn delete_tag(&self, repository: &str, tag: &str) {
         if let Some(repository) = lock(&self.state.repositories).get_mut(repository) {

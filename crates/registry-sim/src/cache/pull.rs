@@ -59,6 +59,10 @@ impl State {
             let cached = known.and_then(|known| known.manifest(reference)).cloned();
             (known.is_some(), cached, known.and_then(|known| known.tag(reference)).cloned())
         };
+        // Amazon ECR user guide, "Archiving an image": requests fail with a 404.
+        if cached.as_ref().is_some_and(|cached| !cached.is_active()) {
+            return Err(Miss::NoImage);
+        }
         if let (Some(cached), Some(tag)) = (&cached, &tag)
             && (self.settings.immutable_tags || !overdue(tag.checked, now, TAG_CHECK))
         {

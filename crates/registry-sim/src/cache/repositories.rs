@@ -35,6 +35,14 @@ pub(super) struct Tag {
 pub(super) struct Cached {
     pub(super) manifest: Manifest,
     pub(super) pushed: SystemTime,
+    /// `ACTIVE`, `ARCHIVED` or `ACTIVATING` (Amazon ECR API, ImageDetail).
+    pub(super) status: &'static str,
+}
+
+impl Cached {
+    pub(super) fn is_active(&self) -> bool {
+        self.status == "ACTIVE"
+    }
 }
 
 /// A cached blob.
@@ -92,6 +100,12 @@ impl Repository {
         self.manifests.get(digest)
     }
 
+    pub(super) fn set_status(&mut self, digest: &str, status: &'static str) {
+        if let Some(cached) = self.manifests.get_mut(digest) {
+            cached.status = status;
+        }
+    }
+
     pub(super) fn tag(&self, tag: &str) -> Option<&Tag> {
         self.tags.get(tag)
     }
@@ -115,7 +129,11 @@ impl Repository {
     /// Keeps what was imported; what is there already stays as it is.
     pub(super) fn keep(&mut self, imported: Imported, now: SystemTime) {
         for manifest in imported.children.into_iter().chain([imported.root]) {
-            self.manifests.entry(manifest.digest().to_owned()).or_insert(Cached { manifest, pushed: now });
+            self.manifests.entry(manifest.digest().to_owned()).or_insert(Cached {
+                manifest,
+                pushed: now,
+                status: "ACTIVE",
+            });
         }
         for (blob, url) in imported.blobs {
             self.blobs

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, is_repository, judge};
-use super::{At, Found, Options, Verified};
+use super::{Archived, At, Found, Options, Verified};
 use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::image::Name;
 use pullthru_core::images::Image;
@@ -101,7 +101,10 @@ impl Asker {
         if let Some(name) = &cached {
             answers.cache = Some(self.cache(&pull, name).await);
         }
-        let settled = matches!(answers.cache, Some(CacheAnswer::Has(_) | CacheAnswer::NotAsked { .. }));
+        let settled = matches!(
+            answers.cache,
+            Some(CacheAnswer::Has(_) | CacheAnswer::Archived(_) | CacheAnswer::NotAsked { .. })
+        );
         if (self.options.at != At::Cache || !settled)
             && let Some(name) = &pull.upstream
         {
@@ -157,7 +160,13 @@ impl Asker {
             };
         };
         if self.options.allow_import {
-            return self.imported(&at).await;
+            let answer = self.imported(&at).await;
+            return match (&answer, at_ecr(pull, name)) {
+                (CacheAnswer::HasNot | CacheAnswer::Failed(Failure::NotFound(_)), Some(asked)) => {
+                    self.archived(&asked).await.unwrap_or(answer)
+                }
+                _ => answer,
+            };
         }
         let Some(asked) = at_ecr(pull, name) else {
             return CacheAnswer::NotAsked {
@@ -175,6 +184,9 @@ impl Asker {
         match looked {
             Ok(None) => CacheAnswer::HasNot,
             Ok(Some(image)) => {
+                if let Some(archived) = Archived::of(&asked, &image) {
+                    return CacheAnswer::Archived(archived);
+                }
                 // What is held by its digest is read without any import.
                 let wants_more = !self.options.platforms.is_empty() || self.options.sizes;
                 let mut resolved = None;
@@ -189,6 +201,13 @@ impl Asker {
             }
             Err(failure) => CacheAnswer::Failed(failure),
         }
+    }
+
+    /// A pull of what is archived is answered as if it were not there: is that why?
+    async fn archived(&self, asked: &Location) -> Option<CacheAnswer> {
+        let _turn = self.api.acquire().await;
+        let image = Box::pin(self.client.cached(asked)).await.ok()??;
+        Archived::of(asked, &image).map(CacheAnswer::Archived)
     }
 
     /// Is there a rule for its prefix? `None` when ECR does not tell.

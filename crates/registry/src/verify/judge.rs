@@ -4,7 +4,7 @@
 //! wrong path like a wrong password (Amazon ECR user guide, "Troubleshooting pull through cache issues"). What the
 //! upstream says of the same image distinguishes most of these.
 
-use super::outcome::{Outcome, PinnedTag};
+use super::outcome::{Archived, Outcome, PinnedTag};
 use super::{Options, WantedPlatform};
 use crate::{Failure, Resolved};
 use pullthru_core::images::Image;
@@ -30,8 +30,13 @@ pub struct CachedImage {
 pub enum CacheAnswer {
     Has(Box<CachedImage>),
     HasNot,
+    /// It holds the image in its archive, or is restoring it.
+    Archived(Archived),
     Failed(Failure),
-    NotAsked { why: &'static str, next: &'static str },
+    NotAsked {
+        why: &'static str,
+        next: &'static str,
+    },
 }
 
 /// Everything that was said of one image; `None` for a registry that was not asked.
@@ -50,6 +55,7 @@ pub fn judge(pull: &Image, answers: &Answers, options: &Options) -> Outcome {
         None => upstream.map_or_else(|| not_asked(pull), |upstream| at_upstream(pull, upstream, options)),
         Some(CacheAnswer::Has(cached)) => at_cache(pull, cached, upstream, options),
         Some(CacheAnswer::HasNot) => cold(pull, upstream, options),
+        Some(CacheAnswer::Archived(archived)) => Outcome::Archived(archived.clone()),
         Some(CacheAnswer::Failed(failure)) => refused(pull, failure, upstream, answers.rule),
         Some(CacheAnswer::NotAsked { why, next }) => Outcome::NotAsked { why, next, chosen: false },
     }

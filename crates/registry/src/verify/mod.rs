@@ -14,7 +14,7 @@ pub use ask::{Asked, run};
 pub use judge::library;
 pub use judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, judge};
 pub use lock::{DIGEST_LOCK, Lock, LockError, LockedImage};
-pub use outcome::{Outcome, PinnedTag, Severity};
+pub use outcome::{Archived, Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};
 
 use crate::{Kind, Resolved};

@@ -1,6 +1,7 @@
 //! [`Outcome`]: what the answers mean, and what to do next.
 
-use crate::Failure;
+use crate::{Cached, Failure, Location, Storage};
+use pullthru_core::route::EcrHost;
 
 /// How an outcome counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,53 @@ pub enum PinnedTag {
     NotWritten,
 }
 
+/// An image that ECR keeps in its archive: it is described and listed, and no pull gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// It is on its way back already.
+    pub is_restoring: bool,
+    /// The command that restores it.
+    restore: String,
+}
+
+impl Archived {
+    /// `None` for an image that can be pulled. `at` names an ECR registry.
+    pub fn of(at: &Location, cached: &Cached) -> Option<Archived> {
+        let is_restoring = match cached.storage {
+            Storage::Active => return None,
+            Storage::Archived => false,
+            Storage::Restoring => true,
+        };
+        let region = at.registry().parse::<EcrHost>().map(|host| format!(" --region {}", host.region));
+        let restore = format!(
+            "aws ecr update-image-storage-class{} --repository-name {} --image-id imageDigest={} \
+             --target-storage-class STANDARD",
+            region.unwrap_or_default(),
+            at.repository(),
+            cached.digest
+        );
+        Some(Archived { is_restoring, restore })
+    }
+
+    /// What is so.
+    pub fn explain(&self) -> &'static str {
+        if self.is_restoring {
+            "ECR is restoring it from its archive: until then a pull fails with 404"
+        } else {
+            "ECR has archived it: a pull fails with 404 until it is restored"
+        }
+    }
+
+    /// What to do.
+    pub fn next(&self) -> String {
+        if self.is_restoring {
+            "wait until it is restored, which takes up to 20 minutes, and run again".to_owned()
+        } else {
+            format!("restore it: `{}`; look for the lifecycle rule that archived it", self.restore)
+        }
+    }
+}
+
 /// What the answers about one image mean. Digests are those of manifests or indexes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -45,6 +93,8 @@ pub enum Outcome {
     PinMoved { pinned: String, tag: Option<String> },
     /// The cache has it, and the upstream does not show it any more.
     OnlyCached { failure: Failure },
+    /// The cache keeps it in its archive.
+    Archived(Archived),
     /// A lock file has another digest for it.
     Moved { locked: String, now: String },
     /// The upstream has no such image, or hides it.
@@ -72,6 +122,7 @@ impl Outcome {
             Outcome::Differs { .. } => "differs",
             Outcome::PinMoved { .. } => "pin-moved",
             Outcome::OnlyCached { .. } => "only-cached",
+            Outcome::Archived(_) => "archived",
             Outcome::Moved { .. } => "moved",
             Outcome::MissingUpstream { .. } => "missing",
             Outcome::MissingCache => "missing-cache",
@@ -91,6 +142,7 @@ impl Outcome {
             // It is pulled as long as the registry keeps it; nothing leads there any more.
             Outcome::PinMoved { .. } | Outcome::OnlyCached { .. } => Severity::Note,
             Outcome::ColdDigest { .. }
+            | Outcome::Archived(_)
             | Outcome::Moved { .. }
             | Outcome::MissingUpstream { .. }
             | Outcome::MissingCache
@@ -121,6 +173,7 @@ impl Outcome {
             Outcome::OnlyCached { failure } => {
                 format!("the cache has it, and the upstream does not show it any more ({failure})")
             }
+            Outcome::Archived(archived) => archived.explain().to_owned(),
             Outcome::Moved { locked, now } => format!("locked as {locked}, and now {now}"),
             Outcome::MissingUpstream { failure } => failure.to_string(),
             Outcome::MissingCache => {
@@ -189,6 +242,7 @@ impl Outcome {
             Outcome::OnlyCached { .. } => {
                 "keep it in a repository of your own, or use a version that the upstream still has".to_owned()
             }
+            Outcome::Archived(archived) => archived.next(),
             Outcome::Moved { .. } => {
                 "look at what changed, then renew the lock with `--update-lock`".to_owned()
             }

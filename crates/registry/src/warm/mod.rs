@@ -17,7 +17,7 @@ pub use pullthru_core::range::{Range, RangeError};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::verify::WantedPlatform;
+use crate::verify::{Archived, WantedPlatform};
 use crate::{Client, Failure, Step, in_order};
 use pullthru_core::images::Image;
 
@@ -45,6 +45,8 @@ pub struct Options {
 pub enum Warmed {
     /// The cache had it.
     AlreadyWarm,
+    /// The cache keeps it in its archive, and no pull changes that.
+    Archived(Archived),
     /// It was pulled.
     Imported(Imported),
     /// It would be pulled, by this tag.
@@ -79,6 +81,7 @@ impl Warmed {
     pub fn id(&self) -> &'static str {
         match self {
             Warmed::AlreadyWarm => "already-warm",
+            Warmed::Archived(_) => "archived",
             Warmed::Imported(imported) if imported.elsewhere.is_empty() => "imported",
             Warmed::Imported(_) => "imported-elsewhere",
             Warmed::Would { .. } => "would-import",

@@ -1,7 +1,7 @@
 //! One image on its way into the cache.
 
 use super::{Imported, Options, Warmed};
-use crate::verify::{self, At};
+use crate::verify::{self, Archived, At};
 use crate::{Client, Content, Failure, Location, Manifest};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
@@ -25,8 +25,10 @@ impl Warmer {
     pub async fn warm(&self, pull: &Image) -> Warmed {
         let Some(name) = &pull.cached else { return no_cache() };
         let Ok(at) = Location::parse(&pull.under(name)) else { return no_cache() };
-        if !self.options.again && self.is_warm(&at).await {
-            return Warmed::AlreadyWarm;
+        if !self.options.again
+            && let Some(known) = self.known(&at).await
+        {
+            return known;
         }
         let tag = match self.tag(pull, &at).await {
             Ok(tag) => tag,
@@ -53,13 +55,12 @@ impl Warmer {
         }
     }
 
-    /// Does ECR say that it has it? Where it cannot be asked, it is pulled once more, which costs nothing but time.
-    async fn is_warm(&self, at: &Location) -> bool {
-        if at.registry().parse::<EcrHost>().is_err() {
-            return false;
-        }
+    /// What ECR says that it has. Where it cannot be asked, it is pulled once more, which costs nothing but time.
+    async fn known(&self, at: &Location) -> Option<Warmed> {
+        at.registry().parse::<EcrHost>().ok()?;
         let at = at.digest().map_or_else(|| at.clone(), |digest| at.at_digest(digest.clone()));
-        matches!(Box::pin(self.client.cached(&at)).await, Ok(Some(_)))
+        let cached = Box::pin(self.client.cached(&at)).await.ok()??;
+        Some(Archived::of(&at, &cached).map_or(Warmed::AlreadyWarm, Warmed::Archived))
     }
 
     /// Manifests of the wanted platforms, blobs, and what refers to them.
@@ -129,6 +130,13 @@ impl Warmer {
 
     /// The refusal, distinguished by what the upstream says of the same image.
     pub(super) async fn refused(&self, pull: &Image, failure: Failure) -> Warmed {
+        // A pull of what is archived is answered as if it were not there.
+        if let Failure::NotFound(_) = &failure
+            && let Some(Ok(at)) = pull.cached.as_ref().map(|name| Location::parse(&pull.under(name)))
+            && let Some(archived @ Warmed::Archived(_)) = self.known(&at).await
+        {
+            return archived;
+        }
         let mut answers = verify::Answers {
             cache: Some(verify::CacheAnswer::Failed(failure.clone())),
             ..verify::Answers::default()

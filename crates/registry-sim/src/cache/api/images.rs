@@ -22,7 +22,8 @@ impl State {
             repositories.get(name).ok_or_else(|| ApiError::repository(name, &self.settings.account))?;
         let details = |cached: &Cached| self.detail(name, repository, cached);
         let Some(ids) = ids(input)? else {
-            return page(repository.manifests().map(details).collect(), input, "imageDetails");
+            let active = repository.manifests().filter(|cached| cached.is_active());
+            return page(active.map(details).collect(), input, "imageDetails");
         };
         let mut found = Vec::new();
         for id in ids {
@@ -121,6 +122,7 @@ impl State {
             "imageDigest": manifest.digest(),
             "imageManifestMediaType": manifest.media_type(),
             "imagePushedAt": unix(cached.pushed),
+            "imageStatus": cached.status,
             "imageSizeInBytes": size(repository, manifest),
             "registryId": self.settings.account,
             "repositoryName": name,
