@@ -52,7 +52,8 @@ pub struct WarmedRow {
     pub reference: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
-    /// `already-warm`, `archived`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`, `refused` or
+    /// `already-warm`, `archived`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`,
+    /// `platform-missing`, `refused` or
     /// `unreachable`.
     pub outcome: &'static str,
     /// What is so.
@@ -166,6 +167,10 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
                     .to_owned(),
             ),
         ),
+        Warmed::PlatformMissing { wanted, has } => {
+            let missing = crate::verify::Outcome::PlatformMissing { wanted: wanted.clone(), has: has.clone() };
+            (missing.explain(), missing.next("pullthru warm"))
+        }
         Warmed::Refused { failure, why, next } => (format!("{why} ({failure})"), Some((*next).to_owned())),
         Warmed::Unreachable { failure } => (failure.to_string(), Some("run again".to_owned())),
     }
@@ -230,7 +235,9 @@ fn next(report: &WarmReport) -> &'static str {
     if report.summary.unasked > 0 || of("unreachable") {
         return "`pullthru warm` again: what was pulled is not pulled twice";
     }
-    if ["archived", "no-tag", "wrong-digest", "refused"].into_iter().any(of) || !report.skipped.is_empty() {
+    if ["archived", "no-tag", "platform-missing", "wrong-digest", "refused"].into_iter().any(of)
+        || !report.skipped.is_empty()
+    {
         return "`pullthru warm` again, when what is named above is corrected";
     }
     if of("would-import") {

@@ -145,12 +145,9 @@ fn only_wanted_platforms_and_layers_are_pulled() {
             .filter(|request| request.host == world.cache.host() && request.path.contains("/blobs/"));
         asked.map(|request| request.path.clone()).collect::<std::collections::BTreeSet<_>>().len()
     };
-    for (arguments, manifests, pulled) in [
-        (&[][..], 3, 6),
-        (&["--platform", "linux/arm64"], 2, 3),
-        (&["--manifests-only"], 3, 0),
-        (&["--platform", "linux/s390x"], 1, 0),
-    ] {
+    for (arguments, manifests, pulled) in
+        [(&[][..], 3, 6), (&["--platform", "linux/arm64"], 2, 3), (&["--manifests-only"], 3, 0)]
+    {
         let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
         let (code, report) = warm(&world, arguments);
         assert_eq!(code, 0, "{arguments:?}: {report:#}");
@@ -315,4 +312,72 @@ fn what_is_in_the_archive_is_said_and_not_pulled() {
         assert_eq!((code, outcomes(&report)), (1, expected), "{arguments:?}: {report:#}");
         assert!(report["images"][0]["next"].as_str().unwrap().contains("--target-storage-class STANDARD"));
     }
+}
+
+/// Exit code 0 would say that nodes of that platform have it.
+#[test]
+fn platforms_that_match_nothing_are_an_error() {
+    let (both, single) = (image("both"), Image::new("single").build());
+    let world = World::new(&[("o/both", &both, &["v1"]), ("o/single", &single, &["v1"])])
+        .pulling(&["ghcr.io/o/both:v1", "ghcr.io/o/single:v1"]);
+    let (code, report) = warm(&world, &["--platform", "linux/s390x"]);
+    let missing =
+        vec![("ghcr.io/o/both:v1", "platform-missing"), ("ghcr.io/o/single:v1", "platform-missing")];
+    assert_eq!((code, outcomes(&report)), (1, missing), "{report:#}");
+    let because = |number: usize| report["images"][number]["because"].as_str().unwrap();
+    assert_eq!(because(0), "not for linux/s390x: it has linux/amd64, linux/arm64");
+    assert_eq!(because(1), "not for linux/s390x: it has linux/amd64");
+    // One of two is enough; v2 runs v1.
+    let (code, report) = warm(&world, &["--again", "--platform", "linux/s390x,linux/amd64/v2"]);
+    let imported = vec![("ghcr.io/o/both:v1", "imported"), ("ghcr.io/o/single:v1", "imported")];
+    assert_eq!((code, outcomes(&report)), (0, imported), "{report:#}");
+    let run = text(&world, &["--platform", "linux/amd46"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("there is no architecture `amd46`"), "{}", run.err);
+}
+
+/// Indexes within an index, and entries that name no platform.
+#[test]
+fn what_is_below_an_index_is_pulled_whole() {
+    let (both, single) = (image("both"), Image::new("single").layers([700]).build());
+    let app = Image::index([(&Image::index([(&both, None)]), None), (&single, None)]);
+    for (arguments, manifests, blobs) in [
+        (&[][..], 6, 6),
+        (&["--platform", "linux/arm64"], 4, 2),
+        // The entry without a platform is one for amd64, and is not needed for it.
+        (&["--platform", "linux/amd64"], 4, 2),
+    ] {
+        let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+        let (code, report) = warm(&world, arguments);
+        assert_eq!(code, 0, "{arguments:?}: {report:#}");
+        let because = report["images"][0]["because"].as_str().unwrap();
+        let expected = format!("{manifests} manifests, {blobs} blobs");
+        assert!(because.contains(&expected), "{arguments:?}: {because}");
+    }
+    let bare = Image::index([(&single, None)]);
+    let world = World::new(&[("o/app", &bare, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    let (code, report) = warm(&world, &["--platform", "linux/amd64"]);
+    assert_eq!((code, outcomes(&report)), (0, vec![("ghcr.io/o/app:v1", "imported")]), "{report:#}");
+    let empty = Image::index([]);
+    let world = World::new(&[("o/app", &empty, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!((code, outcomes(&report)), (1, vec![("ghcr.io/o/app:v1", "platform-missing")]), "{report:#}");
+}
+
+/// A digest of one platform has no tag of its own: its index has.
+#[test]
+fn a_platform_that_is_pinned_without_its_tag_is_found_below_its_index() {
+    let (old, new) = (image("old"), image("new"));
+    let deep = Image::index([(&old, None)]);
+    let world = World::new(&[("o/app", &deep, &["1.0.0", "1.0"]), ("o/app", &new, &["1.1.0", "latest"])]);
+    let platform = old.platform("linux/arm64").unwrap().digest().to_owned();
+    let (alone, moved) = (format!("ghcr.io/o/app@{platform}"), format!("ghcr.io/o/app:latest@{platform}"));
+    let nowhere = format!("ghcr.io/o/app@sha256:{}", "ab".repeat(32));
+    let world = world.pulling(&[&alone, &moved, &nowhere]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!(code, 1, "{report:#}");
+    for (reference, outcome) in [(&alone, "imported"), (&moved, "imported"), (&nowhere, "no-tag")] {
+        assert!(outcomes(&report).contains(&(reference.as_str(), outcome)), "{reference}: {report:#}");
+    }
+    assert_eq!(world.get(&format!("/v2/ghcr/o/app/manifests/{platform}")), 200);
 }

@@ -6,7 +6,8 @@
 //! the registry, through the trait [`EcrApi`]. Knows references and routes, and neither Git nor the AWS SDK. [`verify`]
 //! judges what it answers, [`warm`] fills the cache, [`cost`] estimates what the cache will cost.
 //!
-//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions, `file` one to a server that is no registry;
+//! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions, `file` one to a server that is no registry; `index` is what
+//! `resolve` finds below an index;
 //! `exchange` answers challenges and refusals, `client` retries; `login` makes the authorization, with `single_flight` for one
 //! token at a time and `trial` for one try of a login; `scrub` is what a server's text goes through before it is printed;
 //! `limit` keeps to a number of requests; `transport` is one HTTP exchange, and `guard` keeps it to addresses of the internet
@@ -38,6 +39,7 @@ mod failure;
 mod file;
 mod grant;
 mod guard;
+mod index;
 mod limit;
 mod list;
 mod location;

@@ -186,7 +186,7 @@ impl Manifest {
 }
 
 /// Does a media type name an index (`Some(true)`), a single manifest, or neither of them?
-fn names_index(media_type: &str) -> Option<bool> {
+pub(super) fn names_index(media_type: &str) -> Option<bool> {
     match media_type {
         "application/vnd.oci.image.index.v1+json"
         | "application/vnd.docker.distribution.manifest.list.v2+json" => Some(true),

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::client::{Call, Client};
 use super::digest::{Algorithm, digest_of};
 use super::failure::{Broken, Detail, Failure};
+use super::index::Below;
 use super::location::Location;
-use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest, is_attestation};
+use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
 use super::scrub::Scrub;
 use super::transport::Reading;
 use pullthru_core::image::Digest;
@@ -35,10 +36,33 @@ pub struct Resolved {
     pub kind: Kind,
     /// Is it an index?
     pub is_index: bool,
-    /// In the order of the index; one for a single image. Attestations are not among them.
+    /// In the order of the index, those of indexes in it last; one for a single image. Attestations are not among them.
     pub platforms: Vec<Platform>,
     /// Manifests that stand in the index and are no platform: BuildKit's provenance and SBOMs.
     pub attestations: Vec<Digest>,
+    /// Indexes within the index, at any depth.
+    pub nested: Vec<Digest>,
+}
+
+impl Resolved {
+    /// Is it this manifest, or one below it? What is pinned in the field is the index or one platform of it, and an index is
+    /// cached with all that it holds.
+    pub fn holds(&self, digest: &Digest) -> bool {
+        let platforms = self.platforms.iter().map(|platform| &platform.digest);
+        platforms.chain(&self.nested).chain([&self.digest]).any(|known| known == digest)
+    }
+
+    /// Its platforms, each once, in their order.
+    pub fn platform_names(&self) -> Vec<String> {
+        let mut seen = std::collections::BTreeSet::new();
+        let names = self.platforms.iter().map(Platform::name);
+        names.filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()
+    }
+
+    /// Is it an index without a single image? No node can pull it.
+    pub fn is_empty(&self) -> bool {
+        self.kind == Kind::Image && self.platforms.is_empty()
+    }
 }
 
 /// One image of an index, or the only one.
@@ -94,9 +118,6 @@ const WORD_MAX: usize = 64;
 
 /// The longest media type that is kept (RFC 6838, section 4.2: two names of 127 characters).
 const TYPE_MAX: usize = 255;
-
-/// The most images that an index is followed to.
-const CHILDREN_MAX: usize = 256;
 
 impl Client {
     /// HEAD of a manifest: what it says, unchecked. With a digest pinned and another one said, refused.
@@ -159,33 +180,38 @@ impl Client {
             .map_err(|(kind, text)| broken(at, kind, &self.inner.scrub.quote(&text, usize::MAX)))
     }
 
-    /// What a reference points to, from its own manifest alone: one request for an index, two for an image.
+    /// What a reference points to, from its own manifest alone: one request for an index, and one for each index in it; two
+    /// for an image.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn inspect(&self, at: &Location) -> Result<Resolved, Failure> {
-        let manifest = self.manifest(at).await?;
+        let resolved = self.expand(at, &self.manifest(at).await?).await?;
+        if resolved.is_index { Ok(resolved) } else { self.name_platforms(at, resolved).await }
+    }
+
+    /// What a manifest that was read from there leads to. That of a single image does not name its platform.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn expand(&self, at: &Location, manifest: &Manifest) -> Result<Resolved, Failure> {
         let scrub = &self.inner.scrub;
         let size = manifest.bytes.len() as u64;
-        let (digest, media_type) = (manifest.digest, manifest.media_type);
-        match manifest.content {
+        let (digest, media_type) = (manifest.digest.clone(), manifest.media_type.clone());
+        match &manifest.content {
             Content::Image(image) => {
-                let kind = quoted(Kind::of(&image), scrub);
+                let kind = quoted(Kind::of(image), scrub);
                 let content =
-                    blobs(&image, scrub).ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
-                let mut platform = Platform {
+                    blobs(image, scrub).ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
+                let platform = Platform {
                     os: String::new(),
                     architecture: String::new(),
                     variant: None,
                     os_version: None,
                     digest: digest.clone(),
                     size,
-                    content: None,
+                    content: Some(content),
                 };
-                if kind == Kind::Image {
-                    self.name_platform(at, &content.config, &mut platform).await?;
-                }
-                platform.content = Some(content);
                 let platforms = vec![platform];
                 Ok(Resolved {
                     digest,
@@ -195,27 +221,24 @@ impl Client {
                     is_index: false,
                     platforms,
                     attestations: Vec::new(),
+                    nested: Vec::new(),
                 })
             }
             Content::Index(index) => {
-                let (mut platforms, mut attestations) = (Vec::new(), Vec::new());
-                if index.manifests().len() > CHILDREN_MAX {
-                    let text = format!("an index of {} manifests", index.manifests().len());
-                    return Err(broken(at, Broken::TooLarge, &text));
-                }
-                for descriptor in index.manifests() {
-                    let Some(digest) = parsed_digest(descriptor.digest().as_ref(), scrub) else {
-                        return Err(broken(at, Broken::Json, "a digest that is none"));
-                    };
-                    if is_attestation(descriptor) {
-                        attestations.push(digest);
-                    } else {
-                        platforms.push(of_descriptor(descriptor, digest, scrub));
-                    }
-                }
+                let Below { platforms, attestations, nested } =
+                    self.below(at, index, manifest.bytes.len()).await?;
                 let artifact = index.artifact_type().as_ref().map(ToString::to_string);
                 let kind = quoted(artifact.map_or(Kind::Image, Kind::Other), scrub);
-                Ok(Resolved { digest, media_type, size, kind, is_index: true, platforms, attestations })
+                Ok(Resolved {
+                    digest,
+                    media_type,
+                    size,
+                    kind,
+                    is_index: true,
+                    platforms,
+                    attestations,
+                    nested,
+                })
             }
         }
     }
@@ -227,38 +250,12 @@ impl Client {
     /// [`Failure`], also of one of the index's manifests.
     pub async fn resolve(&self, at: &Location) -> Result<Resolved, Failure> {
         let mut resolved = self.inspect(at).await?;
-        let mut tasks = tokio::task::JoinSet::new();
-        for (place, platform) in resolved.platforms.iter().enumerate() {
-            if platform.content.is_none() {
-                let (client, at) = (self.clone(), at.at_digest(platform.digest.clone()));
-                tasks.spawn(async move { (place, client.manifest(&at).await) });
-            }
-        }
-        let mut kinds = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            let Ok((place, manifest)) = done else {
-                return Err(broken(at, Broken::Protocol, "a manifest of the index could not be read"));
-            };
-            // An index within an index has no sizes of its own; nothing that nodes pull is built like that.
-            let Content::Image(image) = manifest?.content else { continue };
-            kinds.push((place, quoted(Kind::of(&image), &self.inner.scrub)));
-            let content = blobs(&image, &self.inner.scrub)
-                .ok_or_else(|| broken(at, Broken::Json, "a digest that is none"))?;
-            if let Some(platform) = resolved.platforms.get_mut(place) {
-                platform.content = Some(content);
-            }
-        }
-        kinds.sort();
-        if let Some((_, kind)) = kinds.into_iter().next()
-            && resolved.kind == Kind::Image
-        {
-            resolved.kind = kind;
-        }
+        self.fill(at, &mut resolved, |platform| platform.content.is_none()).await?;
         Ok(resolved)
     }
 
     /// Operating system and architecture of a single image, which only its configuration has.
-    async fn name_platform(
+    pub(super) async fn name_platform(
         &self,
         at: &Location,
         config: &Blob,
@@ -305,12 +302,12 @@ fn said_digest(headers: &HeaderMap, scrub: &Scrub) -> Option<Digest> {
 }
 
 /// A digest of the registry's. One of an algorithm that is not known here is any text.
-fn parsed_digest(text: &str, scrub: &Scrub) -> Option<Digest> {
+pub(super) fn parsed_digest(text: &str, scrub: &Scrub) -> Option<Digest> {
     let digest = Digest::parse(text).ok()?;
     (Algorithm::of(&digest).is_some() || !scrub.is_in(text)).then_some(digest)
 }
 
-fn of_descriptor(descriptor: &Descriptor, digest: Digest, scrub: &Scrub) -> Platform {
+pub(super) fn of_descriptor(descriptor: &Descriptor, digest: Digest, scrub: &Scrub) -> Platform {
     let platform = descriptor.platform().as_ref();
     let safe = |text: String| scrub.quote(&text, WORD_MAX);
     Platform {
@@ -342,14 +339,14 @@ fn architecture(architecture: &Arch, scrub: &Scrub) -> String {
 }
 
 /// A kind whose name the registry chose, safe to print.
-fn quoted(kind: Kind, scrub: &Scrub) -> Kind {
+pub(super) fn quoted(kind: Kind, scrub: &Scrub) -> Kind {
     match kind {
         Kind::Other(name) => Kind::Other(scrub.quote(&name, TYPE_MAX)),
         kind => kind,
     }
 }
 
-fn blobs(image: &oci_spec::image::ImageManifest, scrub: &Scrub) -> Option<Blobs> {
+pub(super) fn blobs(image: &oci_spec::image::ImageManifest, scrub: &Scrub) -> Option<Blobs> {
     let blob = |descriptor: &Descriptor| {
         Some(Blob {
             digest: parsed_digest(descriptor.digest().as_ref(), scrub)?,

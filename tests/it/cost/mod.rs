@@ -92,7 +92,11 @@ impl World {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.scratch.command(&["cost"]);
+        self.command_of("cost", arguments)
+    }
+
+    fn command_of(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = self.scratch.command(&[name]);
         for host in ["ghcr.io", "quay.io", "docker.io", "registry.k8s.io"] {
             command.arg("--served-at").arg(format!("{host}={}", self.upstream.host()));
         }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use registry_sim::{Content, Fault, On, Store, Upstream, UpstreamSettings, media};
+use registry_sim::{Content, Fault, Manifest, On, Store, Upstream, UpstreamSettings, media};
 
 use super::{GB, Report, World, index, index_of, manifest, manifest_of, single};
 use crate::scratch::{Run, Scratch};
@@ -128,12 +128,22 @@ fn an_index_of_indexes_is_followed_and_an_endless_one_is_not() {
     let children = vec![("inner".to_owned(), inner.manifest().clone()), ("app".to_owned(), app)];
     let nested = Content::of_manifests(outer.manifest().clone(), children);
     let many: Vec<_> = (0..300).map(|n| ("linux/amd64", manifest(&format!("app {n}"), &[]))).collect();
-    let world = World::new(&[("o/app", &nested, &["v1"]), ("o/many", &index(&many), &["v1"])]);
-    let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/many:v1"]);
+    let many = index(&many);
+    let long = long_indexes();
+    let world =
+        World::new(&[("o/app", &nested, &["v1"]), ("o/many", &many, &["v1"]), ("o/long", &long, &["v1"])]);
+    let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/many:v1", "ghcr.io/o/long:v1"]);
     let (code, report) = world.cost(&[]);
-    assert_eq!((code, report.repositories()), (1, vec![("ghcr.io/o/app", 1, 1, 1005)]));
-    assert!(report.says("notSized", "it has more than 256 manifests"), "{report:#?}");
-    assert_eq!(manifests(&world.upstream.log()).len(), 3 + 1);
+    let sized = vec![("ghcr.io/o/many", 1, 300, 300 * 1000), ("ghcr.io/o/app", 1, 1, 1005)];
+    assert_eq!((code, report.repositories()), (1, sized));
+    assert!(report.says("notSized", "its indexes together are longer than 4194304 bytes"), "{report:#?}");
+    assert_eq!(manifests(&world.upstream.log()).len(), 3 + 301 + 4);
+    // The same limit holds where it is verified.
+    let (_, report) = crate::verify::report(world.command_of("verify", &["--format", "json"]));
+    assert_eq!(report.row("ghcr.io/o/many:v1")["outcome"], "resolved");
+    let long = report.row("ghcr.io/o/long:v1");
+    assert_eq!(long["outcome"], "denied");
+    assert!(long["because"].as_str().unwrap().contains("longer than 4194304 bytes"), "{long:#}");
 }
 
 /// A manifest may say anything of sizes and digests.
@@ -322,4 +332,23 @@ fn wrong_usage() {
         assert!(flat(&run.err).contains(message), "{arguments:?}: {}", run.err);
     }
     assert_eq!(world.upstream.requests(), 0);
+}
+
+/// An index of three indexes with 2 MB each.
+fn long_indexes() -> Content {
+    let inner = |number: usize| {
+        let padding = "x".repeat(2_000_000);
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[],"annotations":{{"{number}":"{padding}"}}}}"#,
+            media::OCI_INDEX
+        );
+        Manifest::new(media::OCI_INDEX, text)
+    };
+    let inner: Vec<Manifest> = (0..3).map(inner).collect();
+    let entries: Vec<_> = inner.iter().map(|inner| ("linux/amd64", inner.clone())).collect();
+    let outer = index(&entries);
+    Content::of_manifests(
+        outer.manifest().clone(),
+        inner.into_iter().map(|inner| (String::new(), inner)).collect(),
+    )
 }

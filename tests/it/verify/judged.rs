@@ -31,6 +31,7 @@ fn resolved(byte: &str, platforms: &[(&str, &str)]) -> Resolved {
         is_index: true,
         platforms: platforms.collect(),
         attestations: Vec::new(),
+        nested: Vec::new(),
     }
 }
 
@@ -217,22 +218,50 @@ fn platforms_are_those_that_containerd_would_take() {
     for (has, wanted) in [
         (("amd64", ""), "linux/amd64"),
         (("amd64", "v1"), "linux/amd64"),
+        (("amd64", ""), "linux/amd64/v2"),
+        (("amd64", "v2"), "linux/amd64/v3"),
+        (("386", ""), "linux/amd64"),
         (("arm64", "v8"), "linux/arm64"),
+        (("arm64", "8"), "linux/arm64"),
         (("arm64", ""), "linux/arm64/v8"),
+        (("arm64", "v8"), "linux/arm64/v8.2"),
+        (("arm64", "v8.5"), "linux/arm64/v9"),
+        (("arm", "v7"), "linux/arm64"),
         (("arm", "v7"), "linux/arm"),
+        (("arm", "v6"), "linux/arm"),
         (("arm", ""), "linux/arm/v7"),
+        (("arm", "v5"), "linux/arm/v7"),
         (("arm", "v6"), "linux/arm/v6"),
+        (("arm", "v6"), "LINUX/ARM/V6"),
+        (("s390x", ""), "linux/s390x"),
+        (("ppc64le", "power9"), "linux/ppc64le/power9"),
     ] {
         assert!(check(&[has], wanted), "{has:?} {wanted}");
     }
     for (has, wanted) in [
         (("amd64", ""), "linux/arm64"),
         (("amd64", ""), "windows/amd64"),
+        (("amd64", ""), "linux/386"),
         (("amd64", "v3"), "linux/amd64"),
-        (("arm", "v6"), "linux/arm"),
+        (("amd64", "v3"), "linux/amd64/v2"),
+        (("arm", "v7"), "linux/arm/v6"),
+        (("arm", ""), "linux/arm/v6"),
         (("arm64", ""), "linux/arm"),
+        (("arm64", "v8.2"), "linux/arm64"),
+        (("arm64", "v9"), "linux/arm64/v8.5"),
+        (("arm64", "v8.6"), "linux/arm64/v9"),
+        (("ppc64le", "power10"), "linux/ppc64le"),
+        (("unknown", ""), "linux/amd64"),
     ] {
         assert!(!check(&[has], wanted), "{has:?} {wanted}");
+    }
+    // An index without an image is none, whatever is wanted; what names no platform is not one.
+    for (has, wanted) in [(&[][..], None), (&[], Some("linux/amd64")), (&[("", "")], Some("linux/amd64"))] {
+        let by_tag = Some(Ok(resolved("aa", has)));
+        let upstream = Some(UpstreamAnswer { by_tag, pinned: None });
+        let answers = Answers { upstream, cache: None, rule: None };
+        let outcome = judge(&pull("v1"), &answers, &options(wanted.as_slice()));
+        assert_eq!((outcome.id(), outcome.severity()), ("platform-missing", Severity::Bad), "{has:?}");
     }
     // Charts and signatures run nowhere.
     let chart = Resolved { kind: Kind::HelmChart, ..resolved("aa", &[]) };
@@ -258,4 +287,35 @@ fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
     assert!(next(Some(3)).starts_with("ECR looks upstream once in 24 h"));
     assert!(next(Some(40)).contains("unless its tags are immutable"));
     assert!(next(None).contains("unless its tags are immutable"));
+}
+
+/// What is no platform never stands for one that is not there.
+#[test]
+fn a_platform_that_is_spelled_wrong_is_refused() {
+    use pullthru::verify::WantedPlatform;
+    for (text, says) in [
+        ("amd64", "write `linux/amd64`"),
+        ("linux", "write `linux/amd64`"),
+        ("linux/arm/v7/x", "write `linux/amd64`"),
+        ("linux//v7", "write `linux/amd64`"),
+        ("linux/amd6", "there is no architecture `amd6`; did you mean `amd64`?"),
+        ("linux/zebra", "there is no architecture `zebra`"),
+        ("linus/amd64", "there is no operating system `linus`; did you mean `linux`?"),
+        ("linux/arm/v9", "there is no variant of arm `v9`"),
+        ("linux/amd64/v5", "there is no variant of amd64 `v5`"),
+        ("linux/arm64/v7", "there is no variant of arm64 `v7`"),
+        ("linux/arm64/v9.99999999999999999999", "there is no variant of arm64"),
+    ] {
+        let error = text.parse::<WantedPlatform>().unwrap_err().to_string();
+        assert!(error.contains(says) && error.starts_with(&format!("`{text}` is no platform")), "{error}");
+    }
+    for (text, shown) in [
+        ("linux/x86_64", "linux/amd64"),
+        ("linux/aarch64", "linux/arm64"),
+        ("Linux/arm64/v8.2", "linux/arm64/v8.2"),
+    ] {
+        let platform: WantedPlatform = text.parse().unwrap();
+        assert_eq!(platform.to_string(), shown);
+        assert_eq!(platform.to_string().parse(), Ok(platform));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registry_sim::Image;
+use registry_sim::{Content, Image};
 
 use super::{BOTH, ECR, World, assert_says, image};
 
@@ -329,4 +329,52 @@ fn what_is_in_the_archive_is_not_locked_as_cached() {
     assert_eq!(world.run(&["--at", "both", "--lock", "images.lock"]).code, 1);
     let lock = std::fs::read_to_string(world.scratch.path().join("images.lock")).unwrap();
     assert!(!lock.contains("cached"), "{lock}");
+}
+
+/// What is below an index in the field: other indexes, entries that name no platform, nothing, hundreds of manifests.
+#[test]
+fn an_index_is_read_as_containerd_reads_it() {
+    let (amd, arm) = (Image::new("amd").build(), Image::new("arm").platforms(["linux/arm64"]).build());
+    let arm = arm.platform("linux/arm64").unwrap().clone();
+    let both = image("both");
+    let nested = Image::index([(&both, None)]);
+    let deep = Image::index([(&nested, None), (&amd, Some("linux/386"))]);
+    let bare = Image::index([(&amd, None)]);
+    let empty = Image::index([]);
+    let many: Vec<Content> =
+        (0..300).map(|number| Image::new(&format!("m{number}")).layers([]).build()).collect();
+    let versions: Vec<String> = (0..299).map(|number| format!("windows/riscv{number}")).collect();
+    let entries = many.iter().zip(versions.iter().map(String::as_str).chain(["linux/amd64"]));
+    let many = Image::index(entries.map(|(content, platform)| (content, Some(platform))));
+    let all = [("nested", &nested), ("deep", &deep), ("bare", &bare), ("empty", &empty), ("many", &many)];
+    let names: Vec<String> = all.iter().map(|(name, _)| format!("o/{name}")).collect();
+    let content: Vec<(&str, &Content, &[&str])> =
+        names.iter().zip(all).map(|(name, (_, content))| (name.as_str(), content, &["v1"][..])).collect();
+    let references: Vec<String> = names.iter().map(|name| format!("ghcr.io/{name}:v1")).collect();
+    let references: Vec<&str> = references.iter().map(String::as_str).collect();
+    let world = World::new(&content).pulling(&references);
+    let outcomes = |arguments: &[&str]| {
+        let (code, report) = world.verify(&[&["--at", "upstream"], arguments].concat());
+        let fine = all
+            .iter()
+            .filter(|(name, _)| report.row(&format!("ghcr.io/o/{name}:v1"))["outcome"] == "resolved");
+        (code, fine.map(|(name, _)| *name).collect::<Vec<_>>(), report)
+    };
+    let (code, fine, report) = outcomes(&[]);
+    assert_eq!((code, fine), (1, vec!["nested", "deep", "bare", "many"]));
+    let empty = report.row("ghcr.io/o/empty:v1");
+    assert_eq!(empty["outcome"], "platform-missing");
+    assert_says(empty, "because", "an index without an image");
+    assert_eq!(report.row("ghcr.io/o/many:v1")["platforms"].as_array().unwrap().len(), 300);
+    assert_eq!(outcomes(&["--platform", "linux/amd64"]).1, ["nested", "deep", "bare", "many"]);
+    assert_eq!(outcomes(&["--platform", "linux/arm64"]).1, ["nested", "deep"]);
+    assert_eq!(outcomes(&["--platform", "linux/s390x"]).1, [""; 0]);
+    assert_eq!(outcomes(&["--platform", "linux/amd64", "--sizes"]).1, ["nested", "deep", "bare", "many"]);
+    // A pin of what stands two indexes deep is still what its tag leads to.
+    let deep_pin = format!("ghcr.io/o/deep:v1@{}", both.platform("linux/arm64").unwrap().digest());
+    let own_pin = format!("ghcr.io/o/deep:v1@{}", arm.digest());
+    world.scratch.write("apps/pod.yaml", super::pods(&[&deep_pin, &own_pin]).as_bytes());
+    let (_, report) = world.verify(&["--at", "upstream"]);
+    assert_eq!(report.row(&deep_pin)["outcome"], "resolved", "{report:#?}");
+    assert_eq!(report.row(&own_pin)["outcome"], "missing");
 }

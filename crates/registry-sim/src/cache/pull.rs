@@ -171,8 +171,11 @@ impl<'a> Session<'a> {
     async fn image(&mut self, reference: &str) -> Result<Imported, Miss> {
         let root = self.manifest(reference).await?;
         let mut children = Vec::new();
-        for digest in root.children() {
-            children.push(self.manifest(&digest).await?);
+        let mut below = root.children();
+        while let Some(digest) = below.pop() {
+            let child = self.manifest(&digest).await?;
+            below.extend(child.children());
+            children.push(child);
         }
         let mut blobs = Vec::new();
         for digest in children.iter().chain([&root]).flat_map(Manifest::blobs) {

@@ -59,6 +59,23 @@ impl Image {
         self
     }
 
+    /// An index of indexes, or of anything else: each with the platform that its entry names, which may be none.
+    pub fn index<'a>(entries: impl IntoIterator<Item = (&'a Content, Option<&'a str>)>) -> Content {
+        let (mut children, mut blobs, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        for (content, platform) in entries {
+            let mut entry = descriptor(&content.root, platform.unwrap_or_default(), None);
+            if let (None, Some(members)) = (platform, entry.as_object_mut()) {
+                members.remove("platform");
+            }
+            descriptors.push(entry);
+            children.push((platform.unwrap_or_default().to_owned(), content.root.clone()));
+            children.extend(content.children.iter().cloned());
+            blobs.extend(content.blobs.iter().cloned());
+        }
+        let index = json!({ "manifests": descriptors, "mediaType": media::OCI_INDEX, "schemaVersion": 2 });
+        Content { root: Manifest::of(media::OCI_INDEX, &index), children, blobs }
+    }
+
     /// Builds it.
     pub fn build(&self) -> Content {
         let mut blobs = Vec::new();

@@ -10,15 +10,12 @@ use oci_spec::image::Descriptor;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::{Client, Content, Failure, Kind, Location, Step, in_order};
+use crate::{Client, Content, Failure, Kind, Location, MANIFEST_MAX, Step, in_order};
 use pullthru_core::image::Digest;
 use pullthru_core::images::Image;
 
 /// Images under way at a time; how many requests there are to one registry is the client's business.
 const UNDER_WAY: usize = 256;
-
-/// The most manifests that one image is followed to.
-const MANIFESTS_MAX: usize = 256;
 
 /// What a cache holds of one image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +44,8 @@ pub enum Unmeasured {
     /// Of a manifest that its index lists.
     #[error("its index lists `{0}`: {1}")]
     Below(Digest, Failure),
-    #[error("it has more than {MANIFESTS_MAX} manifests")]
-    TooMany,
+    #[error("its indexes together are longer than {MANIFEST_MAX} bytes")]
+    TooLong,
     #[error("its manifest names `{0}`, which is no digest")]
     Digest(String),
     #[error("it has no address at its upstream")]
@@ -103,7 +100,7 @@ struct Read {
 
 #[derive(Debug)]
 enum What {
-    Index(Vec<Digest>),
+    Index { children: Vec<Digest>, bytes: usize },
     Image { scanned: bool, blobs: Vec<(Digest, u64)>, foreign: usize },
 }
 
@@ -123,7 +120,7 @@ impl Reader {
         // A pinned platform is imported with its whole index, since ECR imports by tag.
         if let (What::Image { .. }, Some(_), Some(tagged)) = (&root.what, at.digest(), at.by_tag())
             && let Ok(by_tag) = self.read(&tagged).await
-            && matches!(&by_tag.what, What::Index(children) if children.contains(&root.digest))
+            && matches!(&by_tag.what, What::Index { children, .. } if children.contains(&root.digest))
         {
             root = by_tag;
         }
@@ -133,7 +130,7 @@ impl Reader {
 
     /// Everything below a manifest, a level at a time.
     async fn contents(self: &Arc<Self>, at: &Location, root: Arc<Read>) -> Result<Contents, Unmeasured> {
-        let mut contents = Contents::default();
+        let (mut contents, mut indexes) = (Contents::default(), 0_usize);
         let mut seen = BTreeSet::from([root.digest.clone()]);
         let mut level = vec![root];
         while !level.is_empty() {
@@ -150,13 +147,14 @@ impl Reader {
                             *known = (*known).max(*size);
                         }
                     }
-                    What::Index(children) => {
+                    What::Index { children, bytes } => {
+                        indexes = indexes.saturating_add(*bytes);
                         below.extend(children.iter().filter(|child| seen.insert((*child).clone())).cloned());
                     }
                 }
             }
-            if seen.len() > MANIFESTS_MAX {
-                return Err(Unmeasured::TooMany);
+            if indexes > MANIFEST_MAX {
+                return Err(Unmeasured::TooLong);
             }
             level = self.read_all(at, below).await?;
         }
@@ -203,9 +201,10 @@ impl Reader {
             Digest::parse(text).map_err(|_| Unmeasured::Digest(text.chars().take(80).collect()))
         };
         let what = match manifest.content {
-            Content::Index(index) => {
-                What::Index(index.manifests().iter().map(digest).collect::<Result<_, _>>()?)
-            }
+            Content::Index(index) => What::Index {
+                children: index.manifests().iter().map(digest).collect::<Result<_, _>>()?,
+                bytes: manifest.bytes.len(),
+            },
             Content::Image(image) => {
                 let scanned = Kind::of(&image) == Kind::Image;
                 let (foreign, stored): (Vec<_>, Vec<_>) =

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, is_repository, judge};
-use super::{Archived, At, Found, Options, Verified};
+use super::{Archived, At, Found, Options, Verified, WantedPlatform};
 use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
 use pullthru_core::image::Name;
 use pullthru_core::images::Image;
@@ -246,7 +246,17 @@ impl Asker {
     }
 
     async fn resolve(&self, at: &Location) -> Result<Resolved, Failure> {
-        if self.options.sizes { self.client.resolve(at).await } else { self.client.inspect(at).await }
+        if self.options.sizes {
+            return self.client.resolve(at).await;
+        }
+        let resolved = self.client.inspect(at).await?;
+        let has =
+            |wanted: &WantedPlatform| resolved.platforms.iter().any(|platform| wanted.matches(platform));
+        if self.options.platforms.iter().all(has) {
+            return Ok(resolved);
+        }
+        // One of those that name none may be it.
+        self.client.name_platforms(at, resolved).await
     }
 }
 

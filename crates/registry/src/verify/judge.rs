@@ -78,14 +78,15 @@ fn at_upstream(pull: &Image, upstream: &UpstreamAnswer, options: &Options) -> Ou
     match (&upstream.pinned, &pull.digest) {
         (Some(Err(failure)), _) => missing(failure),
         (Some(Ok(resolved)), Some(pinned)) => {
-            let pinned = pinned.to_string();
             match (platforms(resolved, &options.platforms), by_tag) {
                 (bad @ Outcome::PlatformMissing { .. }, _) => bad,
-                (_, Some(Ok(tagged))) if !leads(tagged, &pinned) => {
-                    Outcome::PinMoved { pinned, tag: Some(tagged.digest.to_string()) }
+                (_, Some(Ok(tagged))) if !tagged.holds(pinned) => {
+                    Outcome::PinMoved { pinned: pinned.to_string(), tag: Some(tagged.digest.to_string()) }
                 }
                 // The digest was just had from there: it is not the login that keeps the tag away.
-                (_, Some(Err(Failure::NotFound(_)))) => Outcome::PinMoved { pinned, tag: None },
+                (_, Some(Err(Failure::NotFound(_)))) => {
+                    Outcome::PinMoved { pinned: pinned.to_string(), tag: None }
+                }
                 (outcome, _) => outcome,
             }
         }
@@ -110,14 +111,13 @@ fn at_cache(
         return bad;
     }
     let Some(upstream) = upstream else { return Outcome::Resolved };
-    let pinned = pull.digest.as_ref().map(ToString::to_string);
-    match (&upstream.by_tag, &upstream.pinned, pinned) {
+    match (&upstream.by_tag, &upstream.pinned, &pull.digest) {
         (Some(Ok(tagged)), _, None) if tagged.digest.to_string() == cached.digest => Outcome::Resolved,
-        (Some(Ok(tagged)), _, Some(pinned)) if leads(tagged, &pinned) => Outcome::Resolved,
+        (Some(Ok(tagged)), _, Some(pinned)) if tagged.holds(pinned) => Outcome::Resolved,
         // What nodes pull is gone from the upstream: by its digest, or by its tag where nothing is pinned.
         (_, Some(Err(failure)), _) | (Some(Err(failure)), None, _) => only_cached(failure),
         (Some(Ok(tagged)), _, Some(pinned)) => {
-            Outcome::PinMoved { pinned, tag: Some(tagged.digest.to_string()) }
+            Outcome::PinMoved { pinned: pinned.to_string(), tag: Some(tagged.digest.to_string()) }
         }
         (Some(Ok(tagged)), _, None) => Outcome::Differs {
             upstream: tagged.digest.to_string(),
@@ -125,17 +125,10 @@ fn at_cache(
             age: cached.age,
         },
         (Some(Err(Failure::NotFound(_))), Some(Ok(_)), Some(pinned)) => {
-            Outcome::PinMoved { pinned, tag: None }
+            Outcome::PinMoved { pinned: pinned.to_string(), tag: None }
         }
         _ => Outcome::Resolved,
     }
-}
-
-/// Is it what the tag has, or one platform of it? Both are pinned in the field, and an index is cached with all that it
-/// holds.
-fn leads(tagged: &Resolved, pinned: &str) -> bool {
-    let mut digests = tagged.platforms.iter().map(|platform| &platform.digest).chain([&tagged.digest]);
-    digests.any(|digest| digest.to_string() == pinned)
 }
 
 /// The cache has it: what the upstream says does not keep it from being pulled.
@@ -319,9 +312,8 @@ fn platforms(resolved: &Resolved, wanted: &[WantedPlatform]) -> Outcome {
         .filter(|wanted| !resolved.platforms.iter().any(|platform| wanted.matches(platform)))
         .map(ToString::to_string)
         .collect();
-    if missing.is_empty() {
+    if missing.is_empty() && !resolved.is_empty() {
         return Outcome::Resolved;
     }
-    let has = resolved.platforms.iter().map(|platform| platform.name()).filter(|name| !name.is_empty());
-    Outcome::PlatformMissing { wanted: missing, has: has.collect() }
+    Outcome::PlatformMissing { wanted: missing, has: resolved.platform_names() }
 }

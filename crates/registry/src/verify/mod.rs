@@ -17,7 +17,7 @@ pub use lock::{DIGEST_LOCK, Lock, LockError, LockedImage};
 pub use outcome::{Archived, Outcome, PinnedTag, Severity};
 pub use platform::{PlatformError, WantedPlatform};
 
-use crate::{Kind, Resolved};
+use crate::{Kind, Platform, Resolved};
 use pullthru_core::image::Digest;
 use pullthru_core::images::Image;
 
@@ -54,13 +54,14 @@ pub struct Found {
 
 impl From<Resolved> for Found {
     fn from(resolved: Resolved) -> Found {
-        let platforms = resolved.platforms.iter().map(|platform| (platform.name(), platform.stored_size()));
-        Found {
-            platforms: platforms.filter(|(name, _)| !name.is_empty()).collect(),
-            digest: resolved.digest,
-            media_type: resolved.media_type,
-            kind: resolved.kind,
+        // Windows' images have several of one name: each once, the largest.
+        let mut platforms: Vec<(String, Option<u64>)> =
+            resolved.platform_names().into_iter().map(|name| (name, None)).collect();
+        for (name, size) in &mut platforms {
+            let same = resolved.platforms.iter().filter(|platform| platform.name() == *name);
+            *size = same.map(Platform::stored_size).max().flatten();
         }
+        Found { platforms, digest: resolved.digest, media_type: resolved.media_type, kind: resolved.kind }
     }
 }
 

@@ -104,7 +104,7 @@ pub enum Outcome {
     /// It is there and cannot be had; the reason was distinguished from others. Without a failure when it was seen before
     /// anybody was asked.
     Denied { at: &'static str, why: &'static str, next: &'static str, failure: Option<Failure> },
-    /// It has not all the platforms that are wanted.
+    /// It has not all the platforms that are wanted, or, with none wanted, no image at all.
     PlatformMissing { wanted: Vec<String>, has: Vec<String> },
     /// Neither registry gave an answer to go by.
     Unreachable { failure: Failure },
@@ -181,6 +181,9 @@ impl Outcome {
             }
             Outcome::Denied { at, why, failure: Some(failure), .. } => format!("{at}: {why} ({failure})"),
             Outcome::Denied { at, why, failure: None, .. } => format!("{at}: {why}"),
+            Outcome::PlatformMissing { wanted, has } if wanted.is_empty() && has.is_empty() => {
+                "an index without an image: there is nothing to pull".to_owned()
+            }
             Outcome::PlatformMissing { wanted, has } => {
                 let has = if has.is_empty() { "none that it names".to_owned() } else { has.join(", ") };
                 format!("not for {}: it has {has}", wanted.join(", "))

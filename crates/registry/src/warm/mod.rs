@@ -55,6 +55,8 @@ pub enum Warmed {
     NoTag { looked_at: usize },
     /// The tag brought another digest than the pinned one.
     WrongDigest { pinned: String, got: String },
+    /// Its index was imported, and has no image of a platform that is wanted; with none wanted, no image at all.
+    PlatformMissing { wanted: Vec<String>, has: Vec<String> },
     /// The cache did not give it.
     Refused { failure: Failure, why: &'static str, next: &'static str },
     /// No answer to go by.
@@ -87,6 +89,7 @@ impl Warmed {
             Warmed::Would { .. } => "would-import",
             Warmed::NoTag { .. } => "no-tag",
             Warmed::WrongDigest { .. } => "wrong-digest",
+            Warmed::PlatformMissing { .. } => "platform-missing",
             Warmed::Refused { .. } => "refused",
             Warmed::Unreachable { .. } => "unreachable",
         }

@@ -2,7 +2,7 @@
 
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
-use crate::{Client, Content, Failure, Location, Manifest};
+use crate::{Client, Content, Failure, Kind, Location, Manifest, Platform, Resolved};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
@@ -42,17 +42,40 @@ impl Warmer {
             Ok(manifest) => manifest,
             Err(failure) => return self.refused(pull, failure).await,
         };
-        let brought = |pinned: &Digest| *pinned == manifest.digest || is_in(&manifest, pinned);
-        if let Some(pinned) = at.digest().filter(|pinned| !brought(pinned)) {
+        let below = match self.below(&tagged, &manifest).await {
+            Ok(below) => below,
+            Err(failure) => return self.refused(pull, failure).await,
+        };
+        if let Some(pinned) = at.digest().filter(|pinned| !below.holds(pinned)) {
             let got = manifest.digest.to_string();
             return Warmed::WrongDigest { pinned: pinned.to_string(), got };
         }
+        let wanted = self.wanted(&below);
+        if wanted.is_empty() {
+            let wanted = self.options.platforms.iter().map(ToString::to_string).collect();
+            return Warmed::PlatformMissing { wanted, has: below.platform_names() };
+        }
         let mut imported =
             Imported { tag, digest: manifest.digest.to_string(), manifests: 1, ..Imported::default() };
-        match self.rest(&tagged, &manifest, &mut imported).await {
+        match self.rest(&tagged, &manifest, &below, wanted, &mut imported).await {
             Ok(()) => Warmed::Imported(imported),
             Err(failure) => self.refused(pull, failure).await,
         }
+    }
+
+    /// What the manifest leads to. With platforms that are wanted and not found, those of entries that name none are read.
+    async fn below(&self, at: &Location, top: &Manifest) -> Result<Resolved, Failure> {
+        let below = self.client.expand(at, top).await?;
+        if self.wanted(&below).is_empty() { self.client.name_platforms(at, below).await } else { Ok(below) }
+    }
+
+    /// The images that are wanted; charts and other artifacts have no platform.
+    fn wanted(&self, below: &Resolved) -> Vec<Digest> {
+        let all = self.options.platforms.is_empty() || below.kind != Kind::Image;
+        let wanted = |platform: &&Platform| {
+            all || self.options.platforms.iter().any(|wanted| wanted.matches(platform))
+        };
+        below.platforms.iter().filter(wanted).map(|platform| platform.digest.clone()).collect()
     }
 
     /// What ECR says that it has. Where it cannot be asked, it is pulled once more, which costs nothing but time.
@@ -64,30 +87,25 @@ impl Warmer {
     }
 
     /// Manifests of the wanted platforms, blobs, and what refers to them.
-    async fn rest(&self, at: &Location, top: &Manifest, imported: &mut Imported) -> Result<(), Failure> {
+    async fn rest(
+        &self,
+        at: &Location,
+        top: &Manifest,
+        below: &Resolved,
+        mut wanted: Vec<Digest>,
+        imported: &mut Imported,
+    ) -> Result<(), Failure> {
         let mut images = Vec::new();
-        match &top.content {
-            Content::Image(image) => images.push((**image).clone()),
-            Content::Index(index) => {
-                let resolved = self.client.inspect(&at.at_digest(top.digest.clone())).await?;
-                let wanted = |digest: &str| {
-                    let platform =
-                        resolved.platforms.iter().find(|platform| platform.digest.to_string() == digest);
-                    self.options.platforms.is_empty()
-                        || platform.is_some_and(|platform| {
-                            self.options.platforms.iter().any(|wanted| wanted.matches(platform))
-                        })
-                };
-                for descriptor in index.manifests() {
-                    let Ok(digest) = Digest::parse(descriptor.digest().as_ref()) else { continue };
-                    if !wanted(descriptor.digest().as_ref()) {
-                        continue;
-                    }
-                    imported.manifests += 1;
-                    if let Content::Image(image) = self.client.manifest(&at.at_digest(digest)).await?.content
-                    {
-                        images.push(*image);
-                    }
+        if let Content::Image(image) = &top.content {
+            images.push((**image).clone());
+        } else {
+            if self.options.platforms.is_empty() {
+                wanted.extend(below.attestations.iter().cloned());
+            }
+            imported.manifests += below.nested.len() + wanted.len();
+            for digest in wanted {
+                if let Content::Image(image) = self.client.manifest(&at.at_digest(digest)).await?.content {
+                    images.push(*image);
                 }
             }
         }
@@ -156,16 +174,6 @@ impl Warmer {
             },
             _ => Warmed::Unreachable { failure },
         }
-    }
-}
-
-/// Is it a manifest of this index? ECR imports all of them with it.
-fn is_in(top: &Manifest, digest: &Digest) -> bool {
-    match &top.content {
-        Content::Index(index) => {
-            index.manifests().iter().any(|descriptor| descriptor.digest().as_ref() == digest.to_string())
-        }
-        Content::Image(_) => false,
     }
 }
 

@@ -1,15 +1,20 @@
 //! The tag to pull by. A digest alone imports nothing, so a tag that leads to it is looked for at the upstream.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tokio::task::JoinSet;
 
 use super::Warmed;
 use super::one::{Tag, Warmer};
-use crate::Location;
+use crate::{Client, Location};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 
 /// Tags that are looked at for a digest, the newest versions first.
 const LOOKED_AT: usize = 500;
+
+/// Indexes that are read for one platform's digest. Docker Hub counts these requests, and not those for a digest.
+const INDEXES_LOOKED_AT: usize = 50;
 
 /// Of them at a time.
 const AT_ONCE: usize = 16;
@@ -43,8 +48,7 @@ impl Warmer {
 
     /// Is it one of the images of the index there?
     async fn holds(&self, at: &Location, digest: &Digest) -> bool {
-        let Ok(resolved) = self.client.inspect(at).await else { return false };
-        resolved.is_index && resolved.platforms.iter().any(|platform| platform.digest == *digest)
+        self.client.inspect(at).await.is_ok_and(|resolved| resolved.holds(digest))
     }
 
     async fn search(&self, pull: &Image, upstream: &Name, pinned: &Digest) -> Tag {
@@ -55,27 +59,63 @@ impl Warmer {
         };
         let mut tags = newest_first(tags);
         tags.truncate(LOOKED_AT);
+        let mut digests: Vec<(String, Digest)> = Vec::new();
         for some in tags.chunks(AT_ONCE) {
-            let mut under_way = JoinSet::new();
-            for (index, tag) in some.iter().enumerate() {
-                let Ok(at) = Location::parse(&format!("{upstream}:{tag}")) else { continue };
-                let client = self.client.clone();
-                under_way.spawn(async move { (index, client.digest(&at).await) });
-            }
-            // The newest of those that lead to it, whichever answers first.
-            let mut found = None;
-            while let Some(joined) = under_way.join_next().await {
-                if let Ok((index, Ok(digest))) = joined
-                    && digest == *pinned
-                {
-                    found = found.into_iter().chain([index]).min();
+            let found =
+                self.side_by_side(upstream, some, |client, at| async move { client.digest(&at).await.ok() });
+            for (tag, digest) in found.await {
+                if digest == *pinned {
+                    return Ok(tag);
                 }
-            }
-            if let Some(tag) = found.and_then(|index| some.get(index)) {
-                return Ok(tag.clone());
+                digests.push((tag, digest));
             }
         }
-        Err(Warmed::NoTag { looked_at: tags.len() })
+        self.search_indexes(upstream, pinned, digests, tags.len()).await
+    }
+
+    /// A digest that no tag leads to may be of one platform of an index. Each index is read once, whatever tags lead to it.
+    async fn search_indexes(
+        &self,
+        upstream: &Name,
+        pinned: &Digest,
+        mut digests: Vec<(String, Digest)>,
+        looked_at: usize,
+    ) -> Tag {
+        let mut seen = BTreeSet::new();
+        digests.retain(|(_, digest)| seen.insert(digest.clone()));
+        digests.truncate(INDEXES_LOOKED_AT);
+        let tags: Vec<String> = digests.into_iter().map(|(tag, _)| tag).collect();
+        for some in tags.chunks(AT_ONCE) {
+            let found =
+                self.side_by_side(upstream, some, |client, at| async move { client.inspect(&at).await.ok() });
+            let found = found.await;
+            if let Some((tag, _)) = found.into_iter().find(|(_, resolved)| resolved.holds(pinned)) {
+                return Ok(tag);
+            }
+        }
+        Err(Warmed::NoTag { looked_at })
+    }
+
+    /// What is asked about some tags at a time, in the order of the tags; those without an answer are left out.
+    async fn side_by_side<T: Send + 'static, F: Future<Output = Option<T>> + Send + 'static>(
+        &self,
+        upstream: &Name,
+        tags: &[String],
+        ask: impl Fn(Client, Location) -> F,
+    ) -> Vec<(String, T)> {
+        let mut under_way = JoinSet::new();
+        for (place, tag) in tags.iter().enumerate() {
+            let Ok(at) = Location::parse(&format!("{upstream}:{tag}")) else { continue };
+            let (asked, tag) = (ask(self.client.clone(), at), tag.clone());
+            under_way.spawn(async move { (place, tag, asked.await) });
+        }
+        let mut answers = BTreeMap::new();
+        while let Some(joined) = under_way.join_next().await {
+            if let Ok((place, tag, Some(answer))) = joined {
+                answers.insert(place, (tag, answer));
+            }
+        }
+        answers.into_values().collect()
     }
 }
 
