@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
-use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::list::ListArgs;
+use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::signals::StopSignal;
 use super::values::number;
 use super::verify::Wanted;
 use super::{CliError, Outcome, RepositoryArgs, verify};
@@ -36,9 +38,8 @@ pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
 
-    /// Images from a file, one a line, instead of a repository; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
-    list: Option<PathBuf>,
+    #[command(flatten)]
+    list: ListArgs,
 
     /// New versions of each repository in a month
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(..=10_000))]
@@ -132,15 +133,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         return Err(CliError::usage(message, "add `--scanning enhanced`, or leave it out"));
     }
     let Wanted { images, covered, outcome: unread } =
-        verify::wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-    let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
+        verify::wanted(&args.repository, &args.list, &args.charts, &args.registries)?;
     let (cached, not_cached) = split(images.images, &config);
     refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let bar = bar(cached.len(), "cost");
     let mut measured: Vec<Measured> = Vec::new();
-    let work = measure(&client, cached, interrupted(), |step| match step {
+    let stop = StopSignal::default();
+    let work = measure(&client, cached, stop.clone().comes(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
@@ -177,9 +178,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         .filter_map(|measured| measured.found.as_ref().err())
         .map(|why| if why.is_transient() { Outcome::Failure } else { Outcome::Findings });
     let outcome = outcome.max().unwrap_or(Outcome::Clean);
-    let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
     let outcome = outcome.max(unread);
-    Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
+    Ok(if unasked > 0 { stop.or_interrupted() } else { outcome })
 }
 
 /// Flags, and where they say nothing what `provision:` says.

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::Parser;
 
+use super::signals::StopSignal;
 use super::{CliError, Outcome};
 use crate::demo::{ACCOUNT, REGION, World};
 use crate::report::{self, Paint};
@@ -39,6 +41,9 @@ const STEPS: [(&str, &[&str]); 7] = [
     ("And now?", &["verify"]),
 ];
 
+/// Between two looks at a command.
+const LOOK: Duration = Duration::from_millis(20);
+
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     if cfg!(not(feature = "aws")) {
         return Err(CliError::usage(
@@ -52,6 +57,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             "is there room in the temporary directory, and may servers listen on 127.0.0.1?",
         )
     };
+    // A signal ends the demo between two looks at its command: what it made is removed.
+    let stop = StopSignal::default();
+    stop.watch()?;
     let world = World::start().map_err(|error| failed(&error))?;
     let program = std::env::current_exe()?;
     let paint = Paint::for_stdout();
@@ -65,7 +73,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         )?;
         // The command writes to the same place, in its turn.
         out.flush()?;
-        let status = Command::new(&program)
+        let mut command = Command::new(&program)
             .args(arguments)
             .current_dir(world.root())
             .env_clear()
@@ -76,7 +84,19 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             )
             .envs(world.variables())
             .stdin(Stdio::null())
-            .status()?;
+            .spawn()?;
+        let status = loop {
+            if let Some(outcome) = stop.outcome() {
+                // It writes nowhere but into the copy. One that has ended already cannot be killed, which is as good.
+                let _ = command.kill();
+                command.wait()?;
+                return Ok(outcome);
+            }
+            match command.try_wait()? {
+                Some(status) => break status,
+                None => std::thread::sleep(LOOK),
+            }
+        };
         codes.push(status.code());
         writeln!(out)?;
     }

@@ -12,6 +12,7 @@ mod doctor;
 mod emit;
 mod explain;
 mod init;
+mod list;
 mod man;
 mod messages;
 mod migrate;
@@ -97,14 +98,28 @@ enum Command {
     Man(man::Args),
 }
 
-/// How a run ended; the worst wins.
+/// How a run ended; the worst, which is the last here, wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    Clean = 0,
-    Findings = 1,
-    Failure = 3,
-    /// Ctrl-C, as shells count it.
-    Interrupted = 130,
+    Clean,
+    Findings,
+    Failure,
+    /// A line of a list that names no image: what was asked for is not what was meant.
+    WrongInput,
+    /// By a signal, with the exit code that shells give it: 130 for SIGINT, 143 for SIGTERM.
+    Stopped(u8),
+}
+
+impl Outcome {
+    fn code(self) -> u8 {
+        match self {
+            Outcome::Clean => 0,
+            Outcome::Findings => 1,
+            Outcome::WrongInput => 2,
+            Outcome::Failure => 3,
+            Outcome::Stopped(code) => code,
+        }
+    }
 }
 
 /// What stops a run before it has a result.
@@ -164,7 +179,7 @@ pub fn main() -> ExitCode {
     let result = run(cli.command, &mut out);
     let printed = out.finish();
     let code = match result {
-        Ok(outcome) => outcome as u8,
+        Ok(outcome) => outcome.code(),
         Err(stop) => {
             let code = stop.code();
             stop.say();
@@ -175,7 +190,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
             problem(&format!("error: cannot write to standard output: {error}"));
-            ExitCode::from(if code <= Outcome::Findings as u8 { Outcome::Failure as u8 } else { code })
+            ExitCode::from(if code <= Outcome::Findings.code() { Outcome::Failure.code() } else { code })
         }
     }
 }

@@ -87,14 +87,6 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// Done when somebody presses Ctrl-C.
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the process just ends, as it always has.
-        std::future::pending::<()>().await;
-    }
-}
-
 /// A bar on standard error when that is a terminal, else nothing.
 pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
     if !super::messages::is_progress_shown() {

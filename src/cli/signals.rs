@@ -1,9 +1,11 @@
-//! Signals that end a process, while it writes files: it ends between two files, so that none is half written and no temporary
-//! file is left.
+//! Signals that end a process. While it writes files it ends between two of them, so that none is half written and no temporary
+//! file is left; while it asks registries it ends with what is known until then.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{CliError, note};
+use super::{CliError, Outcome, note};
 use crate::tree;
 
 /// How long a signal waits for the file that is being written. A disk that takes longer will not come back.
@@ -38,6 +40,49 @@ fn end(code: u8) -> ! {
     std::process::exit(code.into())
 }
 
+/// The signal that ended a run, once there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StopSignal(Arc<AtomicU8>);
+
+impl StopSignal {
+    /// Done when SIGINT, SIGTERM or SIGHUP (on Windows Ctrl-C) comes.
+    pub(super) async fn comes(self) {
+        match Signals::register() {
+            Ok(signals) => self.0.store(signals.first().await, Ordering::SeqCst),
+            // Without a handler the process just ends, as it always has.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// On a thread of its own, for a run that does not wait for requests.
+    pub(super) fn watch(&self) -> Result<(), CliError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Registered before this returns.
+        let registered = {
+            let _context = runtime.enter();
+            Signals::register()?
+        };
+        let stop = self.clone();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            stop.0.store(runtime.block_on(registered.first()), Ordering::SeqCst);
+        })?;
+        Ok(())
+    }
+
+    /// How a run ends that was stopped; `None` where no signal came.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|code| *code > 0).map(Outcome::Stopped)
+    }
+
+    /// How a run ends that left something undone.
+    pub(super) fn or_interrupted(&self) -> Outcome {
+        self.outcome().unwrap_or(Outcome::Stopped(INTERRUPTED))
+    }
+}
+
+/// 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
 #[cfg(unix)]
 struct Signals(Vec<(tokio::signal::unix::Signal, u8)>);
 
@@ -46,7 +91,7 @@ impl Signals {
     fn register() -> std::io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let codes = [130, 143, 129];
+        let codes = [INTERRUPTED, 143, 129];
         let signals = kinds.into_iter().zip(codes).map(|(kind, code)| Ok((signal(kind)?, code)));
         Ok(Signals(signals.collect::<std::io::Result<_>>()?))
     }
@@ -74,7 +119,9 @@ impl Signals {
     }
 
     async fn first(self) -> u8 {
-        super::registries::interrupted().await;
-        130
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => INTERRUPTED,
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::{ChartsArgs, How};
+use super::list::ListArgs;
 use super::messages::is_verbose;
 use super::protect::remove_stale_temp_files;
-use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
-use super::repository::read_limited;
-use super::signals::end_between_files;
+use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::signals::{StopSignal, end_between_files};
 use super::{CliError, Outcome, RepositoryArgs, note};
 use crate::images::{Image, Images};
 use crate::kustomize::Model;
@@ -36,9 +36,8 @@ pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
 
-    /// Images from a file, one a line, instead of a repository; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
-    list: Option<PathBuf>,
+    #[command(flatten)]
+    list: ListArgs,
 
     /// Which registries to ask. Default: the cache when one is configured and AWS credentials are there, else the
     /// upstreams
@@ -94,8 +93,7 @@ enum Format {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let Wanted { images, covered, outcome: unread } =
-        wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
-    let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
+        wanted(&args.repository, &args.list, &args.charts, &args.registries)?;
     let locked = read_lock(args)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
@@ -107,31 +105,42 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         sizes: args.sizes || args.lock.is_some(),
     };
     let bar = bar(images.images.len(), "verify");
-    let list = args.list.as_ref().map(|list| list.display().to_string());
+    let list = args.list.name();
     let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);
     let mut seen = Seen::default();
-    let work = verify::run(&client, images.images, &options, known, interrupted(), |step| match step {
-        Step::Done(done, last) => {
-            bar.set_position(done as u64);
-            bar.set_message(last.pull.reference());
-        }
-        Step::Next(mut verified) => {
-            if let Some(lock) = &locked {
-                lock.compare(&mut verified);
-                seen.unlocked += usize::from(lock.lacks(&verified));
+    if let Format::Jsonl = args.format {
+        // What cannot be asked is known before anything is.
+        images
+            .unknown
+            .iter()
+            .try_for_each(|unknown| report::json_line(&VerifiedRow::unknown(unknown), out))?;
+    }
+    let stop = StopSignal::default();
+    let work =
+        verify::run(&client, images.images, &options, known, stop.clone().comes(), |step| match step {
+            Step::Done(done, last) => {
+                bar.set_position(done as u64);
+                bar.set_message(last.pull.reference());
             }
-            seen.outcome = seen.outcome.max(outcome(&verified));
-            if writes_lock {
-                seen.verified.push(verified.clone());
+            Step::Next(mut verified) => {
+                if let Some(lock) = &locked {
+                    lock.compare(&mut verified);
+                    seen.unlocked += usize::from(lock.lacks(&verified));
+                }
+                seen.outcome = seen.outcome.max(outcome(&verified));
+                if writes_lock {
+                    seen.verified.push(verified.clone());
+                }
+                let row = VerifiedRow::new(verified, list.as_deref());
+                match args.format {
+                    Format::Jsonl if seen.broken.is_none() => {
+                        seen.broken = report::json_line(&row, out).and_then(|()| out.flush()).err();
+                    }
+                    Format::Jsonl => {}
+                    _ => seen.rows.push(row),
+                }
             }
-            let row = VerifiedRow::new(verified, list.as_deref());
-            match args.format {
-                Format::Jsonl if seen.broken.is_none() => seen.broken = report::json_line(&row, out).err(),
-                Format::Jsonl => {}
-                _ => seen.rows.push(row),
-            }
-        }
-    });
+        });
     let unasked = runtime.block_on(work);
     bar.finish_and_clear();
     // Requests that nobody waits for any more are not waited for either.
@@ -156,8 +165,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     if let Some(path) = args.lock.as_ref().filter(|_| writes_lock && unasked == 0) {
         write_lock(path, &Lock::of(&seen.verified), seen.verified.len())?;
     }
-    let outcome = if unasked > 0 { Outcome::Interrupted } else { seen.outcome };
-    let outcome = if invalid { outcome.max(Outcome::Findings) } else { outcome };
+    let outcome = if unasked > 0 { stop.or_interrupted() } else { seen.outcome };
     Ok(outcome.max(unread))
 }
 
@@ -192,45 +200,32 @@ pub(super) struct Wanted {
     pub(super) images: Images,
     /// `None` for a list.
     pub(super) covered: Option<Covered>,
-    /// The worst of what was met on the way: a file that could not be read, a release that had to be known.
+    /// The worst of what was met on the way: a text that is no image, a file that could not be read, a release that had to be
+    /// known.
     pub(super) outcome: Outcome,
 }
 
 pub(super) fn wanted(
     repository: &RepositoryArgs,
-    list: Option<&Path>,
+    list: &ListArgs,
     charts: &ChartsArgs,
     registries: &RegistryArgs,
 ) -> Result<Wanted, CliError> {
-    let Some(list) = list else {
-        let read = repository.read_with_context()?;
-        let whole = read.whole();
-        let model = Model::new(&whole, &read.config);
-        let charts = charts.or(How::Auto);
-        let known = charts.known(&read, &model, repository, registries)?;
-        let images = read.images_with(&model, known.as_ref(), read.config.artifacts());
-        let outcome = if charts.fails(known.as_ref()) { Outcome::Findings } else { Outcome::Clean };
-        let outcome = if read.inventory.has_failures() { Outcome::Failure } else { outcome };
-        return Ok(Wanted { images, covered: Some(read.covered(&model, known.as_ref())), outcome });
-    };
-    let (_, config, _) = repository.open()?;
-    let shown = list.display().to_string();
-    let unreadable = |error: &dyn std::fmt::Display| {
-        CliError::usage(
-            format!("cannot read the list `{shown}`: {error}"),
-            "name a text file with an image a line",
-        )
-    };
-    let (bytes, name) = if list == Path::new("-") {
-        (read_limited(std::io::stdin().lock(), "standard input")?, "-".to_owned())
-    } else {
-        let file = std::fs::File::open(list).map_err(|error| unreadable(&of_io(&error)))?;
-        (read_limited(file, &format!("the list `{shown}`"))?, shown.clone())
-    };
-    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8 text"))?;
-    let path = RepoPath::new(&name).or_else(|| RepoPath::new("list")).unwrap_or_else(RepoPath::root);
-    let images = Images::of_list(&text, &path, &config);
-    Ok(Wanted { images, covered: None, outcome: Outcome::Clean })
+    if let Some(images) = list.read(repository)? {
+        let outcome = if images.unknown.is_empty() { Outcome::Clean } else { Outcome::WrongInput };
+        return Ok(Wanted { images, covered: None, outcome });
+    }
+    let read = repository.read_with_context()?;
+    let whole = read.whole();
+    let model = Model::new(&whole, &read.config);
+    let charts = charts.or(How::Auto);
+    let known = charts.known(&read, &model, repository, registries)?;
+    let images = read.images_with(&model, known.as_ref(), read.config.artifacts());
+    let invalid = images.unknown.iter().any(|unknown| unknown.invalid);
+    let bad = invalid || charts.fails(known.as_ref());
+    let outcome = if bad { Outcome::Findings } else { Outcome::Clean };
+    let outcome = if read.inventory.has_failures() { Outcome::Failure } else { outcome };
+    Ok(Wanted { images, covered: Some(read.covered(&model, known.as_ref())), outcome })
 }
 
 /// Which registries to ask, said where it was not chosen; and what was learned on the way.

@@ -1,20 +1,21 @@
 //! `pullthru warm`.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
-use super::registries::{RegistryArgs, bar, interrupted, runtime, say_notes};
+use super::list::ListArgs;
+use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::signals::StopSignal;
 use super::values::duration;
 use super::verify::Wanted;
 use super::{CliError, Outcome, RepositoryArgs, verify};
 use crate::images::Image;
 use crate::registry::Step;
 use crate::report::Paint;
-use crate::report::warm::{self as report, WarmReport};
+use crate::report::warm::{self as report, WarmReport, WarmedRow};
 use crate::tree;
 use crate::verify::WantedPlatform;
 use crate::warm::{self, Options, Warmed, flux};
@@ -33,9 +34,8 @@ pub(super) struct Args {
     #[command(flatten)]
     repository: RepositoryArgs,
 
-    /// Images from a file, one a line, instead of a repository; `-` reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
-    list: Option<PathBuf>,
+    #[command(flatten)]
+    list: ListArgs,
 
     /// What the ImagePolicies of the repository would choose out of the upstream's tags, instead of what is in use
     #[arg(long, conflicts_with = "list")]
@@ -112,29 +112,42 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         (images, None, left, Outcome::Clean)
     } else {
         let Wanted { images, covered, outcome: unread } =
-            verify::wanted(&args.repository, args.list.as_deref(), &args.charts, &args.registries)?;
+            verify::wanted(&args.repository, &args.list, &args.charts, &args.registries)?;
         unknown = images.unknown;
         (images.images, covered, Vec::new(), unread)
     };
     require_cache(&images)?;
     let bar = bar(images.len(), "warm");
-    let mut results = Vec::new();
-    let work = warm::run(&client, images, &options, interrupted(), |step| match step {
+    let (mut results, mut broken) = (Vec::new(), None);
+    let is_stream = matches!(args.format, Format::Jsonl);
+    if is_stream {
+        unknown.iter().try_for_each(|unknown| report::json_line(&WarmedRow::unknown(unknown), out))?;
+    }
+    let stop = StopSignal::default();
+    let work = warm::run(&client, images, &options, stop.clone().comes(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
         }
-        Step::Next(result) => results.push(result),
+        Step::Next(result) => {
+            if is_stream && broken.is_none() {
+                broken = report::json_line(&WarmedRow::from(&result), out).and_then(|()| out.flush()).err();
+            }
+            results.push(result);
+        }
     });
     let unasked = runtime.block_on(work);
     bar.finish_and_clear();
     runtime.shutdown_background();
+    if let Some(error) = broken {
+        return Err(error.into());
+    }
     let notes = say_notes(&client);
     let report = WarmReport::new(&results, unasked, &left, &unknown, notes, args.dry_run);
     match args.format {
         Format::Human => report::human(&report, covered, out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
-        Format::Jsonl => report::jsonl(&report, out)?,
+        Format::Jsonl => {}
     }
     let mut outcome = if left.is_empty() { Outcome::Clean } else { Outcome::Findings };
     for result in &results {
@@ -145,7 +158,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         });
     }
     outcome = outcome.max(unread);
-    Ok(if unasked > 0 { Outcome::Interrupted } else { outcome })
+    Ok(if unasked > 0 { stop.or_interrupted() } else { outcome })
 }
 
 fn require_cache(images: &[Image]) -> Result<(), CliError> {

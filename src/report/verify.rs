@@ -172,6 +172,28 @@ impl VerifyReport {
 }
 
 impl VerifiedRow {
+    /// What could not be asked for, as a row.
+    pub fn unknown(unknown: &Unknown) -> VerifiedRow {
+        let (outcome, severity) = if unknown.invalid { ("invalid", "bad") } else { ("unknown", "note") };
+        VerifiedRow {
+            reference: unknown.reference.clone(),
+            cached: None,
+            outcome,
+            severity,
+            because: unknown.why.to_string(),
+            next: unknown.invalid.then(|| "correct it, or take it out".to_owned()),
+            digest: None,
+            upstream_digest: None,
+            cache_digest: None,
+            media_type: None,
+            kind: None,
+            platforms: Vec::new(),
+            places: vec![PlaceRow::from(&unknown.place)],
+            releases: Vec::new(),
+            alike: (String::new(), None),
+        }
+    }
+
     /// `list` is the file that the images were listed in, when it was not a repository.
     pub fn new(verified: Verified, list: Option<&str>) -> VerifiedRow {
         let pull = &verified.pull;

@@ -104,7 +104,7 @@ impl WarmReport {
             schema: "pullthru/warming/v1",
             dry_run,
             summary,
-            images: results.iter().map(row).collect(),
+            images: results.iter().map(WarmedRow::from).collect(),
             skipped: skipped.collect(),
             unknown: unknown.iter().map(UnknownRow::from).collect(),
             notes,
@@ -112,21 +112,39 @@ impl WarmReport {
     }
 }
 
-fn row(result: &WarmResult) -> WarmedRow {
-    let pull = &result.pull;
-    let (because, next) = explained(&result.warmed);
-    WarmedRow {
-        reference: pull.reference(),
-        cached: pull.cached.as_ref().map(|name| pull.under(name)),
-        outcome: result.warmed.id(),
-        because,
-        next,
-        digest: match &result.warmed {
-            Warmed::Imported(imported) => Some(imported.digest.clone()),
-            _ => pull.digest.as_ref().map(ToString::to_string),
-        },
-        places: pull.places.iter().map(PlaceRow::from).collect(),
-        releases: pull.releases.clone(),
+impl From<&WarmResult> for WarmedRow {
+    fn from(result: &WarmResult) -> WarmedRow {
+        let pull = &result.pull;
+        let (because, next) = explained(&result.warmed);
+        WarmedRow {
+            reference: pull.reference(),
+            cached: pull.cached.as_ref().map(|name| pull.under(name)),
+            outcome: result.warmed.id(),
+            because,
+            next,
+            digest: match &result.warmed {
+                Warmed::Imported(imported) => Some(imported.digest.clone()),
+                _ => pull.digest.as_ref().map(ToString::to_string),
+            },
+            places: pull.places.iter().map(PlaceRow::from).collect(),
+            releases: pull.releases.clone(),
+        }
+    }
+}
+
+impl WarmedRow {
+    /// What could not be asked for, as a row.
+    pub fn unknown(unknown: &Unknown) -> WarmedRow {
+        WarmedRow {
+            reference: unknown.reference.clone(),
+            cached: None,
+            outcome: if unknown.invalid { "invalid" } else { "unknown" },
+            because: unknown.why.to_string(),
+            next: unknown.invalid.then(|| "correct it, or take it out".to_owned()),
+            digest: None,
+            places: vec![PlaceRow::from(&unknown.place)],
+            releases: Vec::new(),
+        }
     }
 }
 
@@ -259,10 +277,7 @@ pub fn json(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
     crate::report::write_json(report, out)
 }
 
-/// One image a line.
-pub fn jsonl(report: &WarmReport, out: &mut dyn Write) -> io::Result<()> {
-    for row in &report.images {
-        crate::report::write_json_line(row, out)?;
-    }
-    Ok(())
+/// The line of one image: they are written as they come.
+pub fn json_line(row: &WarmedRow, out: &mut dyn Write) -> io::Result<()> {
+    crate::report::write_json_line(row, out)
 }

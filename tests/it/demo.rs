@@ -38,3 +38,29 @@ fn the_migrated_repository_is_kept_on_request() {
         std::fs::read_to_string(std::path::Path::new(kept).join("apps/dev/kustomization.yaml")).unwrap();
     assert!(text.contains("newName: 123456789012.dkr.ecr."), "{text}");
 }
+
+/// Neither its directory nor a command of it is left.
+#[cfg(unix)]
+#[test]
+fn a_demo_that_is_stopped_leaves_nothing_behind() {
+    use std::process::{Command, Stdio};
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let scratch = Scratch::new(&[]);
+        let mut command = scratch.command(&["demo"]);
+        command.env("TMPDIR", scratch.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let begin = Instant::now();
+        // The copy is there before the first command begins.
+        while !std::fs::read_dir(scratch.path())
+            .unwrap()
+            .any(|entry| entry.unwrap().path().join("fleet").is_dir())
+        {
+            assert!(begin.elapsed() < Duration::from_secs(60), "the demo has not begun");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let run = Run::from(child.wait_with_output().unwrap());
+        assert_eq!(run.code, code, "{}{}", run.out, run.err);
+        assert!(scratch.contents().is_empty(), "{:?}", scratch.contents().keys());
+    }
+}

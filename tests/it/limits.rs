@@ -185,7 +185,7 @@ fn a_line_that_is_no_reference_is_cut() {
     let scratch = Scratch::new(&[("list.txt", format!("no reference {}\n", "ü".repeat(100_000)).as_bytes())]);
     for format in ["human", "json", "markdown", "sarif", "github"] {
         let run = scratch.run(&["verify", "--at", "upstream", "--list", "list.txt", "--format", format]);
-        assert_eq!(run.code, 1, "{}", run.err);
+        assert_eq!(run.code, 2, "{}", run.err);
         assert!(run.out.len() + run.err.len() < 20_000, "{format}: {} bytes", run.out.len());
         assert!(
             run.out.contains("no reference ü") && run.out.contains("(200013 bytes)"),

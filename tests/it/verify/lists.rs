@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use super::{ECR, World, image, pods};
 use crate::scratch::Run;
 
@@ -44,22 +46,59 @@ fn a_list_has_an_image_a_line_and_its_lines_are_the_places() {
 #[test]
 fn a_line_that_is_no_image_is_told_and_fails_the_run() {
     let world = world();
-    world
-        .scratch
-        .write("images.txt", b"ghcr.io/o/app:v1\nghcr.io/O/app:v1\nghcr.io/o/app@sha256:0\n{{ tag }}\n");
+    world.scratch.write(
+        "images.txt",
+        b"ghcr.io/o/app:v1\nghcr.io/O/app:v1\nghcr.io/o/app@sha256:0\n{{ tag }}\nghcr.io/o/none:v1\n",
+    );
     let run = world.run(&["--at", "upstream", "--list", "images.txt"]);
-    assert_eq!(run.code, 1, "{}", run.out);
+    assert_eq!(run.code, 2, "{}", run.out);
     for line in [
         "  images.txt:2  ghcr.io/O/app:v1  it is no reference",
         "  images.txt:3  ghcr.io/o/app@sha256:0  it is no reference",
+        // Nothing fills in a list.
         "  images.txt:4  {{ tag }}  a part of it is computed",
-        "1 image asked of their upstreams: 1 resolved; 2 lines not to be read as an image",
+        "2 images asked of their upstreams: 1 missing, 1 resolved; 3 lines not to be read as an image",
     ] {
         assert!(run.out.lines().any(|printed| printed == line), "no `{line}` in\n{}", run.out);
     }
-    // A computed one alone says nothing about any image.
-    world.scratch.write("images.txt", b"ghcr.io/o/app:v1\n{{ tag }}\n");
-    assert_eq!(world.run(&["--at", "upstream", "--list", "images.txt"]).code, 0);
+    // A line for each line, in every command that takes lists.
+    for (name, rows) in [("verify", 5), ("warm", 5)] {
+        let arguments = ["--list", "images.txt", "--format", "jsonl"];
+        let run = Run::from(world.command_of(name, &arguments).output().unwrap());
+        assert_eq!(run.code, 2, "{name}: {}{}", run.out, run.err);
+        let all: Vec<Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let invalid = all.iter().filter(|row| row["outcome"] == "invalid");
+        let lines: Vec<u64> = invalid.map(|row| row["places"][0]["line"].as_u64().unwrap()).collect();
+        assert_eq!((all.len(), lines.as_slice()), (rows, &[2, 3, 4][..]), "{name}: {}", run.out);
+    }
+    let run = Run::from(world.command_of("cost", &["--list", "images.txt"]).output().unwrap());
+    assert_eq!(run.code, 2, "{}{}", run.out, run.err);
+    // A registry that cannot be asked is less than a list that is wrong.
+    world.upstream.set_down(true);
+    assert_eq!(world.run(&["--at", "upstream", "--list", "images.txt"]).code, 2);
+}
+
+/// The command that writes the list may have failed, and no image is no proof of anything.
+#[test]
+fn an_empty_list_is_an_error_unless_it_is_allowed() {
+    let world = world();
+    for text in [&b""[..], b"\n  \n", b"# nothing here\n", b"\xef\xbb\xbf\n"] {
+        world.scratch.write("images.txt", text);
+        for name in ["verify", "warm", "cost"] {
+            let run = Run::from(world.command_of(name, &["--list", "images.txt"]).output().unwrap());
+            assert_eq!(run.code, 2, "{name}: {}{}", run.out, run.err);
+            let said = super::flat(&run.err);
+            assert!(said.contains("the list `images.txt` names no image"), "{name}: {said}");
+            assert!(said.contains("`--allow-empty`"), "{name}: {said}");
+            let arguments = ["--list", "images.txt", "--allow-empty"];
+            assert_eq!(Run::from(world.command_of(name, &arguments).output().unwrap()).code, 0, "{name}");
+        }
+        let run = piped(&world, &["--list", "-"], text);
+        assert_eq!(run.code, 2);
+        assert!(run.err.contains("the list on standard input names no image"), "{}", run.err);
+    }
+    assert_eq!(world.run(&["--allow-empty"]).code, 2, "without a list it allows nothing");
+    assert_eq!(world.cache.requests() + world.upstream.requests(), 0);
 }
 
 #[test]

@@ -99,7 +99,12 @@ fn a_deadline_ends_the_run_with_what_is_known() {
 }
 
 /// Runs until the registry has been asked for `manifests` manifests, and is sent what Ctrl-C sends.
-fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
+fn interrupted(world: &World, command: Command, asked: usize) -> Run {
+    stopped_by("-INT", world, command, asked)
+}
+
+/// The same with any signal.
+fn stopped_by(signal: &str, world: &World, mut command: Command, asked: usize) -> Run {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while manifests(&world.upstream.log()).len() < asked {
@@ -109,7 +114,7 @@ fn interrupted(world: &World, mut command: Command, asked: usize) -> Run {
     // The answers of those that are not slow come in.
     std::thread::sleep(Duration::from_secs(2));
     let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     let sent = Instant::now();
     let run = Run::from(child.wait_with_output().unwrap());
     assert!(sent.elapsed() < Duration::from_secs(30), "{:?}", sent.elapsed());
@@ -156,4 +161,49 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     drop(child.stdout.take());
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!((run.code, run.err.as_str()), (0, ""));
+}
+
+/// What a CI system sends to a job that takes too long, and Kubernetes to a pod.
+#[cfg(unix)]
+#[test]
+fn sigterm_leaves_partial_results_and_143() {
+    let world = world(30);
+    let slow = |world: &World| {
+        world.forget();
+        world.upstream.faults().clear();
+        world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    };
+    slow(&world);
+    let arguments = ["--at", "upstream", "--concurrency", "4", "--format", "json"];
+    let run = stopped_by("-TERM", &world, world.command(&arguments), 8);
+    assert_eq!(run.code, 143, "{}{}", run.out, run.err);
+    let value: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(value["summary"]["unasked"], 25, "{value:#}");
+    slow(&world);
+    let run = stopped_by("-TERM", &world, world.command_of("cost", &["--concurrency", "4"]), 8);
+    assert_eq!(run.code, 143, "{}{}", run.out, run.err);
+}
+
+/// A line is there as soon as its image and those before it are known, and not at the end of the run.
+#[test]
+fn lines_of_json_come_while_the_run_goes_on() {
+    use std::io::{BufRead, BufReader};
+    for name in ["verify", "warm"] {
+        let world = world(3);
+        let registry = if name == "verify" { world.upstream.faults() } else { world.cache.faults() };
+        registry.add(On::path("/v2/*/manifests/v102"), Fault::Latency(Duration::from_secs(600)));
+        let mut command = world.command_of(name, &["--format", "jsonl"]);
+        if name == "verify" {
+            command.args(["--at", "upstream"]);
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for tag in ["v100", "v101"] {
+            let row: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            assert_eq!(row["reference"], format!("ghcr.io/o/app:{tag}"), "{name}");
+        }
+        assert_eq!(child.try_wait().unwrap(), None, "{name} goes on");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
