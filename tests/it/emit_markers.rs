@@ -1,5 +1,6 @@
 //! `emit flux --markers`: which fields get a setter marker, and which markers would lead back to the upstream.
 
+use crate::golden::{assert_same, copy_tree, root};
 use crate::scratch::{Run, Scratch};
 
 const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr";
@@ -291,4 +292,26 @@ fn files_with_uncommitted_changes_are_not_marked() {
     let run = scratch.run(&["emit", "flux", "--out", "auto", "--markers"]);
     assert!(run.code == 2 && run.err.contains("uncommitted changes"), "{}", run.err);
     assert_eq!(scratch.read("apps/a.yaml"), text);
+}
+
+/// Runs over each tree of `testdata/flux/markers`, all of which name the cache: the objects and markers that are written, and
+/// what is said.
+#[test]
+fn lines_and_policies_of_people_are_kept_apart() {
+    for case in ["kept-policy", "kept-suspend", "placeholder", "two-lines"] {
+        let directory = format!("testdata/flux/markers/{case}");
+        let arguments = std::fs::read_to_string(root().join(&directory).join("arguments.txt")).unwrap();
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let scratch = Scratch::new(&[]);
+        copy_tree(&root().join(&directory).join("before"), scratch.path());
+        let run = emit(&scratch, &arguments);
+        assert_same(&format!("{directory}/notes.txt"), &run.err);
+        for (path, bytes) in scratch.contents() {
+            let path = path.strip_prefix(scratch.path()).unwrap().display().to_string();
+            if path != "auto/kustomization.yaml" {
+                assert_same(&format!("{directory}/after/{path}"), &String::from_utf8(bytes).unwrap());
+            }
+        }
+        assert_eq!(emit(&scratch, &arguments).out, "", "{case}: a second run writes something");
+    }
 }

@@ -36,6 +36,7 @@ mod emit_renovate;
 mod escaped;
 mod export;
 mod fleet;
+mod flux_peers;
 mod golden;
 mod growth;
 mod html;

@@ -151,11 +151,12 @@ pub enum FluxVersion {
 }
 
 /// How far a policy may lead from the version in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FluxRange {
     /// To any newer version.
+    #[default]
     Any,
     /// To newer versions of the same major version.
     Major,

@@ -1,59 +1,96 @@
 //! Tags that begin with a date, and numbers with zeros before them: they sort by letter as long as each number keeps
 //! its width.
 
-use super::tag::{Kind, Shape, filtered, is_number, is_year, literal, origin, pieces, strict, value};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::tag::{
+    Context, Kind, Shape, Unordered, filtered, has_commit, is_number, is_version, is_year, literal, origin,
+    pieces, strict, value,
+};
+
+/// A time of day, with seconds or behind a `T`.
+static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let after_t = "[Tt][0-9]{2}[-:._]?[0-9]{2}(?:[-:._]?[0-9]{2})?(?:[.][0-9]{3,9})?";
+    let alone = "[-._][0-9]{2}[-:._]?[0-9]{2}[-:._]?[0-9]{2}";
+    Regex::new(&format!("^(?:{after_t}|{alone})[Zz]?")).ok()
+});
 
 /// `2025-10-01`, `2025.01.15-2`, `RELEASE.2024-10-13T13-34-11Z`, `20240115T103000Z`.
-pub(super) fn dated(tag: &str) -> Option<Shape> {
-    let start = tag.find("20").or_else(|| tag.find("19"))?;
-    let (before, text) = tag.split_at_checked(start)?;
-    let (year, after) = text.split_at_checked(4)?;
-    let separator = after.get(..1).filter(|first| ["-", ".", "_"].contains(first)).unwrap_or("");
-    let after = after.strip_prefix(separator)?;
-    let (month, after) = after.split_at_checked(2)?;
-    let after = after.strip_prefix(separator)?;
-    let (day, rest) = after.split_at_checked(2)?;
-    let date = is_year(year) && is_number(year) && between(month, 1, 12) && between(day, 1, 31);
-    let apart =
-        !before.ends_with(|c: char| c.is_ascii_digit()) && !rest.starts_with(|c: char| c.is_ascii_digit());
-    if !date || !apart {
-        return None;
+pub(super) fn dated(tag: &str, context: &Context) -> Result<Option<Shape>, Unordered> {
+    let Some(found) = Dated::find(tag) else { return Ok(None) };
+    let Dated { before, year, month, day, separator, rest } = found;
+    // By letter a commit would come first; and a version in front moves too.
+    let in_front = pieces(before, context);
+    if has_commit(&in_front) || separator.is_empty() && in_front.iter().any(|piece| is_version(piece.text)) {
+        return Ok(None);
     }
     let before = literal(before);
     let joined = literal(separator);
-    let day_pattern = format!("[0-9]{{4}}{joined}[0-9]{{2}}{joined}[0-9]{{2}}");
-    if is_time(rest) {
-        return filtered(Kind::Alphabetical, &format!("{before}{day_pattern}{}", widths(rest)), None);
+    let mut pattern = format!("{before}[0-9]{{4}}{joined}[0-9]{{2}}{joined}[0-9]{{2}}");
+    let time = TIME.as_ref().and_then(|pattern| pattern.find(rest)).map_or("", |time| time.as_str());
+    let behind = rest.get(time.len()..).unwrap_or_default();
+    let apart = behind.is_empty() || behind.starts_with(['-', '_', '.']);
+    if !time.is_empty() && apart || rest.is_empty() {
+        pattern.push_str(&widths(time));
+        pattern.push_str(&variant(behind, context));
+        return Ok(Some(filtered(Kind::Alphabetical, &pattern, None)));
     }
     if separator.is_empty() {
         // A plain number, which is compared as one.
-        return None;
+        return Ok(None);
     }
     if let Some(number) = rest.strip_prefix(['-', '.', '_'])
         && strict(number)
+        && !has_commit(&pieces(number, context))
     {
-        let joint = literal(rest.get(..1)?);
+        let joint = literal(rest.get(..1).unwrap_or_default());
         let pattern = format!(
             "{before}(?P<year>[0-9]{{4}}){joined}(?P<month>[0-9]{{2}}){joined}(?P<day>[0-9]{{2}}){joint}(?P<build>[0-9]+)"
         );
         let version = [value(&format!("{year}{month}{day}")), value(number), 0];
         let kind = Kind::Semver { version, pre: false, unfinished: false, calendar: true };
-        return filtered(kind, &pattern, Some("$year$month$day.$build.0"));
+        return Ok(Some(filtered(kind, &pattern, Some("$year$month$day.$build.0"))));
     }
-    let mut pattern = format!("{before}{day_pattern}");
-    for piece in pieces(rest) {
-        pattern.push_str(piece.joint);
-        pattern.push_str(&origin(piece.text));
+    if has_commit(&pieces(rest, context)) {
+        return Err(Unordered::CommitOfDay);
     }
-    filtered(Kind::Alphabetical, &pattern, None)
+    pattern.push_str(&variant(rest, context));
+    Ok(Some(filtered(Kind::Alphabetical, &pattern, None)))
 }
 
-/// A time of day, each number two digits or all six together.
-fn is_time(rest: &str) -> bool {
-    let mut runs = rest.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
-    let marks = |c: char| c.is_ascii_digit() || "TtZz-._".contains(c);
-    let begins = rest.is_empty() || rest.starts_with(['T', 't']) || rest.len() > 5;
-    rest.chars().all(marks) && begins && runs.all(|run| [2, 6].contains(&run.len()))
+/// What stands behind a date or a time.
+fn variant(text: &str, context: &Context) -> String {
+    pieces(text, context).iter().map(|piece| format!("{}{}", piece.joint, origin(piece))).collect()
+}
+
+/// A tag with a date.
+struct Dated<'a> {
+    before: &'a str,
+    year: &'a str,
+    month: &'a str,
+    day: &'a str,
+    /// Between the three.
+    separator: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Dated<'a> {
+    fn find(tag: &'a str) -> Option<Dated<'a>> {
+        let start = tag.find("20").or_else(|| tag.find("19"))?;
+        let (before, text) = tag.split_at_checked(start)?;
+        let (year, after) = text.split_at_checked(4)?;
+        let separator = after.get(..1).filter(|first| ["-", ".", "_"].contains(first)).unwrap_or("");
+        let after = after.strip_prefix(separator)?;
+        let (month, after) = after.split_at_checked(2)?;
+        let after = after.strip_prefix(separator)?;
+        let (day, rest) = after.split_at_checked(2)?;
+        let date = is_year(year) && is_number(year) && between(month, 1, 12) && between(day, 1, 31);
+        let apart = !before.ends_with(|c: char| c.is_ascii_digit())
+            && !rest.starts_with(|c: char| c.is_ascii_digit());
+        (date && apart).then_some(Dated { before, year, month, day, separator, rest })
+    }
 }
 
 fn between(part: &str, low: u64, high: u64) -> bool {

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::names;
-use super::policy::{Follows, Order, Policy, infer};
+use super::policy::{Follows, Line, Order, infer};
+use super::selection::Selection;
+use super::tag::Unordered;
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
 use crate::image::Name;
 use crate::images::Named;
@@ -44,12 +46,33 @@ pub struct Wanted {
     pub upstream: Name,
     /// `spec.image`: the cached name or the upstream's, as `discovery` says.
     pub scan: Name,
-    /// `None` where no tag is in use.
-    pub policy: Option<Policy>,
-    /// A digest stands beside a tag.
-    pub pinned: bool,
+    /// What follows the tags in use.
+    pub policies: Vec<WantedPolicy>,
+    /// Every tag in use.
+    pub tags: Vec<String>,
+    /// Tags in use that no policy follows, since others are better to follow.
+    pub others: Vec<String>,
+    /// Tags in use that no policy can follow.
+    pub unordered: Vec<(String, Unordered)>,
+    /// Nothing is asked for new tags (`spec.suspend`).
+    pub suspend: bool,
     /// The tag that every use of the image has, none of them pinned.
     pub only_tag: Option<String>,
+}
+
+/// One `ImagePolicy` of an image.
+#[derive(Clone, Debug)]
+pub struct WantedPolicy {
+    pub name: String,
+    /// What names it beside the others of the image.
+    pub label: String,
+    /// The tags in use that it follows.
+    pub tags: Vec<String>,
+    pub selection: Selection,
+    /// `namespace:name` of a person's policy that it does as.
+    pub copied: Option<String>,
+    /// What people have to know.
+    pub comments: Vec<String>,
 }
 
 /// What the CRDs or Kubernetes would refuse of the settings, and what to write instead.
@@ -116,26 +139,112 @@ pub fn wanted(images: &[Named], flux: &Flux) -> Vec<Wanted> {
         if wanted.iter().any(|other| other.name == name) {
             name = names::hashed_name(&image.upstream, target);
         }
-        wanted.push(Wanted {
+        let tags: Vec<String> = image.tags().into_keys().collect();
+        let inferred = infer(tags.iter(), flux.range);
+        let is_pinned = |line: &Line| line.tags.iter().any(|tag| image.is_pinned_at(tag));
+        let policies =
+            inferred.lines.iter().map(|line| WantedPolicy::new(line, is_pinned(line), flux)).collect();
+        let mut image_wanted = Wanted {
             name,
             scan,
-            policy: infer(&image.tags(), flux.range),
-            pinned: image.is_pinned(),
+            policies,
+            tags,
+            others: inferred.others,
+            unordered: inferred.unordered,
+            suspend: false,
             only_tag: image.only_tag().map(str::to_owned),
             upstream: image.upstream,
-        });
+        };
+        image_wanted.name_policies();
+        wanted.push(image_wanted);
     }
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
     wanted
 }
 
-/// Both objects as one YAML stream.
-pub fn objects(wanted: &Wanted, flux: &Flux) -> String {
-    let repository = repository(wanted, flux);
-    match policy(wanted, &wanted.name, flux) {
-        Some(policy) => format!("{repository}---\n{policy}"),
-        None => repository,
+impl Wanted {
+    /// The first policy is called as the image's objects, the others say what they are beside it.
+    pub(super) fn name_policies(&mut self) {
+        let mut taken: Vec<String> = Vec::new();
+        for (index, policy) in self.policies.iter_mut().enumerate() {
+            let label = if policy.label.is_empty() { (index + 1).to_string() } else { policy.label.clone() };
+            policy.name = match index {
+                0 => self.name.clone(),
+                _ => names::line_name(&self.name, &label),
+            };
+            if taken.contains(&policy.name) {
+                policy.name = names::line_name(&self.name, &format!("{label}-{}", index + 1));
+            }
+            taken.push(policy.name.clone());
+        }
     }
+}
+
+impl WantedPolicy {
+    fn new(line: &Line, pinned: bool, flux: &Flux) -> WantedPolicy {
+        let reflects = flux.api_version.reflects_digests();
+        let policy = &line.policy;
+        let mut comments = Vec::new();
+        if let Follows::Digest = policy.follows {
+            let tag = line.tags.first().map_or("", String::as_str);
+            comments.push(match (reflects, flux.discovery) {
+                (true, Discovery::Cache) => format!(
+                    "`{tag}` moves: the digest that the cache has is read, and set by markers with `:digest` or without a suffix."
+                ),
+                (true, Discovery::Upstream) => {
+                    format!("`{tag}` moves: its digest is read, and set by markers with `:digest`.")
+                }
+                (false, _) => format!("`{tag}` moves, and only v1 reads its digest: use v1, or tags with an order."),
+            });
+        } else if policy.calendar && flux.range != FluxRange::Any {
+            comments.push("The first number is no major version: the range has no upper end.".to_owned());
+        }
+        if pinned && !reflects {
+            comments
+                .push("Pinned by digest, which only v1 reflects: the digest stays what it is.".to_owned());
+        }
+        let digests = match policy.follows {
+            Follows::Digest if reflects => Some(("Always".to_owned(), Some(flux.interval.clone()))),
+            _ if reflects && pinned => Some(("IfNotPresent".to_owned(), None)),
+            _ => None,
+        };
+        WantedPolicy {
+            name: String::new(),
+            label: line.label.clone(),
+            tags: line.tags.clone(),
+            selection: Selection::of(policy, digests),
+            copied: None,
+            comments,
+        }
+    }
+
+    /// A policy that does as one that a person wrote, `object` of `namespace`.
+    pub(super) fn copied(
+        (namespace, object): (&str, &str),
+        selection: &Selection,
+        tags: Vec<String>,
+        flux: &Flux,
+    ) -> WantedPolicy {
+        let mut selection = selection.clone();
+        let mut comments =
+            vec![format!("Chooses as `ImagePolicy/{object}` does, which looks for tags at the upstream.")];
+        if selection.digests.is_some() && !flux.api_version.reflects_digests() {
+            selection.digests = None;
+            comments.push("Without its `digestReflectionPolicy`, which only v1 has.".to_owned());
+        }
+        let copied = Some(format!("{namespace}:{object}"));
+        WantedPolicy { name: String::new(), label: names::slug(object), tags, selection, copied, comments }
+    }
+}
+
+/// All objects of an image as one YAML stream.
+pub fn objects(wanted: &Wanted, flux: &Flux) -> String {
+    let mut text = repository(wanted, flux);
+    for one in &wanted.policies {
+        text.push_str("---\n");
+        text.push_str(&policy(one, &wanted.name, flux));
+    }
+    text
 }
 
 pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
@@ -150,8 +259,17 @@ pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
             "Looks for tags at the upstream: fields that name the cache take markers with `:tag` only.",
         ),
     }
-    if wanted.policy.is_none() {
+    if wanted.tags.is_empty() {
         comment(&mut text, "No tag is in use: nothing says which policy to follow.");
+    }
+    for (tag, why) in &wanted.unordered {
+        comment(&mut text, &format!("No policy can be inferred for `{tag}`, because it {}.", why.reason()));
+    }
+    if wanted.unordered.iter().any(|(_, why)| why.is_commit()) {
+        comment(&mut text, "Publish tags such as main-<commit>-<seconds>, and follow those.");
+    }
+    if !wanted.others.is_empty() {
+        comment(&mut text, &format!("Also in use, and not followed: {}.", wanted.others.join(", ")));
     }
     let aws = flux.discovery == Discovery::Cache;
     if aws && !flux.api_version.has_provider() {
@@ -164,76 +282,56 @@ pub(super) fn repository(wanted: &Wanted, flux: &Flux) -> String {
     if aws && flux.api_version.has_provider() {
         line(&mut text, "  provider: aws");
     }
+    if wanted.suspend {
+        line(&mut text, "  suspend: true");
+    }
     text
 }
 
-/// The policy of the repository called `repository`; `None` where there is nothing to follow.
-pub(super) fn policy(wanted: &Wanted, repository: &str, flux: &Flux) -> Option<String> {
-    let policy = wanted.policy.as_ref()?;
-    let reflects = flux.api_version.reflects_digests();
-    let tag = policy.filter.as_ref().map(|filter| filter.pattern.trim_matches(['^', '$']).replace('\\', ""));
-    let tag = tag.unwrap_or_default();
+/// A policy of the repository called `repository`.
+pub(super) fn policy(wanted: &WantedPolicy, repository: &str, flux: &Flux) -> String {
+    let selection = &wanted.selection;
     let mut text = String::new();
-    match policy.follows {
-        Follows::Digest if reflects => comment(&mut text, &format!("`{tag}` moves: its digest is followed.")),
-        Follows::Digest => comment(
-            &mut text,
-            &format!("`{tag}` moves, and only v1 follows its digest: use v1, or tags with an order."),
-        ),
-        Follows::Nothing => comment(
-            &mut text,
-            &format!("`{tag}` has no order: publish tags such as main-<commit>-<seconds>, and follow those."),
-        ),
-        Follows::Tags if policy.calendar && flux.range != FluxRange::Any => {
-            comment(&mut text, "The first number is no major version: the range has no upper end.");
-        }
-        Follows::Tags => {}
+    for one in &wanted.comments {
+        comment(&mut text, one);
     }
-    if !policy.others.is_empty() {
-        comment(&mut text, &format!("Also in use, and not followed: {}.", policy.others.join(", ")));
-    }
-    if wanted.pinned && !reflects {
-        comment(&mut text, "Pinned by digest, which only v1 reflects: the digest stays what it is.");
-    }
-    head(&mut text, "ImagePolicy", repository, flux);
+    head(&mut text, "ImagePolicy", &wanted.name, flux);
     line(&mut text, "spec:");
     line(&mut text, "  imageRepositoryRef:");
     line(&mut text, &format!("    name: {repository}"));
-    if let Some(filter) = &policy.filter {
+    if let Some(filter) = &selection.filter {
         line(&mut text, "  filterTags:");
-        line(&mut text, &format!("    pattern: '{}'", filter.pattern));
+        line(&mut text, &format!("    pattern: {}", single_quoted(&filter.pattern)));
         if let Some(extract) = &filter.extract {
-            line(&mut text, &format!("    extract: '{extract}'"));
+            line(&mut text, &format!("    extract: {}", single_quoted(extract)));
         }
     }
+    let order = if selection.descending { "desc" } else { "asc" };
     line(&mut text, "  policy:");
-    match &policy.order {
+    match &selection.order {
         Order::Semver { range } => {
             line(&mut text, "    semver:");
-            line(&mut text, &format!("      range: '{range}'"));
+            line(&mut text, &format!("      range: {}", single_quoted(range)));
         }
         Order::Numerical => {
             line(&mut text, "    numerical:");
-            line(&mut text, "      order: asc");
+            line(&mut text, &format!("      order: {order}"));
         }
         Order::Alphabetical => {
             line(&mut text, "    alphabetical:");
-            line(&mut text, "      order: asc");
+            line(&mut text, &format!("      order: {order}"));
         }
     }
-    if reflects && policy.follows == Follows::Digest {
-        line(&mut text, "  digestReflectionPolicy: Always");
-        line(&mut text, &format!("  interval: {}", quoted(&flux.interval)));
-    } else if reflects && wanted.pinned {
-        line(&mut text, "  digestReflectionPolicy: IfNotPresent");
+    if let Some((digests, interval)) = &selection.digests {
+        line(&mut text, &format!("  digestReflectionPolicy: {}", quoted(digests)));
+        if let Some(interval) = interval {
+            line(&mut text, &format!("  interval: {}", quoted(interval)));
+        }
     }
-    Some(text)
-}
-
-/// Does the policy read digests beside tags?
-pub(super) fn reflects(wanted: &Wanted, flux: &Flux) -> bool {
-    let moves = wanted.policy.as_ref().is_some_and(|policy| policy.follows == Follows::Digest);
-    flux.api_version.reflects_digests() && (moves || wanted.pinned)
+    if selection.suspend {
+        line(&mut text, "  suspend: true");
+    }
+    text
 }
 
 fn head(text: &mut String, kind: &str, name: &str, flux: &Flux) {
@@ -256,6 +354,10 @@ fn line(text: &mut String, line: &str) {
 
 fn comment(text: &mut String, comment: &str) {
     line(text, &format!("# {comment}"));
+}
+
+fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A text as a YAML scalar: plain where nothing could take it for something else.

@@ -184,7 +184,13 @@ impl Marking<'_, '_> {
             existing.reference,
             existing.suffix
         );
-        let ours = self.policy(wanted).filter(|_| self.request.discovery == Discovery::Cache);
+        // Ours that does as the marker's policy does, or the one that the tag asks for.
+        let does_as = |policy: &&Followed| policy.copied.as_deref() == Some(existing.reference);
+        let ours = match self.request.policies.iter().find(does_as) {
+            Some(ours) => Some(ours),
+            None => tag(self.site).and_then(|tag| self.only_policy(wanted, tag).ok()),
+        };
+        let ours = ours.filter(|_| self.request.discovery == Discovery::Cache);
         match ours {
             Some(ours) if self.request.write => {
                 Ok(vec![Edit { span: existing.span, text: ours.reference.clone() }])
@@ -196,7 +202,6 @@ impl Marking<'_, '_> {
 
     /// New markers, where there is none.
     fn missing(&self, name: NodeId, moved: bool, wanted: &Wanted) -> Result<Vec<Edit>, String> {
-        let Some(policy) = &wanted.policy else { return Ok(Vec::new()) };
         let is_entry = self.site.form == Form::KustomizeNewName && self.site.suffix.is_empty();
         let tag = match tag(self.site) {
             Some(tag) => tag,
@@ -206,19 +211,20 @@ impl Marking<'_, '_> {
             },
             None => return Ok(Vec::new()),
         };
-        if policy.others.iter().any(|other| other == tag) {
-            // Another kind of tag than the policy's: it would be replaced by one that is not meant.
+        let mut unfollowed = wanted.others.iter().chain(wanted.unordered.iter().map(|(tag, _)| tag));
+        if unfollowed.any(|other| other == tag) && self.only_policy(wanted, tag).is_err() {
+            // It would be replaced by a tag that is not meant. The objects say so.
             return Ok(Vec::new());
         }
         if matches!(self.site.obstacle, Some(Obstacle::Sops | Obstacle::MultiLine | Obstacle::Template)) {
             return self.out("the field is not written in a way that Flux could set");
         }
-        let policy = self.only_policy(wanted)?;
+        let policy = self.only_policy(wanted, tag)?;
         if is_entry {
             return self.new_tag(name, tag, &policy.reference);
         }
         let digest = self.site.suffix.split_once('@').map(|(_, digest)| digest);
-        if digest.is_some() && !policy.reflects {
+        if digest.is_some() && !policy.reads_digests() {
             return self.out("it is pinned, and the policy does not read digests (`digestReflectionPolicy`)");
         }
         if self.stream.value(name) == Some(self.site.reference().as_str()) {
@@ -232,13 +238,15 @@ impl Marking<'_, '_> {
         Err(format!("{}: no marker: {why}", self.place()))
     }
 
-    /// The one policy that reads the image.
-    fn only_policy(&self, wanted: &Wanted) -> Result<&Followed, String> {
-        let mut policies = self.request.policies.iter().filter(|policy| is(&policy.scan, &wanted.scan));
-        match (policies.next(), policies.next()) {
+    /// The one policy that reads the image and could choose the tag: any other would lead the field to another line.
+    fn only_policy(&self, wanted: &Wanted, tag: &str) -> Result<&Followed, String> {
+        let reading = self.request.policies.iter().filter(|policy| is(&policy.scan, &wanted.scan));
+        let mut choosing = reading.clone().filter(|policy| policy.accepts(tag));
+        match (choosing.next(), choosing.next()) {
             (Some(policy), None) => Ok(policy),
-            (None, _) => self.out("no policy reads this image"),
-            (Some(_), Some(_)) => self.out("several policies read this image"),
+            (None, _) if reading.count() == 0 => self.out("no policy reads this image"),
+            (None, _) => self.out("no policy that reads this image accepts this tag"),
+            (Some(_), Some(_)) => self.out("several policies that read this image accept this tag"),
         }
     }
 
@@ -328,10 +336,6 @@ impl Marking<'_, '_> {
         self.stream.ancestors(node).filter_map(|id| self.stream.node(id)).any(|node| {
             matches!(node.kind, Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. })
         })
-    }
-
-    fn policy(&self, wanted: &Wanted) -> Option<&Followed> {
-        self.request.policies.iter().find(|policy| is(&policy.scan, &wanted.scan))
     }
 
     /// The field beside the name that holds its tag or digest.

@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FileChange;
-use super::flux::{self, Wanted};
+use super::flux::{self, Wanted, WantedPolicy};
 use super::object::{self, Object, ObjectError, ObjectKind};
+use super::policy::infer;
+use super::selection::Selection;
 use super::sequence::{self, Item};
 use crate::config::{Discovery, Flux};
 use crate::image::Name;
@@ -51,8 +53,22 @@ pub struct Followed {
     pub reference: String,
     /// `spec.image` of its repository.
     pub scan: String,
+    /// `None` where it cannot be read.
+    pub selection: Option<Selection>,
+    /// `namespace:name` of the policy that it does as, which looks for tags at the upstream.
+    pub copied: Option<String>,
+}
+
+impl Followed {
     /// It reads digests too, so that a marker keeps a pin.
-    pub reflects: bool,
+    pub fn reads_digests(&self) -> bool {
+        self.selection.as_ref().is_some_and(Selection::reads_digests)
+    }
+
+    /// Could it choose this tag? Where it cannot, a marker would replace the tag by one of another kind.
+    pub fn accepts(&self, tag: &str) -> bool {
+        self.selection.as_ref().is_some_and(|selection| selection.accepts(tag))
+    }
 }
 
 /// A file that could not be changed; then nothing is written at all.
@@ -65,9 +81,10 @@ pub struct EmitError {
 
 pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
     let mut desk = Desk::new(request)?;
-    let wanted = flux::wanted(request.images, request.flux);
+    let mut wanted = flux::wanted(request.images, request.flux);
     desk.existing(&wanted)?;
-    for wanted in &wanted {
+    for wanted in &mut wanted {
+        desk.copy_policies(wanted);
         match desk.stand_in(wanted) {
             Some(note) => desk.notes.extend(note),
             None => desk.image(wanted)?,
@@ -193,7 +210,7 @@ impl<'r> Desk<'r> {
         let flux = self.request.flux;
         let Some(out) = self.request.out else {
             self.stream.push(flux::objects(wanted, flux));
-            self.made(wanted, &wanted.name);
+            wanted.policies.iter().for_each(|policy| self.made(wanted, policy, &policy.name));
             return Ok(());
         };
         let file = out.join(&format!("{}.yaml", wanted.name)).unwrap_or_else(RepoPath::root);
@@ -214,32 +231,130 @@ impl<'r> Desk<'r> {
                 (wanted.name.clone(), file)
             }
         };
-        let mut policy = false;
-        for (index, (path, object)) in self.objects.iter().enumerate() {
-            let about = object.about.as_deref() == Some(name.as_str()) || object.name == name;
-            if object.kind == ObjectKind::Policy
-                && is_in(path, Some(out))
-                && about
-                && self.is_in_namespace(object)
-            {
-                self.kept.insert(index);
-                policy = true;
-            }
-        }
-        if !policy && let Some(text) = flux::policy(wanted, &name, flux) {
-            self.append(&file, &text);
-            self.made(wanted, &name);
-        }
+        self.policies_of(wanted, &name, &file);
         self.own(&file);
         Ok(())
     }
 
-    fn made(&mut self, wanted: &Wanted, name: &str) {
-        if wanted.policy.is_some() {
-            let reference = format!("{}:{name}", self.request.flux.namespace);
-            let reflects = flux::reflects(wanted, self.request.flux);
-            self.policies.push(Followed { reference, scan: wanted.scan.to_string(), reflects });
+    /// Adds the policies of an image that are missing. One that is there stands for a line when it could choose a tag of
+    /// it, or chooses as ours would.
+    fn policies_of(&mut self, wanted: &Wanted, repository: &str, file: &RepoPath) {
+        let here = |(_, (path, object)): &(usize, &(RepoPath, Object))| {
+            let about = object.about.as_deref() == Some(repository) || object.name == repository;
+            object.kind == ObjectKind::Policy
+                && is_in(path, self.request.out)
+                && about
+                && self.is_in_namespace(object)
+        };
+        let found: Vec<(usize, Object)> = self
+            .objects
+            .iter()
+            .enumerate()
+            .filter(here)
+            .map(|(index, (_, object))| (index, object.clone()))
+            .collect();
+        let stands_for = |object: &Object, policy: &WantedPolicy| {
+            object.selection.as_ref().is_none_or(|selection| {
+                selection.chooses_like(&policy.selection)
+                    || policy.tags.iter().any(|tag| selection.accepts(tag))
+            })
+        };
+        for (index, object) in &found {
+            let is_asked_for = wanted.policies.iter().any(|policy| stands_for(object, policy));
+            if found.len() == 1 || !object.managed || is_asked_for {
+                self.kept.insert(*index);
+            }
         }
+        let mut added: Vec<(String, WantedPolicy)> = Vec::new();
+        for policy in &wanted.policies {
+            if found.iter().any(|(_, object)| stands_for(object, policy)) {
+                continue;
+            }
+            let own = if wanted.name == policy.name { repository } else { &policy.name };
+            let labelled = super::names::line_name(repository, &policy.label);
+            let names = [own.to_owned(), labelled];
+            let is_free = |name: &&String| {
+                found.iter().all(|(_, object)| object.name != **name)
+                    && added.iter().all(|(known, _)| known != *name)
+                    && !name.ends_with('.')
+            };
+            match names.iter().find(is_free) {
+                Some(name) => added.push((name.clone(), policy.clone())),
+                None => self.notes.push(format!(
+                    "{file}: no policy of `ImageRepository/{repository}` chooses {}, and its name is taken: add one",
+                    policy.tags.join(", ")
+                )),
+            }
+        }
+        for (name, policy) in added {
+            self.made(wanted, &policy, &name);
+            let policy = WantedPolicy { name, ..policy };
+            self.append(file, &flux::policy(&policy, repository, self.request.flux));
+        }
+    }
+
+    /// Policies of a person that look for tags at the upstream of an image say what is to be chosen: ours do as they do.
+    fn copy_policies(&self, wanted: &mut Wanted) {
+        if self.request.flux.discovery == Discovery::Upstream {
+            return;
+        }
+        let of_person = |object: &Object, kind| object.kind == kind && !object.managed && !object.moved;
+        let repositories: Vec<&Object> = self
+            .objects
+            .iter()
+            .map(|(_, object)| object)
+            .filter(|object| of_person(object, ObjectKind::Repository) && scans(object, &wanted.upstream))
+            .collect();
+        wanted.suspend = !repositories.is_empty() && repositories.iter().all(|object| object.suspend);
+        let mut copied: Vec<WantedPolicy> = Vec::new();
+        for (_, object) in self.objects.iter().filter(|(_, object)| of_person(object, ObjectKind::Policy)) {
+            let reads = |repository: &&Object| {
+                object.about.as_ref() == Some(&repository.name)
+                    && self.namespace(object) == self.namespace(repository)
+            };
+            let Some(selection) = object.selection.as_ref().filter(|_| repositories.iter().any(reads)) else {
+                continue;
+            };
+            let tags = wanted.tags.iter().filter(|tag| selection.accepts(tag)).cloned().collect();
+            let person = (self.namespace(object), object.name.as_str());
+            copied.push(WantedPolicy::copied(person, selection, tags, self.request.flux));
+        }
+        if copied.is_empty() {
+            return;
+        }
+        wanted.unordered.retain(|(tag, _)| !copied.iter().any(|policy| policy.tags.contains(tag)));
+        // Tags that none of them could choose are followed as ever.
+        let is_left = |tag: &&String| {
+            !wanted.others.contains(tag) && !copied.iter().any(|policy| policy.tags.contains(tag))
+        };
+        let left: Vec<String> = wanted.tags.iter().filter(is_left).cloned().collect();
+        let lines = infer(left.iter(), self.request.flux.range).lines;
+        let inferred =
+            wanted.policies.drain(..).filter(|policy| policy.tags.iter().any(|tag| left.contains(tag)));
+        let inferred: Vec<WantedPolicy> = inferred
+            .map(|mut policy| {
+                policy.tags.retain(|tag| left.contains(tag));
+                if let Some(line) = lines.iter().find(|line| line.tags == policy.tags) {
+                    policy.selection = Selection::of(&line.policy, policy.selection.digests.take());
+                }
+                policy
+            })
+            .collect();
+        wanted.policies = copied.into_iter().chain(inferred).collect();
+        wanted.name_policies();
+    }
+
+    fn made(&mut self, wanted: &Wanted, policy: &WantedPolicy, name: &str) {
+        self.policies.push(Followed {
+            reference: format!("{}:{name}", self.request.flux.namespace),
+            scan: wanted.scan.to_string(),
+            selection: Some(policy.selection.clone()),
+            copied: policy.copied.clone(),
+        });
+    }
+
+    fn namespace<'o>(&'o self, object: &'o Object) -> &'o str {
+        object.namespace.as_deref().unwrap_or(&self.request.flux.namespace)
     }
 
     fn find(&self, kind: ObjectKind, is: impl Fn(&Object) -> bool) -> Option<(usize, RepoPath, Object)> {
@@ -363,24 +478,29 @@ impl<'r> Desk<'r> {
     }
 
     /// The policies that exist, beside those that were just made.
-    fn known_policies(&mut self) {
-        let default = &self.request.flux.namespace;
-        let namespace = |object: &Object| object.namespace.clone().unwrap_or_else(|| default.clone());
-        for (_, policy) in self.objects.iter().filter(|(_, object)| object.kind == ObjectKind::Policy) {
+    fn known_policies(&self) -> Vec<Followed> {
+        let policies =
+            self.objects.iter().map(|(_, object)| object).filter(|object| object.kind == ObjectKind::Policy);
+        let followed = policies.filter_map(|policy| {
             let reads = |(_, object): &&(RepoPath, Object)| {
                 object.kind == ObjectKind::Repository
                     && Some(&object.name) == policy.about.as_ref()
-                    && namespace(object) == namespace(policy)
+                    && self.namespace(object) == self.namespace(policy)
             };
-            let Some((_, repository)) = self.objects.iter().find(reads) else { continue };
-            let reference = format!("{}:{}", namespace(policy), policy.name);
-            let scan = repository.about.clone().unwrap_or_default();
-            self.policies.push(Followed { reference, scan, reflects: policy.reflects });
-        }
+            let (_, repository) = self.objects.iter().find(reads)?;
+            Some(Followed {
+                reference: format!("{}:{}", self.namespace(policy), policy.name),
+                scan: repository.about.clone().unwrap_or_default(),
+                selection: policy.selection.clone(),
+                copied: None,
+            })
+        });
+        followed.collect()
     }
 
     fn finish(mut self) -> Emission {
-        self.known_policies();
+        let known = self.known_policies();
+        self.policies.extend(known);
         let changes = self.sheets.into_iter().filter_map(|(path, sheet)| match (sheet.old, sheet.new) {
             (None, Some(text)) => Some(FileChange::Create { path, text }),
             (Some(old), Some(new)) if old != new => Some(FileChange::Replace { path, old, new }),

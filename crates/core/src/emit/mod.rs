@@ -15,11 +15,14 @@ pub mod names;
 mod object;
 pub mod policy;
 pub mod renovate;
+mod selection;
 mod sequence;
 mod tag;
 
 pub use merge::{Emission, EmitError, Followed, Request, emit};
 pub use object::ObjectError;
+pub use selection::Selection;
+pub use tag::Unordered;
 
 use crate::tree::RepoPath;
 

@@ -36,6 +36,17 @@ pub fn hashed_name(upstream: &Name, target: &str) -> String {
     format!("{}-{hash}", end.trim_start_matches(['-', '.']))
 }
 
+/// The name of one policy among several of an image, whose objects are called `object`.
+pub(super) fn line_name(object: &str, label: &str) -> String {
+    let name = format!("{object}.{label}");
+    if name.len() <= MAX {
+        return name;
+    }
+    let hash = format!("{:08x}", fold(&name));
+    let kept = object.get(..MAX - 1 - hash.len()).unwrap_or(object).trim_end_matches(['-', '.']);
+    format!("{kept}-{hash}")
+}
+
 fn readable(upstream: &Name, target: &str) -> String {
     let parts = [target, &upstream.host].into_iter().chain(upstream.path.split('/'));
     let parts: Vec<String> = parts.map(slug).filter(|part| !part.is_empty()).collect();
@@ -43,7 +54,7 @@ fn readable(upstream: &Name, target: &str) -> String {
 }
 
 /// Lower-case letters and digits, everything else a dash, none at the ends.
-fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     let dashed = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
     let out: String = text.chars().flat_map(char::to_lowercase).map(dashed).collect();
     out.trim_matches('-').to_owned()

@@ -2,17 +2,21 @@
 //!
 //! A tag is cut at `-` and `_` into pieces. [`read`] turns it into a [`Shape`]: the filter that finds its
 //! successors among all tags, and the order in which they follow each other. Flux sorts tags by strict semantic
-//! versions, by number or by letter; everything else is brought into one of these by the filter's `extract`.
+//! versions, by number or by letter; everything else is brought into one of these by the filter's `extract`. Of two tags
+//! with one extract Flux takes either, so that what an extract leaves out must not tell two builds apart: such tags are
+//! [`Unordered`].
+
+use std::collections::BTreeSet;
 
 use super::dated::{dated, widths};
 use super::policy::Filter;
+use crate::config::FluxRange;
 
 /// A tag as a policy sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
-    /// `None` where every strict semantic version follows.
-    pub(super) filter: Option<Filter>,
+    pub(super) filter: Filter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +35,61 @@ pub(super) enum Kind {
     Alphabetical,
     /// A name that moves from image to image: `latest`, `main`, `stable`.
     Moving,
-    /// A commit: it never moves, and nothing follows it.
+}
+
+/// Why no policy follows a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unordered {
     Commit,
+    CommitOfVersion,
+    CommitOfDay,
+    /// The number of a pull request: the next one is another change.
+    Change,
+    /// `1.2.0-rc01`: no strict version.
+    ZeroBefore,
+}
+
+impl Unordered {
+    pub(super) fn is_commit(self) -> bool {
+        matches!(self, Unordered::Commit | Unordered::CommitOfVersion | Unordered::CommitOfDay)
+    }
+
+    /// Behind "because": what is said of the tag.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Unordered::Commit => "names a commit, and commits have no order",
+            Unordered::CommitOfVersion => "names a commit, and several commits may have one version",
+            Unordered::CommitOfDay => "names a commit, and several commits may have one date",
+            Unordered::Change => {
+                "has the number of a pull request or an issue, and the next number is another one"
+            }
+            Unordered::ZeroBefore => "has a number that begins with a zero, which no semantic version has",
+        }
+    }
+}
+
+/// What is known beside the tag itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    /// Where a tag in use has a commit for certain: how many pieces follow, and its length. A hash without a letter, or
+    /// without a digit, is known by its neighbours.
+    commits: BTreeSet<(usize, usize)>,
+    range: FluxRange,
+}
+
+impl Context {
+    pub(super) fn new<'t>(tags: impl Iterator<Item = &'t String>, range: FluxRange) -> Context {
+        let mut commits = BTreeSet::new();
+        for tag in tags {
+            let pieces = pieces(tag, &Context::default());
+            for (index, piece) in
+                pieces.iter().enumerate().filter(|(_, piece)| has_letter_and_digit(piece.text))
+            {
+                commits.insert((pieces.len() - 1 - index, piece.text.len()));
+            }
+        }
+        Context { commits, range }
+    }
 }
 
 /// The longest number that Flux compares exactly: `float64` for numbers, `uint64` for versions.
@@ -61,29 +118,46 @@ const PRE_RELEASE: &[&str] = &[
 ];
 
 /// Words before a number that counts builds of one version.
-const COUNTERS: &[&str] = &["b", "build", "hotfix", "ls", "p", "patch", "r", "rev"];
+const COUNTERS: &[&str] = &["b", "build", "eksbuild", "hotfix", "ls", "p", "patch", "r", "rev"];
 
-pub(super) fn read(tag: &str) -> Shape {
-    let pieces = pieces(tag);
-    if let [Piece { text, .. }] = pieces.as_slice()
-        && is_commit(text)
-    {
-        return fixed(tag, Kind::Commit);
+/// Words before a commit.
+const HASHES: &[&str] = &["commit", "git", "sha", "sha1"];
+
+/// Words before a number that names a change instead of counting.
+const CHANGES: &[&str] = &["issue", "merge", "mr", "pr", "pull", "request", "ticket"];
+
+pub(super) fn read(tag: &str, context: &Context) -> Result<Shape, Unordered> {
+    let pieces = pieces(tag, context);
+    if let [Piece { commit: true, .. }] = pieces.as_slice() {
+        return Err(Unordered::Commit);
     }
-    dated(tag)
-        .or_else(|| versioned(&pieces))
-        .or_else(|| numbered(&pieces))
-        .unwrap_or_else(|| fixed(tag, if has_commit(&pieces) { Kind::Commit } else { Kind::Moving }))
+    if names_a_change(&pieces) {
+        return Err(Unordered::Change);
+    }
+    // A commit may look like a date.
+    let is_dated = !pieces.iter().any(|piece| piece.commit && is_stamp(piece.text));
+    let found = match is_dated.then(|| dated(tag, context)).transpose()?.flatten() {
+        Some(shape) => Some(shape),
+        None => versioned(&pieces, context)?,
+    };
+    let found = match found {
+        Some(shape) => Some(shape),
+        None => numbered(&pieces, context)?,
+    };
+    match found {
+        Some(shape) => Ok(shape),
+        None if has_commit(&pieces) => Err(Unordered::Commit),
+        None => Ok(fixed(tag)),
+    }
 }
 
-fn fixed(tag: &str, kind: Kind) -> Shape {
-    let filter = Filter { pattern: format!("^{}$", literal(tag)), extract: None };
-    Shape { kind, filter: Some(filter) }
+fn fixed(tag: &str) -> Shape {
+    filtered(Kind::Moving, &literal(tag), None)
 }
 
-pub(super) fn filtered(kind: Kind, pattern: &str, extract: Option<&str>) -> Option<Shape> {
+pub(super) fn filtered(kind: Kind, pattern: &str, extract: Option<&str>) -> Shape {
     let filter = Filter { pattern: format!("^{pattern}$"), extract: extract.map(str::to_owned) };
-    Some(Shape { kind, filter: Some(filter) })
+    Shape { kind, filter }
 }
 
 /// Of a tag's characters only the dot means something to a regular expression.
@@ -96,10 +170,13 @@ pub(super) struct Piece<'a> {
     /// What stands before it: `-`, `_`, or nothing.
     pub(super) joint: &'a str,
     pub(super) text: &'a str,
+    /// It names a commit.
+    pub(super) commit: bool,
 }
 
-pub(super) fn pieces(tag: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces<'a>(tag: &'a str, context: &Context) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
+    let mut push = |joint, text| pieces.push(Piece { joint, text, commit: false });
     let mut rest = tag;
     let mut joint = "";
     loop {
@@ -108,14 +185,22 @@ pub(super) fn pieces(tag: &str) -> Vec<Piece<'_>> {
         match attached(text) {
             // `1.2.3rc1`
             Some((version, word)) => {
-                pieces.push(Piece { joint, text: version });
-                pieces.push(Piece { joint: "", text: word });
+                push(joint, version);
+                push("", word);
             }
-            None => pieces.push(Piece { joint, text }),
+            None => push(joint, text),
         }
-        let Some((next, tail)) = after.split_at_checked(1) else { return pieces };
+        let Some((next, tail)) = after.split_at_checked(1) else { break };
         (joint, rest) = (next, tail);
     }
+    let count = pieces.len();
+    let mut before = "";
+    for (index, piece) in pieces.iter_mut().enumerate() {
+        let known = context.commits.contains(&(count - 1 - index, piece.text.len()));
+        piece.commit = is_commit(piece.text, known || HASHES.contains(&before));
+        before = piece.text;
+    }
+    pieces
 }
 
 /// A version of two numbers or more with a word right behind it.
@@ -127,23 +212,46 @@ fn attached(text: &str) -> Option<(&str, &str)> {
     (letters && numbers(version).is_some_and(|(_, parts)| parts.len() > 1)).then_some((version, word))
 }
 
-fn is_commit(text: &str) -> bool {
-    let hex = text.strip_prefix('g').filter(|rest| rest.len() >= 7).unwrap_or(text);
+/// Seven to forty hexadecimal digits, where `git describe` puts a `g` before them. Without a letter they are a commit
+/// unless they say a time; without a digit only where one is `expected`.
+fn is_commit(text: &str, expected: bool) -> bool {
+    let described = text.strip_prefix('g').filter(|rest| rest.len() >= 7);
+    let hex = described.unwrap_or(text);
+    if !is_hash(hex) {
+        return false;
+    }
     let digits = hex.bytes().filter(u8::is_ascii_digit).count();
-    (7..=40).contains(&hex.len())
-        && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        && digits < hex.len()
-        && (digits > 0 || hex.len() == 40)
+    expected || described.is_some() || hex.len() == 40 || digits > 0 && !is_stamp(hex)
 }
 
-fn has_commit(pieces: &[Piece<'_>]) -> bool {
-    pieces.iter().any(|piece| is_commit(piece.text))
+fn is_hash(text: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (7..=40).contains(&text.len()) && text.bytes().all(is_hex)
 }
 
-fn commit(text: &str) -> String {
-    // `git describe` puts a g before the commit.
-    let git = text.starts_with('g');
-    format!("{}{COMMIT}", if git { "g" } else { "" })
+fn has_letter_and_digit(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    is_hash(text) && digits > 0 && digits < text.len()
+}
+
+pub(super) fn has_commit(pieces: &[Piece<'_>]) -> bool {
+    pieces.iter().any(|piece| piece.commit)
+}
+
+/// `pr-17`, `pr17`, `mr-3-a1b2c3d`.
+fn names_a_change(pieces: &[Piece<'_>]) -> bool {
+    let mut before = "";
+    pieces.iter().any(|piece| {
+        let lower = piece.text.to_ascii_lowercase();
+        let word = lower.trim_end_matches(|c: char| c.is_ascii_digit());
+        let found = if word.is_empty() {
+            CHANGES.contains(&before)
+        } else {
+            word.len() < lower.len() && CHANGES.contains(&word)
+        };
+        before = CHANGES.iter().find(|change| **change == lower).copied().unwrap_or_default();
+        found
+    })
 }
 
 /// `v1.2`, `release.1.2.3`, `17`: letters and the numbers behind them.
@@ -156,6 +264,11 @@ fn numbers(text: &str) -> Option<(&str, Vec<&str>)> {
     let parts: Vec<&str> = digits.split('.').collect();
     let number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     parts.iter().all(number).then_some((letters, parts))
+}
+
+/// `1.2`, `v1.2.3`.
+pub(super) fn is_version(text: &str) -> bool {
+    numbers(text).is_some_and(|(_, parts)| parts.len() > 1)
 }
 
 pub(super) fn is_number(text: &str) -> bool {
@@ -172,94 +285,184 @@ pub(super) fn value(part: &str) -> u64 {
 }
 
 /// Tags with a dotted version: alone, before a release, or with what it was built from around it.
-fn versioned(pieces: &[Piece<'_>]) -> Option<Shape> {
+fn versioned(pieces: &[Piece<'_>], context: &Context) -> Result<Option<Shape>, Unordered> {
     let version_at = |wanted: fn(&str) -> bool| {
         pieces.iter().position(|piece| {
             numbers(piece.text).is_some_and(|(letters, parts)| parts.len() > 1 && wanted(letters))
         })
     };
-    let at = version_at(|letters| letters.is_empty() || letters == "v").or_else(|| version_at(|_| true))?;
-    let (before, rest) = pieces.split_at_checked(at)?;
-    let (piece, after) = rest.split_first()?;
-    let (letters, parts) = numbers(piece.text)?;
+    let at = version_at(|letters| letters.is_empty() || letters == "v").or_else(|| version_at(|_| true));
+    let Some((before, [piece, after @ ..])) = at.and_then(|at| pieces.split_at_checked(at)) else {
+        return Ok(None);
+    };
+    let Some((letters, parts)) = numbers(piece.text) else { return Ok(None) };
     if !parts.iter().all(|part| strict(part)) {
-        return padded(pieces, at);
+        return padded(pieces, before.len(), context).map(Some);
     }
     let mut version = [0; 3];
     for (slot, part) in version.iter_mut().zip(&parts) {
         *slot = value(part);
     }
-    let calendar = parts.first().is_some_and(|part| is_year(part));
-    let bare = before.is_empty() && (letters.is_empty() || letters == "v");
-    let semver = |pre, unfinished| Kind::Semver { version, pre, unfinished, calendar };
-    if bare && parts.len() == 3 {
-        if after.is_empty() {
-            return Some(Shape { kind: semver(false, false), filter: None });
-        }
-        if let Some(word) = pre_release(after) {
-            let pattern = format!("{letters}[0-9]+\\.[0-9]+\\.[0-9]+(-{word}[0-9.-]*)?");
-            return filtered(semver(true, true), &pattern, None);
-        }
+    // No major version has four digits: a year, or a date.
+    let calendar = parts.first().is_some_and(|part| part.len() > 3);
+    let Some(tail) = tail(&parts, after)? else { return Ok(None) };
+    if (has_commit(before) || has_commit(after)) && !tail.tells_builds_apart {
+        return Err(Unordered::CommitOfVersion);
+    }
+    let semver = |pre| Kind::Semver { version, pre, unfinished: tail.unfinished, calendar };
+    let core = core(&parts);
+    let bare = before.is_empty() && (letters.is_empty() || letters == "v") && parts.len() == 3;
+    if bare && let Some(suffix) = &tail.plain {
+        return Ok(Some(filtered(semver(tail.unfinished), &format!("{letters}{core}{suffix}"), None)));
     }
     let mut pattern = String::new();
-    let mut extract = "$version".to_owned();
-    let mut counters: Vec<&str> = Vec::new();
     for piece in before {
         pattern.push_str(piece.joint);
-        pattern.push_str(&origin(piece.text));
+        pattern.push_str(&origin(piece));
     }
     pattern.push_str(piece.joint);
-    pattern.push_str(&literal(letters));
+    pattern.push_str(&format!("{}(?P<version>{core}){}", literal(letters), tail.pattern));
+    let patch = if parts.len() == 2 { ".0" } else { "" };
+    Ok(Some(filtered(semver(tail.pre), &pattern, Some(&format!("$version{patch}{}", tail.extract)))))
+}
+
+/// The numbers of a version. The first has up to three digits, or as many as it has now: the year that a project once
+/// counted by is no later version of it.
+fn core(parts: &[&str]) -> String {
+    let first = match parts.first().map_or(0, |part| part.len()) {
+        ..=3 => "[0-9]{1,3}".to_owned(),
+        more => format!("[0-9]{{{more}}}"),
+    };
+    format!("{first}{}", "\\.[0-9]+".repeat(parts.len().clamp(2, 3) - 1))
+}
+
+/// What stands behind a version.
+#[derive(Default)]
+struct Tail {
+    pattern: String,
+    /// Behind the version.
+    extract: String,
+    /// The pattern where the tag is a strict version by itself, which needs no extract.
+    plain: Option<String>,
+    pre: bool,
+    unfinished: bool,
+    /// No two builds have the same extract.
+    tells_builds_apart: bool,
+}
+
+/// `None` for what has more numbers than a version and a build.
+fn tail(parts: &[&str], after: &[Piece<'_>]) -> Result<Option<Tail>, Unordered> {
+    let mut tail = Tail::default();
+    let mut rest = after;
+    let mut free = true;
     match parts.len() {
-        2 => {
-            pattern.push_str("(?P<version>[0-9]+\\.[0-9]+)");
-            extract.push_str(".0");
-        }
-        3 => pattern.push_str("(?P<version>[0-9]+\\.[0-9]+\\.[0-9]+)"),
-        4 => {
-            pattern.push_str("(?P<version>[0-9]+\\.[0-9]+\\.[0-9]+)\\.(?P<build>[0-9]+)");
-            counters.push("$build");
-        }
-        _ => return None,
-    }
-    let mut unfinished = false;
-    for (index, piece) in after.iter().enumerate() {
-        pattern.push_str(piece.joint);
-        let last = after.get(index + 1..).is_none_or(|rest| rest.iter().all(|piece| is_commit(piece.text)));
-        let free = !counters.contains(&"$revision");
-        match counter(piece.text) {
-            Some((word, number)) if free && strict(number) && counts(word, number, index, last) => {
-                unfinished |= is_pre_release(word);
-                pattern.push_str(&format!("{}(?P<revision>[0-9]+)", literal(word)));
-                counters.push("$revision");
+        2 | 3 => {
+            if let Some((pre_release, behind)) = pre_release(after)? {
+                (tail, rest) = (pre_release, behind);
+                free = false;
             }
-            _ => pattern.push_str(&origin(piece.text)),
+        }
+        4 => {
+            let build = parts.last().map_or_else(String::new, |number| width(number));
+            tail.pattern.push_str(&format!("\\.(?P<build>{build})"));
+            tail.extract.push_str("-$build");
+            (tail.pre, tail.tells_builds_apart) = (true, true);
+        }
+        _ => return Ok(None),
+    }
+    if !rest.is_empty() {
+        tail.plain = None;
+    } else if free && parts.len() == 3 {
+        tail.plain = Some(String::new());
+    }
+    for (index, piece) in rest.iter().enumerate() {
+        tail.pattern.push_str(piece.joint);
+        let last = rest.get(index + 1..).is_none_or(|rest| rest.iter().all(|piece| piece.commit));
+        match counter(piece.text) {
+            Some((word, number))
+                if !piece.commit && free && strict(number) && counts(word, number, index, last) =>
+            {
+                tail.unfinished |= is_pre_release(word);
+                tail.pattern.push_str(&format!("{}(?P<revision>{})", literal(word), width(number)));
+                tail.extract.push_str(if tail.extract.is_empty() { "-$revision" } else { ".$revision" });
+                tail.tells_builds_apart |= !is_day(number);
+                (tail.pre, free) = (true, false);
+            }
+            _ => tail.pattern.push_str(&origin(piece)),
         }
     }
-    if !counters.is_empty() {
-        // The numbers of a pre-release compare as numbers, which is what counts builds.
-        extract.push('-');
-        extract.push_str(&counters.join("."));
-    }
-    filtered(semver(!counters.is_empty(), unfinished), &pattern, Some(&extract))
+    Ok(Some(tail))
 }
 
 /// What a tag was built from: a commit may be another one next time, every other word stays.
-pub(super) fn origin(text: &str) -> String {
-    if is_commit(text) { commit(text) } else { literal(text) }
+pub(super) fn origin(piece: &Piece<'_>) -> String {
+    match piece.commit {
+        // `git describe` puts a g before the commit.
+        true if piece.text.starts_with('g') => format!("g{COMMIT}"),
+        true => COMMIT.to_owned(),
+        false => literal(piece.text),
+    }
 }
 
-/// Does everything behind the version say that it is not released yet? Then the word that says so.
-fn pre_release<'a>(after: &[Piece<'a>]) -> Option<&'a str> {
-    let (first, rest) = after.split_first()?;
+/// A word that says that the version is not released yet, with its numbers, and the pieces behind them. Releases and
+/// pre-releases of this kind follow each other: numbers are compared as numbers, which semantic versions do only where
+/// they stand by themselves (`rc.10`, and not `rc10`).
+fn pre_release<'p, 'a>(after: &'p [Piece<'a>]) -> Result<Option<(Tail, &'p [Piece<'a>])>, Unordered> {
+    let Some((first, mut rest)) = after.split_first() else { return Ok(None) };
     let letters = first.text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let numbers =
-        rest.iter().all(|piece| piece.joint == "-" && numbers(piece.text).is_some_and(|(l, _)| l.is_empty()));
-    // Strict versions know one number behind a dot, and none with a zero before it.
-    let identifiers = first.text.get(letters.len()..)?.trim_start_matches('.').split('.');
-    let strict = identifiers.filter(|part| !part.is_empty()).all(strict);
-    let ends = !first.text.ends_with('.') && !first.text.contains("..");
-    (first.joint == "-" && is_pre_release(letters) && numbers && strict && ends).then_some(letters)
+    let own = first.text.get(letters.len()..).unwrap_or_default();
+    if first.commit || !is_pre_release(letters) || own.contains("..") || own.ends_with('.') {
+        return Ok(None);
+    }
+    // What stands before each number, and the number.
+    let mut counted: Vec<(&str, &str)> = Vec::new();
+    for (index, number) in own.split('.').enumerate().filter(|(_, number)| !number.is_empty()) {
+        counted.push((if index == 0 { "" } else { "." }, number));
+    }
+    while let Some((piece, behind)) = rest.split_first()
+        && !piece.commit
+        && let Some(("", numbers)) = numbers(piece.text)
+    {
+        for (index, number) in numbers.into_iter().enumerate() {
+            counted.push((if index == 0 { piece.joint } else { "." }, number));
+        }
+        rest = behind;
+    }
+    if counted.iter().any(|(_, number)| !strict(number)) {
+        return Err(Unordered::ZeroBefore);
+    }
+    let dotted = counted.iter().all(|(joint, _)| *joint == ".");
+    let numbers: String = counted.iter().map(|(_, number)| format!("\\.{}", width(number))).collect();
+    let tells_builds_apart = counted.last().is_some_and(|(_, number)| !is_day(number));
+    let mut tail = Tail { pre: true, unfinished: true, tells_builds_apart, ..Tail::default() };
+    tail.plain = (dotted && first.joint == "-").then(|| format!("(-{letters}{numbers})?"));
+    let joint = first.joint;
+    match counted.as_slice() {
+        // The word alone says nothing of the order among several.
+        [] => {
+            tail.pattern = format!("{joint}{}", literal(first.text));
+            tail.pre = false;
+        }
+        // Where the group is not there, nor is the dash: a release is a version without a pre-release.
+        [(dot, number)] if joint == "-" => {
+            let (dot, number) = (literal(dot), width(number));
+            tail.pattern = format!("((?P<dash>-){letters}{dot}(?P<revision>{number}))?");
+            tail.extract = "$dash$revision".to_owned();
+        }
+        several => {
+            let names = ["$revision", "$second", "$third"];
+            if several.len() > names.len() {
+                return Ok(None);
+            }
+            tail.pattern = format!("{joint}{letters}");
+            for ((joint, number), name) in several.iter().zip(names) {
+                let name = name.trim_start_matches('$');
+                tail.pattern.push_str(&format!("{}(?P<{name}>{})", literal(joint), width(number)));
+            }
+            tail.extract = format!("-{}", names.get(..several.len()).unwrap_or_default().join("."));
+        }
+    }
+    Ok(Some((tail, rest)))
 }
 
 fn is_pre_release(word: &str) -> bool {
@@ -286,17 +489,33 @@ fn counts(word: &str, number: &str, index: usize, last: bool) -> bool {
 }
 
 /// Numbers with zeros before them are no strict version, but sort by letter as long as each keeps its width.
-fn padded(pieces: &[Piece<'_>], at: usize) -> Option<Shape> {
+fn padded(pieces: &[Piece<'_>], at: usize, context: &Context) -> Result<Shape, Unordered> {
+    if has_commit(pieces) {
+        return Err(Unordered::CommitOfVersion);
+    }
     let mut pattern = String::new();
     for (index, piece) in pieces.iter().enumerate() {
         pattern.push_str(piece.joint);
         if index == at {
-            pattern.push_str(&widths(piece.text));
+            pattern.push_str(&within_line(piece.text, context.range));
         } else {
-            pattern.push_str(&origin(piece.text));
+            pattern.push_str(&literal(piece.text));
         }
     }
-    filtered(Kind::Alphabetical, &pattern, None)
+    Ok(filtered(Kind::Alphabetical, &pattern, None))
+}
+
+/// Widths, but for the numbers that the range keeps: the first, or the first two. A year is none.
+fn within_line(text: &str, range: FluxRange) -> String {
+    let year = numbers(text).is_some_and(|(_, parts)| parts.first().is_some_and(|first| is_year(first)));
+    let end = match range {
+        _ if year => None,
+        FluxRange::Any => None,
+        FluxRange::Major => text.find('.'),
+        FluxRange::Minor => text.match_indices('.').nth(1).map_or(Some(text.len()), |(at, _)| Some(at)),
+    };
+    let (kept, free) = text.split_at_checked(end.unwrap_or(0)).unwrap_or(("", text));
+    format!("{}{}", literal(kept), widths(free))
 }
 
 pub(super) fn is_year(part: &str) -> bool {
@@ -304,50 +523,49 @@ pub(super) fn is_year(part: &str) -> bool {
 }
 
 /// `1234`, `v4`, `main-1a2b3c4-1700000000`, `22-alpine`: numbers without dots.
-fn numbered<'a>(pieces: &[Piece<'a>]) -> Option<Shape> {
-    let stamped = pieces.iter().any(|piece| is_stamp(piece.text));
-    // Every now and then a commit has no letter.
-    let is_commit = |text: &str| {
-        is_commit(text) || stamped && is_number(text) && (7..=40).contains(&text.len()) && !is_stamp(text)
-    };
-    let number = |piece: &Piece<'a>| -> Option<&'a str> {
-        let (letters, parts) = numbers(piece.text)?;
-        let alone = parts.len() == 1 && (letters.is_empty() || letters == "v") && !is_commit(piece.text);
-        parts.first().copied().filter(|_| alone)
-    };
+fn numbered(pieces: &[Piece<'_>], context: &Context) -> Result<Option<Shape>, Unordered> {
     let found: Vec<&str> = pieces.iter().filter_map(number).collect();
-    let groups = ["$number", "$second", "$third"];
-    if found.is_empty() || found.len() > groups.len() {
-        return None;
+    let names = ["number", "second", "third"];
+    if found.is_empty() || found.len() > names.len() {
+        return Ok(None);
     }
-    let mut names = groups.iter();
+    let mut unused = names.iter();
     let mut pattern = String::new();
     for piece in pieces {
         pattern.push_str(piece.joint);
         match number(piece) {
             Some(digits) => {
                 let letters = piece.text.strip_suffix(digits).unwrap_or("");
-                let name = names.next()?.trim_start_matches('$');
-                pattern.push_str(&format!("{letters}(?P<{name}>{})", width(digits)));
+                let name = unused.next().unwrap_or(&"");
+                pattern.push_str(&format!("{letters}(?P<{name}>{})", width_at(pieces, digits)));
             }
-            None if is_commit(piece.text) => pattern.push_str(&commit(piece.text)),
-            None => pattern.push_str(&literal(piece.text)),
+            None => pattern.push_str(&origin(piece)),
         }
     }
+    let is_line = |digits: &&str| digits.len() <= 3;
     if let [only] = found.as_slice() {
+        if has_commit(pieces) && is_day(only) {
+            return Err(Unordered::CommitOfDay);
+        }
+        // A major version and a number of builds look alike: a range that is to keep to one line follows neither.
+        if context.range != FluxRange::Any && is_line(only) && !has_commit(pieces) {
+            return Ok(None);
+        }
         if only.len() <= FLOAT_DIGITS {
             // A bare number is its own extract.
-            let bare = pieces.len() == 1 && pieces.first().is_some_and(|piece| piece.text == *only);
-            return match bare {
-                true => filtered(Kind::Numerical, &width(only), None),
+            let bare = matches!(pieces, [piece] if piece.text == *only);
+            return Ok(Some(match bare {
+                true => filtered(Kind::Numerical, &width_at(pieces, only), None),
                 false => filtered(Kind::Numerical, &pattern, Some("$number")),
-            };
+            }));
         }
-        let pattern = pattern.replace("(?P<number>", "(");
-        return filtered(Kind::Alphabetical, &pattern, None);
+        if has_commit(pieces) {
+            return Err(Unordered::Commit);
+        }
+        return Ok(Some(filtered(Kind::Alphabetical, &pattern.replace("(?P<number>", "("), None)));
     }
     if !found.iter().all(|digits| strict(digits)) {
-        return None;
+        return Ok(None);
     }
     let mut version = [0; 3];
     for (slot, digits) in version.iter_mut().zip(&found) {
@@ -357,8 +575,22 @@ fn numbered<'a>(pieces: &[Piece<'a>]) -> Option<Shape> {
         2 => "$number.$second.0",
         _ => "$number.$second.$third",
     };
-    let kind = Kind::Semver { version, pre: false, unfinished: false, calendar: true };
-    filtered(kind, &pattern, Some(extract))
+    let calendar = !found.first().is_some_and(is_line);
+    let kind = Kind::Semver { version, pre: false, unfinished: false, calendar };
+    Ok(Some(filtered(kind, &pattern, Some(extract))))
+}
+
+/// A tag that begins with one or two digits has a major version: the year that a project once counted by is no later one.
+fn width_at(pieces: &[Piece<'_>], digits: &str) -> String {
+    let begins = pieces.first().and_then(number) == Some(digits) && !has_commit(pieces);
+    if begins && digits.len() <= 2 { "[0-9]{1,3}".to_owned() } else { width(digits) }
+}
+
+/// The number that a piece is, maybe behind a `v`.
+fn number<'a>(piece: &Piece<'a>) -> Option<&'a str> {
+    let (letters, parts) = numbers(piece.text)?;
+    let alone = parts.len() == 1 && (letters.is_empty() || letters == "v") && !piece.commit;
+    parts.first().copied().filter(|_| alone)
 }
 
 /// A date, or seconds or milliseconds since 1970.
@@ -370,6 +602,11 @@ fn is_stamp(text: &str) -> bool {
             10 | 13 => text.starts_with('1'),
             _ => false,
         }
+}
+
+/// `20250110`.
+fn is_day(text: &str) -> bool {
+    text.len() == 8 && is_stamp(text)
 }
 
 /// How many digits the next number may have: a stamp has its own, and a commit that happens to be all digits is no

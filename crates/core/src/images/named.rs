@@ -51,9 +51,9 @@ impl Named {
         }
     }
 
-    /// Is a digest pinned beside a tag?
-    pub fn is_pinned(&self) -> bool {
-        self.uses.keys().any(|used| used.tag.is_some() && used.digest.is_some())
+    /// Is a digest pinned beside this tag?
+    pub fn is_pinned_at(&self, tag: &str) -> bool {
+        self.uses.keys().any(|used| used.tag.as_deref() == Some(tag) && used.digest.is_some())
     }
 }
 

@@ -5,56 +5,66 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use pullthru_core::emit::policy::{Order, Policy};
+use pullthru_core::emit::Selection;
+use pullthru_core::emit::policy::Order;
 use regex::Regex;
 
-/// The tag that the policy chooses out of a list; `Err` when Flux would report that there is none.
-pub(crate) fn choose(policy: &Policy, tags: &[String]) -> Result<String, String> {
-    // Extracted text → tag. Where two tags have one extract, the later one wins.
-    let mut candidates: BTreeMap<String, String> = BTreeMap::new();
-    match &policy.filter {
-        None => candidates.extend(tags.iter().map(|tag| (tag.clone(), tag.clone()))),
-        Some(filter) => {
-            let pattern = Regex::new(&filter.pattern).map_err(|error| error.to_string())?;
-            for tag in tags {
-                if let Some(captures) = pattern.captures(tag) {
-                    let mut key = String::new();
-                    match filter.extract.as_deref() {
-                        // Go's ExpandString and this one both take the longest name of word characters.
-                        Some(extract) => captures.expand(extract, &mut key),
-                        None => key.push_str(tag),
-                    }
-                    candidates.insert(key, tag.clone());
+/// The tag that the policy chooses out of a list; `Err` when Flux would report that there is none, or take either of
+/// several.
+pub(crate) fn choose(selection: &Selection, tags: &[String]) -> Result<String, String> {
+    assert!(!selection.descending, "no order of ours is descending");
+    // Extracted text → tags. Of those that have one extract, Flux takes any.
+    let mut candidates: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    let pattern = selection.filter.as_ref().map(|filter| Regex::new(&filter.pattern));
+    let pattern = pattern.transpose().map_err(|error| error.to_string())?;
+    for tag in tags {
+        let mut key = String::new();
+        match (&pattern, selection.filter.as_ref().and_then(|filter| filter.extract.as_deref())) {
+            (Some(pattern), extract) => {
+                let Some(captures) = pattern.captures(tag) else { continue };
+                match extract {
+                    // Go's ExpandString and this one both take the longest name of word characters.
+                    Some(extract) => captures.expand(extract, &mut key),
+                    None => key.push_str(tag),
                 }
             }
+            (None, _) => key.push_str(tag),
         }
+        candidates.entry(key).or_default().push(tag);
     }
     if candidates.is_empty() {
         return Err("version list argument cannot be empty".to_owned());
     }
     let keys = candidates.keys();
-    let chosen = match &policy.order {
-        Order::Alphabetical => keys.max().cloned(),
+    let best: Vec<&String> = match &selection.order {
+        Order::Alphabetical => keys.max().into_iter().collect(),
         Order::Numerical => {
-            let mut best: Option<(f64, String)> = None;
-            for key in keys {
-                // One that is no number fails the whole policy.
-                let number: f64 = key.parse().map_err(|_| format!("invalid numeric value '{key}'"))?;
-                if best.as_ref().is_none_or(|(known, _)| number >= *known) {
-                    best = Some((number, key.clone()));
-                }
-            }
-            best.map(|(_, key)| key)
+            // One that is no number fails the whole policy.
+            let number =
+                |key: &String| key.parse::<f64>().map_err(|_| format!("invalid numeric value '{key}'"));
+            let numbers: Vec<(f64, &String)> =
+                keys.map(|key| Ok((number(key)?, key))).collect::<Result<_, String>>()?;
+            let most = numbers.iter().map(|(number, _)| *number).fold(f64::MIN, f64::max);
+            numbers.into_iter().filter(|(number, _)| *number == most).map(|(_, key)| key).collect()
         }
         Order::Semver { range } => {
             let range = Range::parse(range)?;
-            let versions = keys.filter_map(|key| Some((Version::parse(key)?, key.clone())));
-            let accepted = versions.filter(|(version, _)| range.accepts(version));
-            accepted.max_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, key)| key)
+            let versions = keys.filter_map(|key| Some((Version::parse(key)?, key)));
+            let accepted: Vec<_> = versions.filter(|(version, _)| range.accepts(version)).collect();
+            let most = accepted.iter().map(|(version, _)| version.clone()).max();
+            accepted
+                .into_iter()
+                .filter(|(version, _)| Some(version) == most.as_ref())
+                .map(|(_, key)| key)
+                .collect()
         }
     };
-    let chosen = chosen.ok_or("unable to determine latest version from provided list")?;
-    Ok(candidates[&chosen].clone())
+    let chosen: Vec<&String> = best.iter().flat_map(|key| candidates[*key].iter().copied()).collect();
+    match chosen.as_slice() {
+        [] => Err("unable to determine latest version from provided list".to_owned()),
+        [one] => Ok((*one).clone()),
+        several => Err(format!("any of {several:?}")),
+    }
 }
 
 /// `StrictNewVersion` behind an optional `v`.

@@ -12,6 +12,7 @@ mod config;
 mod edits;
 mod emit_merge;
 mod explained;
+mod families;
 mod flux_rules;
 mod forms;
 #[allow(dead_code)]
