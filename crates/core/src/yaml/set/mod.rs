@@ -2,9 +2,14 @@
 //! siblings, in their indentation, line ends and style. Everything else stays byte for byte, and what comes out is proved to
 //! read as the old document with that value.
 
-use std::fmt::Write as _;
+mod proof;
+mod text;
+mod unset;
 
 use super::{Edit, FieldPath, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
+use proof::reads_as;
+use text::{block, flow_entry, quoted, scalar};
+pub use unset::unset;
 
 /// What is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub enum SetError {
     NoMapping(String),
     #[error("`{0}` holds a text that is not replaced")]
     Form(String),
+    #[error("`{0}` is not written as it would be inserted here")]
+    NotInserted(String),
     #[error(transparent)]
     Edit(#[from] edit::EditError),
     #[error("after the edit it would not read as planned")]
@@ -291,249 +298,6 @@ fn step(stream: &Stream<'_>, mapping: NodeId) -> usize {
     };
     let found = below.and_then(|below| below.checked_sub(own)).or_else(above);
     found.filter(|step| (1..=8).contains(step)).unwrap_or(2)
-}
-
-fn block(entry: &(String, NewValue), indent: usize, step: usize, ending: &str) -> Option<String> {
-    let mut text = String::new();
-    write_entry(&mut text, entry, indent, step, ending)?;
-    Some(text)
-}
-
-fn write_entry(
-    text: &mut String,
-    (key, value): &(String, NewValue),
-    indent: usize,
-    step: usize,
-    ending: &str,
-) -> Option<()> {
-    let key = scalar(&NewValue::Text(key.clone()), false)?;
-    _ = write!(text, "{:indent$}{key}:", "");
-    write_value(text, value, indent, step, ending)
-}
-
-/// What comes behind the colon of a key at this indentation, to the end of its last line.
-fn write_value(text: &mut String, value: &NewValue, indent: usize, step: usize, ending: &str) -> Option<()> {
-    match value {
-        NewValue::Mapping(entries) if !entries.is_empty() => {
-            text.push_str(ending);
-            for entry in entries {
-                write_entry(text, entry, indent + step, step, ending)?;
-            }
-        }
-        NewValue::Sequence(items) if !items.is_empty() => {
-            text.push_str(ending);
-            for item in items {
-                write_item(text, item, indent + step, step, ending)?;
-            }
-        }
-        other => _ = write!(text, " {}{ending}", scalar(other, false)?),
-    }
-    Some(())
-}
-
-fn write_item(text: &mut String, item: &NewValue, indent: usize, step: usize, ending: &str) -> Option<()> {
-    match item {
-        NewValue::Mapping(entries) if !entries.is_empty() => {
-            for (number, entry) in entries.iter().enumerate() {
-                let mut lines = String::new();
-                write_entry(&mut lines, entry, indent + 2, step, ending)?;
-                if number == 0 {
-                    _ = write!(text, "{:indent$}- {}", "", lines.get(indent + 2..)?);
-                } else {
-                    text.push_str(&lines);
-                }
-            }
-        }
-        other => _ = write!(text, "{:indent$}- {}{ending}", "", flow(other)?),
-    }
-    Some(())
-}
-
-fn flow_entry((key, value): &(String, NewValue)) -> Option<String> {
-    Some(format!("{}: {}", scalar(&NewValue::Text(key.clone()), true)?, flow(value)?))
-}
-
-fn flow(value: &NewValue) -> Option<String> {
-    Some(match value {
-        NewValue::Mapping(entries) => {
-            let entries: Option<Vec<String>> = entries.iter().map(flow_entry).collect();
-            format!("{{{}}}", entries?.join(", "))
-        }
-        NewValue::Sequence(items) => {
-            let items: Option<Vec<String>> = items.iter().map(flow).collect();
-            format!("[{}]", items?.join(", "))
-        }
-        other => scalar(other, true)?,
-    })
-}
-
-/// A scalar without quotes where it reads as itself.
-fn scalar(value: &NewValue, in_flow: bool) -> Option<String> {
-    Some(match value {
-        NewValue::Text(text) if is_plain(text, in_flow) => text.clone(),
-        NewValue::Text(text) => quoted(text),
-        NewValue::Bool(is) => is.to_string(),
-        NewValue::Literal(text) => text.clone(),
-        NewValue::Mapping(entries) if entries.is_empty() => "{}".to_owned(),
-        NewValue::Sequence(items) if items.is_empty() => "[]".to_owned(),
-        NewValue::Mapping(_) | NewValue::Sequence(_) => return None,
-    })
-}
-
-/// Does every reader of YAML take it for this text without quotes?
-fn is_plain(text: &str, in_flow: bool) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && !words.contains(&lower.as_str())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/@:+".contains(&b))
-        && !text.ends_with(':')
-        && !(in_flow && text.contains(':'))
-        && text.bytes().any(|b| b.is_ascii_alphabetic())
-        && !is_number(&lower)
-}
-
-/// Could it be a number, in some base or with an exponent?
-fn is_number(lower: &str) -> bool {
-    lower.starts_with(|c: char| c.is_ascii_digit())
-        && lower.bytes().all(|b| b.is_ascii_hexdigit() || b"._-+xo:".contains(&b))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => _ = write!(out, "\\u{:04x}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Reads the new text as the old one but for the value: every other node with the same value in the same place.
-fn reads_as(old: &Stream<'_>, new: &str, document: usize, way: &[Step], value: &NewValue) -> bool {
-    let new = parse(new);
-    if !new.errors.is_empty() || new.documents.len() != old.documents.len().max(document + 1) {
-        return false;
-    }
-    let comments = |stream: &Stream<'_>| -> Vec<String> {
-        stream.comments.iter().map(|span| span.slice(stream.text).trim_end().to_owned()).collect()
-    };
-    if comments(old) != comments(&new) {
-        return false;
-    }
-    (0..new.documents.len()).all(|number| {
-        let root = |stream: &Stream<'_>| stream.documents.get(number).and_then(|document| document.root);
-        let way = if number == document { Some(way) } else { None };
-        match (root(old), root(&new)) {
-            (Some(old_root), Some(new_root)) => same(old, old_root, &new, new_root, way, value),
-            (None, Some(new_root)) => way.is_some_and(|way| is_chain(&new, new_root, way, value)),
-            (None, None) => way.is_none(),
-            (Some(_), None) => false,
-        }
-    })
-}
-
-fn same(
-    old: &Stream<'_>,
-    a: NodeId,
-    new: &Stream<'_>,
-    b: NodeId,
-    way: Option<&[Step]>,
-    value: &NewValue,
-) -> bool {
-    let (Some(before), Some(after)) = (old.node(a), new.node(b)) else { return false };
-    if let Some([]) = way {
-        return is_value(new, b, value);
-    }
-    let below = |step: &Step| match way {
-        Some([first, rest @ ..]) if first == step => Some(rest),
-        _ => None,
-    };
-    if before.anchored != after.anchored {
-        return false;
-    }
-    match (&before.kind, &after.kind) {
-        (Kind::Scalar { value: x, style: s }, Kind::Scalar { value: y, style: t }) => {
-            x == y && s == t && way.is_none()
-        }
-        (Kind::Scalar { value: text, .. }, Kind::Mapping { .. }) => {
-            is_null(text) && way.is_some_and(|way| is_chain(new, b, way, value))
-        }
-        (Kind::Alias(x), Kind::Alias(y)) => x.is_some() == y.is_some() && way.is_none(),
-        (Kind::Sequence { items: x, .. }, Kind::Sequence { items: y, .. }) => {
-            x.len() == y.len()
-                && x.iter()
-                    .zip(y)
-                    .enumerate()
-                    .all(|(index, (x, y))| same(old, *x, new, *y, below(&Step::Item(index)), value))
-        }
-        (Kind::Mapping { entries: x, .. }, Kind::Mapping { entries: y, .. }) => {
-            let kept = x.iter().zip(y).all(|((k, x), (l, y))| {
-                let key = old.value(*k);
-                let last = old.entries(a).iter().rev().find(|(name, _)| old.value(*name) == key);
-                let is_last = last.is_some_and(|(name, _)| name == k);
-                let way = key.filter(|_| is_last).and_then(|key| below(&Step::from(key)));
-                key == new.value(*l) && same(old, *x, new, *y, way, value)
-            });
-            let added = y.get(x.len()..).unwrap_or_default();
-            kept && match (added, way) {
-                ([], None) => true,
-                ([], Some([Step::Key(first), ..])) => {
-                    x.iter().any(|(key, _)| old.value(*key) == Some(first.as_str()))
-                }
-                ([(key, below)], Some([Step::Key(first), rest @ ..])) => {
-                    new.value(*key) == Some(first.as_str()) && is_chain(new, *below, rest, value)
-                }
-                _ => false,
-            }
-        }
-        _ => false,
-    }
-}
-
-/// Mappings of one key each, down the way to the value.
-fn is_chain(stream: &Stream<'_>, id: NodeId, way: &[Step], value: &NewValue) -> bool {
-    match way {
-        [] => is_value(stream, id, value),
-        [Step::Key(key), rest @ ..] => match stream.entries(id) {
-            [(name, below)] => {
-                stream.value(*name) == Some(key.as_str()) && is_chain(stream, *below, rest, value)
-            }
-            _ => false,
-        },
-        [Step::Item(_), ..] => false,
-    }
-}
-
-fn is_value(stream: &Stream<'_>, id: NodeId, value: &NewValue) -> bool {
-    let Some(node) = stream.node(id) else { return false };
-    match (&node.kind, value) {
-        (Kind::Scalar { value: text, style }, NewValue::Text(wanted)) => {
-            text == wanted && (*style != Style::Plain || is_plain(text, false))
-        }
-        (Kind::Scalar { value: text, style: Style::Plain }, NewValue::Bool(wanted)) => {
-            *text == wanted.to_string()
-        }
-        (Kind::Scalar { value: text, style: Style::Plain }, NewValue::Literal(wanted)) => text == wanted,
-        (Kind::Mapping { entries, .. }, NewValue::Mapping(wanted)) => {
-            entries.len() == wanted.len()
-                && entries.iter().zip(wanted).all(|((key, below), (name, value))| {
-                    stream.value(*key) == Some(name) && is_value(stream, *below, value)
-                })
-        }
-        (Kind::Sequence { items, .. }, NewValue::Sequence(wanted)) => {
-            items.len() == wanted.len()
-                && items.iter().zip(wanted).all(|(item, value)| is_value(stream, *item, value))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,190 @@
+//! The way back of [`set`]: takes out a value that it has inserted, with the mappings that it made for it. What `set` would not
+//! write again byte for byte was written or edited by somebody else, and stays.
+
+use super::super::{Edit, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
+use super::text::is_plain;
+use super::{NewValue, SetError, is_null, last_byte, line_end, set, shown};
+
+/// The text without the value at `way` of a document, and without the mappings around it that hold nothing else. The first
+/// `keep` steps of the way stay in any case.
+///
+/// # Errors
+/// [`SetError::NotInserted`], when [`set`] does not make the old text of the new one; the others as `set`.
+pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<String, SetError> {
+    let stream = parse(text);
+    if !stream.errors.is_empty() {
+        return Err(SetError::NotYaml);
+    }
+    let not_inserted = || SetError::NotInserted(shown(way));
+    let nodes = nodes_of(&stream, document, way).ok_or_else(not_inserted)?;
+    let value = nodes.last().and_then(|leaf| value_of(&stream, *leaf)).ok_or_else(not_inserted)?;
+    // The outermost mapping that holds this value alone first.
+    for depth in keep..way.len() {
+        let Some(edit) = removal(&stream, &nodes, depth) else { continue };
+        let new = edit::apply(text, std::slice::from_ref(&edit))?;
+        if set(&new, document, way, &value).is_ok_and(|again| again == text) {
+            return Ok(new);
+        }
+    }
+    Err(not_inserted())
+}
+
+/// The root of the document, and what stands below each step. Nothing of it is shared.
+fn nodes_of(stream: &Stream<'_>, document: usize, way: &[Step]) -> Option<Vec<NodeId>> {
+    let mut nodes = vec![stream.documents.get(document)?.root?];
+    for step in way {
+        let Step::Key(key) = step else { return None };
+        let at = *nodes.last()?;
+        if stream.node(at)?.anchored {
+            return None;
+        }
+        let entries = stream.entries(at).iter();
+        let (_, below) = entries.rev().find(|(name, _)| stream.value(*name) == Some(key.as_str()))?;
+        nodes.push(*below);
+    }
+    Some(nodes)
+}
+
+/// Removes the entry of the mapping at this depth, which has to be its last one, and below it one value alone.
+fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> {
+    let below = nodes.get(depth + 1..nodes.len() - 1)?;
+    if below.iter().any(|mapping| stream.entries(*mapping).len() != 1) {
+        return None;
+    }
+    let mapping = *nodes.get(depth)?;
+    let Kind::Mapping { entries, flow } = &stream.node(mapping)?.kind else { return None };
+    let ((key, value), before) = entries.split_last()?;
+    if Some(value) != nodes.get(depth + 1) {
+        return None;
+    }
+    let end = last_byte(stream, *value).max(stream.node(*key)?.span.end);
+    let start = stream.node(*key)?.span.start;
+    if *flow {
+        let start = before.last().map_or(start, |(_, value)| last_byte(stream, *value));
+        return Some(Edit { span: Span::new(start, end), text: String::new() });
+    }
+    let text = stream.text;
+    let line = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    if !text.get(line..start)?.trim().is_empty() {
+        return None;
+    }
+    let line_end = line_end(text, end);
+    let span = match text.get(line_end..)? {
+        // The file ends without a line break, and goes on doing so.
+        "" => Span::new(text.get(..line)?.trim_end_matches(['\n', '\r']).len(), line_end),
+        rest => Span::new(line, line_end + rest.find('\n')? + 1),
+    };
+    Some(Edit { span, text: String::new() })
+}
+
+fn value_of(stream: &Stream<'_>, id: NodeId) -> Option<NewValue> {
+    let node = stream.node(id)?;
+    if node.anchored {
+        return None;
+    }
+    Some(match &node.kind {
+        Kind::Scalar { style, .. } if style.is_block() => return None,
+        Kind::Scalar { value, style: Style::Plain } if value == "true" || value == "false" => {
+            NewValue::Bool(value == "true")
+        }
+        Kind::Scalar { value, style: Style::Plain } if is_null(value) || !is_plain(value, false) => {
+            NewValue::Literal(value.to_string())
+        }
+        Kind::Scalar { value, .. } => NewValue::Text(value.to_string()),
+        Kind::Mapping { entries, .. } => {
+            let entry = |(key, value): &(NodeId, NodeId)| {
+                Some((stream.value(*key)?.to_owned(), value_of(stream, *value)?))
+            };
+            NewValue::Mapping(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        Kind::Sequence { items, .. } => {
+            NewValue::Sequence(items.iter().map(|item| value_of(stream, *item)).collect::<Option<_>>()?)
+        }
+        Kind::Alias(_) => return None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn steps(way: &str) -> Vec<Step> {
+        way.split('.').map(Step::from).collect()
+    }
+
+    /// Sets a value, and takes it out again.
+    fn there_and_back(text: &str, way: &str, keep: usize) {
+        let value = NewValue::Text("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay".to_owned());
+        let with = set(text, 0, &steps(way), &value).unwrap();
+        assert_eq!(unset(&with, 0, &steps(way), keep).as_deref(), Ok(text), "{with}");
+        // Whatever the value is by then.
+        let moved = with.replace("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay", "quay.io");
+        assert_eq!(unset(&moved, 0, &steps(way), keep).as_deref(), Ok(text), "{moved}");
+    }
+
+    #[test]
+    fn what_was_inserted_is_taken_out() {
+        for (text, way, keep) in [
+            ("a: 1\n", "image.registry", 0),
+            ("a: 1", "image.registry", 0),
+            ("image:\n    tag: 1 # one\n\n# next\nother: 2\n", "image.registry", 0),
+            ("a:\r\n  b: 1\r\n", "a.c", 0),
+            ("a:\n  - b\n  - c: 1\n    d: 2\n", "e.f", 0),
+            ("spec:\n  chart: x\n---\nspec: {}\n", "spec.values.image.registry", 1),
+            ("values: {}\n", "values.a.b", 0),
+            ("image: { tag: \"1\" }\n", "image.registry", 0),
+            ("# nothing yet\n", "a.b", 0),
+            ("", "a.b", 0),
+        ] {
+            there_and_back(text, way, keep);
+        }
+    }
+
+    #[test]
+    fn several_values_leave_in_the_opposite_order() {
+        let value = NewValue::Text("quay.io".to_owned());
+        let text = "spec:\n  chart: web\n";
+        let ways = ["spec.values.a.registry", "spec.values.a.repository", "spec.values.b"];
+        let mut with = text.to_owned();
+        for way in ways {
+            with = set(&with, 0, &steps(way), &value).unwrap();
+        }
+        for way in ways.iter().rev() {
+            with = unset(&with, 0, &steps(way), 1).unwrap();
+        }
+        assert_eq!(with, text);
+    }
+
+    #[test]
+    fn a_list_leaves_whole() {
+        let item = |name: &str| {
+            NewValue::Mapping(vec![
+                ("image".to_owned(), NewValue::Text(name.to_owned())),
+                ("port".to_owned(), NewValue::Literal("9090".to_owned())),
+                ("quiet".to_owned(), NewValue::Bool(true)),
+            ])
+        };
+        let list = NewValue::Sequence(vec![item("ghcr.io/shop/a:1"), item("b")]);
+        let with = set("x: 1\n", 0, &steps("more.sidecars"), &list).unwrap();
+        assert_eq!(unset(&with, 0, &steps("more.sidecars"), 0).as_deref(), Ok("x: 1\n"));
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_stays() {
+        for (text, way) in [
+            // Not behind its siblings.
+            ("image:\n  registry: quay.io\n  tag: 1\n", "image.registry"),
+            // With a comment, in quotes that `set` does not write, with a comment above.
+            ("a: 1\nregistry: quay.io # ours\n", "registry"),
+            ("a: 1\nregistry: 'quay.io'\n", "registry"),
+            ("a: 1\n\nregistry: quay.io\n", "registry"),
+            ("a: 1\nimage:\n    registry: quay.io\n", "image.registry"),
+            ("a: &a {registry: quay.io}\nb: *a\n", "a.registry"),
+            ("a: 1\n", "registry"),
+        ] {
+            let kept = unset(text, 0, &steps(way), 0);
+            assert!(matches!(kept, Err(SetError::NotInserted(_))), "{text}: {kept:?}");
+        }
+    }
+}
