@@ -20,7 +20,7 @@ use crate::report::covered::Covered;
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
-use pullthru_charts::OverridePlan;
+use pullthru_charts::{OverridePlan, RemovalPlan};
 use pullthru_core::releases::Sources;
 
 /// Rewrite references to the cache.
@@ -166,19 +166,19 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     };
     let planned = |within: &dyn Fn(&RepoPath) -> bool| {
         let mut proved = prove(&model, &mode, within, repository, &finder);
-        let overrides = match direction {
-            Direction::ToCache => request.add_to(&mut proved, within)?,
-            Direction::ToUpstream => OverridePlan::default(),
+        let (overrides, removed) = match direction {
+            Direction::ToCache => (request.add_to(&mut proved, within)?, RemovalPlan::default()),
+            Direction::ToUpstream => (OverridePlan::default(), request.remove_from(&mut proved, within)?),
         };
-        Ok::<_, CliError>((proved, overrides))
+        Ok::<_, CliError>((proved, overrides, removed))
     };
-    let (mut proved, mut overrides) = planned(&within)?;
+    let (mut proved, mut overrides, mut removed) = planned(&within)?;
     let mut written = None;
     if args.write && !proved.files.is_empty() {
         let submodules = args.protect.check(repository, proved.files.iter().map(|file| &file.path))?;
         if !submodules.is_empty() {
             let within = |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
-            (proved, overrides) = planned(&within)?;
+            (proved, overrides, removed) = planned(&within)?;
         }
         written = Some(write(repository, &proved));
     }
@@ -210,6 +210,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         }
         report = report.with_releases(&charts, &read.config).with_overrides(&overrides);
     }
+    report = report.with_removed(&removed);
     match args.format {
         Format::Json => report::json(&report, out)?,
         Format::Human => {
@@ -221,7 +222,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             report::summary(&report, covered, args.reverse, &mut err, Paint::never())?;
         }
     }
-    if args.exit_code && !(report.changes.is_empty() && report.overrides.is_empty()) {
+    if args.exit_code && report.has_changes() {
         outcome = outcome.max(Outcome::Findings);
     }
     Ok(outcome)

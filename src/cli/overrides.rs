@@ -14,7 +14,7 @@ use crate::kustomize::Model;
 use crate::migrate::{Prepared, Proved};
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, Route};
+use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, RemovalPlan, RemovalRequest, Route};
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::{self, ChartRef, Release, ReleaseId, Sources};
 
@@ -38,12 +38,7 @@ impl Request<'_> {
         if !self.charts.renders() || !releases::are_in(self.model.inventory) {
             return Ok(OverridePlan::default());
         }
-        let edited: EditedTexts = proved
-            .files
-            .iter()
-            .filter_map(|file| Some((file.path.clone(), Arc::from(file.new.as_deref()?))))
-            .collect();
-        let plan = self.plan(&edited, &within)?;
+        let plan = self.plan(&edited(proved), &within)?;
         for (path, new) in &plan.files {
             add_file(proved, path, new, self.read)?;
         }
@@ -55,6 +50,82 @@ impl Request<'_> {
                 proved.write_together(paths);
             }
         }
+        Ok(plan)
+    }
+
+    /// Removes from the files of a reversal the values that were added for images of charts.
+    pub(super) fn remove_from(
+        &self,
+        proved: &mut Proved,
+        within: impl Fn(&RepoPath) -> bool,
+    ) -> Result<RemovalPlan, CliError> {
+        if !self.charts.renders() || !releases::are_in(self.model.inventory) {
+            return Ok(RemovalPlan::default());
+        }
+        let plan = self.plan_removals(&edited(proved), &within)?;
+        for (path, new) in &plan.files {
+            add_file(proved, path, new, self.read)?;
+        }
+        proved.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut by_release: HashMap<&ReleaseId, BTreeSet<RepoPath>> = HashMap::new();
+        for value in &plan.removed {
+            by_release.entry(&value.release).or_default().insert(value.path.clone());
+        }
+        for paths in by_release.into_values().filter(|paths| paths.len() > 1) {
+            proved.write_together(paths);
+        }
+        Ok(plan)
+    }
+
+    fn plan_removals(
+        &self,
+        edited: &EditedTexts,
+        within: &impl Fn(&RepoPath) -> bool,
+    ) -> Result<RemovalPlan, CliError> {
+        let read = self.read;
+        let hosts = read.config.cache_hosts();
+        let whole = Sources::new(&read.repository);
+        let before = releases::of(self.model, &whole);
+        let named = |release: &Release| {
+            let values = serde_json::Value::Object(release.values.clone()).to_string();
+            within(&release.place.path) && hosts.iter().any(|host| values.contains(host.as_str()))
+        };
+        let wanted: BTreeSet<ReleaseId> =
+            before.iter().filter(|release| named(release)).map(|release| release.id.clone()).collect();
+        if wanted.is_empty() {
+            return Ok(RemovalPlan::default());
+        }
+        let sources = Sources::new(&read.repository).with_edits(edited.clone());
+        let reverted = releases::of(self.model, &sources);
+        let routes: HashMap<ReleaseId, Routes> = before
+            .iter()
+            .filter_map(|release| {
+                Some((release.id.clone(), read.config.routes(release.place.path.as_str())?.clone()))
+            })
+            .collect();
+        let route: Route = Arc::new(move |release: &ReleaseId, image: &str| {
+            routes.get(release)?.map_reference(&Reference::parse(image).ok()?).ok()
+        });
+        let (charts, client) = self.charts.renderer(read, self.repository, self.registries)?;
+        let reader = RenderReader::new(&read.config.upstream_hosts(), &hosts);
+        let evaluate = |more: &EditedTexts| {
+            releases::of(self.model, &Sources::new(&read.repository).with_edits(both(edited, more)))
+        };
+        let request = RemovalRequest {
+            before: &before,
+            reverted: &reverted,
+            wanted: &|release| wanted.contains(&release.id),
+            sources: &sources,
+            may_write: within,
+            evaluate: &evaluate,
+            reader: &reader,
+            cache_hosts: &hosts,
+            route: &route,
+        };
+        let runtime = runtime()?;
+        let plan = runtime.block_on(charts.plan_removals(&request));
+        runtime.shutdown_background();
+        say_notes(&client);
         Ok(plan)
     }
 
@@ -87,9 +158,7 @@ impl Request<'_> {
         let (charts, client) = self.charts.renderer(self.read, self.repository, self.registries)?;
         let reader = RenderReader::new(&self.read.config.upstream_hosts(), &self.read.config.cache_hosts());
         let evaluate = |more: &EditedTexts| {
-            let mut texts = edited.clone();
-            texts.extend(more.iter().map(|(path, text)| (path.clone(), Arc::clone(text))));
-            releases::of(self.model, &Sources::new(repository).with_edits(texts))
+            releases::of(self.model, &Sources::new(repository).with_edits(both(edited, more)))
         };
         let runtime = runtime()?;
         let bar = bar(wanted.len(), "overrides");
@@ -109,6 +178,18 @@ impl Request<'_> {
         say_notes(&client);
         Ok(plan)
     }
+}
+
+/// The texts that a migration changes.
+fn edited(proved: &Proved) -> EditedTexts {
+    let texts = proved.files.iter();
+    texts.filter_map(|file| Some((file.path.clone(), Arc::from(file.new.as_deref()?)))).collect()
+}
+
+fn both(texts: &EditedTexts, over: &EditedTexts) -> EditedTexts {
+    let mut texts = texts.clone();
+    texts.extend(over.iter().map(|(path, text)| (path.clone(), Arc::clone(text))));
+    texts
 }
 
 /// The routes of each release, by the file that decides its target.

@@ -15,7 +15,7 @@ use crate::images::Charts;
 use crate::lint::{Coverage, Status};
 use crate::migrate::{Prepared, Proved, Warning, Written};
 use crate::tree::{Position, RepoPath};
-use pullthru_charts::OverridePlan;
+use pullthru_charts::{OverridePlan, RemovalPlan};
 
 /// `pullthru/migration/v1`: what changes, what is skipped, and what a reviewer should know.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,8 @@ pub struct MigrationReport {
     pub errors: Vec<String>,
     /// Values that put images of charts behind the cache.
     pub overrides: Vec<OverrideRow>,
+    /// Values of releases that `--reverse` removes: the chart gives the upstream's images without them.
+    pub removed: Vec<RemovedRow>,
     /// Images that no value moves, and releases for which nothing is written.
     #[serde(rename = "notOverridden")]
     pub not_overridden: Vec<NotOverriddenRow>,
@@ -121,6 +123,20 @@ pub struct OverrideRow {
     /// Values of the release that nobody here can read: it was rendered without them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<String>,
+    /// Whether its file was written.
+    pub written: bool,
+}
+
+/// A value that is removed from a release.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RemovedRow {
+    /// `namespace/name`.
+    pub release: String,
+    /// The file that held it.
+    pub path: String,
+    /// `image.registry`.
+    pub key: String,
     /// Whether its file was written.
     pub written: bool,
 }
@@ -258,6 +274,7 @@ impl MigrationReport {
             warnings: proved.plan.warnings.clone(),
             errors,
             overrides: Vec::new(),
+            removed: Vec::new(),
             not_overridden: Vec::new(),
             releases: Vec::new(),
         }
@@ -270,10 +287,33 @@ impl MigrationReport {
 }
 
 impl MigrationReport {
+    /// Is there anything to change?
+    pub fn has_changes(&self) -> bool {
+        !(self.changes.is_empty() && self.overrides.is_empty() && self.removed.is_empty())
+    }
+
+    fn is_written(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.path == path && file.state == FileState::Written)
+    }
+
+    /// The same with the values that are removed from releases.
+    pub fn with_removed(mut self, plan: &RemovalPlan) -> MigrationReport {
+        let is_gone = |row: &SkippedRow| {
+            let text = RepoPath::new(&row.path).and_then(|path| plan.files.get(&path));
+            text.is_some_and(|text| !text.contains(&row.reference))
+        };
+        self.skipped.retain(|row| !is_gone(row));
+        let rows = plan.removed.iter().map(|value| RemovedRow {
+            release: value.release.to_string(),
+            path: value.path.to_string(),
+            key: value.key.to_string(),
+            written: self.is_written(value.path.as_str()),
+        });
+        MigrationReport { removed: rows.collect(), ..self }
+    }
+
     /// The same with the values that are set for releases.
     pub fn with_overrides(mut self, plan: &OverridePlan) -> MigrationReport {
-        let is_written =
-            |path: &str| self.files.iter().any(|file| file.path == path && file.state == FileState::Written);
         let mut overrides = Vec::new();
         for release in &plan.releases {
             let name = release.id.to_string();
@@ -287,7 +327,7 @@ impl MigrationReport {
                 copies_list: written.value.copies_list(),
                 freezes_tag: written.value.freezes_tag,
                 assumed: release.assumed.clone(),
-                written: is_written(written.path.as_str()),
+                written: self.is_written(written.path.as_str()),
             }));
             let images = release.remaining.iter().map(|image| NotOverriddenRow {
                 release: name.clone(),
@@ -501,6 +541,23 @@ fn overrides(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io:
             &heading,
             &places,
             "each release was rendered with them: its images move, and nothing else",
+        )?;
+    }
+    if !report.removed.is_empty() {
+        let releases: BTreeSet<&str> = report.removed.iter().map(|row| row.release.as_str()).collect();
+        let heading = format!(
+            "{} removed from {}",
+            count(report.removed.len(), "value"),
+            count(releases.len(), "release")
+        );
+        let place = |row: &RemovedRow| format!("{}  {}: {}", quoted(&row.path), row.release, row.key);
+        let places: Vec<String> = report.removed.iter().map(place).collect();
+        group(
+            out,
+            paint,
+            &heading,
+            &places,
+            "each release was rendered without them: the chart gives the same images",
         )?;
     }
     let assumed: BTreeSet<(&str, &str)> = report

@@ -65,6 +65,14 @@ fn helm_charts_are_overridden_and_what_stands_in_the_files_is_what_helm_renders(
         judged_by_helm(copy.path(), &helm, &written.out);
         let again = migrate(copy.path(), &helm, store.path(), &["--exit-code"]);
         assert_eq!((again.code, again.out.as_str()), (0, ""), "{}", again.err);
+        let back = migrate(copy.path(), &helm, store.path(), &["--reverse", "--write", "--allow-no-vcs"]);
+        assert_eq!(back.code, 0, "{}", back.err);
+        assert_same("testdata/expected/overrides-reversed.txt", &back.err);
+        let after = tree(copy.path());
+        for (path, bytes) in &before {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert_eq!(text(&after[path]), text(bytes), "{}", path.display());
+        }
     }
 }
 

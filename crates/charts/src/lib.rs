@@ -7,7 +7,8 @@
 //! all who want it, from `remote` (registries, and repositories by their `index`, with the logins of helm's `repositories`)
 //! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, `render`
 //! keeps what it prints, and `lock` reads it and renews the image lock. `keys` finds the values that put the images of a
-//! release behind the cache, and `overrides` writes them for all releases and proves what was written.
+//! release behind the cache, `overrides` writes them for all releases and proves what was written, and `removals`
+//! removes them again.
 
 mod archive;
 mod definition;
@@ -23,6 +24,7 @@ mod local;
 mod lock;
 mod overrides;
 mod remote;
+mod removals;
 mod render;
 mod repositories;
 mod settings;
@@ -34,6 +36,7 @@ pub use fetch::Chart;
 pub use given::ChartDirError;
 pub use lock::{RenderedRelease, Renew, RenewedLock};
 pub use overrides::{EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, Route, WrittenValue};
+pub use removals::{RemovalPlan, RemovalRequest, RemovedValue};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;
 pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};

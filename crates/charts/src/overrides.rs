@@ -211,9 +211,11 @@ impl<'r> Desk<'r> {
                 self.proved.insert(key, result);
             }
         }
+        let written = self.entries.iter().filter(|entry| entry.is_written());
+        let written: BTreeMap<&ReleaseId, &Entry<'_>> =
+            written.map(|entry| (&entry.release.id, entry)).collect();
         for (id, before) in &self.before {
             let Some(after) = after.get(id) else { continue };
-            let planned = self.entries.iter().find(|entry| entry.release.id == **id && entry.is_written());
             let reached = match self.proved.get(&((*id).clone(), values_text(after))) {
                 Some(Ok(reached)) => *reached,
                 Some(Err(error)) => {
@@ -226,7 +228,7 @@ impl<'r> Desk<'r> {
                 }
                 None => 0,
             };
-            if planned.is_some_and(|entry| entry.found.reached != reached) {
+            if written.get(id).is_some_and(|entry| entry.found.reached != reached) {
                 let reason = "something else sets these values again (a patch, a variable, another source)";
                 failed.push(((*id).clone(), reason.to_owned()));
             }

@@ -1,6 +1,6 @@
 //! Judges two renders: have the planned images changed as planned, and nothing else?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pullthru_core::yaml::Step;
 
@@ -25,6 +25,10 @@ pub struct Difference {
 /// [`Difference`]: the first change that is none of these.
 pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Difference> {
     let mut reached = BTreeSet::new();
+    let mut by_place: BTreeMap<&RenderedPlace, Vec<(usize, &Image)>> = BTreeMap::new();
+    for (number, image) in base.images.iter().enumerate() {
+        by_place.entry(&image.place).or_default().push((number, image));
+    }
     for place in base.tree.changes(after) {
         if base.noise.contains(&place) {
             continue;
@@ -32,8 +36,7 @@ pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Diff
         let (Some(old), Some(new)) = (base.tree.text(&place), after.text(&place)) else {
             return Err(difference(base, after, &place));
         };
-        let here: Vec<(usize, &Image)> =
-            base.images.iter().enumerate().filter(|(_, image)| image.place == place).collect();
+        let here = by_place.get(&place).map_or(&[][..], Vec::as_slice);
         let moved: Vec<&(usize, &Image)> =
             here.iter().filter(|(_, image)| new.contains(&image.routed)).collect();
         let expected = moved

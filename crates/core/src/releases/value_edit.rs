@@ -1,4 +1,5 @@
 //! Writes a value into what a release's values come from: the source that sets the key already, else the one that is there.
+//! Removes it again.
 //!
 //! [`Texts`] holds the files with the edits so far. Nothing is proved here but that a text reads as before and has the value:
 //! whether the release then has it is seen when it is evaluated again.
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Layer, LayerKind, Release, Sources, helm_values};
 use crate::tree::RepoPath;
-use crate::yaml::set::{NewValue, SetError, set};
+use crate::yaml::set::{NewValue, SetError, set, unset};
 use crate::yaml::{self, Holder, Kind, Step, Style};
 
 /// Files with edits that are not written yet.
@@ -18,12 +19,14 @@ pub struct Texts<'s> {
     sources: &'s Sources<'s>,
     may_write: &'s dyn Fn(&RepoPath) -> bool,
     edited: BTreeMap<RepoPath, Arc<str>>,
+    /// What the edits of the release at work have replaced.
+    replaced: Vec<(RepoPath, Option<Arc<str>>)>,
 }
 
 impl<'s> Texts<'s> {
     /// `may_write` says which files may change.
     pub fn new(sources: &'s Sources<'s>, may_write: &'s dyn Fn(&RepoPath) -> bool) -> Texts<'s> {
-        Texts { sources, may_write, edited: BTreeMap::new() }
+        Texts { sources, may_write, edited: BTreeMap::new(), replaced: Vec::new() }
     }
 
     /// Sets several values of a release, in this order: all of them or none. Gives the file of each.
@@ -36,23 +39,40 @@ impl<'s> Texts<'s> {
         values: &[(&[Step], &Value)],
         merged: &Value,
     ) -> Result<Vec<RepoPath>, ValueError> {
-        let mut before: BTreeMap<RepoPath, Option<Arc<str>>> = BTreeMap::new();
-        let mut paths = Vec::new();
-        for (key, value) in values {
-            match write(release, key, value, merged, self, &mut before) {
-                Ok(path) => paths.push(path),
-                Err(error) => {
-                    for (path, text) in before {
-                        match text {
-                            Some(text) => self.edited.insert(path, text),
-                            None => self.edited.remove(&path),
-                        };
-                    }
-                    return Err(error);
-                }
+        self.all_or_none(|texts| {
+            values.iter().map(|(key, value)| write(release, key, value, merged, texts)).collect()
+        })
+    }
+
+    /// Removes the values of these keys in this order, which [`Texts::write`] has added: all of them or none. Gives the file of
+    /// each.
+    ///
+    /// # Errors
+    /// [`ValueError`] of the first value that stays.
+    pub fn remove(&mut self, release: &Release, keys: &[&[Step]]) -> Result<Vec<RepoPath>, ValueError> {
+        self.all_or_none(|texts| keys.iter().map(|key| remove(release, key, texts)).collect())
+    }
+
+    fn all_or_none<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Self) -> Result<T, ValueError>,
+    ) -> Result<T, ValueError> {
+        self.replaced.clear();
+        let done = edit(self);
+        if done.is_err() {
+            for (path, text) in self.replaced.drain(..).rev() {
+                match text {
+                    Some(text) => self.edited.insert(path, text),
+                    None => self.edited.remove(&path),
+                };
             }
         }
-        Ok(paths)
+        done
+    }
+
+    fn put(&mut self, path: &RepoPath, text: String) {
+        let old = self.edited.insert(path.clone(), Arc::from(text));
+        self.replaced.push((path.clone(), old));
     }
 
     fn text(&self, path: &RepoPath) -> Option<Arc<str>> {
@@ -83,14 +103,13 @@ pub enum ValueError {
 }
 
 /// Sets `key` of a release's values; gives the file that was edited. `merged` are the values that the chart sees, from which a
-/// list is copied that no source has: helm replaces lists whole. `before` gets the text that was there.
+/// list is copied that no source has: helm replaces lists whole.
 fn write(
     release: &Release,
     key: &[Step],
     value: &Value,
     merged: &Value,
     texts: &mut Texts<'_>,
-    before: &mut BTreeMap<RepoPath, Option<Arc<str>>>,
 ) -> Result<RepoPath, ValueError> {
     let mut first_error = None;
     for target in targets(release, key) {
@@ -102,7 +121,6 @@ fn write(
             _ = first_error.get_or_insert(ValueError::NotNamed(path.clone()));
             continue;
         }
-        before.entry(path.clone()).or_insert_with(|| texts.edited.get(path).cloned());
         let written = match target {
             Target::Layer(layer) => write_layer(layer, key, value, merged, texts),
             Target::Own(path, holder) => set_in(texts, path, holder, key, value, merged),
@@ -113,6 +131,30 @@ fn write(
         }
     }
     Err(first_error.unwrap_or(ValueError::NoSource))
+}
+
+/// Removes a key from the source that sets it.
+fn remove(release: &Release, key: &[Step], texts: &mut Texts<'_>) -> Result<RepoPath, ValueError> {
+    let sets = |layer: &&Layer| at_key(&layer.values, key).is_some();
+    let layer = release.layers.iter().rev().find(sets).ok_or(ValueError::NoSource)?;
+    let path = &layer.path;
+    if !(texts.may_write)(path) {
+        return Err(ValueError::NotNamed(path.clone()));
+    }
+    let without = |text: &str, holder: &Holder| {
+        let steps = holder.path.steps();
+        let way: Vec<Step> = steps.iter().chain(key).cloned().collect();
+        // `spec` stays where `spec.values` goes, and `source` where `source.helm.valuesObject` does.
+        unset(text, holder.document, &way, steps.len().min(1))
+    };
+    match &layer.kind {
+        LayerKind::Secret { name, .. } => Err(ValueError::Source(format!("Secret `{name}`"))),
+        LayerKind::Parameters => Err(ValueError::Source("single values that are set one by one".to_owned())),
+        LayerKind::ConfigMap { .. } | LayerKind::Text if !layer.holder.path.is_root() => {
+            edit_text(texts, layer, |inner| without(inner, &Holder::default()))
+        }
+        _ => edit_file(texts, path, |text| without(text, &layer.holder)),
+    }
 }
 
 enum Target<'r> {
@@ -139,15 +181,12 @@ fn targets<'r>(release: &'r Release, key: &[Step]) -> Vec<Target<'r>> {
 }
 
 fn holds(values: &Map<String, Value>, key: &[Step]) -> bool {
-    let Some((Step::Key(first), rest)) = key.split_first() else { return false };
-    let found = rest.iter().try_fold(values.get(first), |at, step| {
-        let at = at?;
-        Some(match step {
-            Step::Key(key) => at.get(key),
-            Step::Item(index) => at.get(index),
-        })
-    });
-    found.flatten().is_some_and(|value| !value.is_object())
+    at_key(values, key).is_some_and(|value| !value.is_object())
+}
+
+fn at_key<'v>(values: &'v Map<String, Value>, key: &[Step]) -> Option<&'v Value> {
+    let (Step::Key(first), rest) = key.split_first()? else { return None };
+    at(values.get(first)?, rest)
 }
 
 fn write_layer(
@@ -165,7 +204,9 @@ fn write_layer(
         LayerKind::ConfigMap { .. } if layer.holder.path.is_root() => {
             set_in(texts, path, &layer.holder, key, value, merged)
         }
-        LayerKind::ConfigMap { .. } | LayerKind::Text => set_in_text(texts, layer, key, value, merged),
+        LayerKind::ConfigMap { .. } | LayerKind::Text => {
+            edit_text(texts, layer, |inner| set_key(inner, &Holder::default(), key, value, merged))
+        }
     }
 }
 
@@ -178,10 +219,17 @@ fn set_in(
     value: &Value,
     merged: &Value,
 ) -> Result<RepoPath, ValueError> {
+    edit_file(texts, path, |text| set_key(text, holder, key, value, merged))
+}
+
+fn edit_file(
+    texts: &mut Texts<'_>,
+    path: &RepoPath,
+    edit: impl FnOnce(&str) -> Result<String, SetError>,
+) -> Result<RepoPath, ValueError> {
     let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
-    let new = set_key(&text, holder, key, value, merged)
-        .map_err(|source| ValueError::Set { path: path.clone(), source })?;
-    texts.edited.insert(path.clone(), Arc::from(new));
+    let new = edit(&text).map_err(|source| ValueError::Set { path: path.clone(), source })?;
+    texts.put(path, new);
     Ok(path.clone())
 }
 
@@ -238,13 +286,11 @@ fn new_value(value: &Value) -> NewValue {
     }
 }
 
-/// Sets a value in a text of YAML that stands in a block scalar of a file.
-fn set_in_text(
+/// Edits a text of YAML that stands in a block scalar of a file.
+fn edit_text(
     texts: &mut Texts<'_>,
     layer: &Layer,
-    key: &[Step],
-    value: &Value,
-    merged: &Value,
+    edit: impl FnOnce(&str) -> Result<String, SetError>,
 ) -> Result<RepoPath, ValueError> {
     let path = &layer.path;
     let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
@@ -257,14 +303,14 @@ fn set_in_text(
         return Err(form());
     }
     let wrong = |source| ValueError::Set { path: path.clone(), source };
-    let new_inner = set_key(inner, &Holder::default(), key, value, merged).map_err(wrong)?;
+    let new_inner = edit(inner).map_err(wrong)?;
     let new = replace_lines(&text, node.span.range(), inner, &new_inner).ok_or_else(form)?;
     let again = yaml::parse_without_comments(&new);
     let read = layer.holder.find(&again).and_then(|id| again.value(id));
     if read != Some(new_inner.as_str()) || again.nodes().count() != stream.nodes().count() {
         return Err(wrong(SetError::Reads));
     }
-    texts.edited.insert(path.clone(), Arc::from(new));
+    texts.put(path, new);
     Ok(path.clone())
 }
 

@@ -1,4 +1,4 @@
-//! The way back of [`set`]: takes out a value that it has inserted, with the mappings that it made for it. What `set` would not
+//! Reverts [`set`]: removes a value that it has inserted, with the mappings that it made for it. What `set` would not
 //! write again byte for byte was written or edited by somebody else, and stays.
 
 use super::super::{Edit, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
@@ -33,14 +33,17 @@ pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<S
 fn nodes_of(stream: &Stream<'_>, document: usize, way: &[Step]) -> Option<Vec<NodeId>> {
     let mut nodes = vec![stream.documents.get(document)?.root?];
     for step in way {
-        let Step::Key(key) = step else { return None };
         let at = *nodes.last()?;
-        if stream.node(at)?.anchored {
-            return None;
-        }
-        let entries = stream.entries(at).iter();
-        let (_, below) = entries.rev().find(|(name, _)| stream.value(*name) == Some(key.as_str()))?;
-        nodes.push(*below);
+        let node = stream.node(at)?;
+        let below = match (&node.kind, step) {
+            _ if node.anchored => return None,
+            (Kind::Mapping { entries, .. }, Step::Key(key)) => {
+                entries.iter().rev().find(|(name, _)| stream.value(*name) == Some(key.as_str()))?.1
+            }
+            (Kind::Sequence { items, .. }, Step::Item(index)) => *items.get(*index)?,
+            _ => return None,
+        };
+        nodes.push(below);
     }
     Some(nodes)
 }
@@ -62,6 +65,10 @@ fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> 
     if *flow {
         let start = before.last().map_or(start, |(_, value)| last_byte(stream, *value));
         return Some(Edit { span: Span::new(start, end), text: String::new() });
+    }
+    if before.is_empty() && depth > 0 {
+        // `key:` with nothing below it would be a null.
+        return None;
     }
     let text = stream.text;
     let line = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
@@ -110,7 +117,7 @@ mod tests {
     use super::*;
 
     fn steps(way: &str) -> Vec<Step> {
-        way.split('.').map(Step::from).collect()
+        way.split('.').map(|step| step.parse().map_or(Step::from(step), Step::Item)).collect()
     }
 
     /// Sets a value, and takes it out again.
@@ -134,6 +141,8 @@ mod tests {
             ("spec:\n  chart: x\n---\nspec: {}\n", "spec.values.image.registry", 1),
             ("values: {}\n", "values.a.b", 0),
             ("image: { tag: \"1\" }\n", "image.registry", 0),
+            ("charts:\n  - name: web\n  - name: db\n", "charts.0.valuesInline.a.b", 1),
+            ("source:\n  chart: web\n", "source.helm.valuesObject.hub", 1),
             ("# nothing yet\n", "a.b", 0),
             ("", "a.b", 0),
         ] {
@@ -182,6 +191,8 @@ mod tests {
             ("a: 1\nimage:\n    registry: quay.io\n", "image.registry"),
             ("a: &a {registry: quay.io}\nb: *a\n", "a.registry"),
             ("a: 1\n", "registry"),
+            // A null would stay.
+            ("image:\n  registry: quay.io\nother: 2\n", "image.registry"),
         ] {
             let kept = unset(text, 0, &steps(way), 0);
             assert!(matches!(kept, Err(SetError::NotInserted(_))), "{text}: {kept:?}");
