@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Registry;
-use pullthru_core::config::{Access, GithubActions, Lifecycle, PolicyKind, RegistryPolicy};
+use pullthru_core::config::{Access, GithubActions, Lifecycle, RegistryPolicy};
 use pullthru_core::route::{AccountId, Region};
 
 /// What documents are about.
@@ -60,14 +60,14 @@ fn sid_end(stack: &str) -> String {
 
 impl Scope {
     /// ARNs of everything below the prefixes, in each Region.
-    fn cached(&self) -> Vec<String> {
+    pub(super) fn cached(&self) -> Vec<String> {
         self.in_regions(self.prefixes.iter().map(|prefix| match prefix.as_str() {
             "ROOT" => "*".to_owned(),
             prefix => format!("{prefix}/*"),
         }))
     }
 
-    fn in_regions(&self, names: impl Iterator<Item = String>) -> Vec<String> {
+    pub(super) fn in_regions(&self, names: impl Iterator<Item = String>) -> Vec<String> {
         let mut arns: Vec<String> = names
             .flat_map(|name| {
                 self.regions.iter().map(move |region| {
@@ -86,24 +86,26 @@ impl Scope {
         self.in_regions(self.repositories.iter().cloned())
     }
 
-    /// A document by its kind.
-    pub fn document(&self, kind: PolicyKind) -> Value {
-        match kind {
-            PolicyKind::NodePull => policy(vec![login(), self.import(&[]), self.pull_own()]),
-            PolicyKind::PullOnly => {
-                let everything: Vec<String> = self.cached().into_iter().chain(self.own()).collect();
-                policy(vec![login(), allow("Pull", &PULL, everything)])
-            }
-            PolicyKind::CiPush => {
-                let actions = [&PULL[..], &PUSH, &["ecr:DescribeImages", "ecr:ListImages"]].concat();
-                policy(vec![login(), allow("Push", &actions, self.own())])
-            }
-            PolicyKind::Scan => {
-                policy(vec![login(), self.import(&["ecr:DescribeImages", "ecr:ListImages"]), self.pull_own()])
-            }
-            PolicyKind::Provision => super::permissions::provision(self),
-            PolicyKind::Doctor => super::permissions::doctor(self),
-        }
+    /// Nodes, and whatever pulls first.
+    pub(super) fn node_pull(&self) -> Value {
+        policy(vec![login(), self.import(&[]), self.pull_own()])
+    }
+
+    /// Pulls of what is there.
+    pub(super) fn pull_only(&self) -> Value {
+        let everything: Vec<String> = self.cached().into_iter().chain(self.own()).collect();
+        policy(vec![login(), allow("Pull", &PULL, everything)])
+    }
+
+    /// Pipelines.
+    pub(super) fn ci_push(&self) -> Value {
+        let actions = [&PULL[..], &PUSH, &["ecr:DescribeImages", "ecr:ListImages"]].concat();
+        policy(vec![login(), allow("Push", &actions, self.own())])
+    }
+
+    /// Controllers that list tags.
+    pub(super) fn scan(&self) -> Value {
+        policy(vec![login(), self.import(&["ecr:DescribeImages", "ecr:ListImages"]), self.pull_own()])
     }
 
     fn import(&self, more: &[&str]) -> Value {

@@ -160,7 +160,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             let desired = one(&args.desired, &args.writing)?;
             let documents = export::iam(&desired);
             let json = match (&args.policy, &args.out) {
-                (Some(kind), _) => serde_json::to_string_pretty(&desired.scope.document((*kind).into())),
+                (Some(kind), _) => serde_json::to_string_pretty(&desired.document((*kind).into())),
                 (None, Some(directory)) if !is_stdout(directory) => {
                     return args.writing.write(directory, documents.files(), out);
                 }

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pullthru::aws::Registry;
 use pullthru::aws::doctor::StepId;
-use pullthru::aws::document::Scope;
-use pullthru::config::PolicyKind;
 use serde_json::json;
 
 use super::{World, content};
@@ -42,17 +39,9 @@ fn the_guide_shows_what_the_command_prints_and_lists_every_step() {
 /// The policy `doctor` of `provision export iam` allows what the steps ask, and no more.
 #[test]
 fn the_policy_for_doctor_is_what_its_steps_ask() {
-    let registry =
-        Registry { account: "123456789012".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
-    let scope = Scope {
-        regions: vec![registry.region.clone()],
-        registry,
-        prefixes: Vec::new(),
-        repositories: Vec::new(),
-        name_prefix: String::new(),
-        tags: false,
-    };
-    let document = scope.document(PolicyKind::Doctor);
+    let world = World::new();
+    let printed = world.scratch.run(&["provision", "export", "iam", "--policy", "doctor"]);
+    let document: serde_json::Value = serde_json::from_str(&printed.out).unwrap();
     let statements = document["Statement"].as_array().unwrap().iter();
     let allowed: BTreeSet<&str> = statements
         .flat_map(|s| s["Action"].as_array().unwrap())

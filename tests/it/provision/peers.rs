@@ -3,9 +3,6 @@
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_iam::config::Credentials;
-use pullthru::aws::Registry;
-use pullthru::aws::document::Scope;
-use pullthru::config::PolicyKind;
 use serde_json::{Value, json};
 
 use super::TOKEN;
@@ -87,17 +84,8 @@ pub(crate) async fn user(peer: &Peer, name: &str, document: &Value) -> (String, 
 #[ignore = "needs ministack (`.ci/peers aws`)"]
 async fn aws_peers_provision_is_allowed_by_its_own_policy_and_by_no_less() {
     let (peer, scratch) = (ministack(true), repository());
-    let registry =
-        Registry { account: "000000000000".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
-    let scope = Scope {
-        regions: vec![registry.region.clone()],
-        registry,
-        prefixes: vec!["ghcr".to_owned()],
-        repositories: Vec::new(),
-        name_prefix: "pullthru-".to_owned(),
-        tags: false,
-    };
-    let document = scope.document(PolicyKind::Provision);
+    let printed = provision(&scratch, &peer, ("x", "x"), &["export", "iam", "--policy", "provision"]);
+    let document: Value = serde_json::from_str(&printed.out).unwrap();
     let (id, secret) = user(&peer, "whole", &document).await;
     let keys = (id.as_str(), secret.as_str());
     let run = provision(&scratch, &peer, keys, &["apply", "--yes"]);

@@ -44,7 +44,7 @@ impl Build<'_> {
         self.desired.policies.push(Policy {
             name: policy_name(&self.sources.provision.iam, kind),
             description: format!("{}; made by pullthru", purpose(kind)),
-            document: self.desired.scope.document(kind),
+            document: self.desired.document(kind),
             attach_to,
             tags: self.tags(&Tags::new()),
         });

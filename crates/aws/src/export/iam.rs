@@ -30,7 +30,7 @@ pub struct IamReport {
 /// The documents of a registry.
 pub fn iam(desired: &Desired) -> IamReport {
     let mut policies: BTreeMap<String, Value> =
-        PolicyKind::ALL.iter().map(|kind| (kind.id().to_owned(), desired.scope.document(*kind))).collect();
+        PolicyKind::ALL.iter().map(|kind| (kind.id().to_owned(), desired.document(*kind))).collect();
     let mut trust = BTreeMap::new();
     for role in &desired.roles {
         trust.insert(role.name.clone(), role.trust.clone());

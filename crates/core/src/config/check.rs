@@ -76,8 +76,8 @@ impl Checker {
             registry.region = flag(&flags.region, "--region").or(registry.region);
             registry.host = registry.host.filter(|_| flags.registry_host.is_some());
         }
-        let base = self.routes_table(&file.upstreams, &flags.upstreams);
-        let credentials = credentials(&file.upstreams);
+        let base = self.routes_table(file.upstreams.as_ref(), &flags.upstreams);
+        let credentials = credentials(file.upstreams.as_ref());
         let mut targets = vec![self.target(String::new(), &[], &registry, &base)];
         if let Some(target) = targets.first_mut() {
             target.credentials =
@@ -85,7 +85,7 @@ impl Checker {
         }
         for target in &file.targets {
             let mut checked = self.path_target(target, &base);
-            let own = if target.upstreams.is_empty() { &file.upstreams } else { &target.upstreams };
+            let own = target.upstreams.as_ref().or(file.upstreams.as_ref());
             checked.credentials =
                 self::credentials(own).into_iter().map(|(prefix, name)| (prefix, name.value)).collect();
             targets.push(checked);
@@ -93,7 +93,7 @@ impl Checker {
         let provision = file.provision.unwrap_or_default();
         let mut uses: Vec<Text> = credentials.into_values().collect();
         uses.extend(
-            file.targets.iter().flat_map(|target| self::credentials(&target.upstreams).into_values()),
+            file.targets.iter().flat_map(|target| self::credentials(target.upstreams.as_ref()).into_values()),
         );
         self.provision(&provision, &uses, &base);
         self.overlaps(&file.targets);
@@ -144,7 +144,7 @@ impl Checker {
     }
 
     fn path_target(&mut self, file: &TargetFile, base: &[(Route, Text)]) -> Target {
-        let own = (!file.upstreams.is_empty()).then(|| self.routes_table(&file.upstreams, &[]));
+        let own = file.upstreams.as_ref().map(|own| self.routes_table(Some(own), &[]));
         let name = file.name.clone().or_else(|| file.paths.first().map(|path| path.value.clone()));
         let target = self.target(
             name.unwrap_or_default(),
@@ -257,14 +257,18 @@ impl Checker {
     }
 
     /// The routes of the file and the flags, each with the place to point at.
-    fn routes_table(&mut self, file: &BTreeMap<Text, Upstream>, flags: &[String]) -> Vec<(Route, Text)> {
+    fn routes_table(
+        &mut self,
+        file: Option<&BTreeMap<Text, Upstream>>,
+        flags: &[String],
+    ) -> Vec<(Route, Text)> {
         let mut table = Vec::new();
-        for (host, upstream) in file {
+        for (host, upstream) in file.into_iter().flatten() {
             for rule in &upstream.0 {
                 table.extend(self.route(host, rule));
             }
         }
-        if file.is_empty() {
+        if file.is_none() {
             // Rules for other upstreams may not exist, and what goes through a missing rule cannot be pulled.
             self.flag("ghcr.io", &mut table);
         }
@@ -474,8 +478,8 @@ impl Checker {
 }
 
 /// The credentials that upstreams name, by prefix.
-fn credentials(upstreams: &BTreeMap<Text, Upstream>) -> BTreeMap<String, Text> {
-    let rules = upstreams.values().flat_map(|upstream| &upstream.0);
+fn credentials(upstreams: Option<&BTreeMap<Text, Upstream>>) -> BTreeMap<String, Text> {
+    let rules = upstreams.into_iter().flat_map(BTreeMap::values).flat_map(|upstream| &upstream.0);
     let named = rules.filter_map(|rule| Some((rule.prefix.value.clone(), rule.credential.clone()?)));
     named.collect()
 }

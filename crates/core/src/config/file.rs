@@ -19,10 +19,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) registry: Option<Registry>,
     /// Upstream registries with their cache prefixes. Default: `ghcr.io: ghcr` alone, since an image that is
-    /// routed through a rule which does not exist cannot be pulled.
+    /// routed through a rule which does not exist cannot be pulled. `{}`: none.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, UpstreamSchema>"))]
-    pub(super) upstreams: BTreeMap<Text, Upstream>,
+    pub(super) upstreams: Option<BTreeMap<Text, Upstream>>,
     /// Only images that match one of these globs, such as `ghcr.io/my-org/**`. Default: all.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
@@ -106,10 +106,10 @@ pub(super) struct TargetFile {
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub(super) paths: Vec<Text>,
     pub(super) registry: Registry,
-    /// Default: those of the whole repository.
+    /// Default: those of the whole repository. `{}`: none.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, UpstreamSchema>"))]
-    pub(super) upstreams: BTreeMap<Text, Upstream>,
+    pub(super) upstreams: Option<BTreeMap<Text, Upstream>>,
 }
 
 /// What `emit flux` writes.

@@ -223,6 +223,11 @@ resource "aws_iam_policy" "cache_provision" {
           "ecr:UpdateRepositoryCreationTemplate",
           "ecr:ValidatePullThroughCacheRule",
         ]
+        Condition = {
+          StringEquals = {
+            "aws:RequestedRegion" = ["ca-central-1"]
+          }
+        }
         Effect   = "Allow"
         Resource = ["*"]
         Sid      = "PullthruRegistry"
@@ -235,39 +240,131 @@ resource "aws_iam_policy" "cache_provision" {
           "inspector2:ListCoverage",
           "inspector2:ListFindings",
         ]
+        Condition = {
+          StringEquals = {
+            "aws:RequestedRegion" = ["ca-central-1"]
+          }
+        }
         Effect   = "Allow"
         Resource = ["*"]
         Sid      = "PullthruEnhancedScanning"
       },
       {
-        Action = [
-          "ecr:CreateRepository",
-          "ecr:DescribeRepositories",
-          "ecr:GetLifecyclePolicy",
-          "ecr:GetLifecyclePolicyPreview",
-          "ecr:ListTagsForResource",
-          "ecr:PutLifecyclePolicy",
-          "ecr:SetRepositoryPolicy",
-          "ecr:StartLifecyclePolicyPreview",
-          "ecr:TagResource",
+        Action = ["ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/my-org",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/my-org/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
         ]
+        Sid = "PullthruTemplates"
+      },
+      {
+        Action   = ["ecr:DescribeRepositories"]
         Effect   = "Allow"
         Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
-        Sid      = "PullthruRepositories"
+        Sid      = "PullthruListRepositories"
       },
       {
         Action = [
-          "secretsmanager:CreateSecret",
+          "ecr:GetLifecyclePolicy",
+          "ecr:GetLifecyclePolicyPreview",
+          "ecr:ListTagsForResource",
+          "ecr:StartLifecyclePolicyPreview",
+        ]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+        ]
+        Sid = "PullthruBackfill"
+      },
+      {
+        Action = ["ecr:TagResource"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestTag/pullthru/stack" = "shop"
+          }
+          StringEqualsIfExists = {
+            "aws:ResourceTag/pullthru/stack" = "shop"
+          }
+        }
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
+          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+        ]
+        Sid = "PullthruBackfillMark"
+      },
+      {
+        Action = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub-??????",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr-??????",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab-??????",
+        ]
+        Sid = "PullthruReadSecrets"
+      },
+      {
+        Action = ["secretsmanager:CreateSecret", "secretsmanager:TagResource"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestTag/pullthru/stack" = "shop"
+          }
+          StringEqualsIfExists = {
+            "aws:ResourceTag/pullthru/stack" = "shop"
+          }
+        }
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub-??????",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr-??????",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab",
+          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab-??????",
+        ]
+        Sid = "PullthruMakeSecrets"
+      },
+      {
+        Action = [
           "secretsmanager:DeleteSecret",
-          "secretsmanager:DescribeSecret",
-          "secretsmanager:GetSecretValue",
           "secretsmanager:PutSecretValue",
           "secretsmanager:RestoreSecret",
-          "secretsmanager:TagResource",
         ]
+        Condition = {
+          StringEquals = {
+            "aws:ResourceTag/pullthru/stack" = "shop"
+          }
+        }
         Effect   = "Allow"
         Resource = ["arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/*"]
-        Sid      = "PullthruSecrets"
+        Sid      = "PullthruChangeSecrets"
       },
       {
         Action = ["iam:PassRole"]
@@ -276,20 +373,27 @@ resource "aws_iam_policy" "cache_provision" {
             "iam:PassedToService" = ["ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"]
           }
         }
-        Effect   = "Allow"
-        Resource = ["arn:aws:iam::123456789012:role/*"]
-        Sid      = "PullthruPassRole"
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:iam::123456789012:role/ecr-templates",
+          "arn:aws:iam::123456789012:role/ecr-to-ecr",
+        ]
+        Sid = "PullthruPassRole"
       },
       {
         Action = ["iam:CreateServiceLinkedRole"]
         Condition = {
           StringEquals = {
-            "iam:AWSServiceName" = ["ecr.amazonaws.com", "inspector2.amazonaws.com", "pullthroughcache.ecr.amazonaws.com"]
+            "iam:AWSServiceName" = ["ecr.amazonaws.com", "pullthroughcache.ecr.amazonaws.com", "inspector2.amazonaws.com"]
           }
         }
-        Effect   = "Allow"
-        Resource = ["arn:aws:iam::123456789012:role/aws-service-role/*"]
-        Sid      = "PullthruLinkedRole"
+        Effect = "Allow"
+        Resource = [
+          "arn:aws:iam::123456789012:role/aws-service-role/ecr.amazonaws.com/*",
+          "arn:aws:iam::123456789012:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/*",
+          "arn:aws:iam::123456789012:role/aws-service-role/inspector2.amazonaws.com/*",
+        ]
+        Sid = "PullthruLinkedRole"
       },
     ]
     Version = "2012-10-17"
