@@ -107,13 +107,15 @@ const REGISTRIES: [(&str, &[&str], i32); 5] = [
 ];
 
 /// Commands that ask AWS, in an account where nothing is set up.
-const AWS: [(&str, &[&str], i32); 9] = [
+const AWS: [(&str, &[&str], i32); 11] = [
     ("provision plan", &["--exit-code"], 1),
     ("provision destroy", &["--dry-run"], 0),
     ("provision outputs", &["--offline"], 0),
     ("provision import", &CACHE, 0),
     ("provision export terraform", &["--out", "modules/ecr", "--check"], 1),
     ("provision export cloudformation", &["--out", "ecr.json", "--check"], 1),
+    ("provision export ack", &["--out", "ecr.yaml", "--check"], 1),
+    ("provision export crossplane", &["--out", "ecr.yaml", "--check"], 2),
     ("provision export iam", &["--out", "iam", "--check"], 1),
     ("doctor", &[], 1),
     ("provision apply", &["--yes"], 0),

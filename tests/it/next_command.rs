@@ -18,8 +18,9 @@ const DOCUMENTS: [&str; 7] = [
     "provision login",
 ];
 
-/// Tested beside their own matter, since they take helm or seconds: `helm_charts_…`, `charts_diff`, `demo`.
-const ELSEWHERE: [&str; 3] = ["charts lock", "charts diff", "demo"];
+/// Tested beside their own matter, since they take helm, seconds or another configuration: `helm_charts_…`, `charts_diff`,
+/// `demo`, `export::objects`.
+const ELSEWHERE: [&str; 4] = ["charts lock", "charts diff", "demo", "provision export crossplane"];
 
 /// The last line of what a person is shown.
 #[track_caller]
@@ -134,6 +135,7 @@ fn commands_that_ask_aws_end_with_the_next_one() {
         "provision export terraform --out modules/ecr",
         "provision export terraform --out modules/ecr",
         "provision export cloudformation --out ecr.json",
+        "provision export ack --out ecr.yaml",
         "provision export iam --out iam",
     ] {
         let words: Vec<&str> = line.split(' ').collect();
@@ -174,6 +176,6 @@ fn no_command_is_left_out() {
     names(&DOCUMENTS);
     names(&ELSEWHERE);
     names(&["provision plan", "provision apply", "provision destroy", "provision export terraform"]);
-    names(&["provision export cloudformation", "provision export iam", "doctor"]);
+    names(&["provision export cloudformation", "provision export ack", "provision export iam", "doctor"]);
     assert_eq!(tested, commands(""));
 }

@@ -31,6 +31,7 @@ pub mod registry;
 pub mod resource;
 #[cfg(feature = "sdk")]
 mod sdk;
+mod yaml;
 
 pub use desired::{Desired, DesiredError};
 #[cfg(feature = "sdk")]

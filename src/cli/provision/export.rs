@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::DesiredArgs;
 use crate::aws::Desired;
-use crate::aws::export::{self, File};
+use crate::aws::export::{self, File, Objects};
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::{CliError, Outcome, ProtectArgs, note, problem};
 use crate::config::PolicyKind;
@@ -28,6 +28,10 @@ enum What {
     Terraform(TerraformArgs),
     /// A CloudFormation template
     Cloudformation(CloudformationArgs),
+    /// Objects of AWS Controllers for Kubernetes
+    Ack(AckArgs),
+    /// Objects of Crossplane
+    Crossplane(CrossplaneArgs),
     /// The documents of IAM, as JSON
     Iam(IamArgs),
 }
@@ -68,6 +72,51 @@ struct CloudformationArgs {
     /// File of the template; `-` prints it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+/// Objects of AWS Controllers for Kubernetes: secrets, templates, rules and repositories, in one file.
+///
+/// No token is written: each secret takes its value from a Secret of Kubernetes, which is named and made elsewhere.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision export ack --out infrastructure/ecr.yaml --namespace ack-system
+  pullthru provision export ack --out - | kubectl apply --dry-run=server -f -")]
+struct AckArgs {
+    #[command(flatten)]
+    objects: ObjectsArgs,
+}
+
+/// Objects of Crossplane: templates, rules, repositories and settings of the registry, in one file.
+///
+/// Logins have to be named by the ARN of their secret: a rule of Crossplane cannot refer to a secret that is made with it.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  pullthru provision export crossplane --out infrastructure/ecr.yaml --namespace crossplane
+  pullthru provision export crossplane --out ecr.yaml --provider-config prod")]
+struct CrossplaneArgs {
+    #[command(flatten)]
+    objects: ObjectsArgs,
+
+    /// Name of the ClusterProviderConfig
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    provider_config: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct ObjectsArgs {
+    #[command(flatten)]
+    desired: DesiredArgs,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    /// File of the objects; `-` prints them
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Namespace of the objects
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    namespace: String,
 }
 
 /// The documents of IAM, as JSON: the six policies that pullthru knows, and those of roles, keys and the registry.
@@ -140,21 +189,25 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         }
         What::Cloudformation(args) => {
             let desired = one(&args.desired, &args.writing)?;
-            let template = export::cloudformation(&desired);
-            if is_stdout(&args.out) {
-                args.writing.nothing_to_check()?;
-                out.write_all(template.text.as_bytes())?;
-                return Ok(Outcome::Clean);
-            }
-            let Some(name) = args.out.file_name().and_then(|name| name.to_str()) else {
-                let message = format!("`{}` names no file", args.out.display());
-                return Err(CliError::usage(message, "name one, such as ecr.json"));
-            };
-            let directory = match args.out.parent() {
-                Some(parent) if parent != Path::new("") => parent,
-                _ => Path::new("."),
-            };
-            args.writing.write(directory, vec![File { name: name.to_owned(), ..template }], out)
+            args.writing.write_one(&args.out, export::cloudformation(&desired), out)
+        }
+        What::Ack(AckArgs { objects: args }) => {
+            let desired = one(&args.desired, &args.writing)?;
+            args.write(export::ack(&desired, &args.namespace), out)
+        }
+        What::Crossplane(CrossplaneArgs { objects: args, provider_config }) => {
+            let desired = one(&args.desired, &args.writing)?;
+            let settings = export::Crossplane { namespace: &args.namespace, provider_config };
+            let objects = export::crossplane(&desired, settings).map_err(|credentials| {
+                CliError::usage(
+                    format!(
+                        "Crossplane cannot refer to a secret that is not there: {}",
+                        credentials.join(", ")
+                    ),
+                    "make the secret, and name it: `provision: { credentials: { NAME: { arn: … } } }`",
+                )
+            })?;
+            args.write(objects, out)
         }
         What::Iam(args) => {
             let desired = one(&args.desired, &args.writing)?;
@@ -210,7 +263,34 @@ fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, CliError> {
     Ok(desired)
 }
 
+impl ObjectsArgs {
+    fn write(&self, objects: Objects, out: &mut dyn Write) -> Result<Outcome, CliError> {
+        for text in &objects.notes {
+            note(&format!("note: {text}"));
+        }
+        self.writing.write_one(&self.out, objects.file, out)
+    }
+}
+
 impl Writing {
+    /// One file, whose name the caller chose; `-` prints it.
+    fn write_one(&self, path: &Path, file: File, out: &mut dyn Write) -> Result<Outcome, CliError> {
+        if is_stdout(path) {
+            self.nothing_to_check()?;
+            out.write_all(file.text.as_bytes())?;
+            return Ok(Outcome::Clean);
+        }
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            let message = format!("`{}` names no file", path.display());
+            return Err(CliError::usage(message, format!("name one, such as {}", file.name)));
+        };
+        let directory = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        self.write(directory, vec![File { name: name.to_owned(), ..file }], out)
+    }
+
     fn nothing_to_check(&self) -> Result<(), CliError> {
         if self.check || self.force {
             return Err(CliError::usage(

@@ -6,6 +6,7 @@ mod files;
 mod golden;
 mod iam;
 mod judges;
+mod objects;
 mod terraform;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::golden::copy_of;
 use crate::scratch::Run;
 
 /// Configurations under `testdata/export`: an empty section; everything filled in; odd names and texts; two Regions.
+/// `given`, for Crossplane, is a fifth: its login is named by ARN.
 const FIXTURES: [&str; 4] = ["empty", "full", "odd", "regions"];
 
 /// A token that is in the environment of every export.

@@ -45,7 +45,7 @@ pub fn cloudformation(desired: &Desired) -> File {
     {
         template.remove("Parameters");
     }
-    File { name: "template.json".to_owned(), text: format!("{template:#}\n"), mark: MARK }
+    File { name: "ecr.json".to_owned(), text: format!("{template:#}\n"), mark: MARK }
 }
 
 struct Stack<'a> {

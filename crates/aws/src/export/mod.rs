@@ -1,11 +1,14 @@
-//! [`Desired`] written down for other tools: a Terraform module, a CloudFormation template, IAM's documents. Pure:
-//! texts come out, and no token goes in, since `Desired` has none.
+//! [`Desired`] written down for other tools: a Terraform module, a CloudFormation template, objects of ACK and of
+//! Crossplane, IAM's documents. Pure: texts come out, and no token goes in, since `Desired` has none.
 
+mod ack;
 mod cloudformation;
 mod credentials;
+mod crossplane;
 mod hcl;
 mod iam;
 pub(crate) mod names;
+mod objects;
 mod terraform;
 
 use serde_json::{Value, json};
@@ -14,8 +17,11 @@ use super::Desired;
 use super::resource::{MARKER, Rule, STACK};
 use pullthru_core::config::Tags;
 
+pub use ack::ack;
 pub use cloudformation::cloudformation;
+pub use crossplane::{Crossplane, crossplane};
 pub use iam::{IamReport, iam};
+pub use objects::Objects;
 pub use terraform::terraform;
 
 /// A file of an export.

@@ -26,6 +26,11 @@ impl Names {
         })
     }
 
+    /// `ghcr.io/my-org` becomes `ghcr-io-my-org`, a name of Kubernetes.
+    pub(super) fn kebab<'a>(names: impl Iterator<Item = &'a str>) -> Names {
+        Names::unique(names, |words| words.join("-").to_ascii_lowercase())
+    }
+
     pub(crate) fn of(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
     }
@@ -75,6 +80,9 @@ mod tests {
         let pascal = Names::pascal(names.into_iter());
         let found: Vec<String> = names.iter().map(|name| pascal.of(name)).collect();
         assert_eq!(found, ["Ghcr", "GhcrIoMyOrg", "DockerHub", "Root", "3rd", "TeamApp"]);
+        let kebab = Names::kebab(names.into_iter());
+        let found: Vec<String> = names.iter().map(|name| kebab.of(name)).collect();
+        assert_eq!(found, ["ghcr", "ghcr-io-my-org", "docker-hub", "root", "3rd", "team-app"]);
     }
 
     #[test]
