@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use pullthru_core::config::{Arn, Tags, TokenSource};
+use pullthru_core::config::{Arn, PolicyKind, Tags, TokenSource};
 
 /// Tag of everything that pullthru makes.
 pub const MARKER: (&str, &str) = ("managed-by", "pullthru");
@@ -278,6 +278,7 @@ pub struct Role {
 /// A managed policy of the customer's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
+    pub kind: PolicyKind,
     pub name: String,
     pub description: String,
     pub document: Value,

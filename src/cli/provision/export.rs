@@ -7,8 +7,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::DesiredArgs;
 use crate::aws::Desired;
-use crate::aws::export::{self, File, Objects};
+#[cfg(feature = "aws")]
+use crate::aws::account::Current;
+use crate::aws::export::{self, Existing, File, Objects};
+#[cfg(feature = "aws")]
+use crate::cli::aws::{AwsArgs, of_aws};
 use crate::cli::protect::remove_stale_temp_files;
+#[cfg(feature = "aws")]
+use crate::cli::registries;
 use crate::cli::{CliError, Outcome, ProtectArgs, note, problem};
 use crate::config::PolicyKind;
 use crate::migrate::Prepared;
@@ -24,7 +30,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// A Terraform module: main.tf, secrets.tf, registry.tf, variables.tf, outputs.tf, README.md
+    /// A Terraform module, with its README, example and test
     Terraform(TerraformArgs),
     /// A CloudFormation template
     Cloudformation(CloudformationArgs),
@@ -36,13 +42,14 @@ enum What {
     Iam(IamArgs),
 }
 
-/// A Terraform module: main.tf, secrets.tf, registry.tf, variables.tf, outputs.tf, README.md.
+/// A Terraform module, with its README, example and test.
 ///
 /// Tokens are variables that go into write-only arguments: they are in no file, plan or state.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru provision export terraform --out terraform/modules/ecr
-  pullthru provision export terraform --out terraform/modules/ecr --check    in a pipeline: is it up to date?")]
+  pullthru provision export terraform --out terraform/modules/ecr --check    in a pipeline: is it up to date?
+  pullthru provision export terraform --out terraform/modules/ecr --import   hand over what is there")]
 struct TerraformArgs {
     #[command(flatten)]
     desired: DesiredArgs,
@@ -53,6 +60,15 @@ struct TerraformArgs {
     /// Directory of the module; it is made when it is not there
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+
+    /// Ask the account what is there, and write import blocks for it into examples/basic/import.tf
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    import: bool,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// A CloudFormation template, in JSON.
@@ -185,7 +201,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     match &args.what {
         What::Terraform(args) => {
             let desired = one(&args.desired, &args.writing)?;
-            args.writing.write(&args.out, export::terraform(&desired), out)
+            let existing = args.existing(&desired)?;
+            args.writing.write(&args.out, export::terraform(&desired, existing.as_ref()), out)
         }
         What::Cloudformation(args) => {
             let desired = one(&args.desired, &args.writing)?;
@@ -261,6 +278,26 @@ fn one(args: &DesiredArgs, writing: &Writing) -> Result<Desired, CliError> {
         note(&format!("note: provisioned too, each with an export of its own (`--for REGION`): {others}"));
     }
     Ok(desired)
+}
+
+impl TerraformArgs {
+    #[cfg(not(feature = "aws"))]
+    fn existing(&self, _: &Desired) -> Result<Option<Existing>, CliError> {
+        Ok(None)
+    }
+
+    /// What is to be imported, on request. What could not be read is an error: a plan without its block would make it again.
+    #[cfg(feature = "aws")]
+    fn existing(&self, desired: &Desired) -> Result<Option<Existing>, CliError> {
+        if !self.import {
+            return Ok(None);
+        }
+        let current = registries::runtime()?.block_on(async {
+            let session = self.aws.session(desired.registry.clone(), None).await?;
+            Ok::<_, CliError>(Current::read(&session, desired, !desired.repositories.is_empty()).await)
+        })?;
+        current.existing().map(Some).map_err(of_aws)
+    }
 }
 
 impl ObjectsArgs {
@@ -349,7 +386,10 @@ impl Writing {
         // What pullthru did not write is reported above; here only whether the change can be reverted at all.
         let above = directory.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
         self.protect.check(&Repository::at(above)?, [])?;
-        std::fs::create_dir_all(directory)?;
+        for change in &changes {
+            let path = directory.join(change.path.as_str());
+            std::fs::create_dir_all(path.parent().unwrap_or(directory))?;
+        }
         let place = Repository::at(directory)?;
         let mut outcome = Outcome::Clean;
         for change in &changes {

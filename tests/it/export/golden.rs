@@ -3,7 +3,18 @@
 use super::Fixture;
 use crate::golden::assert_same;
 
-const MODULE: [&str; 6] = ["main.tf", "secrets.tf", "registry.tf", "variables.tf", "outputs.tf", "README.md"];
+const MODULE: [&str; 10] = [
+    "versions.tf",
+    "main.tf",
+    "secrets.tf",
+    "registry.tf",
+    "variables.tf",
+    "outputs.tf",
+    "tests/module.tftest.hcl",
+    "examples/basic/main.tf",
+    "terraform.tfvars.example",
+    "README.md",
+];
 
 #[test]
 fn exports_are_those_of_the_golden_files() {
@@ -42,6 +53,88 @@ fn nothing_is_written_for_what_was_not_asked_for() {
         serde_json::from_str(&fixture.exported(&["cloudformation", "--out", "-"])).unwrap();
     let found: Vec<&String> = template["Resources"].as_object().unwrap().keys().collect();
     assert_eq!(found, ["GhcrRule", "GhcrSecret"]);
+}
+
+/// What the five modules that people copy from each other give to others.
+#[test]
+fn outputs_are_those_that_other_modules_ask_for() {
+    let names = |text: &str, start: &str| -> Vec<String> {
+        let named = text.lines().filter_map(|line| line.strip_prefix(start)?.split('"').next());
+        named.map(str::to_owned).collect()
+    };
+    let fixture = Fixture::new("full");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let full = names(&fixture.read("module/outputs.tf"), "output \"");
+    for name in [
+        "registry_id",
+        "ecr_registry_url",
+        "ghcr_prefix",
+        "ghcr_credential_secret_arn",
+        "repository_urls",
+        "repository_arns",
+        "kms_key_arn",
+        "kms_key_arns",
+        "github_actions_push_policy_arn",
+        "eks_node_pull_policy_arn",
+        "policy_arns",
+        "role_arns",
+        "docker_login_command",
+    ] {
+        assert!(full.contains(&name.to_owned()), "{name}: {full:?}");
+        assert!(fixture.read("module/README.md").contains(&format!("| `{name}` |")), "{name}");
+    }
+    assert!(!full.contains(&"repository_url".to_owned()), "there are three");
+    let one = Fixture::new("regions");
+    one.exported(&["terraform", "--out", "module"]);
+    let one = names(&one.read("module/outputs.tf"), "output \"");
+    for name in ["repository_name", "repository_url", "repository_arn"] {
+        assert!(one.contains(&name.to_owned()), "{name}: {one:?}");
+    }
+    let stack: serde_json::Value =
+        serde_json::from_str(&fixture.exported(&["cloudformation", "--out", "-"])).unwrap();
+    for name in ["RegistryId", "EcrOwnKeyArn", "CacheCiPushPolicyArn", "GithubPushRoleArn", "RepositoryArns"]
+    {
+        assert!(!stack["Outputs"][name].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn the_module_takes_the_lowest_provider_that_has_its_arguments() {
+    for (name, version) in [("empty", "6.0.0"), ("regions", "6.0.0"), ("given", "6.10.0"), ("full", "6.28.0")]
+    {
+        let fixture = Fixture::new(name);
+        fixture.exported(&["terraform", "--out", "module"]);
+        let versions = fixture.read("module/versions.tf");
+        assert!(versions.contains(&format!("version = \">= {version}, < 7.0.0\"")), "{name}: {versions}");
+    }
+}
+
+/// Tokens are in no example, and what has to be given is in each.
+#[test]
+fn examples_have_what_has_to_be_given_and_no_token() {
+    let fixture = Fixture::new("empty");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let values = fixture.read("module/terraform.tfvars.example");
+    assert!(values.contains("\nghcr_username = \"…\"\n") && !values.contains("\nghcr_token"), "{values}");
+    assert!(values.contains("\n# ghcr_token_version = 1\n"), "{values}");
+    let example = fixture.read("module/examples/basic/main.tf");
+    for line in
+        ["  ghcr_username = var.ghcr_username", "  ghcr_token    = var.ghcr_token", "  ephemeral   = true"]
+    {
+        assert!(example.lines().any(|found| found == line), "{line}\n{example}");
+    }
+    let readme = fixture.read("module/README.md");
+    for text in [
+        "| `ghcr_token` | string | has to be given |",
+        "| `docker_login_command` |",
+        "## Cost",
+        "## When something fails",
+        "`ecr:CreateRepository`",
+        "a personal access token (classic)",
+    ] {
+        assert!(readme.contains(text), "{text}\n{readme}");
+    }
+    assert!(fixture.read("module/secrets.tf").contains("# checkov:skip=CKV_AWS_149:ECR reads no secret"));
 }
 
 /// The further Region has rules, secrets, templates and their keys; what is global stays at home.

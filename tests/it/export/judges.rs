@@ -92,6 +92,22 @@ pub(super) fn values(plan: &Path) -> Run {
     run(command)
 }
 
+/// Checks that a module fails, each with its resource.
+pub(super) fn checkov(module: &Path) -> Vec<String> {
+    let mut command = python("checkov");
+    command.arg(peer("checkov").join("bin/checkov")).arg("--directory").arg(module);
+    command.args(["--framework", "terraform", "--skip-download", "--quiet", "--output", "json"]);
+    let run = run(command);
+    let report: serde_json::Value =
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err));
+    // Without a failed check there is a summary alone, or lists that are empty.
+    let failed = report["results"]["failed_checks"].as_array().into_iter().flatten();
+    let text = |check: &serde_json::Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let passed = report["summary"]["passed"].as_u64().unwrap();
+    assert!(passed > 0, "{}", run.out);
+    failed.map(|check| format!("{} {}", text(check, "check_id"), text(check, "resource"))).collect()
+}
+
 /// Policies of identities.
 pub(super) fn policies(files: &[PathBuf]) -> Run {
     let mut command = python("aws-export-venv");

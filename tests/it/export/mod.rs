@@ -5,6 +5,7 @@ mod cloudformation;
 mod files;
 mod golden;
 mod iam;
+mod imports;
 mod judges;
 mod objects;
 mod terraform;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::judges::{TERRAFORMS, Terraform, unpacked, values};
+use super::judges::{TERRAFORMS, Terraform, checkov, unpacked, values};
 use super::{FIXTURES, Fixture, TOKEN, project};
 
 const HOME: &str = "ca-central-1";
@@ -17,7 +17,7 @@ fn export_terraform_formats_validates_and_plans_every_module() {
             let fixture = Fixture::new(name);
             fixture.exported(&["terraform", "--out", "module", "--for", region]);
             let module = fixture.path("module");
-            let formatted = terraform.run(&module, region, &["fmt", "-check", "-diff"]);
+            let formatted = terraform.run(&module, region, &["fmt", "-check", "-diff", "-recursive"]);
             assert_eq!((formatted.code, formatted.out.as_str()), (0, ""), "{version} {name}");
             let valid = terraform.run(&module, region, &["validate", "-json"]);
             let report: serde_json::Value = serde_json::from_str(&valid.out).unwrap();
@@ -50,6 +50,15 @@ fn export_terraform_modules_do_what_their_tests_say() {
         for name in ["empty", "full", "odd"] {
             let fixture = Fixture::new(name);
             fixture.exported(&["terraform", "--out", "module"]);
+            // The module's own tests, then those of this project.
+            let own = terraform.run(&fixture.path("module"), HOME, &["test", "-no-color"]);
+            assert_eq!(own.code, 0, "{version} {name}: {}{}", own.out, own.err);
+            assert!(own.out.contains("run \"refuses_another_account\"... pass"), "{}", own.out);
+            let example = fixture.path("module/examples/basic");
+            let got = terraform.run(&example, HOME, &["get", "-no-color"]);
+            assert_eq!(got.code, 0, "{version} {name}: {}{}", got.out, got.err);
+            let valid = terraform.run(&example, HOME, &["validate", "-no-color"]);
+            assert_eq!(valid.code, 0, "{version} {name}: {}{}", valid.out, valid.err);
             let test = project().join(format!("testdata/export/{name}/module.tftest.hcl"));
             fs::copy(test, fixture.path("module/module.tftest.hcl")).unwrap();
             let run = terraform.run(&fixture.path("module"), HOME, &["test", "-no-color"]);
@@ -58,6 +67,35 @@ fn export_terraform_modules_do_what_their_tests_say() {
             assert!(last.starts_with("Success!") && !last.contains(" 0 passed"), "{last}");
             println!("{version} {name}: {last}");
         }
+    }
+}
+
+/// What scanners find is what the configuration asks for: movable tags, no scan on push, no key. What ECR leaves no choice
+/// about is waived.
+#[test]
+#[ignore = "needs `.ci/peers aws-export`"]
+fn export_terraform_passes_checkov() {
+    for (name, expected) in [
+        ("empty", &[][..]),
+        (
+            "full",
+            &[
+                "CKV_AWS_163 module.ecr.aws_ecr_repository.sandbox",
+                "CKV_AWS_51 module.ecr.aws_ecr_repository.sandbox",
+            ],
+        ),
+    ] {
+        let fixture = Fixture::new(name);
+        fixture.exported(&["terraform", "--out", "module"]);
+        let mut found = checkov(&fixture.path("module"));
+        found.sort();
+        assert_eq!(found, expected, "{name}");
+        // Without a waiver it is found.
+        let path = fixture.path("module/secrets.tf");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("checkov:skip=CKV_AWS_149", "checkov-skip=CKV_AWS_149")).unwrap();
+        let found = checkov(&fixture.path("module"));
+        assert!(found.iter().any(|found| found.starts_with("CKV_AWS_149 ")), "{name}: {found:?}");
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::failure::Seen;
+use super::failure::{AwsFailure, Seen};
 use super::secret::{FoundSecret, Secrets};
 use super::session::Session;
 use super::{registry_policy, repository, rule, scanning, secret, template};
 use crate::Desired;
+use crate::export::Existing;
 use crate::resource::{Ref, Repository, Rule, Scanning, Template};
 
 /// What an account has.
@@ -42,6 +43,30 @@ impl Current {
         );
         let secrets = secrets(session, desired).await;
         Current { rules, templates, secrets, statements, scanning, repositories }
+    }
+
+    /// What an export can hand over to another tool.
+    ///
+    /// # Errors
+    /// The first read that failed.
+    pub fn existing(&self) -> Result<Existing, AwsFailure> {
+        let seen = |failure: &AwsFailure| failure.clone();
+        let mut secrets = BTreeMap::new();
+        for (name, found) in &self.secrets {
+            if let Some(found) =
+                found.as_ref().map_err(seen)?.as_ref().filter(|found| !found.pending_deletion)
+            {
+                secrets.insert(name.clone(), found.arn.to_string());
+            }
+        }
+        let repositories = self.repositories.as_ref().map(|all| all.as_ref().map_err(seen)).transpose()?;
+        Ok(Existing {
+            rules: self.rules.as_ref().map_err(seen)?.keys().cloned().collect(),
+            templates: self.templates.as_ref().map_err(seen)?.keys().cloned().collect(),
+            secrets,
+            repositories: repositories.into_iter().flat_map(BTreeMap::keys).cloned().collect(),
+            policy: !self.statements.as_ref().map_err(seen)?.is_empty(),
+        })
     }
 
     /// The stack that made the template of a prefix, and with it the rule.

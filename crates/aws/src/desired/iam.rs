@@ -42,6 +42,7 @@ impl Build<'_> {
         attach_to.sort();
         attach_to.dedup();
         self.desired.policies.push(Policy {
+            kind,
             name: policy_name(&self.sources.provision.iam, kind),
             description: format!("{}; made by pullthru", purpose(kind)),
             document: self.desired.document(kind),

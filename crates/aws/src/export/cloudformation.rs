@@ -11,7 +11,7 @@ use super::credentials::{Login, logins};
 use super::names::Names;
 use super::{File, registry_policy, tags, templates_of};
 use crate::Desired;
-use crate::resource::{Cipher, Mutability, Ref, Repository, Rule, Template};
+use crate::resource::{Cipher, Key, Mutability, Ref, Repository, Rule, Template};
 use pullthru_core::config::Tags;
 
 const MARK: &str = "pullthru provision export cloudformation";
@@ -278,6 +278,7 @@ impl<'a> Stack<'a> {
         let mut add = |id: &str, description: &str, value: Value| {
             self.outputs.insert(id.to_owned(), json!({ "Description": description, "Value": value }));
         };
+        add("RegistryId", "Account of the registry.", json!({ "Ref": "AWS::AccountId" }));
         add("EcrRegistryUrl", "Host that images are pulled from.", json!(host.to_string()));
         for rule in &self.desired.rules {
             let id = self.rules.of(&rule.prefix);
@@ -299,6 +300,26 @@ impl<'a> Stack<'a> {
         if !self.desired.repositories.is_empty() {
             add("RepositoryUrls", "Where images are pushed to.", of_each("RepositoryUri"));
             add("RepositoryArns", "ARNs of the repositories.", of_each("Arn"));
+        }
+        if let [one] = self.desired.repositories.as_slice() {
+            let id = format!("{}Repository", self.repositories.of(&one.name));
+            add("RepositoryName", "The repository.", json!({ "Ref": id }));
+        }
+        let of_key = |key: &Key| {
+            let id = self.keys.of(&key.alias);
+            (format!("{id}KeyArn"), json!({ "Fn::GetAtt": [format!("{id}Key"), "Arn"] }))
+        };
+        for (id, arn) in self.desired.keys.iter().map(of_key) {
+            add(&id, "ARN of a key of repositories.", arn);
+        }
+        for policy in &self.desired.policies {
+            let id = format!("{}Policy", self.policies.of(&policy.name));
+            add(&format!("{id}Arn"), &format!("ARN of the policy {}.", policy.name), json!({ "Ref": id }));
+        }
+        for role in &self.desired.roles {
+            let id = format!("{}Role", self.roles.of(&role.name));
+            let arn = json!({ "Fn::GetAtt": [id, "Arn"] });
+            add(&format!("{id}Arn"), &format!("ARN of the role {}.", role.name), arn);
         }
         let login = format!(
             "aws ecr get-login-password --region {} | docker login --username AWS --password-stdin {host}",

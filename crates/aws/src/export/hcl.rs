@@ -62,7 +62,7 @@ impl Expr {
     }
 
     /// `level` is that of the line on which the value begins.
-    fn print(&self, level: usize) -> String {
+    pub(super) fn print(&self, level: usize) -> String {
         match self {
             Expr::Text(text) => quoted(text),
             Expr::Raw(text) => text.clone(),

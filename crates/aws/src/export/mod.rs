@@ -22,7 +22,7 @@ pub use cloudformation::cloudformation;
 pub use crossplane::{Crossplane, crossplane};
 pub use iam::{IamReport, iam};
 pub use objects::Objects;
-pub use terraform::terraform;
+pub use terraform::{Existing, terraform};
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]

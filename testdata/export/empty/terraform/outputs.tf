@@ -1,5 +1,10 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
+output "registry_id" {
+  description = "Account of the registry."
+  value       = local.account_id
+}
+
 output "ecr_registry_url" {
   description = "Host that images are pulled from."
   value       = local.registry

@@ -1,16 +1,5 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
-terraform {
-  required_version = ">= 1.11.0"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "~> 6.66"
-    }
-  }
-}
-
 locals {
   account_id = "123456789012"
   region     = "ca-central-1"

@@ -1,5 +1,10 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
+output "registry_id" {
+  description = "Account of the registry."
+  value       = local.account_id
+}
+
 output "ecr_registry_url" {
   description = "Host that images are pulled from."
   value       = local.registry
@@ -70,6 +75,46 @@ output "repository_arns" {
     sandbox       = aws_ecr_repository.sandbox.arn
     "team/app"    = aws_ecr_repository.team_app.arn
     "team/worker" = aws_ecr_repository.team_worker.arn
+  }
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key of repositories."
+  value       = aws_kms_key.ecr_own.arn
+}
+
+output "kms_key_arns" {
+  description = "ARNs of keys, by alias."
+  value = {
+    ecr-own = aws_kms_key.ecr_own.arn
+  }
+}
+
+output "github_actions_push_policy_arn" {
+  description = "ARN of the policy for pipelines."
+  value       = aws_iam_policy.cache_ci_push.arn
+}
+
+output "eks_node_pull_policy_arn" {
+  description = "ARN of the policy for nodes."
+  value       = aws_iam_policy.cache_node_pull.arn
+}
+
+output "policy_arns" {
+  description = "ARNs of policies, by name."
+  value = {
+    cache-ci-push   = aws_iam_policy.cache_ci_push.arn
+    cache-node-pull = aws_iam_policy.cache_node_pull.arn
+    cache-provision = aws_iam_policy.cache_provision.arn
+    cache-pull-only = aws_iam_policy.cache_pull_only.arn
+    cache-scan      = aws_iam_policy.cache_scan.arn
+  }
+}
+
+output "role_arns" {
+  description = "ARNs of roles, by name."
+  value = {
+    github-push = aws_iam_role.github_push.arn
   }
 }
 

@@ -3,7 +3,10 @@
 # Looked after elsewhere: arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf
 
 # With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+# trivy:ignore:AVD-AWS-0098
 resource "aws_secretsmanager_secret" "dockerhub" {
+  # checkov:skip=CKV_AWS_149:ECR reads no secret under a customer's key
+  # checkov:skip=CKV2_AWS_57:upstreams have no rotation by AWS; raise the token's version
   name                    = "ecr-pullthroughcache/dockerhub"
   description             = "login at docker.io for Amazon ECR's pull through cache"
   recovery_window_in_days = var.dockerhub_recovery_window_days
@@ -24,7 +27,10 @@ resource "aws_secretsmanager_secret_version" "dockerhub" {
 
 
 # With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+# trivy:ignore:AVD-AWS-0098
 resource "aws_secretsmanager_secret" "ghcr" {
+  # checkov:skip=CKV_AWS_149:ECR reads no secret under a customer's key
+  # checkov:skip=CKV2_AWS_57:upstreams have no rotation by AWS; raise the token's version
   name                    = "ecr-pullthroughcache/ghcr"
   description             = "login at ghcr.io for Amazon ECR's pull through cache"
   recovery_window_in_days = var.ghcr_recovery_window_days
@@ -46,7 +52,10 @@ resource "aws_secretsmanager_secret_version" "ghcr" {
 
 
 # With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
+# trivy:ignore:AVD-AWS-0098
 resource "aws_secretsmanager_secret" "gitlab" {
+  # checkov:skip=CKV_AWS_149:ECR reads no secret under a customer's key
+  # checkov:skip=CKV2_AWS_57:upstreams have no rotation by AWS; raise the token's version
   name                    = "ecr-pullthroughcache/gitlab"
   description             = "login at registry.gitlab.com for Amazon ECR's pull through cache"
   recovery_window_in_days = var.gitlab_recovery_window_days

@@ -1,14 +1,9 @@
-//! `main.tf`: versions, the guard, keys, roles, policies, templates, rules and repositories.
+//! `main.tf`: the guard, keys, roles, policies, templates, rules and repositories.
 
 use super::{Module, depends_on, object};
 use crate::export::hcl::{Expr, Item};
 use crate::export::templates_of;
 use crate::resource::{Cipher, Key, Mutability, Policy, Ref, Repository, Role, Rule, Template};
-
-/// Write-only arguments came with this version of Terraform.
-const TERRAFORM: &str = ">= 1.11.0";
-/// The version whose schemas the export is checked with, and later ones of its series.
-const PROVIDER: &str = "~> 6.66";
 
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     let desired = module.desired;
@@ -24,10 +19,6 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
 
 fn head(module: &Module<'_>) -> Vec<Item> {
     let registry = &module.desired.registry;
-    let provider = Expr::Object(vec![
-        ("source".to_owned(), Expr::text("hashicorp/aws")),
-        ("version".to_owned(), Expr::text(PROVIDER)),
-    ]);
     let guard = |kind: &str, attribute: &str, local: &str, what: &str| {
         let condition = Item::block(
             "postcondition",
@@ -45,14 +36,6 @@ fn head(module: &Module<'_>) -> Vec<Item> {
         Item::block("data", &[kind, "current"], vec![Item::block("lifecycle", &[], vec![condition])])
     };
     vec![
-        Item::block(
-            "terraform",
-            &[],
-            vec![
-                Item::attribute("required_version", Expr::text(TERRAFORM)),
-                Item::block("required_providers", &[], vec![Item::attribute("aws", provider)]),
-            ],
-        ),
         Item::block(
             "locals",
             &[],

@@ -1,12 +1,15 @@
 //! A Terraform module. [`Desired`] decides what is in it; variables are for what differs between those who apply it:
 //! logins, tags, waiting periods.
 
+mod checks;
+mod imports;
 mod main;
 mod outputs;
 mod readme;
 mod registry;
 mod secrets;
 mod variables;
+mod versions;
 
 use super::credentials::{Login, logins};
 use super::hcl::{Expr, Item, print};
@@ -16,11 +19,13 @@ use crate::Desired;
 use crate::resource::Ref;
 use pullthru_core::config::Tags;
 
+pub use imports::Existing;
+
 /// What every file begins with; one without it is somebody else's.
 const HEADER: &str = "Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.";
 
-/// The files of a module for one Region, in the order in which people read them.
-pub fn terraform(desired: &Desired) -> Vec<File> {
+/// The files of a module for one Region, in the order in which people read them. `existing` is what is to be imported.
+pub fn terraform(desired: &Desired, existing: Option<&Existing>) -> Vec<File> {
     let module = Module::new(desired);
     let file = |name: &str, items: Vec<Item>| {
         let empty = format!("This registry has nothing for {name}.");
@@ -31,14 +36,21 @@ pub fn terraform(desired: &Desired) -> Vec<File> {
         all.extend(items);
         File { name: name.to_owned(), text: print(&all), mark: HEADER }
     };
-    vec![
+    let imports =
+        existing.map(|existing| file("examples/basic/import.tf", imports::items(&module, existing)));
+    let files = vec![
+        file("versions.tf", versions::items(&module)),
         file("main.tf", main::items(&module)),
         file("secrets.tf", secrets::items(&module)),
         file("registry.tf", registry::items(&module)),
         file("variables.tf", variables::items(&module)),
         file("outputs.tf", outputs::items(&module)),
+        file("tests/module.tftest.hcl", checks::items(&module)),
+        file("examples/basic/main.tf", checks::example(&module)),
+        File { name: "terraform.tfvars.example".to_owned(), text: variables::example(&module), mark: HEADER },
         File { name: "README.md".to_owned(), text: readme::text(&module), mark: HEADER },
-    ]
+    ];
+    files.into_iter().chain(imports).collect()
 }
 
 /// What is exported, with the identifiers of its parts.

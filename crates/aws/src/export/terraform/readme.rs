@@ -1,6 +1,7 @@
 //! `README.md` of the module: how it is used, what it takes over, what it leaves.
 
-use super::{HEADER, Module};
+use super::variables::Fact;
+use super::{HEADER, Module, outputs, variables};
 use crate::export::credentials::{Login, token_kind};
 use crate::resource::Secret;
 
@@ -20,6 +21,10 @@ pub(super) fn text(module: &Module<'_>) -> String {
         tokens(module),
         takes_over(module),
         borders(module),
+        inputs(module),
+        outputs(module),
+        cost(module),
+        TROUBLE.to_owned(),
     ];
     let sections: Vec<&str> =
         sections.iter().map(String::as_str).filter(|section| !section.is_empty()).collect();
@@ -73,6 +78,72 @@ fn usage(module: &Module<'_>) -> String {
     let apart = if others.is_empty() { "" } else { "\n" };
     format!("## Use\n\n```hcl\nmodule \"ecr\" {{\n{source}{apart}{others}}}\n```")
 }
+
+/// A cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn inputs(module: &Module<'_>) -> String {
+    let items = variables::items(module);
+    let row = |variable: Fact<'_>| {
+        let default = match &variable.default {
+            None => "has to be given".to_owned(),
+            Some(default) if default.contains('\n') => "see variables.tf".to_owned(),
+            Some(default) => format!("`{}`", cell(default)),
+        };
+        format!("| `{}` | {} | {default} | {} |", variable.name, variable.kind, cell(variable.description))
+    };
+    let rows: Vec<String> = items.iter().filter_map(Fact::of).map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("## Inputs\n\n| name | type | default | |\n|---|---|---|---|\n{}", rows.join("\n"))
+}
+
+fn outputs(module: &Module<'_>) -> String {
+    let items = outputs::items(module);
+    let row = |output: Fact<'_>| format!("| `{}` | {} |", output.name, cell(output.description));
+    let rows: Vec<String> = items.iter().filter_map(Fact::of).map(row).collect();
+    format!("## Outputs\n\n| name | |\n|---|---|\n{}", rows.join("\n"))
+}
+
+/// What is billed for what the module makes; `pullthru cost` has the numbers.
+fn cost(module: &Module<'_>) -> String {
+    let desired = module.desired;
+    let mut rows =
+        vec!["| storage | a GB and month, compressed, of every platform of an image, until it expires |"];
+    if !desired.secrets.is_empty() {
+        rows.push("| secrets | each a month, and 10,000 reads |");
+    }
+    if desired.scanning.as_ref().is_some_and(|scanning| scanning.kind == "ENHANCED") {
+        rows.push("| enhanced scanning | the first scan of each image, and each scan after it |");
+    }
+    if !desired.replication.is_empty() {
+        rows.push("| replication | traffic between Regions, and storage there |");
+    }
+    if !desired.keys.is_empty() {
+        rows.push("| keys | each a month, and requests |");
+    }
+    format!(
+        "## Cost\n\nRules, templates and pulls in the same Region cost nothing. `pullthru cost` estimates the rest:\n\n| | for |\n|---|---|\n{}",
+        rows.join("\n")
+    )
+}
+
+const TROUBLE: &str = "## When something fails
+
+| what is seen | what it is |
+|---|---|
+| `The module is for account …` | the provider is one of another account or Region |
+| `SecretNotFoundException` in the first apply | the secret is not seen everywhere yet: apply again |
+| a pull: 403, `The authentication to the upstream registry failed` | the token; for Docker Hub also a path without `library/` |
+| a pull: 404, `requested image not found` | who pulls may not `ecr:BatchImportUpstreamImage` |
+| a pull: 404, `repository … does not exist` | who pulls may not `ecr:CreateRepository` |
+| repositories without tags or lifecycle policy | they were there before their template |
+
+`pullthru doctor IMAGE --node-role ROLE` looks at all of it. Findings of checkov and trivy about the key and the rotation of
+secrets are waived in `secrets.tf`, with the reason. `terraform test` runs `tests/` without an account.";
 
 fn tokens(module: &Module<'_>) -> String {
     let made = made(module);

@@ -1,6 +1,6 @@
 //! `variables.tf`.
 
-use super::{Module, object};
+use super::{HEADER, Module, object};
 use crate::export::credentials::{Login, token_kind};
 use crate::export::hcl::{Expr, Item};
 use crate::resource::Secret;
@@ -35,6 +35,59 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
         ));
     }
     items
+}
+
+/// Names of the variables that have to be given.
+pub(super) fn without_default(module: &Module<'_>) -> Vec<String> {
+    let items = items(module);
+    let all = items.iter().filter_map(Fact::of).filter(|variable| variable.default.is_none());
+    all.map(|variable| variable.name.to_owned()).collect()
+}
+
+/// `terraform.tfvars.example`: each variable with what it is for; those with a default are comments.
+pub(super) fn example(module: &Module<'_>) -> String {
+    let mut text = format!(
+        "# {HEADER}\n#\n# Copy it to terraform.tfvars of your root module. Tokens are given by TF_VAR_… in the environment, and never written here.\n"
+    );
+    for variable in items(module).iter().filter_map(Fact::of).filter(|variable| !variable.is_secret) {
+        let value = match &variable.default {
+            Some(default) => format!("{} = {default}", variable.name).replace('\n', "\n# "),
+            None => format!("{} = \"…\"", variable.name),
+        };
+        let start = if variable.default.is_some() { "# " } else { "" };
+        text.push_str(&format!("\n# {}\n{start}{value}\n", variable.description));
+    }
+    text
+}
+
+/// What the README and the example say of a variable or an output.
+pub(super) struct Fact<'a> {
+    pub(super) name: &'a str,
+    pub(super) description: &'a str,
+    /// Printed; `None` where it has to be given.
+    pub(super) default: Option<String>,
+    pub(super) kind: String,
+    pub(super) is_secret: bool,
+}
+
+impl<'a> Fact<'a> {
+    pub(super) fn of(item: &'a Item) -> Option<Fact<'a>> {
+        let Item::Block { labels, body, .. } = item else { return None };
+        let value = |wanted: &str| {
+            body.iter().find_map(|item| match item {
+                Item::Attribute(name, value) if name == wanted => Some(value),
+                _ => None,
+            })
+        };
+        let Some(Expr::Text(description)) = value("description") else { return None };
+        Some(Fact {
+            name: labels.first()?,
+            description,
+            default: value("default").map(|default| default.print(0)),
+            kind: value("type").map(|kind| kind.print(0)).unwrap_or_default(),
+            is_secret: value("sensitive").is_some(),
+        })
+    }
 }
 
 fn of_secret(id: &str, secret: &Secret) -> Vec<Item> {

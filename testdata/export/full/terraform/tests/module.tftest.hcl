@@ -1,0 +1,88 @@
+# Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = {
+      account_id = "123456789012"
+    }
+  }
+
+  mock_data "aws_region" {
+    defaults = {
+      region = "ca-central-1"
+    }
+  }
+}
+
+variables {
+  dockerhub_token = "for a test"
+  ghcr_token      = "for a test"
+  gitlab_token    = "for a test"
+}
+
+run "plans" {
+  command = plan
+
+  assert {
+    condition     = output.ecr_registry_url == "123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+    error_message = "ecr_registry_url is not 123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+  }
+
+  assert {
+    condition     = output.registry_id == "123456789012"
+    error_message = "registry_id is not 123456789012"
+  }
+
+  assert {
+    condition     = output.cgr_prefix == "cgr"
+    error_message = "cgr_prefix is not cgr"
+  }
+
+  assert {
+    condition     = output.docker_hub_prefix == "docker-hub"
+    error_message = "docker_hub_prefix is not docker-hub"
+  }
+
+  assert {
+    condition     = output.ghcr_prefix == "ghcr"
+    error_message = "ghcr_prefix is not ghcr"
+  }
+
+  assert {
+    condition     = output.gitlab_prefix == "gitlab"
+    error_message = "gitlab_prefix is not gitlab"
+  }
+
+  assert {
+    condition     = output.k8s_prefix == "k8s"
+    error_message = "k8s_prefix is not k8s"
+  }
+
+  assert {
+    condition     = output.shared_prefix == "shared"
+    error_message = "shared_prefix is not shared"
+  }
+}
+
+run "refuses_another_account" {
+  command = plan
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = {
+      account_id = "000000000000"
+    }
+  }
+
+  expect_failures = [data.aws_caller_identity.current]
+}
+
+run "refuses_a_fine_grained_ghcr_token" {
+  command = plan
+
+  variables {
+    ghcr_token = "github_pat_for_a_test"
+  }
+
+  expect_failures = [var.ghcr_token]
+}
