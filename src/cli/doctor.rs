@@ -33,8 +33,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "ROLE", help_heading = "AWS")]
     node_role: Option<String>,
 
-    /// The VPC that pulls, for its endpoints
-    #[arg(long, value_name = "ID", help_heading = "AWS")]
+    /// The VPC that pulls: say how to look at its endpoints
+    #[arg(long, value_name = "ID", help_heading = "AWS", value_parser = vpc_id)]
     vpc: Option<String>,
 
     /// Pull the image by tag, which makes ECR import it: what is refused is what a node would be refused
@@ -58,6 +58,15 @@ enum Format {
     Markdown,
 }
 
+/// It becomes part of a command that people run.
+fn vpc_id(text: &str) -> Result<String, String> {
+    let id = text.strip_prefix("vpc-").filter(|id| !id.is_empty());
+    match id.is_some_and(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) {
+        true => Ok(text.to_owned()),
+        false => Err("write the id of a VPC, such as `vpc-0a1b2c3d4e5f67890`".to_owned()),
+    }
+}
+
 #[cfg(not(feature = "aws"))]
 pub(super) fn run(_: &Args, _: &mut dyn Write) -> Result<Outcome, CliError> {
     Err(CliError::usage(
@@ -71,7 +80,7 @@ pub(super) use with_aws::run;
 
 #[cfg(feature = "aws")]
 mod with_aws {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::super::aws::target;
     use super::super::note;
@@ -120,10 +129,17 @@ mod with_aws {
             in_use: 0,
             node_role: args.node_role.clone(),
             vpc: args.vpc.clone(),
+            credentials: BTreeMap::new(),
             allow_import: args.allow_import,
             registries: args.registries.settings(),
         };
         let (repository, config, _) = args.repository.open()?;
+        let named = config.provision().credentials.iter();
+        question.credentials = named
+            .filter_map(|(name, credential)| {
+                Some((credential.secret.as_ref()?.to_string(), name.value.clone()))
+            })
+            .collect();
         question.registries.named = [config.upstream_hosts(), config.cache_hosts()].concat();
         let target = target(&config, args.target.as_deref())?;
         let configured = target.routes.as_ref();

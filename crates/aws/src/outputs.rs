@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Desired;
 #[cfg(feature = "sdk")]
 use super::account::Current;
+use super::export::names::Names;
 use super::resource::Ref;
 
 /// `pullthru/outputs/v1`.
@@ -96,25 +97,29 @@ impl Outputs {
         writeln!(out, "login       {}", self.docker_login_command)
     }
 
-    /// One variable a line; values have no line ends, and need no quotes but for the command.
+    /// One variable a line, as files of variables have them (`$GITHUB_OUTPUT`, `docker --env-file`): the value is the rest
+    /// of the line, and quotes would be part of it. No value has a line end.
     pub fn env(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "ECR_REGISTRY_URL={}", self.registry_url)?;
         writeln!(out, "AWS_ACCOUNT_ID={}", self.account)?;
         writeln!(out, "AWS_REGION={}", self.region)?;
+        // Names that come to the same variable are distinguished: the second would overwrite the first.
+        let prefixes = Names::snake(self.prefixes.values().map(String::as_str));
         for prefix in self.prefixes.values() {
-            writeln!(out, "{}_PREFIX={prefix}", variable(prefix))?;
+            writeln!(out, "{}_PREFIX={prefix}", prefixes.of(prefix).to_uppercase())?;
         }
-        for (name, arn) in &self.credential_secret_arns {
-            let short = name.strip_prefix(pullthru_core::config::SECRET_PREFIX).unwrap_or(name);
-            writeln!(out, "{}_CREDENTIAL_SECRET_ARN={arn}", variable(short))?;
+        let short = |name: &'_ String| {
+            name.strip_prefix(pullthru_core::config::SECRET_PREFIX).unwrap_or(name).to_owned()
+        };
+        let shorts: Vec<String> = self.credential_secret_arns.keys().map(short).collect();
+        let secrets = Names::snake(shorts.iter().map(String::as_str));
+        for (name, arn) in shorts.iter().zip(self.credential_secret_arns.values()) {
+            writeln!(out, "{}_CREDENTIAL_SECRET_ARN={arn}", secrets.of(name).to_uppercase())?;
         }
+        let repositories = Names::snake(self.repository_urls.keys().map(String::as_str));
         for (name, url) in &self.repository_urls {
-            writeln!(out, "{}_REPOSITORY_URL={url}", variable(name))?;
+            writeln!(out, "{}_REPOSITORY_URL={url}", repositories.of(name).to_uppercase())?;
         }
-        writeln!(out, "DOCKER_LOGIN_COMMAND='{}'", self.docker_login_command)
+        writeln!(out, "DOCKER_LOGIN_COMMAND={}", self.docker_login_command)
     }
-}
-
-fn variable(name: &str) -> String {
-    name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }

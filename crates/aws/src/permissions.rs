@@ -49,8 +49,7 @@ const INSPECTOR: [&str; 5] = [
 ];
 
 /// What `doctor` asks that takes no resource, or is about every one.
-const DOCTOR: [&str; 10] = [
-    "ec2:DescribeVpcEndpoints",
+const DOCTOR: [&str; 9] = [
     "ecr:DescribePullThroughCacheRules",
     "ecr:DescribeRegistry",
     "ecr:DescribeRepositoryCreationTemplates",

@@ -75,7 +75,7 @@ where
 }
 
 /// What an error code of AWS's means.
-pub(crate) fn by_code(code: &str) -> Fault {
+fn by_code(code: &str) -> Fault {
     match code {
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => Fault::Denied,
         "UnrecognizedClientException"

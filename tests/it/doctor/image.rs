@@ -159,3 +159,19 @@ fn an_image_that_ecr_has_archived() {
     let report = world.scenario("archived", &[APP], Some("cached"));
     assert_says(report.step("cached"), "help", "aws ecr update-image-storage-class");
 }
+
+/// What ECR has said is known, whoever else gives no answer.
+#[test]
+fn a_repository_that_is_absent_is_no_registry_that_is_down() {
+    let world = World::new();
+    world.upstream.set_down(true);
+    let (code, report) = world.doctor(&[APP]);
+    assert_eq!((code, report.outcome("upstream-image")), (3, "not-checked"));
+    assert_eq!((report.outcome("repository"), report.outcome("cached")), ("passed", "passed"));
+    assert_says(report.step("cached"), "detail", "its repository is not there");
+    // With its repository, what the cache has is not known without an answer.
+    world.call("ecr:CreateRepository", json!({ "repositoryName": "ghcr/o/app" }));
+    let (code, report) = world.doctor(&[APP]);
+    assert_eq!((code, report.outcome("upstream-image")), (3, "not-checked"));
+    assert!(!report.step("cached").to_string().contains("repository is not there"), "{report:#?}");
+}

@@ -133,3 +133,31 @@ fn a_key_of_the_customers() {
     assert_eq!(report.outcome("upstream-login"), "passed", "it is the key, and not the token");
     assert_says(report.step("validation"), "detail", "could not decrypt");
 }
+
+/// `--rotate` writes secrets of its stack only: for any other the whole command is printed.
+#[test]
+fn advice_for_a_token_is_a_command_that_works() {
+    let world = World::new();
+    world.put_secret(&super::secret_of("octocat", "ghp_expired_hunter2"));
+    let advice = |id: &str, text: &str| {
+        let (_, report) = world.doctor(&[APP]);
+        assert_says(report.step(id), "help", text);
+        let human = world.run(&[APP]).out;
+        assert!(!human.contains("`pullthru provision apply --rotate`"), "{human}");
+    };
+    let put = "aws secretsmanager put-secret-value --region eu-central-1 --secret-id ecr-pullthroughcache/ghcr --secret-string file://login.json";
+    for id in ["upstream-login", "validation"] {
+        advice(id, put);
+    }
+    let tag = serde_json::json!([{ "Key": "pullthru/stack", "Value": "fleet" }]);
+    world.call("secretsmanager:TagResource", serde_json::json!({ "SecretId": world.secret, "Tags": tag }));
+    for id in ["upstream-login", "validation"] {
+        advice(id, "`pullthru provision apply --rotate ghcr`, where the stack is `fleet`");
+    }
+    // The configuration may call it something else.
+    let file = std::fs::read_to_string(world.scratch.path().join("pullthru.yaml")).unwrap();
+    let named = "provision: { credentials: { robot: { secret: ecr-pullthroughcache/ghcr } } }";
+    let file = file.replace("ghcr.io: ghcr\n", "ghcr.io: { prefix: ghcr, credential: robot }\n");
+    world.scratch.write("pullthru.yaml", format!("{file}{named}\n").as_bytes());
+    advice("upstream-login", "`pullthru provision apply --rotate robot`, where the stack is `fleet`");
+}

@@ -235,21 +235,35 @@ fn outputs_are_what_other_tools_need() {
         env.contains("TEAM_APP_REPOSITORY_URL=123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/app\n"),
         "{env}"
     );
-    // A shell reads it.
-    let shell = std::process::Command::new("sh")
-        .arg("-c")
-        .arg(format!("{env}\necho \"$DOCKER_LOGIN_COMMAND\""))
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8_lossy(&shell.stdout)
-            .starts_with("aws ecr get-login-password --region eu-central-1 | docker login"),
-        "{shell:?}"
+    // A file of variables takes the rest of the line for the value: `$GITHUB_OUTPUT`, `docker --env-file`.
+    let command = env.lines().find_map(|line| line.strip_prefix("DOCKER_LOGIN_COMMAND="));
+    assert_eq!(
+        command,
+        Some(
+            "aws ecr get-login-password --region eu-central-1 | docker login --username AWS --password-stdin \
+             123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+        )
     );
+    for line in env.lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        assert!(name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'), "{line}");
+        assert!(!name.starts_with(|c: char| c.is_ascii_digit()) && !value.contains(['\'', '"']), "{line}");
+    }
     let offline = world.ok(&["outputs", "--offline", "--format", "json"]);
     let offline: serde_json::Value = serde_json::from_str(&offline).unwrap();
     assert_eq!(offline["prefixes"]["registry-1.docker.io"], "docker-hub");
     assert_eq!(offline["credential_secret_arns"], json!({}));
+}
+
+/// The second of two names that come to the same variable would overwrite the first.
+#[test]
+fn no_two_outputs_have_one_variable() {
+    let world = World::new("  repositories: [{ names: [team/app, team-app, 3rd/app] }]\n");
+    let env = world.ok(&["outputs", "--offline", "--format", "env"]);
+    let names: std::collections::BTreeSet<&str> =
+        env.lines().map(|line| line.split_once('=').unwrap().0).collect();
+    assert_eq!(names.len(), env.lines().count(), "{env}");
+    assert!(names.contains("_3RD_APP_REPOSITORY_URL"), "{env}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 
-use crate::sdk::{Fault, by_code, describe};
+use crate::sdk::{Fault, describe};
 
 /// What was read, or why it was not.
 pub type Seen<T> = Result<T, AwsFailure>;
@@ -69,12 +69,6 @@ impl AwsFailure {
                 "fix what AWS says and run it again: what is done stays done".to_owned()
             }
         }
-    }
-
-    /// An error by its code, of a call that was made without the SDK.
-    pub(crate) fn by_code(action: &'static str, code: String, message: String) -> AwsFailure {
-        let (kind, _) = kind_of(by_code(&code));
-        AwsFailure { action, kind, code: Some(code), message }
     }
 
     /// Something that is named is not there.

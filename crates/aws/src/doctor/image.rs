@@ -32,7 +32,11 @@ pub(super) async fn steps(
         }
         if let Some(Some(both)) = &both {
             let fixed = account.is_some_and(|account| is_fixed(account, image));
-            steps.extend(at_cache(both, fixed));
+            let unknown = matches!(both.outcome, Outcome::Unreachable { .. } | Outcome::NotAsked { .. });
+            steps.extend(match unknown && account.is_some_and(|account| has_no_repository(account, image)) {
+                true => vec![StepId::Cached.passed("not yet: its repository is not there")],
+                false => at_cache(both, fixed),
+            });
         }
         if cached == Some(true)
             && let Some(served) = asked(client, image, At::Cache, true, false).await
@@ -171,6 +175,12 @@ fn given(id: StepId, found: &Verified, fine: &str) -> Step {
 /// With a node role, what the caller may not do is no reason.
 fn for_whom(step: Step, for_a_node: bool) -> Step {
     if for_a_node && step.is_failed() { Step { outcome: super::Outcome::Warning, ..step } } else { step }
+}
+
+/// ECR has said which repositories there are.
+fn has_no_repository(account: &Account, image: &Image) -> bool {
+    let Some(name) = &image.cached else { return false };
+    account.repositories.as_ref().is_ok_and(|all| !all.contains_key(&name.path))
 }
 
 fn is_fixed(account: &Account, image: &Image) -> bool {

@@ -19,6 +19,8 @@ mod vpc;
 
 pub use step::{About, Outcome, Step, StepId};
 
+use std::collections::BTreeMap;
+
 use crate::account::{AwsFailure, Session};
 use crate::resource::Rule;
 use account::Account;
@@ -38,6 +40,8 @@ pub struct Question {
     pub node_role: Option<String>,
     /// The VPC that pulls.
     pub vpc: Option<String>,
+    /// Names of credentials by the name of their secret, where the configuration gives that.
+    pub credentials: BTreeMap<String, String>,
     /// Pull the image by tag, which imports it.
     pub allow_import: bool,
     /// How registries are reached.
@@ -123,17 +127,17 @@ pub async fn diagnose(
         if let (Some(image), Some(sample)) = (&mut image, &ruled.sample) {
             *image = sample.clone();
         }
-        let (found, login) = doctor.secret(&ruled).await;
+        let secret::Found { steps: found, login, renew } = doctor.secret(&ruled).await;
         steps.extend(found);
         let has_login = login.is_some();
         let token = login.as_ref().map(|(_, token)| token.clone());
         let client = registry_client(session, question, login.map(|login| (ruled.upstream.as_str(), login)))?;
         if let Some(token) = token {
-            steps.extend(secret::token(&ruled, &token, &client, today()).await);
+            steps.extend(secret::token(&ruled, &token, &client, &renew, today()).await);
         }
-        steps.extend(doctor.upstream_login(&ruled, has_login.then_some(&client)).await);
+        steps.extend(doctor.upstream_login(&ruled, has_login.then_some(&client), &renew).await);
         steps.extend(doctor.upstream_role(&ruled).await);
-        steps.extend(doctor.validation(&ruled).await);
+        steps.extend(doctor.validation(&ruled, &renew).await);
         steps.extend(doctor.template(&ruled).await);
         if question.image.is_some() {
             image_client = client;
@@ -141,7 +145,7 @@ pub async fn diagnose(
     }
     steps.extend(doctor.permissions().await);
     steps.extend(doctor.repository(image.as_ref()).await);
-    steps.extend(doctor.vpc().await);
+    steps.extend(doctor.vpc());
     let question = Question { image, ..question.clone() };
     let role = question.node_role.is_some();
     steps.extend(image::steps(&image_client, &question, Some(&account), role).await);

@@ -87,7 +87,7 @@ impl<'a> Doctor<'a> {
     }
 
     /// What ECR says when it tries the rule.
-    pub(super) async fn validation(&self, ruled: &Ruled<'_>) -> Vec<Step> {
+    pub(super) async fn validation(&self, ruled: &Ruled<'_>, renew: &str) -> Vec<Step> {
         let id = StepId::Validation;
         let step = match rule::validate(self.session, &ruled.prefix).await {
             Ok(None) => id.passed("ECR says that the rule is valid"),
@@ -97,7 +97,7 @@ impl<'a> Doctor<'a> {
                     Some(Credential::None) => id.warning(format!("ECR says: {said}")),
                     _ => id.failed(format!("ECR says: {said}")),
                 };
-                step.help(explained(&said))
+                step.help(explained(&said, renew))
             }
             Err(failure) => id.unseen(&failure),
         };
@@ -191,20 +191,21 @@ fn create_command(prefix: &str, url: &str, upstream_prefix: &str, host: &str) ->
 }
 
 /// What to do about a failure that ECR describes in words of its own (there is no list of them).
-fn explained(said: &str) -> &'static str {
+fn explained(said: &str, renew: &str) -> String {
     let said = said.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if has(&["decrypt", "kms"]) {
-        "encrypt the secret with the key `aws/secretsmanager`: ECR can decrypt with no other"
+        "encrypt the secret with the key `aws/secretsmanager`: ECR can decrypt with no other".to_owned()
     } else if has(&["not found", "does not exist", "find the secret", "can't find"]) {
         "make the secret in the rule's account and Region, or name another: `aws ecr update-pull-through-cache-rule`"
+            .to_owned()
     } else if has(&["access to the secret"]) {
-        "take the denial out of the secret's own policy: `aws secretsmanager get-resource-policy`"
+        "take the denial out of the secret's own policy: `aws secretsmanager get-resource-policy`".to_owned()
     } else if has(&["json", "format", "key", "parse"]) {
-        "put `{\"username\": …, \"accessToken\": …}` into the secret: `pullthru provision apply --rotate`"
+        format!("put `username` and `accessToken` into the secret: {renew}")
     } else if has(&["auth", "credential", "denied", "unauthorized", "login"]) {
-        "renew the token in the secret: `pullthru provision apply --rotate`"
+        format!("renew the token in the secret: {renew}")
     } else {
-        "look at the steps of the secret above, then at the rule's upstream"
+        "look at the steps of the secret above, then at the rule's upstream".to_owned()
     }
 }

@@ -4,21 +4,28 @@ use aws_sdk_ecr::primitives::{DateTime, DateTimeFormat};
 
 use super::{Doctor, Ruled, Step, StepId};
 use crate::account::{FoundSecret, Problem, secret};
-use crate::resource::Ref;
+use crate::resource::{Ref, stack_of};
 use pullthru_core::config::{Arn, SECRET_PREFIX};
 use pullthru_core::route::{Credential, upstream_for};
 use pullthru_registry::{Client, Failure, Location, Note, Secret};
 
-const ROTATE: &str = "`pullthru provision apply --rotate`, or `aws secretsmanager put-secret-value` with \
-                      `{\"username\": …, \"accessToken\": …}`";
+/// The secret of a rule.
+pub(super) struct Found {
+    pub(super) steps: Vec<Step>,
+    /// The login in it, where it can be used.
+    pub(super) login: Option<(String, Secret)>,
+    /// The command that puts another token into it.
+    pub(super) renew: String,
+}
 
 impl Doctor<'_> {
-    /// The steps of the rule's secret, and the login where it can be used.
-    pub(super) async fn secret(&self, ruled: &Ruled<'_>) -> (Vec<Step>, Option<(String, Secret)>) {
+    /// The steps of the rule's secret.
+    pub(super) async fn secret(&self, ruled: &Ruled<'_>) -> Found {
+        let without = |steps: Vec<Step>| Found { steps, login: None, renew: String::new() };
         let needs = upstream_for(&ruled.upstream).map(|upstream| upstream.credential);
         let Some(rule) = ruled.rule else {
             let step = StepId::Secret.not_checked("which one it is, the rule says, and that was not seen");
-            return (vec![step.about(&ruled.prefix)], None);
+            return without(vec![step.about(&ruled.prefix)]);
         };
         let arn = match &rule.credential {
             Some(Ref::Given(arn)) => arn,
@@ -30,12 +37,13 @@ impl Doctor<'_> {
                          --ecr-repository-prefix {} --credential-arn …`",
                         ruled.prefix
                     ));
-                return (vec![step.about(&ruled.prefix)], None);
+                return without(vec![step.about(&ruled.prefix)]);
             }
-            _ => return (Vec::new(), None),
+            _ => return without(Vec::new()),
         };
         let mut steps = Vec::new();
         let mut login = None;
+        let mut renew = self.renew(arn, None);
         if let Some(step) = self.misplaced(arn) {
             steps.push(step);
         } else {
@@ -48,14 +56,32 @@ impl Doctor<'_> {
                 ),
                 Ok(Some(found)) => {
                     let usable;
-                    (usable, steps) = found_steps(&found, &ruled.upstream);
+                    renew = self.renew(arn, stack_of(&found.tags));
+                    (usable, steps) = found_steps(&found, &ruled.upstream, &renew);
                     if usable {
                         login = secret::login(self.session, &arn.to_string()).await.ok().flatten();
                     }
                 }
             }
         }
-        (steps.into_iter().map(|step| step.about(&ruled.prefix)).collect(), login)
+        let steps = steps.into_iter().map(|step| step.about(&ruled.prefix)).collect();
+        Found { steps, login, renew }
+    }
+
+    /// `--rotate` writes secrets of its own stack only.
+    fn renew(&self, arn: &Arn, stack: Option<&str>) -> String {
+        let (name, region) = (name(arn), &self.session.registry.region);
+        match stack {
+            Some(stack) => {
+                let short = || name.strip_prefix(SECRET_PREFIX).unwrap_or(name);
+                let credential = self.question.credentials.get(name).map_or_else(short, String::as_str);
+                format!("`pullthru provision apply --rotate {credential}`, where the stack is `{stack}`")
+            }
+            None => format!(
+                "`aws secretsmanager put-secret-value --region {region} --secret-id {name} --secret-string \
+                 file://login.json`, with `{{\"username\": …, \"accessToken\": …}}` in login.json"
+            ),
+        }
     }
 
     /// A secret that ECR does not look at, wherever its contents.
@@ -85,7 +111,12 @@ impl Doctor<'_> {
     }
 
     /// Does the upstream itself take the login? `client` has it, where there is one to try.
-    pub(super) async fn upstream_login(&self, ruled: &Ruled<'_>, client: Option<&Client>) -> Vec<Step> {
+    pub(super) async fn upstream_login(
+        &self,
+        ruled: &Ruled<'_>,
+        client: Option<&Client>,
+        renew: &str,
+    ) -> Vec<Step> {
         let id = StepId::UpstreamLogin;
         if !ruled.rule.is_some_and(|rule| matches!(rule.credential, Some(Ref::Given(_)))) {
             return Vec::new();
@@ -95,7 +126,7 @@ impl Doctor<'_> {
             (Some(_), None) => id
                 .not_checked(format!("no image of {} is in use here to ask for", ruled.upstream))
                 .help("name one: `pullthru doctor IMAGE`"),
-            (Some(client), Some(at)) => judged(id, &at, client).await,
+            (Some(client), Some(at)) => judged(id, &at, client, renew).await,
         };
         vec![step.about(&ruled.prefix)]
     }
@@ -112,7 +143,7 @@ fn name(arn: &Arn) -> &str {
 }
 
 /// What a secret that is there says for itself; whether its login can be tried.
-fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
+fn found_steps(found: &FoundSecret, upstream: &str, renew: &str) -> (bool, Vec<Step>) {
     let name = name(&found.arn);
     if found.pending_deletion {
         let step =
@@ -132,7 +163,7 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
             return (false, steps);
         }
         Ok(None) => {
-            steps.push(StepId::SecretValue.failed(Problem::NoValue.to_string()).help(ROTATE));
+            steps.push(StepId::SecretValue.failed(Problem::NoValue.to_string()).help(renew));
             return (false, steps);
         }
         Ok(Some(contents)) => contents,
@@ -141,7 +172,7 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
         contents.problems.iter().partition(|problem| matches!(problem, Problem::Kind(_)));
     if !shapes.is_empty() {
         let texts: Vec<String> = shapes.iter().map(ToString::to_string).collect();
-        steps.push(StepId::SecretValue.failed(texts.join("; ")).help(ROTATE));
+        steps.push(StepId::SecretValue.failed(texts.join("; ")).help(renew));
         return (false, steps);
     }
     // Not even the user's name is printed: some write the token there too.
@@ -150,16 +181,22 @@ fn found_steps(found: &FoundSecret, upstream: &str) -> (bool, Vec<Step>) {
         Some(problem) => StepId::TokenKind
             .failed(problem.to_string())
             .help("make a classic personal access token with `read:packages` (GitHub: Settings, Developer settings)")
-            .help(ROTATE),
+            .help(renew),
         None => StepId::TokenKind.passed(format!("nothing about it that {upstream} would not take")),
     });
     (kinds.is_empty(), steps)
 }
 
 /// Scopes and end of a token, where there is somebody to ask. `today` is days since 1970.
-pub(super) async fn token(ruled: &Ruled<'_>, token: &Secret, client: &Client, today: i64) -> Vec<Step> {
+pub(super) async fn token(
+    ruled: &Ruled<'_>,
+    token: &Secret,
+    client: &Client,
+    renew: &str,
+    today: i64,
+) -> Vec<Step> {
     let (scopes, end) = (StepId::TokenScopes, StepId::TokenEnd);
-    let renew = format!("renew the token: {ROTATE}");
+    let renew = format!("renew the token: {renew}");
     let steps = match client.grant(&ruled.upstream, token).await {
         None => Vec::new(),
         Some(Err(Failure::Unauthorized(_))) => {
@@ -231,9 +268,9 @@ fn days(text: &str) -> Option<i64> {
 }
 
 /// Asks for one manifest. The client goes on without a login that is refused, and notes it.
-async fn judged(id: StepId, at: &Location, client: &Client) -> Step {
+async fn judged(id: StepId, at: &Location, client: &Client, renew: &str) -> Step {
     let (registry, repository) = (at.registry(), at.repository());
-    let renew = format!("renew the token: {ROTATE}");
+    let renew = format!("renew the token: {renew}");
     let answer = client.digest(at).await;
     let refused = client.notes().into_iter().find_map(|note| match note {
         Note::StaleLogin { registry: of, answer, .. } if of == registry => Some(answer),

@@ -184,8 +184,8 @@ steps! {
         "Does the policy expire images in use, and is it the template's?"
         ["ecr:GetLifecyclePolicy"] page!("LifecyclePolicies.html");
     VpcEndpoints "vpc-endpoints" "VPC endpoints"
-        "Has the VPC of `--vpc` endpoints for `ecr.api`, `ecr.dkr` and S3?"
-        ["ec2:DescribeVpcEndpoints"] page!("vpc-endpoints.html");
+        "Has the VPC of `--vpc` endpoints for `ecr.api`, `ecr.dkr` and S3? The command that answers it"
+        [] page!("vpc-endpoints.html");
     Egress "egress" "Way out for a first pull"
         "Will the first pull need a way to the internet?" [] page!("pull-through-cache.html");
     Cached "cached" "In the cache"

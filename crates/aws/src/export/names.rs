@@ -7,7 +7,7 @@ pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// `ghcr.io/my-org` becomes `ghcr_io_my_org`.
-    pub(super) fn snake<'a>(names: impl Iterator<Item = &'a str>) -> Names {
+    pub(crate) fn snake<'a>(names: impl Iterator<Item = &'a str>) -> Names {
         Names::unique(names, |words| {
             let joined = words.join("_").to_ascii_lowercase();
             // An identifier of HCL does not begin with a digit.
