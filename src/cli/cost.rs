@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::list::ListArgs;
-use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, note_docker_hub_limit, runtime, say_notes};
 use super::signals::StopSignal;
 use super::values::number;
 use super::verify::Wanted;
@@ -138,6 +138,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
+    note_docker_hub_limit(&cached);
     let bar = bar(cached.len(), "cost");
     let mut measured: Vec<Measured> = Vec::new();
     let stop = StopSignal::default();

@@ -1,6 +1,6 @@
 //! Arguments of commands that ask registries, and what they lead to: a client, a runtime, a progress bar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::repository::RepositoryArgs;
 use super::values::{duration, number};
 use super::{CliError, note};
+use crate::image::DOCKER_HUB;
+use crate::images::Image;
 use crate::registry::{Client, Credentials, Settings, SetupError};
 
 #[derive(Debug, Args)]
@@ -104,4 +106,22 @@ pub(super) fn say_notes(client: &Client) -> Vec<String> {
     let notes: Vec<String> = client.notes().iter().map(ToString::to_string).collect();
     notes.iter().for_each(|text| note(text));
     notes
+}
+
+/// GETs of manifests that Docker Hub gives in 6 hours to an address without a login (Docker's documentation, "Docker Hub usage and
+/// limits").
+const DOCKER_HUB_LIMIT: usize = 100;
+
+/// Says how many of them a run costs that reads the manifests of these images, where that comes near the limit.
+pub(super) fn note_docker_hub_limit(images: &[Image]) {
+    let of_hub = images
+        .iter()
+        .filter(|image| image.upstream.as_ref().is_some_and(|upstream| upstream.host == DOCKER_HUB));
+    let requests = of_hub.map(Image::reference).collect::<BTreeSet<_>>().len();
+    if requests >= DOCKER_HUB_LIMIT * 8 / 10 {
+        note(&format!(
+            "reads the manifests of {requests} images at Docker Hub, at least one request each that counts there: without a login it \
+             gives {DOCKER_HUB_LIMIT} in 6 hours (`docker login` raises that)"
+        ));
+    }
 }

@@ -9,7 +9,7 @@ use super::charts_args::{ChartsArgs, How};
 use super::list::ListArgs;
 use super::messages::is_verbose;
 use super::protect::remove_stale_temp_files;
-use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, note_docker_hub_limit, runtime, say_notes};
 use super::signals::{StopSignal, end_between_files};
 use super::{CliError, Outcome, RepositoryArgs, note};
 use crate::images::{Image, Images};
@@ -104,6 +104,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         allow_import: args.allow_import,
         sizes: args.sizes || args.lock.is_some(),
     };
+    if at != At::Cache && (options.sizes || !options.platforms.is_empty()) {
+        note_docker_hub_limit(&images.images);
+    }
     let bar = bar(images.images.len(), "verify");
     let list = args.list.name();
     let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);

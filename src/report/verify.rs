@@ -227,7 +227,7 @@ impl VerifiedRow {
             upstream_digest: verified.at_upstream.clone(),
             cache_digest: verified.at_cache.clone(),
             media_type: resolved.map(|resolved| resolved.media_type.clone()),
-            kind: resolved.map(|resolved| resolved.kind.id().to_owned()),
+            kind: resolved.and_then(|resolved| Some(resolved.kind.as_ref()?.id().to_owned())),
             platforms: platforms
                 .map(|(platform, size)| PlatformRow { platform: platform.clone(), size: *size })
                 .collect(),

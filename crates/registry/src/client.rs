@@ -15,7 +15,7 @@ use super::auth::{Credentials, Found};
 use super::auth_state::Registry;
 use super::exchange::Exchange;
 use super::failure::{Broken, Detail, Failure};
-use super::limit::{AdaptiveLimit, Permit};
+use super::limit::{AdaptiveLimit, MOST, Permit};
 use super::login::Token;
 use super::note::{Note, Notes};
 use super::retry;
@@ -106,6 +106,11 @@ impl Client {
                 deadline,
             }),
         })
+    }
+
+    /// Requests to one registry at a time, at most.
+    pub(super) fn at_a_time(&self) -> usize {
+        self.inner.settings.concurrency.unwrap_or(MOST)
     }
 
     /// What the user should know about logins, so far: sorted, each once.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::location::Location;
 use super::printable::printable;
 use super::scrub::Scrub;
 
@@ -198,6 +199,16 @@ impl Failure {
             | Self::Broken(detail, _)
             | Self::Deadline(detail) => detail,
         }
+    }
+
+    /// The same of a digest that a tag leads to.
+    pub(crate) fn below_tag(mut self, tag: Option<&str>, at: &Location) -> Self {
+        if let (Self::NotFound(detail), Some(tag), Some(digest)) = (&mut self, tag, at.digest()) {
+            detail.hint = Some(format!(
+                "its tag `{tag}` leads to {digest}, which is not there: a mirror or proxy before the registry may be stale"
+            ));
+        }
+        self
     }
 
     /// The same said of the whole registry, where that is what it is about: each of its repositories fails alike.

@@ -92,7 +92,7 @@ impl Client {
         if resolved.is_index {
             self.fill(at, &mut resolved, |platform| platform.name().is_empty() && platform.content.is_none())
                 .await?;
-        } else if resolved.kind == Kind::Image {
+        } else if resolved.is_image() {
             for platform in &mut resolved.platforms {
                 if let Some(config) = platform.content.as_ref().map(|content| content.config.clone()) {
                     self.name_platform(at, &config, platform).await?;
@@ -131,8 +131,8 @@ impl Client {
         // An index of charts is a chart; one that holds an image is an image, whatever else is in it.
         let is_other =
             kinds.len() == resolved.platforms.len() && kinds.values().all(|kind| *kind != Kind::Image);
-        if let (true, Kind::Image, Some(kind)) = (is_other, &resolved.kind, kinds.into_values().next()) {
-            resolved.kind = kind;
+        if let (true, true, Some(kind)) = (is_other, resolved.is_image(), kinds.into_values().next()) {
+            resolved.kind = Some(kind);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Where the adaptive limit starts, and how far it goes.
 const START: f64 = 16.0;
-const MOST: f64 = 64.0;
+pub(super) const MOST: usize = 64;
 
 /// The limit of one host.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl AdaptiveLimit {
             fixed.map_or(START, |places| f64::from(u32::try_from(places).unwrap_or(u32::MAX)).max(1.0));
         let state = State {
             limit,
-            most: if fixed.is_some() { limit } else { MOST },
+            most: if fixed.is_some() { limit } else { MOST as f64 },
             fixed: fixed.is_some(),
             young: true,
             inside: 0,

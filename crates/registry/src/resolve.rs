@@ -10,7 +10,7 @@ use super::digest::{Algorithm, digest_of};
 use super::failure::{Broken, Detail, Failure};
 use super::index::Below;
 use super::location::Location;
-use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
+use super::manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest, names_index};
 use super::scrub::Scrub;
 use super::transport::Reading;
 use pullthru_core::image::Digest;
@@ -32,8 +32,9 @@ pub struct Resolved {
     pub media_type: String,
     /// Length of the manifest itself.
     pub size: u64,
-    /// Of the image, or of the first image of an index.
-    pub kind: Kind,
+    /// Of the image, or of the first image of an index; `None` where only its head was read, which says nothing of what is below
+    /// it either.
+    pub kind: Option<Kind>,
     /// Is it an index?
     pub is_index: bool,
     /// In the order of the index, those of indexes in it last; one for a single image. Attestations are not among them.
@@ -59,9 +60,14 @@ impl Resolved {
         names.filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()
     }
 
+    /// Is it known to be an image, and no chart or other artifact?
+    pub fn is_image(&self) -> bool {
+        self.kind == Some(Kind::Image)
+    }
+
     /// Is it an index without a single image? No node can pull it.
     pub fn is_empty(&self) -> bool {
-        self.kind == Kind::Image && self.platforms.is_empty()
+        self.is_image() && self.platforms.is_empty()
     }
 }
 
@@ -154,6 +160,29 @@ impl Client {
         }
     }
 
+    /// What a reference points to as far as HEAD says it; where HEAD says too little or is refused, as [`Client::inspect`].
+    ///
+    /// # Errors
+    /// [`Failure`], with what the registry says to a GET.
+    pub async fn look(&self, at: &Location) -> Result<Resolved, Failure> {
+        match self.head(at).await {
+            Ok(Head { digest: Some(digest), media_type: Some(media_type), size: Some(size) }) => {
+                Ok(Resolved {
+                    digest,
+                    is_index: names_index(&media_type) == Some(true),
+                    media_type,
+                    size,
+                    kind: None,
+                    platforms: Vec::new(),
+                    attestations: Vec::new(),
+                    nested: Vec::new(),
+                })
+            }
+            Err(failure) if failure.is_transient() || failure.detail().status.is_none() => Err(failure),
+            Ok(_) | Err(_) => self.inspect(at).await,
+        }
+    }
+
     /// GET of a manifest, hashed, and held to the digest asked for and to the one that is said.
     ///
     /// # Errors
@@ -217,7 +246,7 @@ impl Client {
                     digest,
                     media_type,
                     size,
-                    kind,
+                    kind: Some(kind),
                     is_index: false,
                     platforms,
                     attestations: Vec::new(),
@@ -228,7 +257,7 @@ impl Client {
                 let Below { platforms, attestations, nested } =
                     self.below(at, index, manifest.bytes.len()).await?;
                 let artifact = index.artifact_type().as_ref().map(ToString::to_string);
-                let kind = quoted(artifact.map_or(Kind::Image, Kind::Other), scrub);
+                let kind = Some(quoted(artifact.map_or(Kind::Image, Kind::Other), scrub));
                 Ok(Resolved {
                     digest,
                     media_type,

@@ -90,7 +90,7 @@ async fn an_index_is_resolved_to_platforms_with_sizes() {
     assert_eq!(script.log().len(), 1);
     assert!(seen.is_index && seen.platforms.iter().all(|platform| platform.content.is_none()));
     let found = client.resolve(&place).await.unwrap();
-    assert_eq!((found.digest, found.media_type.as_str(), found.kind), (top_digest, INDEX, Kind::Image));
+    assert_eq!((found.digest, found.media_type.as_str(), found.kind), (top_digest, INDEX, Some(Kind::Image)));
     let platforms: Vec<_> =
         found.platforms.iter().map(|p| (p.name(), p.digest.clone(), p.stored_size())).collect();
     assert_eq!(
@@ -112,7 +112,7 @@ async fn a_single_image_gets_its_platform_from_its_configuration() {
     });
     let found = client(Credentials::none()).resolve(&at(&script.host(), "a/b:1")).await.unwrap();
     assert_eq!(found.platforms[0].name(), "linux/arm64/v8");
-    assert_eq!((found.kind, found.is_index, script.log().len()), (Kind::Image, false, 2));
+    assert_eq!((found.kind, found.is_index, script.log().len()), (Some(Kind::Image), false, 2));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_chart_is_one_request() {
     let script = Script::start(move |_, _| answer("200 OK", &[("Content-Type", MANIFEST)], &chart));
     let found =
         client(Credentials::none()).resolve(&at(&script.host(), "charts/podinfo:6.5.0")).await.unwrap();
-    assert_eq!((found.kind, script.log().len()), (Kind::HelmChart, 1));
+    assert_eq!((found.kind, script.log().len()), (Some(Kind::HelmChart), 1));
 }
 
 #[tokio::test]

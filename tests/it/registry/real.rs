@@ -63,7 +63,7 @@ async fn ask_everything(client: &Client, host: &str, top: &Digest) {
     let single = client.resolve(&at(host, "org/app:single")).await.unwrap();
     assert_eq!((single.platforms[0].name().as_str(), single.is_index), ("linux/amd64", false));
     let chart = client.resolve(&at(host, "org/chart:6.5.0")).await.unwrap();
-    assert_eq!(chart.kind, Kind::HelmChart);
+    assert_eq!(chart.kind, Some(Kind::HelmChart));
     let blob = client.blob(&app, &sha256(b"layer of amd64")).await.unwrap();
     assert_eq!(blob.size, 14);
     let refers = client.referrers(&app, top).await.unwrap();

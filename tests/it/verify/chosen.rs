@@ -117,7 +117,8 @@ fn two_targets_are_two_caches_of_one_upstream() {
         found.0["images"].as_array().unwrap().iter().map(|row| row["cached"].as_str().unwrap()).collect();
     assert_eq!(cached, [format!("{ECR}/ghcr/o/app:v1"), format!("{eu}/ghcr/o/app:v1")]);
     assert_eq!(found.outcomes(), [("ghcr.io/o/app:v1", "differs"); 2]);
-    assert_eq!(super::manifests(&world.upstream.log()), ["GET /v2/o/app/manifests/v1"]);
+    let by_digest = format!("HEAD /v2/o/app/manifests/{}", new.digest());
+    assert_eq!(super::manifests(&world.upstream.log()), ["GET /v2/o/app/manifests/v1", by_digest.as_str()]);
     let accounts: Vec<bool> = [ECR, eu]
         .iter()
         .map(|host| {

@@ -27,7 +27,7 @@ fn resolved(byte: &str, platforms: &[(&str, &str)]) -> Resolved {
         digest: digest(byte),
         media_type: "application/vnd.oci.image.index.v1+json".to_owned(),
         size: 1,
-        kind: Kind::Image,
+        kind: Some(Kind::Image),
         is_index: true,
         platforms: platforms.collect(),
         attestations: Vec::new(),
@@ -264,7 +264,7 @@ fn platforms_are_those_that_containerd_would_take() {
         assert_eq!((outcome.id(), outcome.severity()), ("platform-missing", Severity::Bad), "{has:?}");
     }
     // Charts and signatures run nowhere.
-    let chart = Resolved { kind: Kind::HelmChart, ..resolved("aa", &[]) };
+    let chart = Resolved { kind: Some(Kind::HelmChart), ..resolved("aa", &[]) };
     let by_tag = Some(Ok(chart));
     let answers =
         Answers { upstream: Some(UpstreamAnswer { by_tag, pinned: None }), cache: None, rule: None };

@@ -378,3 +378,31 @@ fn an_index_is_read_as_containerd_reads_it() {
     assert_eq!(report.row(&deep_pin)["outcome"], "resolved", "{report:#?}");
     assert_eq!(report.row(&own_pin)["outcome"], "missing");
 }
+
+/// A node asks for the digest that a tag leads to. A proxy that kept the tag alone answers the first request and not the second.
+#[test]
+fn a_tag_whose_manifest_is_not_there_is_missing() {
+    let (app, other) = (image("app"), image("other"));
+    let world = World::new(&[("o/app", &app, &["v1"]), ("o/other", &other, &["v1"])])
+        .pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/other:v1"]);
+    let gone = format!("/v2/o/app/manifests/{}", app.digest());
+    world.upstream.faults().add(registry_sim::On::path(&gone), registry_sim::Fault::Status(404));
+    for arguments in
+        [&["--at", "upstream"][..], &["--at", "cache"], &["--at", "upstream", "--platform", "linux/amd64"]]
+    {
+        let (code, report) = world.verify(arguments);
+        let row = report.row("ghcr.io/o/app:v1");
+        assert_eq!((code, row["outcome"].as_str()), (1, Some("missing")), "{report:#?}");
+        assert_says(row, "because", &format!("its tag `v1` leads to {}, which is not there", app.digest()));
+        assert_eq!(
+            report.row("ghcr.io/o/other:v1")["severity"].as_str().map(|found| found == "bad"),
+            Some(false)
+        );
+    }
+    // At Docker Hub, which is asked by HEAD alone.
+    world.scratch.write("images.txt", b"docker.io/o/app:v1\n");
+    let served = format!("docker.io={}", world.upstream.host());
+    let fixed = ["--at", "upstream", "--list", "images.txt", "--format", "json", "--served-at", &served];
+    let (code, report) = super::report(world.bare(&fixed));
+    assert_eq!((code, report.only()["outcome"].as_str()), (1, Some("missing")), "{report:#?}");
+}

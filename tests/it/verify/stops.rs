@@ -86,7 +86,10 @@ fn too_many_requests_and_a_failing_api_are_open_too() {
 #[test]
 fn a_deadline_ends_the_run_with_what_is_known() {
     let world = world(30);
-    world.upstream.faults().add(On::path("/v2/*").skip(10), Fault::Latency(Duration::from_secs(60)));
+    world
+        .upstream
+        .faults()
+        .add(On::path("/v2/*").method("GET").skip(10), Fault::Latency(Duration::from_secs(60)));
     let start = Instant::now();
     let (code, report) = world.verify(&["--at", "upstream", "--deadline", "2s"]);
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
@@ -126,7 +129,10 @@ fn stopped_by(signal: &str, world: &World, mut command: Command, asked: usize) -
 fn ctrl_c_leaves_partial_results_and_130() {
     let world = world(30);
     // The challenge, and five that are answered.
-    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    world
+        .upstream
+        .faults()
+        .add(On::path("/v2/*").method("GET").skip(6), Fault::Latency(Duration::from_secs(60)));
     let arguments = ["--at", "upstream", "--concurrency", "4", "--format"];
     let run = interrupted(&world, world.command(&[&arguments[..], &["json"]].concat()), 8);
     assert_eq!(run.code, 130, "{}{}", run.out, run.err);
@@ -137,7 +143,10 @@ fn ctrl_c_leaves_partial_results_and_130() {
     assert!(value["images"].as_array().unwrap().iter().all(|row| row["outcome"] == "resolved"));
     world.forget();
     world.upstream.faults().clear();
-    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    world
+        .upstream
+        .faults()
+        .add(On::path("/v2/*").method("GET").skip(6), Fault::Latency(Duration::from_secs(60)));
     let run = interrupted(&world, world.command(&[&arguments[..], &["human"]].concat()), 8);
     assert_eq!(run.code, 130);
     assert!(
@@ -147,7 +156,10 @@ fn ctrl_c_leaves_partial_results_and_130() {
     );
     world.forget();
     world.upstream.faults().clear();
-    world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+    world
+        .upstream
+        .faults()
+        .add(On::path("/v2/*").method("GET").skip(6), Fault::Latency(Duration::from_secs(60)));
     let run = interrupted(&world, world.command(&["--at", "upstream", "--lock", "images.lock"]), 6);
     assert_eq!(run.code, 130);
     assert!(!world.scratch.path().join("images.lock").exists(), "half a lock would be taken for a whole one");
@@ -171,7 +183,10 @@ fn sigterm_leaves_partial_results_and_143() {
     let slow = |world: &World| {
         world.forget();
         world.upstream.faults().clear();
-        world.upstream.faults().add(On::path("/v2/*").skip(6), Fault::Latency(Duration::from_secs(60)));
+        world
+            .upstream
+            .faults()
+            .add(On::path("/v2/*").method("GET").skip(6), Fault::Latency(Duration::from_secs(60)));
     };
     slow(&world);
     let arguments = ["--at", "upstream", "--concurrency", "4", "--format", "json"];

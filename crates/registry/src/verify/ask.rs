@@ -1,6 +1,7 @@
 //! Asking: each image once, many at a time, in an order that does not show in the result.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::judge::{Answers, CacheAnswer, CachedImage, UpstreamAnswer, is_repository, judge};
 use super::{Archived, At, Found, Options, Verified, WantedPlatform};
 use crate::{Cached, Client, Failure, Location, Resolved, Step, in_order};
-use pullthru_core::image::Name;
+use pullthru_core::image::{DOCKER_HUB, Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
 
@@ -72,6 +73,8 @@ pub async fn run(
         api: Semaphore::new(API_CALLS),
         known,
         rules: Mutex::default(),
+        turns: Mutex::default(),
+        there: Mutex::default(),
     });
     let work = move |pull| {
         let asker = Arc::clone(&asker);
@@ -81,6 +84,18 @@ pub async fn run(
 }
 
 type Prefixes = OnceCell<Option<Vec<String>>>;
+
+type There = OnceCell<Result<(), Failure>>;
+
+/// What stands under a key, made when it is first asked for.
+fn shared<K: Clone + Eq + Hash, V>(
+    all: &Mutex<HashMap<K, Arc<V>>>,
+    key: &K,
+    new: impl FnOnce() -> V,
+) -> Arc<V> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(new())))
+}
 
 struct Asker {
     client: Client,
@@ -92,6 +107,10 @@ struct Asker {
     known: Asked,
     /// Prefixes of rules by ECR host; `None` where they are not known.
     rules: Mutex<HashMap<String, Arc<Prefixes>>>,
+    /// Images of one registry at a time.
+    turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Digests that tags lead to, each asked for once: are they there?
+    there: Mutex<HashMap<Location, Arc<There>>>,
 }
 
 impl Asker {
@@ -139,9 +158,12 @@ impl Asker {
 
     async fn ask_upstream(&self, pull: &Image, name: &Name) -> UpstreamAnswer {
         let Ok(at) = Location::parse(&pull.under(name)) else { return UpstreamAnswer::default() };
+        let turns = shared(&self.turns, &name.host, || Semaphore::new(self.client.at_a_time()));
+        // Held to the end: an image is asked about to its end before others are begun.
+        let _turn = turns.acquire().await;
         let mut answer = UpstreamAnswer::default();
         if let Some(tagged) = at.by_tag() {
-            answer.by_tag = Some(self.resolve(&tagged).await);
+            answer.by_tag = Some(self.tagged(&tagged, at.digest()).await);
         }
         if let Some(digest) = at.digest() {
             let leads = matches!(&answer.by_tag, Some(Ok(resolved)) if resolved.digest == *digest);
@@ -150,6 +172,20 @@ impl Asker {
             }
         }
         answer
+    }
+
+    /// What a tag leads to. A node asks for the digest that the tag has, so that has to be there, too: a stale proxy answers
+    /// for the tag alone. Where another digest is pinned, no node asks for it.
+    async fn tagged(&self, at: &Location, pinned: Option<&Digest>) -> Result<Resolved, Failure> {
+        let resolved = self.resolve(at).await?;
+        if pinned.is_some_and(|pinned| *pinned != resolved.digest) {
+            // An index may hold what is pinned, which its head does not say.
+            return if resolved.kind.is_none() { self.client.inspect(at).await } else { Ok(resolved) };
+        }
+        let by_digest = at.at_digest(resolved.digest.clone());
+        let there = shared(&self.there, &by_digest, OnceCell::new);
+        let there = there.get_or_init(|| async { self.client.digest(&by_digest).await.map(|_| ()) }).await;
+        there.clone().map(|()| resolved).map_err(|failure| failure.below_tag(at.tag(), &by_digest))
     }
 
     async fn cache(&self, pull: &Image, name: &Name) -> CacheAnswer {
@@ -212,10 +248,7 @@ impl Asker {
 
     /// Is there a rule for its prefix? `None` when ECR does not tell.
     async fn has_rule(&self, name: &Name) -> Option<bool> {
-        let cell = {
-            let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(rules.entry(name.host.clone()).or_default())
-        };
+        let cell = shared(&self.rules, &name.host, OnceCell::new);
         let prefixes = cell.get_or_init(|| async { Box::pin(self.client.rules(name)).await.ok() }).await;
         let covers = |prefix: &String| {
             let below = name.path.strip_prefix(prefix.as_str());
@@ -228,7 +261,7 @@ impl Asker {
     async fn imported(&self, at: &Location) -> CacheAnswer {
         let pinned = at.digest().cloned();
         if let Some(tagged) = at.by_tag() {
-            match self.resolve(&tagged).await {
+            match self.tagged(&tagged, pinned.as_ref()).await {
                 Err(failure) => return CacheAnswer::Failed(failure),
                 Ok(resolved) if pinned.as_ref().is_none_or(|pinned| *pinned == resolved.digest) => {
                     return cached(resolved);
@@ -248,6 +281,10 @@ impl Asker {
     async fn resolve(&self, at: &Location) -> Result<Resolved, Failure> {
         if self.options.sizes {
             return self.client.resolve(at).await;
+        }
+        // It counts each GET of a manifest, and no HEAD (Docker's documentation, "Docker Hub usage and limits").
+        if at.registry() == DOCKER_HUB && self.options.platforms.is_empty() {
+            return self.client.look(at).await;
         }
         let resolved = self.client.inspect(at).await?;
         let has =

@@ -304,7 +304,7 @@ pub fn library(pull: &Image) -> Option<(&'static str, &'static str)> {
 }
 
 fn platforms(resolved: &Resolved, wanted: &[WantedPlatform]) -> Outcome {
-    if resolved.kind != crate::Kind::Image {
+    if !resolved.is_image() {
         return Outcome::Resolved;
     }
     let missing: Vec<String> = wanted

@@ -47,7 +47,8 @@ pub struct Options {
 pub struct Found {
     pub digest: Digest,
     pub media_type: String,
-    pub kind: Kind,
+    /// `None` where only its head was read.
+    pub kind: Option<Kind>,
     /// `linux/amd64` and the compressed bytes of configuration and layers, where they were read.
     pub platforms: Vec<(String, Option<u64>)>,
 }

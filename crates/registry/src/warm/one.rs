@@ -2,7 +2,7 @@
 
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
-use crate::{Client, Content, Failure, Kind, Location, Manifest, Platform, Resolved};
+use crate::{Client, Content, Failure, Location, Manifest, Platform, Resolved};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
@@ -71,7 +71,7 @@ impl Warmer {
 
     /// The images that are wanted; charts and other artifacts have no platform.
     fn wanted(&self, below: &Resolved) -> Vec<Digest> {
-        let all = self.options.platforms.is_empty() || below.kind != Kind::Image;
+        let all = self.options.platforms.is_empty() || !below.is_image();
         let wanted = |platform: &&Platform| {
             all || self.options.platforms.iter().any(|wanted| wanted.matches(platform))
         };
