@@ -158,8 +158,9 @@ impl Asker {
 
     async fn ask_upstream(&self, pull: &Image, name: &Name) -> UpstreamAnswer {
         let Ok(at) = Location::parse(&pull.under(name)) else { return UpstreamAnswer::default() };
-        let turns = shared(&self.turns, &name.host, || Semaphore::new(self.client.at_a_time()));
-        // Held to the end: an image is asked about to its end before others are begun.
+        // Twice the requests: some images wait for tokens.
+        let turns = shared(&self.turns, &name.host, || Semaphore::new(2 * self.client.at_a_time()));
+        // Held to the end: an image is asked about to its end before many others are begun.
         let _turn = turns.acquire().await;
         let mut answer = UpstreamAnswer::default();
         if let Some(tagged) = at.by_tag() {
