@@ -38,7 +38,7 @@ pub struct WarmSummary {
     pub images: usize,
     /// By outcome.
     pub outcomes: BTreeMap<String, usize>,
-    /// Bytes of all blobs that were pulled.
+    /// Bytes of all blobs that were pulled, each once a repository.
     pub bytes: u64,
     /// Images that were not pulled when the run was stopped.
     pub unasked: usize,
@@ -89,12 +89,15 @@ impl WarmReport {
         dry_run: bool,
     ) -> WarmReport {
         let mut summary = WarmSummary { images: results.len(), unasked, ..WarmSummary::default() };
+        let mut pulled = BTreeMap::new();
         for result in results {
             *summary.outcomes.entry(result.warmed.id().to_owned()).or_default() += 1;
-            if let Warmed::Imported(imported) = &result.warmed {
-                summary.bytes += imported.bytes;
+            if let (Warmed::Imported(imported), Some(name)) = (&result.warmed, &result.pull.cached) {
+                // What images of a repository have in common was pulled once.
+                pulled.extend(imported.blobs.iter().map(|(digest, size)| ((name, digest), *size)));
             }
         }
+        summary.bytes = pulled.into_values().fold(0, u64::saturating_add);
         let skipped = skipped.iter().map(|policy| SkippedRow {
             name: policy.name.clone(),
             because: policy.why.clone(),
@@ -158,8 +161,8 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
                 "pulled by `{}`: {}, {}, {}",
                 imported.tag,
                 count(imported.manifests, "manifest"),
-                count(imported.blobs, "blob"),
-                bytes(imported.bytes)
+                count(imported.blobs.len(), "blob"),
+                bytes(imported.bytes())
             );
             if imported.referrers > 0 {
                 text.push_str(&format!(", {}", count(imported.referrers, "referrer")));

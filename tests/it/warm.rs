@@ -381,3 +381,39 @@ fn a_platform_that_is_pinned_without_its_tag_is_found_below_its_index() {
     }
     assert_eq!(world.get(&format!("/v2/ghcr/o/app/manifests/{platform}")), 200);
 }
+
+/// Tags of a repository have most of their layers in common: each is downloaded once a run, and each manifest below an index too.
+#[test]
+fn what_tags_have_in_common_is_pulled_once() {
+    let single = |name: &str, size| Image::new(name).layers([size]).build();
+    let (base, one, two) = (single("base", 500_000), single("one", 1_000), single("two", 2_000));
+    let index = |arm: &Content| Image::index([(&base, Some("linux/amd64")), (arm, Some("linux/arm64"))]);
+    let (first, second) = (index(&one), index(&two));
+    let content: [(&str, &Content, &[&str]); 3] =
+        [("o/app", &first, &["v1", "v1.0"]), ("o/app", &second, &["v2"]), ("o/other", &first, &["v1"])];
+    let world = World::new(&content).pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/app:v1.0", "ghcr.io/o/app:v2"]);
+    let (code, report) = warm(&world, &[]);
+    assert_eq!(code, 0, "{report:#}");
+    // What each image has is said of each; the sum counts the base once.
+    let because = |number: usize| report["images"][number]["because"].as_str().unwrap();
+    assert!((0..3).all(|number| because(number).contains("3 manifests, 4 blobs")), "{report:#}");
+    let bytes = report["summary"]["bytes"].as_u64().unwrap();
+    assert!((503_000..520_000).contains(&bytes), "{bytes}");
+    let log = world.cache.log();
+    let got = |part: &str| -> Vec<String> {
+        let of_registry =
+            log.iter().filter(|request| request.host == world.cache.host() && request.method == "GET");
+        let logged_in = of_registry.filter(|request| request.header("authorization").is_some());
+        logged_in.map(|request| request.path.clone()).filter(|path| path.contains(part)).collect()
+    };
+    // A layer that came from the upstream's storage was asked for once more, and never for each tag.
+    let layers = got("/blobs/");
+    let distinct: std::collections::BTreeSet<&String> = layers.iter().collect();
+    assert_eq!((distinct.len(), layers.len()), (6, 2 * 6), "{layers:#?}");
+    assert_eq!(got("/manifests/sha256:").len(), 3);
+    // Another repository is another place.
+    world.scratch.write("apps/other.yaml", crate::verify::pods(&["ghcr.io/o/other:v1"]).as_bytes());
+    world.forget();
+    assert_eq!(warm(&world, &[]).0, 0);
+    assert!(asked(&world, "/ghcr/o/other/blobs/") > 0);
+}

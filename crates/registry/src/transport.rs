@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode, Url};
@@ -238,7 +238,10 @@ async fn read(mut response: Response, limit: usize, strict: bool) -> Result<Vec<
     Ok(body)
 }
 
-/// Length and digest of the body. Its length has no bound, so its silences have one.
+/// Fewer bytes than these within the longest silence are as good as none: a body that drips would take as long as it likes.
+const SLOWEST: u64 = 64 * 1024;
+
+/// Length and digest of the body. Its length has no bound, so its silences have one, and its rate.
 async fn hash(
     mut response: Response,
     algorithm: Algorithm,
@@ -246,11 +249,18 @@ async fn hash(
 ) -> Result<(u64, Digest), TransportError> {
     let url = response.url().clone();
     let (mut hasher, mut size) = (Hasher::new(algorithm), 0);
+    let (mut since, mut before) = (Instant::now(), 0);
     loop {
         match tokio::time::timeout(silence, response.chunk()).await {
             Ok(Ok(Some(chunk))) => {
                 size += chunk.len() as u64;
                 hasher.update(&chunk);
+                if since.elapsed() >= silence {
+                    if size - before < SLOWEST {
+                        return Err(timeout(&format!("the next {SLOWEST} bytes of the body"), silence));
+                    }
+                    (since, before) = (Instant::now(), size);
+                }
             }
             Ok(Ok(None)) => return Ok((size, hasher.finish())),
             Ok(Err(error)) => return Err(of_http(error, &url)),

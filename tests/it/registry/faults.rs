@@ -133,6 +133,25 @@ async fn slow_servers_meet_a_time_limit() {
     }
 }
 
+/// A layer may take its time, and a body that drips has an end all the same.
+#[tokio::test]
+async fn a_blob_that_drips_meets_a_limit() {
+    let blob = vec![b'x'; 4_000];
+    let digest = sha256(&blob);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", blob.len());
+    let script = Script::start(move |_, _| {
+        Act::Drip(head.clone().into_bytes(), blob.clone(), Duration::from_millis(20))
+    });
+    let mut settings = quick();
+    settings.timeouts.whole = Duration::from_millis(500);
+    settings.retries.attempts = 1;
+    let client = Client::new(settings, Credentials::none()).unwrap();
+    let name = at(&script.host(), "a/b:1").name().clone();
+    let found = client.blob(&name, &digest).await.unwrap_err();
+    assert_eq!(kind(&found).as_str(), "Timeout");
+    assert!(found.to_string().contains("the next 65536 bytes of the body took more than 0.5 s"), "{found}");
+}
+
 type Make = Box<dyn Fn() -> Act + Send + Sync>;
 
 async fn limited(act: Make, limit: &'static str) {

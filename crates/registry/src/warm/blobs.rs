@@ -2,18 +2,20 @@
 //!
 //! The first pull through a cache may be sent to the upstream's storage while the import runs
 //! (aws/containers-roadmap#2304). A node in a private subnet has no way there, so what came from elsewhere is asked
-//! for again until it does not.
+//! for again until it does not. What images of a repository have in common is read once a run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use oci_spec::image::ImageManifest;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Imported;
 use super::one::Warmer;
-use crate::Failure;
+use crate::{Client, Failure};
 use pullthru_core::image::{Digest, Name};
 
 /// Between two looks at where blobs come from.
@@ -21,6 +23,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Blobs of one image at a time.
 const AT_ONCE: usize = 4;
+
+/// A blob of a repository that was read, for all images that have it.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// How often.
+    times: usize,
+    /// Its length and the host that gave it, the last time.
+    last: Option<(u64, String)>,
+}
 
 impl Warmer {
     /// Configurations and layers, each once.
@@ -36,13 +47,10 @@ impl Warmer {
         // Without an end where the patience has none.
         let until = Instant::now().checked_add(self.options.patience);
         let mut pause = Duration::from_secs(1);
-        let mut first = true;
-        loop {
-            let read = self.read(name, open).await?;
-            if first {
-                imported.blobs = read.len();
-                imported.bytes = read.values().map(|(size, _)| size).sum();
-                first = false;
+        for round in 0.. {
+            let read = self.read(name, open, round).await?;
+            if round == 0 {
+                imported.blobs = read.iter().map(|(digest, (size, _))| (digest.clone(), *size)).collect();
             }
             let elsewhere: BTreeMap<Digest, String> = read
                 .into_iter()
@@ -57,6 +65,7 @@ impl Warmer {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        Ok(())
     }
 
     /// Each blob with its length and the host that gave it.
@@ -64,6 +73,7 @@ impl Warmer {
         &self,
         name: &Name,
         digests: BTreeSet<Digest>,
+        round: usize,
     ) -> Result<BTreeMap<Digest, (u64, String)>, Failure> {
         let mut waiting = digests.into_iter();
         let mut under_way = JoinSet::new();
@@ -73,17 +83,23 @@ impl Warmer {
                 && let Some(digest) = waiting.next()
             {
                 let (client, name) = (self.client.clone(), name.clone());
-                under_way.spawn(async move { (client.blob(&name, &digest).await, digest) });
+                let shared = self.shared_blob(&name, &digest);
+                under_way
+                    .spawn(async move { (read_once(&client, &name, &digest, &shared, round).await, digest) });
             }
             match under_way.join_next().await {
                 None => return Ok(read),
                 Some(Ok((blob, digest))) => {
-                    let blob = blob?;
-                    read.insert(digest, (blob.size, blob.from));
+                    read.insert(digest, blob?);
                 }
                 Some(Err(_)) => {}
             }
         }
+    }
+
+    fn shared_blob(&self, name: &Name, digest: &Digest) -> Arc<Mutex<Shared>> {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(blobs.entry((name.clone(), digest.clone())).or_default())
     }
 
     /// AWS's hosts, the registry itself, and those that the user names.
@@ -94,4 +110,22 @@ impl Warmer {
         let below = |suffix: &&str| host.strip_suffix(*suffix).is_some_and(|rest| rest.ends_with('.'));
         from == name.host || of_aws.iter().any(below) || self.options.storage.iter().any(|own| own == from)
     }
+}
+
+/// Reads a blob, unless it was read for another image as often as this one asks for it.
+async fn read_once(
+    client: &Client,
+    name: &Name,
+    digest: &Digest,
+    shared: &Mutex<Shared>,
+    round: usize,
+) -> Result<(u64, String), Failure> {
+    let mut shared = shared.lock().await;
+    if let Some(last) = shared.last.clone().filter(|_| shared.times > round) {
+        return Ok(last);
+    }
+    let blob = client.blob(name, digest).await?;
+    let read = (blob.size, blob.from);
+    *shared = Shared { times: round + 1, last: Some(read.clone()) };
+    Ok(read)
 }

@@ -14,11 +14,13 @@ pub use choose::{Filter, Order, choose};
 pub use one::Warmer;
 pub use pullthru_core::range::{Range, RangeError};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::verify::{Archived, WantedPlatform};
 use crate::{Client, Failure, Step, in_order};
+use pullthru_core::image::Digest;
 use pullthru_core::images::Image;
 
 /// How much is pulled.
@@ -70,12 +72,18 @@ pub struct Imported {
     pub tag: String,
     pub digest: String,
     pub manifests: usize,
-    pub blobs: usize,
-    /// Bytes of the blobs.
-    pub bytes: u64,
+    /// Configurations and layers with their bytes, those too that another image of the repository brought in this run.
+    pub blobs: BTreeMap<Digest, u64>,
     pub referrers: usize,
     /// Hosts that still give blobs and are not the cache's own storage: nodes without a way there cannot pull yet.
     pub elsewhere: Vec<String>,
+}
+
+impl Imported {
+    /// Of its blobs.
+    pub fn bytes(&self) -> u64 {
+        self.blobs.values().fold(0, |sum, size| sum.saturating_add(*size))
+    }
 }
 
 impl Warmed {

@@ -1,5 +1,11 @@
 //! One image on its way into the cache.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::blobs::Shared;
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
 use crate::{Client, Content, Failure, Location, Manifest, Platform, Resolved};
@@ -11,6 +17,9 @@ use pullthru_core::route::EcrHost;
 pub struct Warmer {
     pub(super) client: Client,
     pub(super) options: Options,
+    pub(super) blobs: Mutex<HashMap<(Name, Digest), Arc<tokio::sync::Mutex<Shared>>>>,
+    /// Manifests below indexes, which tags may share.
+    manifests: Mutex<HashMap<Location, Arc<OnceCell<Result<Arc<Manifest>, Failure>>>>>,
 }
 
 /// The tag to pull by, or why there is none.
@@ -18,7 +27,7 @@ pub(super) type Tag = Result<String, Warmed>;
 
 impl Warmer {
     pub fn new(client: Client, options: Options) -> Warmer {
-        Warmer { client, options }
+        Warmer { client, options, blobs: Mutex::default(), manifests: Mutex::default() }
     }
 
     /// Pulls one image by its tag and checks the pinned digest.
@@ -104,8 +113,8 @@ impl Warmer {
             }
             imported.manifests += below.nested.len() + wanted.len();
             for digest in wanted {
-                if let Content::Image(image) = self.client.manifest(&at.at_digest(digest)).await?.content {
-                    images.push(*image);
+                if let Content::Image(image) = &self.manifest(at.at_digest(digest)).await?.content {
+                    images.push((**image).clone());
                 }
             }
         }
@@ -116,6 +125,15 @@ impl Warmer {
             imported.referrers = self.referrers(at.name(), top).await?;
         }
         Ok(())
+    }
+
+    /// A manifest by its digest, once a run.
+    async fn manifest(&self, at: Location) -> Result<Arc<Manifest>, Failure> {
+        let cell = {
+            let mut manifests = self.manifests.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(manifests.entry(at.clone()).or_default())
+        };
+        cell.get_or_init(|| async { self.client.manifest(&at).await.map(Arc::new) }).await.clone()
     }
 
     /// Signatures, SBOMs and attestations: ECR fetches them when it is asked for the list, and those that cosign keeps
