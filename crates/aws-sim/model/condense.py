@@ -41,11 +41,10 @@ OPERATIONS = {
         SimulatePrincipalPolicy TagOpenIDConnectProvider TagPolicy TagRole UntagPolicy UntagRole
         UpdateAssumeRolePolicy
     """,
-    "ec2": "DescribeVpcEndpoints",
 }
 
 SHAPE = ("type", "required", "enum", "pattern", "min", "max", "flattened", "sensitive", "timestampFormat")
-MEMBER = ("shape", "locationName", "queryName", "flattened")
+MEMBER = ("shape", "locationName", "flattened")
 
 
 def only(names, thing):

@@ -9,13 +9,10 @@ use crate::form::{self, Form};
 use crate::model::{Complaint, Protocol, Service, services};
 use crate::sim::{Request, State};
 use crate::world::{World, partition, refusal};
-use crate::{ec2, ecr, iam, secrets, sts, xml};
+use crate::{ecr, iam, secrets, sts, xml};
 
 /// The request id of every answer.
 const ID: &str = "00000000-0000-4000-8000-aaaaaaaaaaaa";
-
-/// How EC2 begins a refusal.
-const NOT_AUTHORIZED: &str = "You are not authorized to perform this operation.";
 
 /// The code of what is no error of AWS.
 const SIMULATION_FAULT: &str = "SimulationFault";
@@ -163,7 +160,7 @@ impl Call {
         if self.service.operation(&self.operation).is_none() {
             let code = match self.service.protocol() {
                 Protocol::Json => "UnknownOperationException",
-                Protocol::Query | Protocol::Ec2 => "InvalidAction",
+                Protocol::Query => "InvalidAction",
             };
             return Err(error(
                 code,
@@ -176,8 +173,7 @@ impl Call {
             "ecr" => ecr::operation(&mut scope, &self.input),
             "secretsmanager" => secrets::operation(&mut scope, &self.input),
             "sts" => sts::operation(&mut scope, &self.input),
-            "iam" => iam::operation(&mut scope, &self.input),
-            _ => ec2::operation(&mut scope, &self.input),
+            _ => iam::operation(&mut scope, &self.input),
         };
         world.teach_cache();
         self.held_to_the_model(result)
@@ -216,36 +212,27 @@ impl Call {
             }
             Protocol::Json => error("ValidationException", Complaint::in_words(&complaints)),
             Protocol::Query => error("ValidationError", Complaint::in_words(&complaints)),
-            Protocol::Ec2 => error("InvalidParameterValue", Complaint::in_words(&complaints)),
         })
     }
 
     /// The error that a fault stands for.
     fn fail(&self, fault: &Fault) -> Option<AwsError> {
         let protocol = self.service.protocol();
-        let by = |json, query, ec2| match protocol {
+        let by = |json, query| match protocol {
             Protocol::Json => json,
             Protocol::Query => query,
-            Protocol::Ec2 => ec2,
         };
         Some(match fault {
             Fault::Deny => {
-                let code = by("AccessDeniedException", "AccessDenied", "UnauthorizedOperation");
+                let code = by("AccessDeniedException", "AccessDenied");
                 let action = format!("{}:{}", self.service.name, self.operation);
-                let refusal = refusal(&self.caller, &action, &self.resource());
-                error(
-                    code,
-                    if protocol == Protocol::Ec2 { format!("{NOT_AUTHORIZED} {refusal}") } else { refusal },
-                )
+                error(code, refusal(&self.caller, &action, &self.resource()))
             }
-            Fault::Throttle => {
-                error(by("ThrottlingException", "Throttling", "RequestLimitExceeded"), "Rate exceeded")
-            }
+            Fault::Throttle => error(by("ThrottlingException", "Throttling"), "Rate exceeded"),
             Fault::ServerError => {
                 let code = match self.service.name {
                     "ecr" => "ServerException",
                     "secretsmanager" => "InternalServiceError",
-                    "ec2" => "InternalError",
                     "iam" if self.service.declared(&self.operation, "ServiceFailure").is_some() => {
                         "ServiceFailure"
                     }
@@ -255,7 +242,7 @@ impl Call {
             }
             Fault::Unavailable => error("ServiceUnavailable", "Service is unable to handle request."),
             Fault::Expired => error(
-                by("ExpiredTokenException", "ExpiredToken", "RequestExpired"),
+                by("ExpiredTokenException", "ExpiredToken"),
                 "The security token included in the request is expired",
             ),
             Fault::Error(code, message) => error(code, message.clone()),

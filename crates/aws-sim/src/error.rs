@@ -14,8 +14,8 @@ pub(crate) fn error(code: &str, message: impl Into<String>) -> AwsError {
 }
 
 /// Errors that operations answer with without declaring them (AWS General Reference and the API references, "Common
-/// Errors"; EC2 API reference, "Error codes"): JSON services first, then Query's, then EC2's.
-const COMMON: [(Protocol, &[(&str, u16)]); 3] = [
+/// Errors"): JSON services first, then Query's.
+const COMMON: [(Protocol, &[(&str, u16)]); 2] = [
     (
         Protocol::Json,
         &[
@@ -42,20 +42,6 @@ const COMMON: [(Protocol, &[(&str, u16)]); 3] = [
             ("InternalFailure", 500),
             ("Throttling", 400),
             ("ValidationError", 400),
-        ],
-    ),
-    (
-        Protocol::Ec2,
-        &[
-            ("AuthFailure", 401),
-            ("InternalError", 500),
-            ("InvalidAction", 400),
-            ("InvalidParameterValue", 400),
-            ("InvalidVpcEndpointId.NotFound", 400),
-            ("RequestExpired", 400),
-            ("RequestLimitExceeded", 503),
-            ("ServiceUnavailable", 503),
-            ("UnauthorizedOperation", 403),
         ],
     ),
 ];
@@ -86,13 +72,9 @@ mod tests {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let literal = Regex::new(r#"\berror\(\s*"([A-Za-z.]+)""#).unwrap();
         let mut seen = 0;
-        for (place, service) in [
-            ("ec2.rs", "ec2"),
-            ("ecr", "ecr"),
-            ("iam", "iam"),
-            ("secrets.rs", "secretsmanager"),
-            ("sts.rs", "sts"),
-        ] {
+        for (place, service) in
+            [("ecr", "ecr"), ("iam", "iam"), ("secrets.rs", "secretsmanager"), ("sts.rs", "sts")]
+        {
             let service = services().iter().find(|known| known.name == service).unwrap();
             let place = source.join(place);
             let files = match place.is_dir() {

@@ -8,15 +8,15 @@ use crate::policy::matches;
 /// What goes wrong. The words of an error are those of the service that is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not authorized: `AccessDeniedException`, `AccessDenied`, EC2's `UnauthorizedOperation`.
+    /// Not authorized: `AccessDeniedException`, `AccessDenied`.
     Deny,
-    /// `ThrottlingException`, `Throttling`, EC2's `RequestLimitExceeded`.
+    /// `ThrottlingException`, `Throttling`.
     Throttle,
     /// The service's own 500, such as ECR's `ServerException`.
     ServerError,
     /// 503 `ServiceUnavailable`.
     Unavailable,
-    /// The credentials have expired: `ExpiredTokenException`, `ExpiredToken`, EC2's `RequestExpired`.
+    /// The credentials have expired: `ExpiredTokenException`, `ExpiredToken`.
     Expired,
     /// The connection is reset instead of an answer; the operation was not carried out.
     Reset,

@@ -1,11 +1,11 @@
 //! Requests of the Query protocol: a form becomes what the same request would be in JSON, as the model shapes it
-//! (Smithy 2.0, "AWS query protocol" and "AWS EC2 query protocol").
+//! (Smithy 2.0, "AWS query protocol").
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::model::{Protocol, Service};
+use crate::model::Service;
 
 /// The members of a form.
 pub(crate) type Form = BTreeMap<String, String>;
@@ -44,13 +44,7 @@ pub(crate) fn input(service: &Service, operation: &str, form: &Form) -> Value {
 fn structure(service: &Service, shape: &Value, form: &Form, prefix: &str) -> Option<Value> {
     let mut members = Map::new();
     for (name, member) in shape["members"].as_object().into_iter().flatten() {
-        let on_wire =
-            match (service.protocol(), member["queryName"].as_str(), member["locationName"].as_str()) {
-                (Protocol::Ec2, Some(query), _) => query.to_owned(),
-                (Protocol::Ec2, None, Some(location)) => capital(location),
-                (_, _, Some(location)) => location.to_owned(),
-                _ => name.clone(),
-            };
+        let on_wire = member["locationName"].as_str().unwrap_or(name);
         let value = value(service, service.shape(&member["shape"]), form, &format!("{prefix}{on_wire}"));
         if let Some(value) = value {
             members.insert(name.clone(), value);
@@ -63,7 +57,7 @@ fn value(service: &Service, shape: &Value, form: &Form, at: &str) -> Option<Valu
     match shape["type"].as_str()? {
         "structure" => structure(service, shape, form, &format!("{at}.")),
         "list" => {
-            let flat = service.protocol() == Protocol::Ec2 || shape["flattened"] == true;
+            let flat = shape["flattened"] == true;
             let name = shape["member"]["locationName"].as_str().unwrap_or("member");
             let place = if flat { at.to_owned() } else { format!("{at}.{name}") };
             let member = service.shape(&shape["member"]["shape"]);
@@ -76,9 +70,4 @@ fn value(service: &Service, shape: &Value, form: &Form, at: &str) -> Option<Valu
         "integer" | "long" => form.get(at).and_then(|text| text.parse::<i64>().ok()).map(Value::from),
         _ => form.get(at).cloned().map(Value::String),
     }
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }

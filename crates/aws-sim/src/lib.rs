@@ -1,5 +1,5 @@
-//! The AWS control plane that `pullthru` calls, on loopback: ECR, Secrets Manager, STS, IAM, and of EC2 the VPC
-//! endpoints. For tests only.
+//! The AWS control plane that `pullthru` calls, on loopback: ECR, Secrets Manager, STS and IAM. For tests
+//! only.
 //!
 //! [`AwsSim::start`] serves the real AWS SDKs through `AWS_ENDPOINT_URL`. Signatures are not checked; the Region and
 //! the service come from them. State is kept by account and Region.
@@ -39,7 +39,6 @@
 )]
 
 mod call;
-mod ec2;
 mod ecr;
 mod error;
 mod fault;

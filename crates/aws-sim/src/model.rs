@@ -7,8 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 /// Name in ARNs, actions and credential scopes, and the condensed model.
-const MODELS: [(&str, &str); 5] = [
-    ("ec2", include_str!("../model/ec2.json")),
+const MODELS: [(&str, &str); 4] = [
     ("ecr", include_str!("../model/ecr.json")),
     ("iam", include_str!("../model/iam.json")),
     ("secretsmanager", include_str!("../model/secretsmanager.json")),
@@ -22,8 +21,6 @@ pub(crate) enum Protocol {
     Json,
     /// Forms in, XML out.
     Query,
-    /// EC2's dialect of [`Protocol::Query`].
-    Ec2,
 }
 
 /// A service and its model.
@@ -54,7 +51,6 @@ impl Service {
     pub(crate) fn protocol(&self) -> Protocol {
         match self.model["metadata"]["protocol"].as_str() {
             Some("query") => Protocol::Query,
-            Some("ec2") => Protocol::Ec2,
             _ => Protocol::Json,
         }
     }
@@ -178,10 +174,9 @@ impl Service {
             }
             "map" => (!value.is_object()).then(|| at.to_owned()),
             "string" | "blob" => {
-                // Not by case: EC2 answers `available` where its model has `Available`.
                 let text = value.as_str().unwrap_or_default();
                 let mut values = shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                let fits = shape["enum"].is_null() || values.any(|known| known.eq_ignore_ascii_case(text));
+                let fits = shape["enum"].is_null() || values.any(|known| known == text);
                 (!value.is_string() || !fits).then(|| at.to_owned())
             }
             "boolean" => (!value.is_boolean()).then(|| at.to_owned()),

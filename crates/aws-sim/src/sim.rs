@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use registry_sim::serve::{Front, Handler, Listener, Server};
 use registry_sim::{Cache, Upstream};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::call::{Call, answer};
 use crate::fault::Faults;
@@ -47,7 +47,7 @@ impl Default for Settings {
 /// A call as it came in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// `ecr`, `secretsmanager`, `sts`, `iam` or `ec2`.
+    /// `ecr`, `secretsmanager`, `sts` or `iam`.
     pub service: String,
     /// Such as `CreateRepository`.
     pub operation: String,
@@ -269,19 +269,6 @@ impl AwsSim {
         let Settings { account, region, .. } = world.settings.clone();
         let region = world.accounts.entry(account).or_default().regions.entry(region).or_default();
         region.ecr.alter_rule(prefix, &changes).ok_or_else(|| format!("no rule: {prefix}"))
-    }
-
-    /// A VPC endpoint of the default account and Region, as DescribeVpcEndpoints shows it: `VpcId`, `ServiceName`, ….
-    pub fn add_vpc_endpoint(&self, endpoint: Value) {
-        let mut world = self.state.world();
-        let Settings { account, region, .. } = world.settings.clone();
-        let region = world.accounts.entry(account.clone()).or_default().regions.entry(region).or_default();
-        let id = format!("vpce-{:017x}", region.vpc_endpoints.len() + 1);
-        let mut known = json!({ "VpcEndpointId": id, "State": "Available", "VpcEndpointType": "Interface", "OwnerId": account });
-        for (name, value) in endpoint.as_object().into_iter().flatten() {
-            known[name] = value.clone();
-        }
-        region.vpc_endpoints.insert(id, known);
     }
 
     /// Gives the user of that name (`sim` is the default caller) an identity policy, for SimulatePrincipalPolicy alone:

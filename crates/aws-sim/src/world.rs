@@ -58,7 +58,6 @@ pub(crate) struct Account {
 pub(crate) struct Region {
     pub(crate) ecr: Ecr,
     pub(crate) secrets: BTreeMap<String, Secret>,
-    pub(crate) vpc_endpoints: Table,
 }
 
 impl World {
@@ -139,7 +138,6 @@ impl World {
                 let mut here = region.ecr.snapshot();
                 let secrets = region.secrets.iter().map(|(name, secret)| (name.clone(), secret.snapshot()));
                 put(&mut here, "secrets", Value::Object(secrets.collect()));
-                put(&mut here, "vpcEndpoints", json!(region.vpc_endpoints));
                 put(&mut parts, name, Value::Object(here));
             }
             put(&mut all, id, Value::Object(parts));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Protocol, Service};
+use crate::model::Service;
 
 /// A successful answer.
 pub(crate) fn answer(service: &Service, operation: &str, output: &Value, id: &str) -> String {
@@ -10,11 +10,6 @@ pub(crate) fn answer(service: &Service, operation: &str, output: &Value, id: &st
     let mut body = String::new();
     members(service, service.shape(&model["output"]), output, &mut body);
     let namespace = service.namespace();
-    if service.protocol() == Protocol::Ec2 {
-        return format!(
-            "<{operation}Response xmlns=\"{namespace}\"><requestId>{id}</requestId>{body}</{operation}Response>"
-        );
-    }
     let result = match model["resultWrapper"].as_str() {
         Some(wrapper) => format!("<{wrapper}>{body}</{wrapper}>"),
         None => body,
@@ -28,12 +23,6 @@ pub(crate) fn answer(service: &Service, operation: &str, output: &Value, id: &st
 /// An error.
 pub(crate) fn error(service: &Service, code: &str, message: &str, status: u16, id: &str) -> String {
     let (code, message) = (escape(code), escape(message));
-    if service.protocol() == Protocol::Ec2 {
-        return format!(
-            "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
-             <RequestID>{id}</RequestID></Response>"
-        );
-    }
     let (namespace, kind) = (service.namespace(), if status < 500 { "Sender" } else { "Receiver" });
     format!(
         "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{code}</Code>\

@@ -28,7 +28,7 @@ pub(super) const FAKECLOUD: [(&str, &str); 8] = [
     (
         "works",
         "iam:AttachRolePolicy iam:CreatePolicy iam:CreatePolicyVersion iam:CreateRole iam:GetRolePolicy \
-         iam:PutRolePolicy iam:SimulatePrincipalPolicy ec2:DescribeVpcEndpoints",
+         iam:PutRolePolicy iam:SimulatePrincipalPolicy",
     ),
     ("works; not under its real name", "iam:CreateServiceLinkedRole"),
 ];
@@ -186,7 +186,6 @@ pub(super) fn cases() -> Vec<Case> {
         case("iam:ListOpenIDConnectProviders", json!({})),
         case("iam:TagOpenIDConnectProvider", with(provider(), "Tags", tags())),
         case("iam:DeleteOpenIDConnectProvider", provider()),
-        case("ec2:DescribeVpcEndpoints", json!({ "Filter": [{ "Name": "service-name", "Value": ["com.amazonaws.eu-central-1.ecr.api"] }] })),
     ]
 }
 

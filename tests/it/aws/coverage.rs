@@ -52,11 +52,10 @@ impl Endpoint {
                 headers.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
                 let version = match service {
                     "iam" => "2010-05-08",
-                    "sts" => "2011-06-15",
-                    _ => "2016-11-15",
+                    _ => "2011-06-15",
                 };
                 let mut form = format!("Action={operation}&Version={version}");
-                flatten(&input, "", if service == "ec2" { "" } else { ".member" }, &mut form);
+                flatten(&input, "", ".member", &mut form);
                 form
             }
         };

@@ -26,7 +26,7 @@ pub(crate) fn ministack(auth: bool) -> Peer {
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port.to_string())
         .env("AUTH", auth.to_string())
-        .env("SERVICES", "ecr,ec2,iam,secretsmanager,sts,cloudformation")
+        .env("SERVICES", "ecr,iam,secretsmanager,sts,cloudformation")
         // Both would listen on ports of their own, on every address.
         .env("IOT_MTLS_ENABLED", "0")
         .env("SFTP_ENABLED", "0");

@@ -212,3 +212,41 @@ fn a_credential_that_no_rule_uses_is_an_error_with_the_likely_name() {
     assert!(run.err.contains("no rule uses the credential `ghc`: did you mean `ghcr`?"), "{}", run.err);
     assert!(!run.err.contains("hubb"), "{}", run.err);
 }
+
+/// What ECR would refuse, or what would need a tool with a state, is an error before anything is asked.
+#[test]
+fn what_cannot_be_is_an_error_before_anything_is_made() {
+    let world = World::new("");
+    for (provision, says) in [
+        ("  templates: [{ tags: { a: b } }]\n", "sets tags and has no `custom-role`"),
+        ("  templates: [{ encryption: kms }]\n", "sets KMS and has no `custom-role`"),
+        (
+            "  templates: [{ tags: { a: b }, encryption: kms }]\n",
+            "sets tags and KMS and has no `custom-role`",
+        ),
+        (
+            "  templates: [{ encryption: { new-kms-key: x }, custom-role: \"arn:aws:iam::123456789012:role/t\" }]\n",
+            "name a key that is there with `kms-key`",
+        ),
+        (
+            "  templates: [{ tags: { a: b }, custom-role: \"arn:aws:iam::210987654321:role/t\" }]\n",
+            "is not in account 123456789012",
+        ),
+        (
+            "  rules: [{ prefix: base, upstream: 210987654321.dkr.ecr.eu-central-1.amazonaws.com }]\n",
+            "needs a `custom-role` of account 123456789012",
+        ),
+        (
+            "  registry: { replication: [{ to: [{ region: eu-central-1 }] }] }\n",
+            "is the registry's own Region",
+        ),
+    ] {
+        world.configure(provision);
+        for command in [&["plan"][..], &["apply", "--yes"]] {
+            let run = world.run(command);
+            let text = run.err.replace("\n  │ ", " ").replace("\n    ", " ");
+            assert!(run.code == 2 && text.contains(says), "{provision}: {}", run.err);
+        }
+    }
+    assert_eq!(world.aws.requests().len(), 0);
+}

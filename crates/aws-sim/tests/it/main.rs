@@ -9,4 +9,4 @@ mod ecr_templates;
 mod faults;
 mod iam;
 mod secrets;
-mod sts_ec2;
+mod sts;

@@ -1,4 +1,4 @@
-//! STS and EC2.
+//! STS.
 
 use serde_json::json;
 
@@ -36,31 +36,4 @@ fn a_role_is_taken_on_by_whom_it_trusts() {
     assert_eq!(taken.status, 200, "{}", taken.body);
     assert_eq!(element(&taken.body, "Arn"), format!("arn:aws:sts::{ACCOUNT}:assumed-role/provision/ci"));
     assert!(element(&taken.body, "AccessKeyId").starts_with("ASIA"));
-}
-
-#[test]
-fn vpc_endpoints_are_filtered() {
-    let aws = start();
-    for (vpc, service) in [("vpc-1", "ecr.api"), ("vpc-1", "ecr.dkr"), ("vpc-2", "s3")] {
-        aws.add_vpc_endpoint(
-            json!({ "VpcId": vpc, "ServiceName": format!("com.amazonaws.eu-central-1.{service}") }),
-        );
-    }
-    let count = |form: &str| {
-        let reply = query(&aws, "ec2", &format!("Action=DescribeVpcEndpoints&{form}"));
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        reply.body.matches("<vpcEndpointId>").count()
-    };
-    assert_eq!(count(""), 3);
-    assert_eq!(count("Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1"), 2);
-    assert_eq!(
-        count(
-            "Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1&Filter.2.Name=service-name&Filter.2.Value.1=*.ecr.dkr"
-        ),
-        1
-    );
-    assert_eq!(count("MaxResults=2"), 2);
-    assert_eq!(count("MaxResults=2&NextToken=from-2"), 1);
-    let bad = query(&aws, "ec2", "Action=DescribeVpcEndpoints&Filter.1.Name=colour&Filter.1.Value.1=red");
-    assert_eq!((bad.status, element(&bad.body, "Code")), (400, "InvalidParameterValue".to_owned()));
 }
