@@ -98,6 +98,42 @@ fn outputs_are_those_that_other_modules_ask_for() {
     }
 }
 
+/// One module for development and production: the account and the Region stand in the defaults of variables alone.
+#[test]
+fn the_account_and_the_region_are_variables() {
+    for name in ["full", "odd", "regions"] {
+        let fixture = Fixture::new(name);
+        fixture.exported(&["terraform", "--out", "module"]);
+        for file in ["main.tf", "secrets.tf", "registry.tf", "outputs.tf"] {
+            let text = fixture.read(&format!("module/{file}"));
+            // Comments name what is looked after elsewhere.
+            let text: String =
+                text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+            assert!(!text.contains("123456789012"), "{name} {file}: {text}");
+            let region = text.lines().filter(|line| line.contains("ca-central-1"));
+            // Replication to the same Region of another account is a destination, and no place of the module.
+            let region: Vec<&str> =
+                region.filter(|line| line.trim() != "region      = \"ca-central-1\"").collect();
+            assert_eq!(region, Vec::<&str>::new(), "{name} {file}");
+        }
+        let variables = fixture.read("module/variables.tf");
+        for text in ["default     = \"123456789012\"", "default     = \"ca-central-1\"", "^[0-9]{12}$"] {
+            assert!(variables.contains(text), "{name}: {text}");
+        }
+    }
+    let fixture = Fixture::new("full");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let main = fixture.read("module/main.tf");
+    for text in [
+        "\"arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*\"",
+        "\"arn:aws:iam::${local.account_id}:role/ecr-to-ecr\"",
+        "registry   = \"${var.account_id}.dkr.ecr.${var.region}.amazonaws.com\"",
+        "\"aws:RequestedRegion\" = [local.region]",
+    ] {
+        assert!(main.contains(text), "{text}");
+    }
+}
+
 #[test]
 fn the_module_takes_the_lowest_provider_that_has_its_arguments() {
     for (name, version) in [("empty", "6.0.0"), ("regions", "6.0.0"), ("given", "6.10.0"), ("full", "6.28.0")]
@@ -151,13 +187,13 @@ fn another_region_has_an_export_of_its_own() {
     assert_eq!((home.code, away.code), (0, 0));
     assert!(!away.err.contains("provisioned too"), "{}", away.err);
     let main = fixture.read("away/main.tf");
-    assert!(main.contains("region     = \"eu-west-1\""), "{main}");
+    assert!(fixture.read("away/variables.tf").contains("default     = \"eu-west-1\""), "{main}");
     for kind in ["aws_iam_role\"", "aws_iam_policy\"", "aws_ecr_repository\""] {
         assert!(fixture.read("home/main.tf").contains(kind), "{kind}");
         assert!(!main.contains(kind), "{kind}");
     }
     assert!(
-        main.contains("custom_role_arn      = \"arn:aws:iam::123456789012:role/ecr-templates\""),
+        main.contains("custom_role_arn      = \"arn:aws:iam::${local.account_id}:role/ecr-templates\""),
         "{main}"
     );
     let nowhere = fixture.export(&["terraform", "--out", "x", "--for", "us-east-1"]);

@@ -53,7 +53,11 @@ fn export_terraform_modules_do_what_their_tests_say() {
             // The module's own tests, then those of this project.
             let own = terraform.run(&fixture.path("module"), HOME, &["test", "-no-color"]);
             assert_eq!(own.code, 0, "{version} {name}: {}{}", own.out, own.err);
-            assert!(own.out.contains("run \"refuses_another_account\"... pass"), "{}", own.out);
+            for run in
+                ["refuses_another_account", "takes_another_account_and_region", "refuses_what_is_no_account"]
+            {
+                assert!(own.out.contains(&format!("run \"{run}\"... pass")), "{}", own.out);
+            }
             let example = fixture.path("module/examples/basic");
             let got = terraform.run(&example, HOME, &["get", "-no-color"]);
             assert_eq!(got.code, 0, "{version} {name}: {}{}", got.out, got.err);

@@ -41,19 +41,21 @@ impl Expr {
         Expr::Raw(text.into())
     }
 
-    /// A JSON document as a string, written as a value of HCL.
-    pub(super) fn json(document: &Value) -> Expr {
-        Expr::Call("jsonencode", vec![Expr::of(document)])
+    /// A JSON document as a string, written as a value of HCL; `text` writes the strings in it.
+    pub(super) fn json(document: &Value, text: &impl Fn(&str) -> Expr) -> Expr {
+        Expr::Call("jsonencode", vec![Expr::of(document, text)])
     }
 
-    fn of(value: &Value) -> Expr {
+    fn of(value: &Value, text: &impl Fn(&str) -> Expr) -> Expr {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => Expr::Raw(value.to_string()),
-            Value::String(text) => Expr::Text(text.clone()),
-            Value::Array(elements) => Expr::List(elements.iter().map(Expr::of).collect()),
-            Value::Object(members) => {
-                Expr::Object(members.iter().map(|(key, value)| (key.clone(), Expr::of(value))).collect())
+            Value::String(string) => text(string),
+            Value::Array(elements) => {
+                Expr::List(elements.iter().map(|element| Expr::of(element, text)).collect())
             }
+            Value::Object(members) => Expr::Object(
+                members.iter().map(|(key, value)| (key.clone(), Expr::of(value, text))).collect(),
+            ),
         }
     }
 
@@ -191,7 +193,7 @@ pub(super) fn is_identifier(text: &str) -> bool {
 }
 
 /// A string in quotes in which nothing is evaluated (HCL native syntax specification, "Template Expressions").
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     let mut rest = text.chars().peekable();
     let mut before = ' ';
@@ -235,7 +237,10 @@ mod tests {
                     Item::attribute("description", Expr::text("y")),
                     Item::attribute(
                         "policy",
-                        Expr::json(&json!({ "Version": "1", "aws:a": [1, true], "for": {} })),
+                        Expr::json(
+                            &json!({ "Version": "1", "aws:a": [1, true], "for": {} }),
+                            &|text: &str| Expr::text(text),
+                        ),
                     ),
                     Item::attribute("id", Expr::raw("var.id")),
                     Item::block("inner", &[], vec![Item::attribute("a", Expr::List(Vec::new()))]),
@@ -291,7 +296,7 @@ locals {}
         let long = "x".repeat(60);
         let list = Expr::List(vec![Expr::text(&*long), Expr::text(&*long)]);
         assert_eq!(list.print(1), format!("[\n    \"{long}\",\n    \"{long}\",\n  ]"));
-        let objects = Expr::of(&json!([{ "a": 1 }]));
+        let objects = Expr::of(&json!([{ "a": 1 }]), &|text: &str| Expr::text(text));
         assert_eq!(objects.print(0), "[\n  {\n    a = 1\n  },\n]");
     }
 }

@@ -1,12 +1,13 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
 locals {
-  account_id = "123456789012"
-  region     = "ca-central-1"
-  registry   = "123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+  account_id = var.account_id
+  region     = var.region
+  registry   = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com"
+  tags       = merge(var.tags, { for name, value in { project = var.project, environment = var.environment } : name => value if value != "" })
 }
 
-# The policies below name this account and Region: a provider of another one stops here.
+# What is below names this account and Region: a provider of another one stops here.
 data "aws_caller_identity" "current" {
   lifecycle {
     postcondition {

@@ -8,7 +8,7 @@ resource "aws_secretsmanager_secret" "ghcr" {
   name                    = "ecr-pullthroughcache/ghcr"
   description             = "login at ghcr.io for Amazon ECR's pull through cache"
   recovery_window_in_days = var.ghcr_recovery_window_days
-  tags                    = var.tags
+  tags                    = local.tags
 }
 
 # Write-only: the token is in no plan and no state. A higher version writes it again.

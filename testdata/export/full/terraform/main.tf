@@ -1,12 +1,13 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
 locals {
-  account_id = "123456789012"
-  region     = "ca-central-1"
-  registry   = "123456789012.dkr.ecr.ca-central-1.amazonaws.com"
+  account_id = var.account_id
+  region     = var.region
+  registry   = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com"
+  tags       = merge(var.tags, { for name, value in { project = var.project, environment = var.environment } : name => value if value != "" })
 }
 
-# The policies below name this account and Region: a provider of another one stops here.
+# What is below names this account and Region: a provider of another one stops here.
 data "aws_caller_identity" "current" {
   lifecycle {
     postcondition {
@@ -35,7 +36,7 @@ resource "aws_kms_key" "ecr_own" {
         Action = "kms:*"
         Effect = "Allow"
         Principal = {
-          AWS = "arn:aws:iam::123456789012:root"
+          AWS = "arn:aws:iam::${local.account_id}:root"
         }
         Resource = "*"
         Sid      = "PullthruAccount"
@@ -43,7 +44,7 @@ resource "aws_kms_key" "ecr_own" {
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -70,14 +71,14 @@ resource "aws_iam_role" "github_push" {
         }
         Effect = "Allow"
         Principal = {
-          Federated = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+          Federated = "arn:aws:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com"
         }
         Sid = "PullthruTrust"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -107,16 +108,16 @@ resource "aws_iam_policy" "cache_ci_push" {
         ]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/sandbox",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/app",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/worker",
         ]
         Sid = "PullthruPush"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -152,12 +153,12 @@ resource "aws_iam_policy" "cache_node_pull" {
         ]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruImport"
       },
@@ -165,16 +166,16 @@ resource "aws_iam_policy" "cache_node_pull" {
         Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/sandbox",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/app",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/worker",
         ]
         Sid = "PullthruPull"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -214,7 +215,7 @@ resource "aws_iam_policy" "cache_provision" {
         ]
         Condition = {
           StringEquals = {
-            "aws:RequestedRegion" = ["ca-central-1"]
+            "aws:RequestedRegion" = [local.region]
           }
         }
         Effect   = "Allow"
@@ -231,7 +232,7 @@ resource "aws_iam_policy" "cache_provision" {
         ]
         Condition = {
           StringEquals = {
-            "aws:RequestedRegion" = ["ca-central-1"]
+            "aws:RequestedRegion" = [local.region]
           }
         }
         Effect   = "Allow"
@@ -242,28 +243,28 @@ resource "aws_iam_policy" "cache_provision" {
         Action = ["ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/my-org",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/my-org/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/my-org",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/my-org/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruTemplates"
       },
       {
         Action   = ["ecr:DescribeRepositories"]
         Effect   = "Allow"
-        Resource = ["arn:aws:ecr:ca-central-1:123456789012:repository/*"]
+        Resource = ["arn:aws:ecr:${local.region}:${local.account_id}:repository/*"]
         Sid      = "PullthruListRepositories"
       },
       {
@@ -275,12 +276,12 @@ resource "aws_iam_policy" "cache_provision" {
         ]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruBackfill"
       },
@@ -296,12 +297,12 @@ resource "aws_iam_policy" "cache_provision" {
         }
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruBackfillMark"
       },
@@ -309,13 +310,13 @@ resource "aws_iam_policy" "cache_provision" {
         Action = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
         Effect = "Allow"
         Resource = [
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub-??????",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr-??????",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/chainguard-AbCdEf",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/dockerhub",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/dockerhub-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/ghcr",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/ghcr-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/gitlab",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/gitlab-??????",
         ]
         Sid = "PullthruReadSecrets"
       },
@@ -331,12 +332,12 @@ resource "aws_iam_policy" "cache_provision" {
         }
         Effect = "Allow"
         Resource = [
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/dockerhub-??????",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/ghcr-??????",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab",
-          "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/gitlab-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/dockerhub",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/dockerhub-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/ghcr",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/ghcr-??????",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/gitlab",
+          "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/gitlab-??????",
         ]
         Sid = "PullthruMakeSecrets"
       },
@@ -352,7 +353,7 @@ resource "aws_iam_policy" "cache_provision" {
           }
         }
         Effect   = "Allow"
-        Resource = ["arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/*"]
+        Resource = ["arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/*"]
         Sid      = "PullthruChangeSecrets"
       },
       {
@@ -364,8 +365,8 @@ resource "aws_iam_policy" "cache_provision" {
         }
         Effect = "Allow"
         Resource = [
-          "arn:aws:iam::123456789012:role/ecr-templates",
-          "arn:aws:iam::123456789012:role/ecr-to-ecr",
+          "arn:aws:iam::${local.account_id}:role/ecr-templates",
+          "arn:aws:iam::${local.account_id}:role/ecr-to-ecr",
         ]
         Sid = "PullthruPassRole"
       },
@@ -378,16 +379,16 @@ resource "aws_iam_policy" "cache_provision" {
         }
         Effect = "Allow"
         Resource = [
-          "arn:aws:iam::123456789012:role/aws-service-role/ecr.amazonaws.com/*",
-          "arn:aws:iam::123456789012:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/*",
-          "arn:aws:iam::123456789012:role/aws-service-role/inspector2.amazonaws.com/*",
+          "arn:aws:iam::${local.account_id}:role/aws-service-role/ecr.amazonaws.com/*",
+          "arn:aws:iam::${local.account_id}:role/aws-service-role/pullthroughcache.ecr.amazonaws.com/*",
+          "arn:aws:iam::${local.account_id}:role/aws-service-role/inspector2.amazonaws.com/*",
         ]
         Sid = "PullthruLinkedRole"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -407,22 +408,22 @@ resource "aws_iam_policy" "cache_pull_only" {
         Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/sandbox",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/app",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/worker",
         ]
         Sid = "PullthruPull"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -451,12 +452,12 @@ resource "aws_iam_policy" "cache_scan" {
         ]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruImport"
       },
@@ -464,16 +465,16 @@ resource "aws_iam_policy" "cache_scan" {
         Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         Effect = "Allow"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/sandbox",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/app",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/team/worker",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/sandbox",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/app",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/team/worker",
         ]
         Sid = "PullthruPull"
       },
     ]
     Version = "2012-10-17"
   })
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -492,11 +493,11 @@ resource "aws_ecr_repository_creation_template" "root" {
   description          = "made by pullthru"
   applied_for          = ["CREATE_ON_PUSH"]
   image_tag_mutability = "MUTABLE"
-  custom_role_arn      = "arn:aws:iam::123456789012:role/ecr-templates"
+  custom_role_arn      = "arn:aws:iam::${local.account_id}:role/ecr-templates"
 
   encryption_configuration {
     encryption_type = "KMS"
-    kms_key         = "arn:aws:kms:ca-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    kms_key         = "arn:aws:kms:${local.region}:${local.account_id}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   }
 }
 
@@ -655,7 +656,7 @@ resource "aws_ecr_repository_creation_template" "ghcr_my_org" {
   description          = "images of my-org"
   applied_for          = ["PULL_THROUGH_CACHE", "REPLICATION"]
   image_tag_mutability = "IMMUTABLE_WITH_EXCLUSION"
-  custom_role_arn      = "arn:aws:iam::123456789012:role/ecr-templates"
+  custom_role_arn      = "arn:aws:iam::${local.account_id}:role/ecr-templates"
   resource_tags = {
     cost-center = "4711"
     data        = "internal"
@@ -831,7 +832,7 @@ resource "aws_ecr_pull_through_cache_rule" "cgr" {
   ecr_repository_prefix      = "cgr"
   upstream_registry_url      = "cgr.dev"
   upstream_repository_prefix = "my-org"
-  credential_arn             = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf"
+  credential_arn             = "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/chainguard-AbCdEf"
 
   depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.cgr]
 }
@@ -883,7 +884,7 @@ resource "aws_ecr_pull_through_cache_rule" "k8s" {
 resource "aws_ecr_pull_through_cache_rule" "shared" {
   ecr_repository_prefix = "shared"
   upstream_registry_url = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
-  custom_role_arn       = "arn:aws:iam::123456789012:role/ecr-to-ecr"
+  custom_role_arn       = "arn:aws:iam::${local.account_id}:role/ecr-to-ecr"
 
   depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.shared]
 }
@@ -892,7 +893,7 @@ resource "aws_ecr_repository" "sandbox" {
   name                 = "sandbox"
   image_tag_mutability = "MUTABLE"
   force_delete         = true
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "sandbox"
   })
 
@@ -909,7 +910,7 @@ resource "aws_ecr_repository" "team_app" {
   name                 = "team/app"
   image_tag_mutability = "IMMUTABLE"
   force_delete         = false
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 
@@ -981,7 +982,7 @@ resource "aws_ecr_repository" "team_worker" {
   name                 = "team/worker"
   image_tag_mutability = "IMMUTABLE"
   force_delete         = false
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 

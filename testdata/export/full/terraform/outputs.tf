@@ -42,7 +42,7 @@ output "shared_prefix" {
 
 output "chainguard_credential_secret_arn" {
   description = "ARN of the secret ecr-pullthroughcache/chainguard."
-  value       = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:ecr-pullthroughcache/chainguard-AbCdEf"
+  value       = "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/chainguard-AbCdEf"
 }
 
 output "dockerhub_credential_secret_arn" {

@@ -44,12 +44,12 @@ resource "aws_ecr_registry_policy" "this" {
         Effect    = "Allow"
         Principal = "*"
         Resource = [
-          "arn:aws:ecr:ca-central-1:123456789012:repository/cgr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/docker-hub/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/ghcr/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/gitlab/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/k8s/*",
-          "arn:aws:ecr:ca-central-1:123456789012:repository/shared/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/cgr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/docker-hub/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/ghcr/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/gitlab/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/k8s/*",
+          "arn:aws:ecr:${local.region}:${local.account_id}:repository/shared/*",
         ]
         Sid = "PullthruImport"
       },
@@ -59,7 +59,7 @@ resource "aws_ecr_registry_policy" "this" {
         Principal = {
           AWS = "arn:aws:iam::210987654321:root"
         }
-        Resource = "arn:aws:ecr:ca-central-1:123456789012:repository/*"
+        Resource = "arn:aws:ecr:${local.region}:${local.account_id}:repository/*"
         Sid      = "Replicate"
       },
     ]
@@ -79,7 +79,7 @@ resource "aws_ecr_replication_configuration" "this" {
 
       destination {
         region      = "us-west-2"
-        registry_id = "123456789012"
+        registry_id = local.account_id
       }
 
       repository_filter {
@@ -91,7 +91,7 @@ resource "aws_ecr_replication_configuration" "this" {
     rule {
       destination {
         region      = "eu-west-1"
-        registry_id = "123456789012"
+        registry_id = local.account_id
       }
 
       repository_filter {

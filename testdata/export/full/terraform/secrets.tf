@@ -10,7 +10,7 @@ resource "aws_secretsmanager_secret" "dockerhub" {
   name                    = "ecr-pullthroughcache/dockerhub"
   description             = "login at docker.io for Amazon ECR's pull through cache"
   recovery_window_in_days = var.dockerhub_recovery_window_days
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }
@@ -34,7 +34,7 @@ resource "aws_secretsmanager_secret" "ghcr" {
   name                    = "ecr-pullthroughcache/ghcr"
   description             = "login at ghcr.io for Amazon ECR's pull through cache"
   recovery_window_in_days = var.ghcr_recovery_window_days
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     owner = "apps"
     team  = "platform"
   })
@@ -59,7 +59,7 @@ resource "aws_secretsmanager_secret" "gitlab" {
   name                    = "ecr-pullthroughcache/gitlab"
   description             = "login at registry.gitlab.com for Amazon ECR's pull through cache"
   recovery_window_in_days = var.gitlab_recovery_window_days
-  tags = merge(var.tags, {
+  tags = merge(local.tags, {
     team = "platform"
   })
 }

@@ -1,5 +1,27 @@
 # Written by `pullthru provision export terraform`: change pullthru.yaml and export again, edits here are lost.
 
+variable "account_id" {
+  description = "Account of the registry. What is named by ARN has to be there under the same name."
+  type        = string
+  default     = "123456789012"
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "An account has 12 digits."
+  }
+}
+
+variable "region" {
+  description = "Region of the registry."
+  type        = string
+  default     = "ca-central-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "A Region is one such as eu-central-1."
+  }
+}
+
 variable "dockerhub_username" {
   description = "User of the login at docker.io. It is written with the token: raise dockerhub_token_version with it."
   type        = string
@@ -151,6 +173,28 @@ variable "key_deletion_window_days" {
   validation {
     condition     = var.key_deletion_window_days >= 7 && var.key_deletion_window_days <= 30
     error_message = "The period is 7 to 30 days."
+  }
+}
+
+variable "project" {
+  description = "Value of the tag project of everything that AWS can tag; none if it is empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 _.:/=+@-]{0,256}$", var.project))
+    error_message = "A tag has at most 256 letters, digits, spaces and _ . : / = + @ -."
+  }
+}
+
+variable "environment" {
+  description = "Value of the tag environment of everything that AWS can tag; none if it is empty."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 _.:/=+@-]{0,256}$", var.environment))
+    error_message = "A tag has at most 256 letters, digits, spaces and _ . : / = + @ -."
   }
 }
 

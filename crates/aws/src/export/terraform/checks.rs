@@ -31,6 +31,8 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     }
     items.push(Item::block("run", &["plans"], asserted));
     items.push(refuses_other_account());
+    items.push(takes_other_registry(module));
+    items.push(refuses_no_account());
     for (id, login) in &module.logins {
         if matches!(login, Login::Made(secret) if secret.upstream == "ghcr.io") {
             items.push(refuses_fine_grained(id));
@@ -62,6 +64,51 @@ fn refuses_other_account() -> Item {
                 "expect_failures",
                 Expr::List(vec![Expr::raw("data.aws_caller_identity.current")]),
             ),
+        ],
+    )
+}
+
+/// The same module in another account and Region, with a provider of those.
+fn takes_other_registry(module: &Module<'_>) -> Item {
+    let registry = &module.desired.registry;
+    let (account, region) = ("000000000000", "eu-west-1");
+    let data = |kind: &str, attribute: &str, value: &str| {
+        let values = Expr::Object(vec![(attribute.to_owned(), Expr::text(value))]);
+        Item::block(
+            "override_data",
+            &[],
+            vec![
+                Item::attribute("target", Expr::raw(format!("data.{kind}.current"))),
+                Item::attribute("values", values),
+            ],
+        )
+    };
+    let given = vec![
+        Item::attribute("account_id", Expr::text(account)),
+        Item::attribute("region", Expr::text(region)),
+    ];
+    let host = registry.host().to_string().replace(registry.account.as_str(), account);
+    Item::block(
+        "run",
+        &["takes_another_account_and_region"],
+        vec![
+            Item::attribute("command", Expr::raw("plan")),
+            Item::block("variables", &[], given),
+            data("aws_caller_identity", "account_id", account),
+            data("aws_region", "region", region),
+            assert("ecr_registry_url", &host.replace(registry.region.as_str(), region)),
+        ],
+    )
+}
+
+fn refuses_no_account() -> Item {
+    Item::block(
+        "run",
+        &["refuses_what_is_no_account"],
+        vec![
+            Item::attribute("command", Expr::raw("plan")),
+            Item::block("variables", &[], vec![Item::attribute("account_id", Expr::text("12"))]),
+            Item::attribute("expect_failures", Expr::List(vec![Expr::raw("var.account_id")])),
         ],
     )
 }

@@ -19,6 +19,8 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
 
 fn head(module: &Module<'_>) -> Vec<Item> {
     let registry = &module.desired.registry;
+    let host = registry.host().to_string().replace(registry.account.as_str(), "${var.account_id}");
+    let host = host.replace(registry.region.as_str(), "${var.region}");
     let guard = |kind: &str, attribute: &str, local: &str, what: &str| {
         let condition = Item::block(
             "postcondition",
@@ -35,19 +37,19 @@ fn head(module: &Module<'_>) -> Vec<Item> {
         );
         Item::block("data", &[kind, "current"], vec![Item::block("lifecycle", &[], vec![condition])])
     };
+    let mut locals = vec![
+        Item::attribute("account_id", Expr::raw("var.account_id")),
+        Item::attribute("region", Expr::raw("var.region")),
+        Item::attribute("registry", Expr::raw(format!("\"{host}\""))),
+    ];
+    if module.common.is_some() {
+        let more = "{ for name, value in { project = var.project, environment = var.environment } : name => value if value != \"\" }";
+        locals.push(Item::attribute("tags", Expr::raw(format!("merge(var.tags, {more})"))));
+    }
     vec![
-        Item::block(
-            "locals",
-            &[],
-            vec![
-                Item::attribute("account_id", Expr::text(registry.account.as_str())),
-                Item::attribute("region", Expr::text(registry.region.as_str())),
-                Item::attribute("registry", Expr::text(registry.host().to_string())),
-            ],
-        ),
+        Item::block("locals", &[], locals),
         Item::Comment(
-            "The policies below name this account and Region: a provider of another one stops here."
-                .to_owned(),
+            "What is below names this account and Region: a provider of another one stops here.".to_owned(),
         ),
         guard("aws_caller_identity", "account_id", "account_id", "account"),
         guard("aws_region", "region", "region", "Region"),
@@ -64,7 +66,7 @@ fn key(module: &Module<'_>, key: &Key) -> Vec<Item> {
                 Item::attribute("description", Expr::text(&key.description)),
                 Item::attribute("enable_key_rotation", Expr::raw("true")),
                 Item::attribute("deletion_window_in_days", Expr::raw("var.key_deletion_window_days")),
-                Item::attribute("policy", Expr::json(&key.policy)),
+                Item::attribute("policy", module.json(&key.policy)),
                 Item::attribute("tags", module.tags(&key.tags)),
             ],
         ),
@@ -87,7 +89,7 @@ fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
         vec![
             Item::attribute("name", Expr::text(&role.name)),
             Item::attribute("description", Expr::text(&role.description)),
-            Item::attribute("assume_role_policy", Expr::json(&role.trust)),
+            Item::attribute("assume_role_policy", module.json(&role.trust)),
             Item::attribute("tags", module.tags(&role.tags)),
         ],
     )]
@@ -101,7 +103,7 @@ fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
         vec![
             Item::attribute("name", Expr::text(&policy.name)),
             Item::attribute("description", Expr::text(&policy.description)),
-            Item::attribute("policy", Expr::json(&policy.document)),
+            Item::attribute("policy", module.json(&policy.document)),
             Item::attribute("tags", module.tags(&policy.tags)),
         ],
     )];
@@ -135,13 +137,13 @@ fn template(module: &Module<'_>, template: &Template) -> Item {
         mutability(&template.mutability),
     ];
     if let Some(role) = &template.custom_role {
-        body.push(Item::attribute("custom_role_arn", Expr::text(role.to_string())));
+        body.push(Item::attribute("custom_role_arn", module.text(&role.to_string())));
     }
     if let Some(lifecycle) = &template.lifecycle {
-        body.push(Item::attribute("lifecycle_policy", Expr::json(lifecycle)));
+        body.push(Item::attribute("lifecycle_policy", module.json(lifecycle)));
     }
     if let Some(policy) = &template.policy {
-        body.push(Item::attribute("repository_policy", Expr::json(policy)));
+        body.push(Item::attribute("repository_policy", module.json(policy)));
     }
     if !template.tags.is_empty() {
         body.push(Item::attribute("resource_tags", object(&template.tags)));
@@ -169,11 +171,11 @@ fn rule(module: &Module<'_>, rule: &Rule) -> Item {
             // ECR refuses a rule whose secret it cannot read.
             before.push(format!("aws_secretsmanager_secret_version.{id}"));
         }
-        Some(Ref::Given(arn)) => body.push(Item::attribute("credential_arn", Expr::text(arn.to_string()))),
+        Some(Ref::Given(arn)) => body.push(Item::attribute("credential_arn", module.text(&arn.to_string()))),
         None => {}
     }
     if let Some(role) = &rule.custom_role {
-        body.push(Item::attribute("custom_role_arn", Expr::text(role.to_string())));
+        body.push(Item::attribute("custom_role_arn", module.text(&role.to_string())));
     }
     before.extend(
         templates_of(module.desired, rule)
@@ -211,7 +213,7 @@ fn repository(module: &Module<'_>, repository: &Repository) -> Vec<Item> {
             &[kind, &id],
             vec![
                 Item::attribute("repository", Expr::raw(format!("aws_ecr_repository.{id}.name"))),
-                Item::attribute("policy", Expr::json(document)),
+                Item::attribute("policy", module.json(document)),
             ],
         ));
     }

@@ -1,5 +1,5 @@
 //! A Terraform module. [`Desired`] decides what is in it; variables are for what differs between those who apply it:
-//! logins, tags, waiting periods.
+//! account and Region, logins, tags, waiting periods.
 
 mod checks;
 mod imports;
@@ -12,12 +12,13 @@ mod variables;
 mod versions;
 
 use super::credentials::{Login, logins};
-use super::hcl::{Expr, Item, print};
+use super::hcl::{Expr, Item, print, quoted};
 use super::names::Names;
 use super::{File, tags};
 use crate::Desired;
 use crate::resource::Ref;
 use pullthru_core::config::Tags;
+use serde_json::Value;
 
 pub use imports::Existing;
 
@@ -98,9 +99,9 @@ impl<'a> Module<'a> {
         let mut own = tags(own, "terraform");
         own.retain(|name, value| self.common.as_ref().is_none_or(|common| common.get(name) != Some(value)));
         if own.is_empty() {
-            return Expr::raw("var.tags");
+            return Expr::raw("local.tags");
         }
-        Expr::Call("merge", vec![Expr::raw("var.tags"), object(&own)])
+        Expr::Call("merge", vec![Expr::raw("local.tags"), object(&own)])
     }
 
     fn has_role(&self, name: &str) -> bool {
@@ -110,8 +111,32 @@ impl<'a> Module<'a> {
     fn key_arn(&self, key: &Ref) -> Expr {
         match key {
             Ref::Made(alias) => Expr::raw(format!("aws_kms_key.{}.arn", self.keys.of(alias))),
-            Ref::Given(arn) => Expr::text(arn.to_string()),
+            Ref::Given(arn) => self.text(&arn.to_string()),
         }
+    }
+
+    /// A text in which the account and the Region are those of the variables.
+    fn text(&self, text: &str) -> Expr {
+        let registry = &self.desired.registry;
+        let (account, region) = (registry.account.as_str(), registry.region.as_str());
+        if text == region {
+            return Expr::raw("local.region");
+        }
+        if text == account {
+            return Expr::raw("local.account_id");
+        }
+        // Behind a `$`, a template would be one that means itself.
+        let is_behind = |sign: &str| text.contains(&format!("{sign}{account}"));
+        if !text.contains(account) || is_behind("$") || is_behind("%") {
+            return Expr::text(text);
+        }
+        let place = format!(":{region}:{account}:");
+        let quoted = quoted(text).replace(&place, ":${local.region}:${local.account_id}:");
+        Expr::raw(quoted.replace(account, "${local.account_id}"))
+    }
+
+    fn json(&self, document: &Value) -> Expr {
+        Expr::json(document, &|text: &str| self.text(text))
     }
 }
 

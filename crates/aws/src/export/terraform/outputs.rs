@@ -22,7 +22,7 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
                 (Expr::raw(format!("aws_secretsmanager_secret.{id}.arn")), secret.name.clone())
             }
             Login::Given(arn) => {
-                (Expr::text(arn.to_string()), arn.secret_name().unwrap_or_default().to_owned())
+                (module.text(&arn.to_string()), arn.secret_name().unwrap_or_default().to_owned())
             }
         };
         items.push(output(

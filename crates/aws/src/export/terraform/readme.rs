@@ -11,7 +11,7 @@ pub(super) fn text(module: &Module<'_>) -> String {
         format!("<!-- {HEADER} -->"),
         "# Amazon ECR pull through cache".to_owned(),
         format!(
-            "The registry `{}` as `pullthru.yaml` wants it.\nA provider of another account than {} or another Region than {} is refused.",
+            "The registry `{}` as `pullthru.yaml` wants it.\nAccount {} and Region {} are the defaults of `account_id` and `region`; a provider of others than those given is refused.",
             registry.host(),
             registry.account,
             registry.region

@@ -18,12 +18,12 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     }
     if let Some(document) = registry_policy(desired) {
         items.push(Item::Comment(format!("A registry has one policy.\n{OWNS}")));
-        let body = vec![Item::attribute("policy", Expr::json(&document))];
+        let body = vec![Item::attribute("policy", module.json(&document))];
         items.push(Item::block("resource", &["aws_ecr_registry_policy", "this"], body));
     }
     if !desired.replication.is_empty() {
         items.push(Item::Comment(format!("A registry has one replication configuration.\n{OWNS}")));
-        let rules = desired.replication.iter().map(replication).collect();
+        let rules = desired.replication.iter().map(|rule| replication(module, rule)).collect();
         let whole = Item::block("replication_configuration", &[], rules);
         items.push(Item::block("resource", &["aws_ecr_replication_configuration", "this"], vec![whole]));
     }
@@ -48,14 +48,14 @@ fn scanning(scanning: &Scanning) -> Item {
     Item::block("resource", &["aws_ecr_registry_scanning_configuration", "this"], body)
 }
 
-fn replication(rule: &ReplicationRule) -> Item {
+fn replication(module: &Module<'_>, rule: &ReplicationRule) -> Item {
     let destination = |(region, account): &(String, String)| {
         Item::block(
             "destination",
             &[],
             vec![
                 Item::attribute("region", Expr::text(region)),
-                Item::attribute("registry_id", Expr::text(account)),
+                Item::attribute("registry_id", module.text(account)),
             ],
         )
     };

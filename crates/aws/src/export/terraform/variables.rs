@@ -6,7 +6,7 @@ use crate::export::hcl::{Expr, Item};
 use crate::resource::Secret;
 
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
-    let mut items = Vec::new();
+    let mut items = place(module);
     for (id, login) in &module.logins {
         if let Login::Made(secret) = login {
             items.extend(of_secret(id, secret));
@@ -21,6 +21,7 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
         ));
     }
     if let Some(common) = &module.common {
+        items.extend(["project", "environment"].map(named_tag));
         items.push(variable(
             "tags",
             "Tags of everything that AWS can tag.",
@@ -88,6 +89,48 @@ impl<'a> Fact<'a> {
             is_secret: value("sensitive").is_some(),
         })
     }
+}
+
+/// Account and Region: one module is for several, such as development and production.
+fn place(module: &Module<'_>) -> Vec<Item> {
+    let registry = &module.desired.registry;
+    let text = |name: &str, description: &str, default: &str, check: (&str, &str)| {
+        let facts = vec![
+            Item::attribute("type", Expr::raw("string")),
+            Item::attribute("default", Expr::text(default)),
+        ];
+        variable(name, description, facts, &[check])
+    };
+    vec![
+        text(
+            "account_id",
+            "Account of the registry. What is named by ARN has to be there under the same name.",
+            registry.account.as_str(),
+            ("can(regex(\"^[0-9]{12}$\", var.account_id))", "An account has 12 digits."),
+        ),
+        text(
+            "region",
+            "Region of the registry.",
+            registry.region.as_str(),
+            (
+                "can(regex(\"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$\", var.region))",
+                "A Region is one such as eu-central-1.",
+            ),
+        ),
+    ]
+}
+
+/// A tag that everything gets, if it is given.
+fn named_tag(name: &str) -> Item {
+    let condition = format!("can(regex(\"^[A-Za-z0-9 _.:/=+@-]{{0,256}}$\", var.{name}))");
+    let facts =
+        vec![Item::attribute("type", Expr::raw("string")), Item::attribute("default", Expr::text(""))];
+    variable(
+        name,
+        &format!("Value of the tag {name} of everything that AWS can tag; none if it is empty."),
+        facts,
+        &[(&condition, "A tag has at most 256 letters, digits, spaces and _ . : / = + @ -.")],
+    )
 }
 
 fn of_secret(id: &str, secret: &Secret) -> Vec<Item> {

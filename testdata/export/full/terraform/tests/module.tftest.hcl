@@ -77,6 +77,44 @@ run "refuses_another_account" {
   expect_failures = [data.aws_caller_identity.current]
 }
 
+run "takes_another_account_and_region" {
+  command = plan
+
+  variables {
+    account_id = "000000000000"
+    region     = "eu-west-1"
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = {
+      account_id = "000000000000"
+    }
+  }
+
+  override_data {
+    target = data.aws_region.current
+    values = {
+      region = "eu-west-1"
+    }
+  }
+
+  assert {
+    condition     = output.ecr_registry_url == "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
+    error_message = "ecr_registry_url is not 000000000000.dkr.ecr.eu-west-1.amazonaws.com"
+  }
+}
+
+run "refuses_what_is_no_account" {
+  command = plan
+
+  variables {
+    account_id = "12"
+  }
+
+  expect_failures = [var.account_id]
+}
+
 run "refuses_a_fine_grained_ghcr_token" {
   command = plan
 
