@@ -4,6 +4,7 @@ mod asks;
 mod aws;
 mod beside;
 mod canary;
+mod credentials;
 mod docker;
 mod faults;
 mod logins;
