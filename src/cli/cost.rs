@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::list::ListArgs;
+use super::messages::is_verbose;
 use super::registries::{RegistryArgs, bar, note_docker_hub_limit, runtime, say_notes};
 use super::signals::StopSignal;
 use super::values::number;
@@ -169,7 +170,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         notes,
     });
     match args.format {
-        Format::Human => report::human(&report, covered, out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, covered, is_verbose(), out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Markdown => report::markdown(&report, out)?,
         Format::Csv => report::csv(&report, out)?,

@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
 use super::list::ListArgs;
+use super::messages::is_verbose;
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::signals::StopSignal;
 use super::values::duration;
@@ -145,7 +146,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let notes = say_notes(&client);
     let report = WarmReport::new(&results, unasked, &left, &unknown, notes, args.dry_run);
     match args.format {
-        Format::Human => report::human(&report, covered, out, Paint::for_stdout())?,
+        Format::Human => report::human(&report, covered, is_verbose(), out, Paint::for_stdout())?,
         Format::Json => report::json(&report, out)?,
         Format::Jsonl => {}
     }

@@ -12,6 +12,7 @@ pub mod doctor;
 pub(crate) mod escaped;
 mod excerpt;
 pub mod finding;
+mod group;
 pub mod html;
 pub mod init;
 pub mod merge;

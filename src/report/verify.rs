@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::covered::{self, Covered};
 use super::finding::{self, Finding, Level, cell};
+use super::group::{self, Member};
 use super::unknown::{self, UnknownRow};
 use super::{Paint, count, quoted};
 use crate::images::{Place, Unknown};
@@ -172,6 +173,10 @@ impl VerifyReport {
 }
 
 impl VerifiedRow {
+    fn member(&self) -> Member<'_> {
+        Member { reference: &self.reference, places: &self.places, releases: &self.releases }
+    }
+
     /// What could not be asked for, as a row.
     pub fn unknown(unknown: &Unknown) -> VerifiedRow {
         let (outcome, severity) = if unknown.invalid { ("invalid", "bad") } else { ("unknown", "note") };
@@ -263,9 +268,6 @@ const RULES: [(&str, &str); 14] = [
 /// Most images of a new cache: a line each.
 const COLD: &str = "cold";
 
-/// Images of a group that are named before it only counts.
-const SHOWN: usize = 5;
-
 /// What is wrong first, then a line for everything. With `all` every image of a group is named.
 pub fn human(
     report: &VerifyReport,
@@ -279,7 +281,7 @@ pub fn human(
     }
     for severity in ["bad", "open", "note"] {
         let rows = report.images.iter().filter(|row| row.severity == severity && row.outcome != COLD);
-        for group in alike(rows) {
+        for group in group::alike(rows, |row| (row.outcome, &row.alike)) {
             let Some(row) = group.first() else { continue };
             let word = match severity {
                 "bad" => paint.red(row.outcome),
@@ -287,7 +289,9 @@ pub fn human(
             };
             if group.len() > 1 {
                 writeln!(out, "{word}  {}", paint.bold(&count(group.len(), "image")))?;
-                of_group(&group, all, out, paint)?;
+                let (because, next) = &row.alike;
+                let members: Vec<Member<'_>> = group.iter().map(|row| row.member()).collect();
+                group::human((because, next.as_deref()), &members, all, out, paint)?;
                 continue;
             }
             writeln!(out, "{word}  {}", paint.bold(&row.reference))?;
@@ -361,50 +365,6 @@ fn next(report: &VerifyReport) -> String {
 pub(super) fn brought_by(releases: &[String]) -> Option<String> {
     let all = quoted(&releases.join(", ")).into_owned();
     (!releases.is_empty()).then(|| format!("brought by the chart of {all}"))
-}
-
-/// Images of which the same is so, with the same to do, by the first of them.
-fn alike<'r>(rows: impl Iterator<Item = &'r VerifiedRow>) -> Vec<Vec<&'r VerifiedRow>> {
-    let mut groups: Vec<Vec<&VerifiedRow>> = Vec::new();
-    let mut known: BTreeMap<(&str, &(String, Option<String>)), usize> = BTreeMap::new();
-    for row in rows {
-        let number = *known.entry((row.outcome, &row.alike)).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        if let Some(group) = groups.get_mut(number) {
-            group.push(row);
-        }
-    }
-    groups
-}
-
-fn of_group(group: &[&VerifiedRow], all: bool, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-    let Some(first) = group.first() else { return Ok(()) };
-    let (because, next) = &first.alike;
-    writeln!(out, "  {because}")?;
-    if let Some(next) = next {
-        writeln!(out, "  {} {next}", paint.dim("→"))?;
-    }
-    let shown = if all { group.len() } else { SHOWN };
-    for row in group.iter().take(shown) {
-        let mut places: Vec<String> =
-            row.places.iter().map(|place| format!("{}:{}", quoted(&place.path), place.line)).collect();
-        if !all && places.len() > SHOWN {
-            let more = count(places.len() - SHOWN, "more place");
-            places.truncate(SHOWN);
-            places.push(format!("and {more}"));
-        }
-        if !row.releases.is_empty() {
-            places.push(format!("chart of {}", quoted(&row.releases.join(", "))));
-        }
-        writeln!(out, "    {}  {}", row.reference, paint.dim(&places.join(" ")))?;
-    }
-    if group.len() > shown {
-        let text = format!("and {}: `-v` names all", count(group.len() - shown, "more image"));
-        writeln!(out, "    {}", paint.dim(&text))?;
-    }
-    Ok(())
 }
 
 /// `sha256:0123456789ab, linux/amd64 12.3 MB, linux/arm64 11.9 MB`.

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::covered::{self, Covered};
+use super::group::{self, Member};
 use super::unknown::{self, UnknownRow};
 use super::verify::{PlaceRow, brought_by, bytes};
 use super::{Paint, count, quoted};
@@ -67,6 +68,10 @@ pub struct WarmedRow {
     /// The releases whose charts bring it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<String>,
+    /// What is so of all images that are reported as one.
+    #[serde(skip)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    alike: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -119,7 +124,14 @@ impl From<&WarmResult> for WarmedRow {
     fn from(result: &WarmResult) -> WarmedRow {
         let pull = &result.pull;
         let (because, next) = explained(&result.warmed);
+        // Where a whole registry fails alike, without the image.
+        let alike = match &result.warmed {
+            Warmed::Refused { failure, why, .. } => format!("{why} ({})", failure.of_registry()),
+            Warmed::Unreachable { failure } => failure.of_registry().to_string(),
+            _ => because.clone(),
+        };
         WarmedRow {
+            alike,
             reference: pull.reference(),
             cached: pull.cached.as_ref().map(|name| pull.under(name)),
             outcome: result.warmed.id(),
@@ -136,6 +148,10 @@ impl From<&WarmResult> for WarmedRow {
 }
 
 impl WarmedRow {
+    fn member(&self) -> Member<'_> {
+        Member { reference: &self.reference, places: &self.places, releases: &self.releases }
+    }
+
     /// What could not be asked for, as a row.
     pub fn unknown(unknown: &Unknown) -> WarmedRow {
         WarmedRow {
@@ -147,6 +163,7 @@ impl WarmedRow {
             digest: None,
             places: vec![PlaceRow::from(&unknown.place)],
             releases: Vec::new(),
+            alike: String::new(),
         }
     }
 }
@@ -197,10 +214,11 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
     }
 }
 
-/// What failed first, then what was done.
+/// What failed first, then what was done. With `all` every image of a group is named.
 pub fn human(
     report: &WarmReport,
     covered: Option<Covered>,
+    all: bool,
     out: &mut dyn Write,
     paint: Paint,
 ) -> io::Result<()> {
@@ -208,7 +226,15 @@ pub fn human(
         covered::read(covered, out, paint)?;
     }
     let fine = |row: &&WarmedRow| matches!(row.outcome, "already-warm" | "imported" | "would-import");
-    for row in report.images.iter().filter(|row| !fine(row)) {
+    let not_fine = report.images.iter().filter(|row| !fine(row));
+    for group in group::alike(not_fine, |row| (row.outcome, &row.alike, &row.next)) {
+        let Some(row) = group.first() else { continue };
+        if group.len() > 1 {
+            writeln!(out, "{}  {}", paint.red(row.outcome), paint.bold(&count(group.len(), "image")))?;
+            let members: Vec<Member<'_>> = group.iter().map(|row| row.member()).collect();
+            group::human((&row.alike, row.next.as_deref()), &members, all, out, paint)?;
+            continue;
+        }
         writeln!(out, "{}  {}", paint.red(row.outcome), paint.bold(&row.reference))?;
         writeln!(out, "  {}", row.because)?;
         if let Some(next) = &row.next {

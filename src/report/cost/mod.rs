@@ -10,7 +10,7 @@ use super::count;
 use super::prices::PriceTable;
 use super::unknown::UnknownRow;
 use super::verify::PlaceRow;
-use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning};
+use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning, Unmeasured};
 use crate::images::{Image, Unknown};
 
 pub use print::{csv, human, json, markdown};
@@ -166,6 +166,10 @@ pub struct NotSizedRow {
     pub because: String,
     pub next: &'static str,
     pub places: Vec<PlaceRow>,
+    /// What is so of all images that are reported as one.
+    #[serde(skip)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    alike: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -305,6 +309,11 @@ fn not_sized_rows(measured: &[Measured]) -> Vec<NotSizedRow> {
             because: why.to_string(),
             next: why.next(),
             places: places(&one.pull),
+            // Where a whole registry fails alike, without the image.
+            alike: match why {
+                Unmeasured::Failed(failure) => failure.of_registry().to_string(),
+                why => why.to_string(),
+            },
         })
     };
     measured.iter().filter_map(row).collect()

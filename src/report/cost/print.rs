@@ -2,12 +2,19 @@
 
 use std::io::{self, Write};
 
-use super::{CostReport, LineRow};
+use super::{CostReport, LineRow, NotSizedRow};
 use crate::report::covered::{self, Covered};
 use crate::report::finding::cell;
+use crate::report::group::{self, Member};
 use crate::report::prices::unit_usd;
 use crate::report::unknown::{self, UnknownRow};
 use crate::report::{Paint, count, csv_field, table};
+
+impl NotSizedRow {
+    fn member(&self) -> Member<'_> {
+        Member { reference: &self.reference, places: &self.places, releases: &[] }
+    }
+}
 
 /// Repositories that are shown to people.
 const LARGEST: usize = 10;
@@ -47,16 +54,25 @@ fn bill(report: &CostReport) -> Vec<Vec<String>> {
     rows
 }
 
+/// With `all` every image of a group is named.
 pub fn human(
     report: &CostReport,
     covered: Option<Covered>,
+    all: bool,
     out: &mut dyn Write,
     paint: Paint,
 ) -> io::Result<()> {
     if let Some(covered) = covered {
         covered::read(covered, out, paint)?;
     }
-    for row in &report.not_sized {
+    for group in group::alike(report.not_sized.iter(), |row| (&row.alike, row.next)) {
+        let Some(row) = group.first() else { continue };
+        if group.len() > 1 {
+            writeln!(out, "{}  {}", paint.red("not sized"), paint.bold(&count(group.len(), "image")))?;
+            let members: Vec<Member<'_>> = group.iter().map(|row| row.member()).collect();
+            group::human((&row.alike, Some(row.next)), &members, all, out, paint)?;
+            continue;
+        }
         writeln!(out, "{}  {}", paint.red("not sized"), paint.bold(&row.reference))?;
         writeln!(out, "  {}", row.because)?;
         writeln!(out, "  {} {}", paint.dim("→"), row.next)?;

@@ -53,6 +53,26 @@ fn equal_errors_are_one_entry() {
     assert!(because.starts_with("`ghcr.io/o/app` could not be reached"), "{because}");
 }
 
+/// The same of the commands that pull and that size.
+#[test]
+fn equal_errors_of_warm_and_cost_are_one_entry() {
+    for (name, word) in [("warm", "unreachable"), ("cost", "not sized")] {
+        let world = world(27);
+        world.upstream.set_down(true);
+        world.cache.set_down(true);
+        let human = |arguments: &[&str]| {
+            let run = Run::from(world.command_of(name, arguments).output().unwrap());
+            assert_eq!(run.code, 3, "{name}: {}{}", run.out, run.err);
+            run.out
+        };
+        let out = human(&[]);
+        assert_eq!(out.matches("could not be reached").count(), 1, "{name}: {out}");
+        assert!(out.contains(&format!("{word}  27 images\n")), "{name}: {out}");
+        assert!(out.contains("    and 22 more images: `-v` names all\n"), "{name}: {out}");
+        assert_eq!(human(&["-v"]).matches("ghcr.io/o/app:v1").count(), 27, "{name}");
+    }
+}
+
 #[test]
 fn what_could_not_be_compared_is_open_though_the_cache_has_it() {
     let world = world(1);
