@@ -146,6 +146,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let more = inventory::take(&repository, &args.repository.paths, &options, &finder)?;
         whole.add(more);
     }
+    let updaters = repository::hidden_updaters(&repository);
+    if !options.hidden && !updaters.is_empty() {
+        // What they look for after the migration is said.
+        whole.add(inventory::take(&repository, &updaters, &options, &finder)?);
+    }
     for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
         problem(&format!("error: `{}`: {what}", quoted(path)));
     }

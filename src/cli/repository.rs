@@ -376,9 +376,7 @@ impl RepositoryArgs {
         } else {
             let mut inventory = inventory::take(&repository, &self.paths, &options, &finder)?;
             if scope == Scope::Whole {
-                let hidden = RENOVATE.iter().chain(DEPENDABOT).filter(|name| name.starts_with('.'));
-                let updaters = hidden.map(|name| repository.root.join(name));
-                let updaters: Vec<PathBuf> = updaters.filter(|path| path.is_file()).collect();
+                let updaters = hidden_updaters(&repository);
                 if !updaters.is_empty() {
                     inventory.add(inventory::take(&repository, &updaters, &options, &finder)?);
                 }
@@ -434,17 +432,31 @@ fn note_new_regions(config: &Config) {
 /// Configurations of Renovate and Dependabot; a walk passes over those in hidden places.
 pub(super) const RENOVATE: &[&str] = &[
     "renovate.json",
+    "renovate.jsonc",
     "renovate.json5",
     ".github/renovate.json",
+    ".github/renovate.jsonc",
     ".github/renovate.json5",
     ".gitlab/renovate.json",
+    ".gitlab/renovate.jsonc",
     ".gitlab/renovate.json5",
+    ".gitea/renovate.json",
+    ".gitea/renovate.json5",
+    ".forgejo/renovate.json",
+    ".forgejo/renovate.json5",
     ".renovaterc",
     ".renovaterc.json",
+    ".renovaterc.jsonc",
     ".renovaterc.json5",
     ".renovate.json",
 ];
 pub(super) const DEPENDABOT: &[&str] = &[".github/dependabot.yml", ".github/dependabot.yaml"];
+
+/// Those of them that are there and that a walk passes over.
+pub(super) fn hidden_updaters(repository: &Repository) -> Vec<PathBuf> {
+    let hidden = RENOVATE.iter().chain(DEPENDABOT).filter(|name| name.starts_with('.'));
+    hidden.map(|name| repository.root.join(name)).filter(|path| path.is_file()).collect()
+}
 
 fn note_failures(inventory: &Inventory) {
     for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {

@@ -473,14 +473,14 @@ pub fn summary(
         let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
         group(out, paint, &format!("{} skipped: {reason}", rows.len()), &places, because)?;
     }
-    let mut rules: BTreeMap<&str, Vec<&Warning>> = BTreeMap::new();
+    // What is to be done differs: by the updater that would undo the change, for one.
+    let mut rules: BTreeMap<(&str, &str), Vec<&Warning>> = BTreeMap::new();
     for warning in &report.warnings {
-        rules.entry(warning.rule).or_default().push(warning);
+        rules.entry((warning.rule, &warning.message)).or_default().push(warning);
     }
-    for (rule, warnings) in rules {
+    for ((rule, message), warnings) in rules {
         let places: Vec<String> =
             warnings.iter().map(|warning| format!("{}:{}", quoted(&warning.path), warning.line)).collect();
-        let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;
     }
     releases(report, out, paint)?;

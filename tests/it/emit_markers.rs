@@ -298,7 +298,7 @@ fn files_with_uncommitted_changes_are_not_marked() {
 /// what is said.
 #[test]
 fn lines_and_policies_of_people_are_kept_apart() {
-    for case in ["kept-policy", "kept-suspend", "placeholder", "two-lines"] {
+    for case in ["kept-policy", "kept-suspend", "not-for-flux", "placeholder", "two-lines"] {
         let directory = format!("testdata/flux/markers/{case}");
         let arguments = std::fs::read_to_string(root().join(&directory).join("arguments.txt")).unwrap();
         let arguments: Vec<&str> = arguments.split_whitespace().collect();

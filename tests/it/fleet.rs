@@ -132,7 +132,8 @@ fn charts_and_artifacts_move_on_request() {
     let migration = Migration::with(copy.path(), &[], true);
     let proved = migration.write(Direction::ToCache);
     assert_same("testdata/expected/fleet-artifacts.diff", &diff(&proved));
-    let sources = proved.plan.warnings.iter().filter(|warning| warning.rule == "cached-tags-only");
+    let sources =
+        proved.plan.warnings.iter().filter(|warning| warning.message.starts_with("the source now names ECR"));
     assert_eq!(sources.count(), 3, "each Flux source is reported with its provider");
     migration.write(Direction::ToUpstream);
     assert!(contents(copy.path()) == before);

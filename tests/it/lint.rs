@@ -186,6 +186,44 @@ fn sources_that_will_move_are_told_of_too() {
     assert_eq!(will.count(), 2, "{out}");
 }
 
+/// Where Renovate looks from now on is said by the migration, with the command; one preset is enough.
+#[test]
+fn a_migration_names_renovate_until_it_is_led_to_the_upstream() {
+    let copy = copy_of("testdata/rules/renovate-silent");
+    let said = |directory: &std::path::Path| {
+        let (out, err) = run_in(directory, &["migrate"]);
+        (out + &err)
+            .contains("Renovate looks for new tags in the cache from now on: `pullthru emit renovate`")
+    };
+    let finds = |directory: &std::path::Path| {
+        let (out, _) = run_in(directory, &["check", "--format", "jsonl"]);
+        out.lines().any(|line| line.contains("cached-tags-only"))
+    };
+    assert!(said(copy.path()) && finds(copy.path()));
+    let text = std::fs::read_to_string(copy.path().join("renovate.jsonc")).unwrap();
+    let led = text
+        .replace("\"config:recommended\"", "\"config:recommended\", \"local>umbra/fleet//renovate-cache\"");
+    std::fs::remove_file(copy.path().join("renovate.jsonc")).unwrap();
+    // Everywhere Renovate looks.
+    for name in [
+        ".github/renovate.json5",
+        ".gitlab/renovate.json",
+        ".forgejo/renovate.json",
+        ".renovaterc",
+        "renovate.json",
+    ] {
+        let file = copy.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, &text).unwrap();
+        assert!(said(copy.path()) && finds(copy.path()), "{name}");
+        std::fs::write(&file, &led).unwrap();
+        assert!(!said(copy.path()) && !finds(copy.path()), "{name}");
+        std::fs::remove_file(&file).unwrap();
+    }
+    // Without a configuration there is nothing to say.
+    assert!(!said(copy.path()) && !finds(copy.path()));
+}
+
 /// What a migration changes, programs may change back: it ends with their names.
 #[test]
 fn a_migration_names_the_updaters_that_would_undo_it() {

@@ -20,6 +20,9 @@ use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
 
 const NEW_TAG: &str = "newTag";
 
+/// Where `flux bootstrap` writes.
+const FLUX_DIRECTORY: &str = "flux-system";
+
 /// What the markers are made from.
 #[derive(Clone, Debug)]
 pub struct Request<'r> {
@@ -144,6 +147,10 @@ impl Marking<'_, '_> {
         let Some((upstream, cached)) = names(self.site, routes, self.request.config) else {
             return Ok(Vec::new());
         };
+        if !is_read_by_flux(&self.file.path) {
+            // A marker there does nothing.
+            return Ok(Vec::new());
+        }
         let scan = match self.request.discovery {
             Discovery::Cache => cached.clone(),
             Discovery::Upstream => Some(upstream),
@@ -218,6 +225,9 @@ impl Marking<'_, '_> {
         }
         if matches!(self.site.obstacle, Some(Obstacle::Sops | Obstacle::MultiLine | Obstacle::Template)) {
             return self.out("the field is not written in a way that Flux could set");
+        }
+        if self.file.path.parent().is_some_and(|parent| parent.file_name() == Some(FLUX_DIRECTORY)) {
+            return self.out("it is in Flux's own directory, which `flux bootstrap` writes anew");
         }
         let policy = self.only_policy(wanted, tag)?;
         if is_entry {
@@ -400,6 +410,12 @@ impl Marking<'_, '_> {
             self.site.reference()
         )
     }
+}
+
+/// The files that the setter reads (image-automation-controller, `internal/update/filereader.go`).
+fn is_read_by_flux(path: &RepoPath) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
 }
 
 fn tag(site: &Site) -> Option<&str> {

@@ -97,6 +97,12 @@ fn in_templates(path: &str) -> bool {
     path.split('/').rev().skip(1).any(|part| part == "templates")
 }
 
+/// Does Renovate read its configuration here?
+pub(super) fn is_renovate(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with("renovate.json") || name.starts_with(".renovaterc") || name == ".renovate.json"
+}
+
 /// Files that a tool knows by their name or folder, whatever their extension.
 fn by_tool(path: &str, name: &str) -> Option<IgnoreReason> {
     let below = |folder: &str| path.split('/').rev().skip(1).any(|part| part == folder);

@@ -53,6 +53,7 @@ pub(crate) use literal::placeholder;
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
 pub use releases::Release;
+pub use renovate::Renovate;
 pub use site::*;
 pub use updaters::{Target, UpdatedImage, Write};
 
@@ -83,6 +84,8 @@ pub struct Found {
     pub policies: Vec<PolicyPattern>,
     /// Images whose names other programs write.
     pub updated: Vec<UpdatedImage>,
+    /// It is a configuration of Renovate.
+    pub renovate: Option<Renovate>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
     pub ignores: Vec<IgnoreComment>,
     /// ConfigMaps and Secrets whose values Flux puts into manifests (`substituteFrom`).
@@ -103,6 +106,7 @@ impl Found {
             && !self.chart_sources
             && self.policies.is_empty()
             && self.updated.is_empty()
+            && self.renovate.is_none()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
     }
@@ -186,6 +190,7 @@ impl Finder {
         kustomization::is_kustomization(path)
             || releases::is_chart(path)
             || deployers::overridden_application(path).is_some()
+            || file_kind::is_renovate(path)
             || has_words()
             || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
@@ -225,7 +230,10 @@ impl Finder {
             None => Vec::new(),
         };
         match class {
-            FileClass::Other(reason) => return Found { policies, ..self.all_ignored(text, reason) },
+            FileClass::Other(reason) => {
+                let renovate = file_kind::is_renovate(path).then(|| renovate::configuration(text));
+                return Found { policies, renovate, ..self.all_ignored(text, reason) };
+            }
             FileClass::Template if file_kind::is_of_machines(path, text) => {
                 return Found { policies, ..self.all_ignored(text, IgnoreReason::MachineConfig) };
             }

@@ -152,7 +152,8 @@ pub(super) fn named(text: &str, hosts: &Hosts) -> Vec<String> {
 
 /// A text without the escapes of regular expressions.
 pub(crate) fn unescaped(text: &str) -> String {
-    text.replace("\\\\.", ".").replace("\\.", ".").replace("[.]", ".")
+    let dots = text.replace("\\\\.", ".").replace("\\.", ".").replace("[.]", ".");
+    dots.replace("\\\\/", "/").replace("\\/", "/")
 }
 
 /// Whose scalar it is and how it is compared; `None` for what is no pattern.

@@ -7,6 +7,57 @@ use super::policies::{Matching, PolicyPattern, PolicyTool, named};
 use crate::tree::Position;
 use crate::yaml::Span;
 
+/// What decides where Renovate looks for new versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renovate {
+    /// Keys of `registryAliases`.
+    aliases: Vec<String>,
+    /// Presets.
+    extends: Vec<String>,
+}
+
+/// The name under which `docs/flux.md` has the preset of `pullthru emit renovate` saved.
+const PRESET: &str = "renovate-cache";
+
+impl Renovate {
+    /// Is a name of the cache looked up where an alias leads, by this configuration or by the preset?
+    pub fn leads_away(&self, cached: &str) -> bool {
+        let is_alias = |alias: &String| cached == alias || cached.starts_with(&format!("{alias}/"));
+        self.aliases.iter().any(is_alias) || self.extends.iter().any(|preset| preset.contains(PRESET))
+    }
+
+    /// Does it extend presets that are not in the repository?
+    pub fn extends_others(&self) -> bool {
+        self.extends.iter().any(|preset| preset.contains('>'))
+    }
+}
+
+/// The configuration of Renovate that a text is.
+pub(super) fn configuration(text: &str) -> Renovate {
+    let mut found = Renovate::default();
+    let mut key = "";
+    let mut aliases: Option<usize> = None;
+    for token in tokens(text) {
+        match token {
+            Token::Open => aliases = aliases.map(|depth| depth + 1),
+            Token::Close => {
+                aliases = aliases.and_then(|depth| depth.checked_sub(1)).filter(|&depth| depth > 0)
+            }
+            Token::Key(span) => {
+                key = span.slice(text);
+                if key == "registryAliases" {
+                    aliases = Some(0);
+                } else if aliases.is_some_and(|depth| depth > 0) {
+                    found.aliases.push(key.to_owned());
+                }
+            }
+            Token::Text(span) if key == "extends" => found.extends.push(span.slice(text).to_owned()),
+            Token::Text(_) => {}
+        }
+    }
+    found
+}
+
 /// Matchers of package rules, and the aliases through which they hold.
 pub(super) fn read(text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
     let mut patterns: Vec<PolicyPattern> = Vec::new();
@@ -36,7 +87,9 @@ pub(super) fn read(text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
                 let matcher = key.starts_with("match") && key != "matchHost"
                     || key.starts_with("exclude")
                     || key == "ignoreDeps";
-                let named = if matcher { named(raw, hosts) } else { Vec::new() };
+                // `/ghcr\.io\/o\//` is a regular expression, and no path.
+                let bare = raw.trim_start_matches(['!', '/', '^']);
+                let named = if matcher { named(bare, hosts) } else { Vec::new() };
                 if !named.is_empty() {
                     patterns.push(of_renovate(PolicyTool::Renovate, key, raw, span, named));
                 }
@@ -160,6 +213,13 @@ mod tests {
                 (PolicyTool::RenovateAlias, "1.example/ghcr", 0),
             ]
         );
+        for regex in [r"/ghcr.io\\/o\\/.*/", r"!/^ghcr\\.io\\/o/", r"/^ghcr[.]io/o/i"] {
+            let found = read(&format!("{{ matchPackageNames: [\"{regex}\"] }}"), &hosts());
+            assert_eq!(found.first().map(|pattern| pattern.text.as_str()), Some(regex));
+        }
+        let renovate = configuration(text);
+        assert!(renovate.leads_away("1.example/ghcr/o/a") && !renovate.leads_away("1.example/ghcr-o/a"));
+        assert!(configuration("{extends: ['local>o/r//renovate-cache']}").leads_away("x"));
         for broken in ["{\"a", "{'", "{/*", "{\"\\", "é{\"é\": 'é"] {
             read(broken, &hosts());
         }

@@ -25,6 +25,7 @@ pub(super) fn add(model: &Model<'_>, direction: Direction, detached: &BTreeSet<R
     }
     plan.warnings.extend(effects(model.inventory, plan));
     plan.warnings.extend(updaters(model, plan));
+    plan.warnings.extend(renovate(model, plan));
     plan.warnings.extend(layers(model));
     plan.warnings.sort();
     plan.warnings.dedup();
@@ -61,8 +62,8 @@ fn of_file(file: &FileInventory, planned: &FilePlan, warnings: &mut Vec<Warning>
     let mut push = |rule, position, message| warnings.push(warning(rule, &file.path, position, message));
     for change in &planned.changes {
         if change.site.marker.is_some_and(|marker| marker.writes_name()) {
-            let message = "the setter marker on this line writes the scanned name back at the next automation run: give \
-                           it the suffix `:tag`";
+            let message = "Flux's setter marker writes the scanned name back at the next automation run: `pullthru emit \
+                           flux --out DIR --markers` points it at a policy that reads the cache";
             push("updater-reverts", change.position, message);
         }
         if is_flux_source(&change.site) {
@@ -98,6 +99,28 @@ fn updaters(model: &Model<'_>, plan: &Plan) -> Vec<Warning> {
         }));
     }
     warnings
+}
+
+/// Renovate looks for new tags of what is edited in place where the reference says: in the cache, from now on.
+fn renovate(model: &Model<'_>, plan: &Plan) -> Option<Warning> {
+    let configured = |file: &&FileInventory| file.found.renovate.is_some();
+    let files: Vec<&FileInventory> = model.inventory.files.iter().filter(configured).collect();
+    let file = files.iter().min_by_key(|file| (file.path.as_str().matches('/').count(), &file.path))?;
+    let leads_away = |cached: &str| {
+        files
+            .iter()
+            .any(|file| file.found.renovate.as_ref().is_some_and(|renovate| renovate.leads_away(cached)))
+    };
+    let is_asked = |(path, change): (&RepoPath, &super::Change)| {
+        let routes = model.config.routes(path.as_str());
+        let cached = routes.and_then(|routes| routes.map(&change.site.name).ok());
+        change.site.role == Role::Image && cached.is_some_and(|cached| !leads_away(&cached.to_string()))
+    };
+    let message = "Renovate looks for new tags in the cache from now on: `pullthru emit renovate` prints the preset that leads \
+                   it to the upstreams";
+    let mut changes =
+        plan.files.iter().flat_map(|file| file.changes.iter().map(move |change| (&file.path, change)));
+    changes.any(is_asked).then(|| warning("cached-tags-only", &file.path, Position::START, message))
 }
 
 /// What keeps kustomizations from being seen whole.

@@ -2,21 +2,25 @@
 
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
-use crate::find::{Form, Role};
-use crate::lint::references::is_cached;
-use crate::lint::{Confidence, Context, Finding};
+use crate::find::{Form, Renovate, Role};
+use crate::inventory::FileInventory;
+use crate::lint::references::{Planned, Reference, is_cached};
+use crate::lint::{Confidence, Context, Finding, Related};
+use crate::tree::Position;
+use crate::yaml::Span;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::CachedTagsOnly,
     summary: "Tags are looked up through the cache, which lists only those that it has.",
     severity: Severity::Warn,
-    fix: "none: look for tags upstream (`flux: { discovery: upstream }`), or run `pullthru warm --flux` on a schedule.",
+    fix: "none: look for tags upstream (`flux: { discovery: upstream }`, `pullthru emit renovate`), or run `pullthru warm \
+          --flux` on a schedule.",
     page: include_str!("cached_tags_only.md"),
     find,
 };
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = renovate(context).into_iter().collect();
     for surveyed in context.references {
         let site = surveyed.site;
         let routes = context.config.routes(surveyed.file.path.as_str());
@@ -49,4 +53,45 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         findings.push(finding);
     }
     findings
+}
+
+/// Renovate looks for new tags where a reference says, which is the cache unless an alias leads it to the upstream.
+fn renovate(context: &Context<'_>) -> Option<Finding> {
+    let configured = |file: &&FileInventory| file.found.renovate.is_some();
+    let files: Vec<&FileInventory> = context.inventory.files.iter().filter(configured).collect();
+    // Of several Renovate takes the first; those at the root come before those in directories.
+    let file = files.iter().min_by_key(|file| (file.path.as_str().matches('/').count(), &file.path))?;
+    let mut asked: Vec<(&Reference<'_>, bool)> = Vec::new();
+    for reference in context.references.iter().filter(|reference| reference.site.role == Role::Image) {
+        let Some(routes) = context.config.routes(reference.file.path.as_str()) else { continue };
+        let is_cached = routes.is_cached(&reference.site.name);
+        let cached = match reference.planned {
+            Planned::Inline(_) => routes.map(&reference.site.name).ok(),
+            _ if is_cached => Some(reference.site.name.clone()),
+            // What a kustomization renames keeps the upstream's name in its file.
+            _ => None,
+        };
+        let Some(cached) = cached.map(|name| name.to_string()) else { continue };
+        let leads_away = |file: &&FileInventory| {
+            file.found.renovate.as_ref().is_some_and(|renovate| renovate.leads_away(&cached))
+        };
+        if !files.iter().any(leads_away) {
+            asked.push((reference, is_cached));
+        }
+    }
+    let (first, _) = asked.first()?;
+    let verb = if asked.iter().any(|(_, is_cached)| *is_cached) { "looks" } else { "will look" };
+    let message = format!("Renovate {verb} for new tags in the cache, which lists only those that it has");
+    let mut finding = Finding::new(&RULE, &file.path, Position::START, Span::new(0, 0), message);
+    let others = files.iter().filter_map(|file| file.found.renovate.as_ref()).any(Renovate::extends_others);
+    finding.confidence = if others { Confidence::Medium } else { Confidence::High };
+    finding.subject = "renovate".to_owned();
+    finding.next =
+        "`pullthru emit renovate` prints a preset that leads it to the upstreams: extend it".to_owned();
+    finding.related.push(Related {
+        path: first.file.path.clone(),
+        position: first.position,
+        text: format!("`{}` is one of its images", first.site.reference()),
+    });
+    Some(finding)
 }

@@ -30,6 +30,10 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         if is_front_of_cache(routes, reference.site) {
             continue;
         }
+        // A controller looks for tags there, and no node pulls: the objects of all targets may lie together.
+        if reference.site.role == Role::TagDiscovery && is_of_a_target(context.config, name) {
+            continue;
+        }
         let Some((why, upstream, confidence)) = evidence(context.config, routes, name) else { continue };
         let text = reference.site.reference();
         let mut finding = about(&RULE, context, reference, format!("`{text}` {why}"));
@@ -48,6 +52,11 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
 /// Is it the beginning of names in the cache itself, such as `<cache>/docker-hub`, to which a chart adds its repositories?
 pub(crate) fn is_front_of_cache(routes: &Routes, site: &Site) -> bool {
     site.is_prefix() && routes.is_cached(&site.name)
+}
+
+fn is_of_a_target(config: &Config, name: &Name) -> bool {
+    let mut routes = config.targets().iter().filter_map(|target| target.routes.as_ref());
+    routes.any(|routes| routes.unmap(name).is_some())
 }
 
 /// Does a name ask another cache than the one that `routes` lead to? Images of one's own are none.
