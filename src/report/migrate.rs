@@ -473,12 +473,15 @@ pub fn summary(
         let because = rows.first().map(|row| row.because.as_str()).unwrap_or_default();
         group(out, paint, &format!("{} skipped: {reason}", rows.len()), &places, because)?;
     }
-    // What is to be done differs: by the updater that would undo the change, for one.
+    // Each updater has a line of its own, with its command.
+    let by_updater = |warning: &Warning| ["updater-reverts", "cached-tags-only"].contains(&warning.rule);
     let mut rules: BTreeMap<(&str, &str), Vec<&Warning>> = BTreeMap::new();
     for warning in &report.warnings {
-        rules.entry((warning.rule, &warning.message)).or_default().push(warning);
+        let updater = if by_updater(warning) { warning.message.as_str() } else { "" };
+        rules.entry((warning.rule, updater)).or_default().push(warning);
     }
-    for ((rule, message), warnings) in rules {
+    for ((rule, _), warnings) in rules {
+        let message = warnings.first().map(|warning| warning.message.as_str()).unwrap_or_default();
         let places: Vec<String> =
             warnings.iter().map(|warning| format!("{}:{}", quoted(&warning.path), warning.line)).collect();
         group(out, paint, &format!("{}: {rule}", count(warnings.len(), "warning")), &places, message)?;

@@ -126,6 +126,15 @@ const HASHES: &[&str] = &["commit", "git", "sha", "sha1"];
 /// Words before a number that names a change instead of counting.
 const CHANGES: &[&str] = &["issue", "merge", "mr", "pr", "pull", "request", "ticket"];
 
+/// Branches of one change, whatever number stands in their name.
+const CHANGE_BRANCHES: &[&str] = &["bugfix", "chore", "dependabot", "feat", "feature", "fix", "renovate"];
+
+/// Branches and stages whose builds are counted.
+const STAGES: &[&str] = &["ci", "develop", "main", "master", "prod", "qa", "release", "staging", "test"];
+
+/// Branches that have a number themselves.
+const NUMBERED_BRANCHES: &[&str] = &["branch", "rel", "release", "stable", "support"];
+
 pub(super) fn read(tag: &str, context: &Context) -> Result<Shape, Unordered> {
     let pieces = pieces(tag, context);
     if let [Piece { commit: true, .. }] = pieces.as_slice() {
@@ -238,20 +247,32 @@ pub(super) fn has_commit(pieces: &[Piece<'_>]) -> bool {
     pieces.iter().any(|piece| piece.commit)
 }
 
-/// `pr-17`, `pr17`, `mr-3-a1b2c3d`.
+/// `pr-17`, `pr17`, `mr-3-a1b2c3d`, `feature-search-123`, `SHOP-123`.
 fn names_a_change(pieces: &[Piece<'_>]) -> bool {
-    let mut before = "";
-    pieces.iter().any(|piece| {
-        let lower = piece.text.to_ascii_lowercase();
-        let word = lower.trim_end_matches(|c: char| c.is_ascii_digit());
-        let found = if word.is_empty() {
-            CHANGES.contains(&before)
-        } else {
-            word.len() < lower.len() && CHANGES.contains(&word)
-        };
-        before = CHANGES.iter().find(|change| **change == lower).copied().unwrap_or_default();
-        found
+    if pieces.first().is_some_and(|first| CHANGE_BRANCHES.contains(&first.text.to_ascii_lowercase().as_str()))
+    {
+        return true;
+    }
+    pieces.iter().enumerate().any(|(index, piece)| {
+        let word = piece.text.trim_end_matches(|c: char| c.is_ascii_digit());
+        // The number may be in the piece of its word, or in the next.
+        match (word.is_empty(), index.checked_sub(1).and_then(|before| pieces.get(before))) {
+            (true, Some(before)) => is_change(before.text, index == 1),
+            (true, None) => false,
+            (false, _) => {
+                word.len() < piece.text.len() && CHANGES.contains(&word.to_ascii_lowercase().as_str())
+            }
+        }
     })
+}
+
+/// Is this the word before the number of a change? A tag may begin with the key of a project in a tracker, in capitals.
+fn is_change(word: &str, begins: bool) -> bool {
+    let is_key = begins && word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let lower = word.to_ascii_lowercase();
+    let counts =
+        COUNTERS.contains(&lower.as_str()) || is_pre_release(&lower) || STAGES.contains(&lower.as_str());
+    CHANGES.contains(&lower.as_str()) || is_key && !counts
 }
 
 /// `v1.2`, `release.1.2.3`, `17`: letters and the numbers behind them.
@@ -544,6 +565,10 @@ fn numbered(pieces: &[Piece<'_>], context: &Context) -> Result<Option<Shape>, Un
     }
     let is_line = |digits: &&str| digits.len() <= 3;
     if let [only] = found.as_slice() {
+        let first = pieces.first().map(|first| first.text.to_ascii_lowercase()).unwrap_or_default();
+        if has_commit(pieces) && NUMBERED_BRANCHES.contains(&first.as_str()) && !is_stamp(only) {
+            return Err(Unordered::Commit);
+        }
         if has_commit(pieces) && is_day(only) {
             return Err(Unordered::CommitOfDay);
         }
