@@ -33,6 +33,9 @@ pub(super) struct Shared {
     last: Option<(u64, String)>,
 }
 
+/// Locked while it is read.
+pub(super) type SharedBlob = Arc<Mutex<Shared>>;
+
 impl Warmer {
     /// Configurations and layers, each once.
     pub(super) async fn blobs(
@@ -97,7 +100,7 @@ impl Warmer {
         }
     }
 
-    fn shared_blob(&self, name: &Name, digest: &Digest) -> Arc<Mutex<Shared>> {
+    fn shared_blob(&self, name: &Name, digest: &Digest) -> SharedBlob {
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(blobs.entry((name.clone(), digest.clone())).or_default())
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::blobs::Shared;
+use super::blobs::SharedBlob;
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
 use crate::{Client, Content, Failure, Location, Manifest, Platform, Resolved};
@@ -13,13 +13,15 @@ use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
 
+type SharedManifest = Arc<OnceCell<Result<Arc<Manifest>, Failure>>>;
+
 /// Pulls images through the cache.
 pub struct Warmer {
     pub(super) client: Client,
     pub(super) options: Options,
-    pub(super) blobs: Mutex<HashMap<(Name, Digest), Arc<tokio::sync::Mutex<Shared>>>>,
+    pub(super) blobs: Mutex<HashMap<(Name, Digest), SharedBlob>>,
     /// Manifests below indexes, which tags may share.
-    manifests: Mutex<HashMap<Location, Arc<OnceCell<Result<Arc<Manifest>, Failure>>>>>,
+    manifests: Mutex<HashMap<Location, SharedManifest>>,
 }
 
 /// The tag to pull by, or why there is none.
