@@ -44,8 +44,9 @@ impl Request<'_> {
         }
         proved.files.sort_by(|a, b| a.path.cmp(&b.path));
         for release in &plan.releases {
-            let paths: BTreeSet<RepoPath> =
-                release.written.iter().map(|written| written.path.clone()).collect();
+            let values = release.written.iter().map(|written| &written.path);
+            let renamed = release.post_renderer.iter().map(|(path, _)| path);
+            let paths: BTreeSet<RepoPath> = values.chain(renamed).cloned().collect();
             if paths.len() > 1 {
                 proved.write_together(paths);
             }

@@ -105,10 +105,11 @@ pub struct OverrideRow {
     pub release: String,
     /// The file that holds it.
     pub path: String,
-    /// `image.registry`.
+    /// `image.registry`; `spec.postRenderers` for an entry of its `images:`.
     pub key: String,
+    /// The value, or the entry's new name.
     pub value: serde_json::Value,
-    /// What it is without, where that is something.
+    /// What it is without, where that is something; the name of the image that an entry renames.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
     /// The chart refuses other registries without it.
@@ -329,6 +330,22 @@ impl MigrationReport {
                 assumed: release.assumed.clone(),
                 written: self.is_written(written.path.as_str()),
             }));
+            let renamed = release
+                .post_renderer
+                .iter()
+                .flat_map(|(path, entries)| entries.iter().map(move |entry| (path, entry)));
+            overrides.extend(renamed.map(|(path, entry)| OverrideRow {
+                release: name.clone(),
+                path: path.to_string(),
+                key: POST_RENDERERS.to_owned(),
+                value: entry.new_name.clone().into(),
+                was: Some(entry.name.clone()),
+                asked_by_chart: false,
+                copies_list: false,
+                freezes_tag: false,
+                assumed: release.assumed.clone(),
+                written: self.is_written(path.as_str()),
+            }));
             let images = release.remaining.iter().map(|image| NotOverriddenRow {
                 release: name.clone(),
                 image: Some(image.image.clone()),
@@ -349,6 +366,9 @@ impl MigrationReport {
         MigrationReport { overrides, ..self }
     }
 }
+
+/// The field of a HelmRelease that renames images after its chart is rendered.
+const POST_RENDERERS: &str = "spec.postRenderers";
 
 /// Names of directories that hold inputs of tests, by convention.
 const TEST_DIRECTORIES: &[&str] = &[
@@ -534,7 +554,10 @@ fn overrides(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io:
             _ => "",
         };
         let place = |row: &OverrideRow| {
-            let value = row.value.as_str().map_or_else(|| row.value.to_string(), str::to_owned);
+            let mut value = row.value.as_str().map_or_else(|| row.value.to_string(), str::to_owned);
+            if let (POST_RENDERERS, Some(was)) = (row.key.as_str(), &row.was) {
+                value = format!("{was} -> {value}");
+            }
             format!("{}  {}: {} = {}{}", quoted(&row.path), row.release, row.key, value, note(row))
         };
         let places: Vec<String> = report.overrides.iter().map(place).collect();

@@ -7,7 +7,8 @@
 //! all who want it, from `remote` (registries, and repositories by their `index`, with the logins of helm's `repositories`)
 //! or from the repository (`local`); `archive` and `directory` put it into the `store`; `helm` runs the program, `render`
 //! keeps what it prints, and `lock` reads it and renews the image lock. `keys` finds the values that put the images of a
-//! release behind the cache, `overrides` writes them for all releases and proves what was written, and `removals`
+//! release behind the cache, `overrides` writes them for all releases and proves what was written, `post_renderers`
+//! renames what no value moves, and `removals`
 //! removes them again.
 
 mod archive;
@@ -23,6 +24,7 @@ pub mod keys;
 mod local;
 mod lock;
 mod overrides;
+mod post_renderers;
 mod remote;
 mod removals;
 mod render;
@@ -36,6 +38,7 @@ pub use fetch::Chart;
 pub use given::ChartDirError;
 pub use lock::{RenderedRelease, Renew, RenewedLock};
 pub use overrides::{EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, Route, WrittenValue};
+pub use post_renderers::RenamedImage;
 pub use removals::{RemovalPlan, RemovalRequest, RemovedValue};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage};
+use crate::post_renderers::RenamedImage;
 use crate::render::Charts;
 
 /// The cached reference of an image of a release, where there is one.
@@ -36,7 +37,9 @@ pub struct ReleaseOverride {
     pub place: Place,
     /// The values that are written, each with its file. Empty where it failed.
     pub written: Vec<WrittenValue>,
-    /// How many images of the render move with them.
+    /// The images that a post-renderer of the release renames, and the file that holds it.
+    pub post_renderer: Option<(RepoPath, Vec<RenamedImage>)>,
+    /// How many images of the render move with the values.
     pub reached: usize,
     /// Images that no value moves.
     pub remaining: Vec<RemainingImage>,
@@ -89,7 +92,7 @@ impl Charts {
             let after = (request.evaluate)(texts.edited());
             let failed = desk.prove(self, &after, reader, route).await;
             if failed.is_empty() {
-                return desk.finish(&texts);
+                return self.add_post_renderers(request, desk.finish(&texts)).await;
             }
             desk.take_out(failed);
         }
@@ -271,6 +274,7 @@ impl<'r> Desk<'r> {
                 place: entry.release.place.clone(),
                 reached: if is_written { entry.found.reached } else { 0 },
                 written: if is_written { written.collect() } else { Vec::new() },
+                post_renderer: None,
                 remaining: entry.found.remaining,
                 assumed: entry.release.assumed.iter().map(|gap| gap.reason.clone()).collect(),
                 error: entry.error,

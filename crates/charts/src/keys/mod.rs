@@ -75,13 +75,15 @@ pub enum RemainingReason {
     NoKey,
     /// This key of the chart holds name and tag in one.
     FreezesTag(String),
+    /// A post-renderer renames it in containers, and it stands in other places, too.
+    NotInContainers,
 }
 
 impl RemainingReason {
     /// The key that would move it.
     pub fn key(&self) -> Option<&str> {
         match self {
-            RemainingReason::NoKey => None,
+            RemainingReason::NoKey | RemainingReason::NotInContainers => None,
             RemainingReason::FreezesTag(key) => Some(key),
         }
     }
@@ -91,6 +93,9 @@ impl std::fmt::Display for RemainingReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             RemainingReason::NoKey => f.write_str("no value of the chart sets its registry"),
+            RemainingReason::NotInContainers => f.write_str(
+                "`postRenderers` renames it in containers; it also stands in a hook, an argument or a custom resource",
+            ),
             RemainingReason::FreezesTag(_) => f.write_str(
                 "one value holds its name and its tag: set by the repository, the chart no longer moves the tag \
                  (`--allow-frozen-tags` sets it all the same)",

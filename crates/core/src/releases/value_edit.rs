@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Layer, LayerKind, Release, Sources, helm_values};
 use crate::tree::RepoPath;
-use crate::yaml::set::{NewValue, SetError, set, unset};
+use crate::yaml::set::{NewValue, SetError, holds_value, set, unset};
 use crate::yaml::{self, Holder, Kind, Step, Style};
 
 /// Files with edits that are not written yet.
@@ -26,7 +26,16 @@ pub struct Texts<'s> {
 impl<'s> Texts<'s> {
     /// `may_write` says which files may change.
     pub fn new(sources: &'s Sources<'s>, may_write: &'s dyn Fn(&RepoPath) -> bool) -> Texts<'s> {
-        Texts { sources, may_write, edited: BTreeMap::new(), replaced: Vec::new() }
+        Texts::over(sources, may_write, BTreeMap::new())
+    }
+
+    /// The same with these texts over the files.
+    pub fn over(
+        sources: &'s Sources<'s>,
+        may_write: &'s dyn Fn(&RepoPath) -> bool,
+        edited: BTreeMap<RepoPath, Arc<str>>,
+    ) -> Texts<'s> {
+        Texts { sources, may_write, edited, replaced: Vec::new() }
     }
 
     /// Sets several values of a release, in this order: all of them or none. Gives the file of each.
@@ -51,6 +60,31 @@ impl<'s> Texts<'s> {
     /// [`ValueError`] of the first value that stays.
     pub fn remove(&mut self, release: &Release, keys: &[&[Step]]) -> Result<Vec<RepoPath>, ValueError> {
         self.all_or_none(|texts| keys.iter().map(|key| remove(release, key, texts)).collect())
+    }
+
+    /// Gives a HelmRelease without post-renderers one that renames images, each by the name that the chart writes. Once more it
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`ValueError`], where the object is not in the repository or has other post-renderers.
+    pub fn add_post_renderer(&mut self, release: &Release, names: &[(&str, &str)]) -> Result<(), ValueError> {
+        let (path, values) = release.own_values.as_ref().ok_or(ValueError::NoSource)?;
+        let text = |text: &str| NewValue::Text(text.to_owned());
+        let one = |key: &str, value| NewValue::Mapping(vec![(key.to_owned(), value)]);
+        let images = names.iter().map(|(name, new_name)| {
+            NewValue::Mapping(vec![("name".to_owned(), text(name)), ("newName".to_owned(), text(new_name))])
+        });
+        let images = NewValue::Sequence(images.collect());
+        let list = NewValue::Sequence(vec![one("kustomize", one("images", images))]);
+        let way = [Step::from("spec"), Step::from("postRenderers")];
+        if values.path.steps().first() != way.first() {
+            return Err(ValueError::NoSource);
+        }
+        let old = self.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+        if holds_value(&old, values.document, &way, &list) {
+            return Ok(());
+        }
+        edit_file(self, path, |old| set(old, values.document, &way, &list)).map(|_| ())
     }
 
     fn all_or_none<T>(

@@ -6,12 +6,20 @@ use std::collections::{HashMap, HashSet};
 use super::list::{Item, List, OverlayError, line_end, printed, quoted, scalar};
 use super::{ListChange, Overlay};
 use crate::kustomization::{self, ImageEntry};
-use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style};
+use crate::yaml::set::unset;
+use crate::yaml::{self, Edit, Kind, NodeId, Span, Step, Stream, Style};
 
 /// The text with what the overlays of its lists change in it, proved: it reads as the old one but for that.
 pub(in crate::migrate) fn written(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
     let mut new = text.to_owned();
-    for overlays in batches(overlays) {
+    for mut overlays in batches(overlays) {
+        overlays.retain(|overlay| match without_renderer(&new, overlay) {
+            Some(without) => {
+                new = without;
+                false
+            }
+            None => true,
+        });
         new = with_images(&new, &overlays)?;
         for overlay in overlays {
             for change in &overlay.lists {
@@ -40,6 +48,34 @@ fn batches<'o>(overlays: &[&'o Overlay]) -> Vec<Vec<&'o Overlay>> {
         *batch += 1;
     }
     batches
+}
+
+/// The text without the post-renderers of an object, which are one with a list of images that is removed whole, in the form in
+/// which it is inserted for images of charts.
+fn without_renderer(text: &str, overlay: &Overlay) -> Option<String> {
+    let path = &overlay.holder.as_ref()?.path;
+    let (steps, [Step::Item(0), Step::Key(kustomize)]) = path.steps().split_last_chunk::<2>()? else {
+        return None;
+    };
+    if overlay.remove.is_empty()
+        || kustomize != "kustomize"
+        || steps.last() != Some(&Step::from("postRenderers"))
+    {
+        return None;
+    }
+    let stream = yaml::parse(text);
+    let holder = holder(&stream, overlay).ok()?;
+    let renderer = stream.node(holder)?.parent?;
+    let list = stream.node(renderer)?.parent?;
+    let entries = entries_of(&stream, holder);
+    let is_name_alone =
+        |entry: &ImageEntry| entry.new_tag.is_none() && entry.digest.is_none() && entry.tag_suffix.is_none();
+    let is_whole = stream.items(list).len() == 1
+        && [renderer, holder].iter().all(|mapping| stream.entries(*mapping).len() == 1)
+        && entries.len() == overlay.remove.len()
+        && entries.iter().all(is_name_alone);
+    let document = overlay.holder.as_ref()?.document;
+    if is_whole { unset(text, document, steps, 1).ok() } else { None }
 }
 
 /// The text with other entries in the lists of images.

@@ -307,6 +307,12 @@ impl<'s, 'a> List<'s, 'a> {
         let all = indices.len() == self.items().len();
         let last = *self.items().last().ok_or(OverlayError::Shape)?;
         if !self.is_flow(list) {
+            let is_root = self.stream.node(self.holder).is_none_or(|node| node.slot == Slot::Root);
+            if all && !is_root && self.stream.entries(self.holder).len() == 1 {
+                // Without it the mapping would be a null.
+                let span = Span::new(self.span(key)?.end, self.end_of(last));
+                return Ok(vec![Edit { span, text: ": []".to_owned() }]);
+            }
             if all {
                 return Ok(vec![self.lines(self.span(key)?.start, self.end_of(last))]);
             }

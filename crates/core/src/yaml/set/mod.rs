@@ -7,6 +7,7 @@ mod text;
 mod unset;
 
 use super::{Edit, FieldPath, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
+pub use proof::holds_value;
 use proof::reads_as;
 use text::{block, flow_entry, quoted, scalar};
 pub use unset::unset;

@@ -1,6 +1,6 @@
 //! The proof of an edit: the new text reads as the old one but for the value.
 
-use super::super::{Kind, NodeId, Step, Stream, Style, parse};
+use super::super::{FieldPath, Kind, NodeId, Step, Stream, Style, parse};
 use super::text::is_plain;
 use super::{NewValue, is_null};
 
@@ -98,6 +98,14 @@ fn is_chain(stream: &Stream<'_>, id: NodeId, way: &[Step], value: &NewValue) -> 
         },
         [Step::Item(_), ..] => false,
     }
+}
+
+/// Does a document hold this value there already?
+pub fn holds_value(text: &str, document: usize, way: &[Step], value: &NewValue) -> bool {
+    let stream = parse(text);
+    let root = stream.documents.get(document).and_then(|document| document.root);
+    let at = root.and_then(|root| FieldPath::from(way.to_vec()).find(&stream, root));
+    at.is_some_and(|at| is_value(&stream, at, value))
 }
 
 fn is_value(stream: &Stream<'_>, id: NodeId, value: &NewValue) -> bool {

@@ -1,0 +1,194 @@
+//! What no value of a chart moves, and `postRenderers` of its HelmRelease do: kustomize renames the image in containers after
+//! the chart is rendered, and the tag stays the chart's. Written where the release has no post-renderers yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pullthru_core::image::Reference;
+use pullthru_core::kustomization::ImageEntry;
+use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::value_edit::Texts;
+use pullthru_core::releases::{Release, ReleaseId, ReleaseKind};
+use pullthru_core::tree::RepoPath;
+
+use crate::keys::RemainingReason;
+use crate::overrides::{OverridePlan, OverrideRequest, Route};
+use crate::render::Charts;
+
+/// An entry of `images:` in a HelmRelease's `postRenderers`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RenamedImage {
+    /// The image's name as the chart writes it.
+    pub name: String,
+    pub new_name: String,
+}
+
+/// The entries of one release.
+struct Addition {
+    /// In [`OverridePlan::releases`].
+    number: usize,
+    id: ReleaseId,
+    path: RepoPath,
+    entries: Vec<RenamedImage>,
+    /// Images that also stand where no post-renderer renames them.
+    elsewhere: BTreeSet<String>,
+}
+
+impl Charts {
+    /// Adds post-renderers to the releases of a plan for images that no value moves.
+    pub(crate) async fn add_post_renderers(
+        &self,
+        request: &OverrideRequest<'_>,
+        mut plan: OverridePlan,
+    ) -> OverridePlan {
+        let now = by_id((request.evaluate)(&plan.files));
+        let mut additions = Vec::new();
+        for number in 0..plan.releases.len() {
+            additions.extend(self.addition(request, &plan, number, &now).await);
+        }
+        // Each round leaves an addition out at least.
+        while !additions.is_empty() {
+            let mut texts = Texts::over(request.sources, request.may_write, plan.files.clone());
+            additions.retain(|addition| write(addition, &now, &mut texts));
+            let after = by_id((request.evaluate)(texts.edited()));
+            let planned: BTreeMap<&ReleaseId, &Addition> =
+                additions.iter().map(|addition| (&addition.id, addition)).collect();
+            let is_failed = |before: &&Release| {
+                let planned = planned.get(&before.id).copied();
+                !after.get(&before.id).is_some_and(|after| is_as_planned(before, after, planned))
+            };
+            let failed: Vec<&Release> = now.values().filter(is_failed).collect();
+            if failed.is_empty() {
+                plan.files = texts.edited().clone();
+                for addition in additions {
+                    addition.add_to(&mut plan);
+                }
+                return plan;
+            }
+            additions
+                .retain(|addition| !failed.iter().any(|release| release.inputs.contains(&addition.path)));
+        }
+        plan
+    }
+
+    /// The entries for what is left of a release, where a post-renderer moves any of it.
+    async fn addition(
+        &self,
+        request: &OverrideRequest<'_>,
+        plan: &OverridePlan,
+        number: usize,
+        now: &BTreeMap<ReleaseId, Release>,
+    ) -> Option<Addition> {
+        let planned = plan.releases.get(number)?;
+        if planned.error.is_some()
+            || planned.remaining.is_empty()
+            || planned.id.kind != ReleaseKind::HelmRelease
+        {
+            return None;
+        }
+        let release = now.get(&planned.id)?;
+        let (path, _) = release.own_values.as_ref()?;
+        if !release.post_renderers.is_empty() || !(request.may_write)(path) {
+            return None;
+        }
+        // Its chart may move behind the cache as an artifact with the same migration.
+        let before = request.releases.iter().find(|before| before.id == planned.id)?;
+        let release = Release { chart: before.chart.clone(), ..release.clone() };
+        let mut text = None;
+        self.render(vec![release.clone()], |_, outcome| text = outcome.rendered.ok()).await;
+        let text = text?;
+        let images: BTreeSet<&str> = planned.remaining.iter().map(|one| one.image.as_str()).collect();
+        let candidates = images.iter().filter_map(|image| renamed(&planned.id, image, request.route));
+        let with = |entries: &[RenamedImage]| {
+            let post_renderers = entries.iter().map(RenamedImage::entry).collect();
+            places(request.reader, &Release { post_renderers, ..release.clone() }, &text)
+        };
+        let before = with(&[]);
+        let mut entries: Vec<RenamedImage> = candidates.collect();
+        entries.sort();
+        entries.dedup();
+        entries.retain(|entry| with(std::slice::from_ref(entry)) != before);
+        let after = with(&entries);
+        // Only the images that are to move.
+        let is_planned = |image: &&String| !images.contains(image.as_str());
+        let others = |places: &BTreeMap<String, usize>| {
+            places.keys().filter(is_planned).cloned().collect::<BTreeSet<_>>()
+        };
+        let routed: BTreeSet<String> =
+            images.iter().filter_map(|image| (request.route)(&planned.id, image)).collect();
+        if entries.is_empty()
+            || !others(&after).iter().all(|image| before.contains_key(image) || routed.contains(image))
+        {
+            return None;
+        }
+        let elsewhere =
+            images.iter().filter(|image| after.contains_key(**image)).map(|image| (*image).to_owned());
+        let (id, elsewhere) = (planned.id.clone(), elsewhere.collect());
+        Some(Addition { number, id, path: path.clone(), entries, elsewhere })
+    }
+}
+
+impl RenamedImage {
+    fn entry(&self) -> ImageEntry {
+        ImageEntry { name: self.name.clone(), new_name: Some(self.new_name.clone()), ..ImageEntry::default() }
+    }
+}
+
+impl Addition {
+    fn add_to(self, plan: &mut OverridePlan) {
+        let Some(release) = plan.releases.get_mut(self.number) else { return };
+        release.remaining.retain_mut(|one| {
+            let is_renamed = self.entries.iter().any(|entry| {
+                one.image
+                    .strip_prefix(entry.name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+            });
+            if is_renamed && self.elsewhere.contains(&one.image) {
+                one.reason = RemainingReason::NotInContainers;
+            }
+            !is_renamed || self.elsewhere.contains(&one.image)
+        });
+        release.post_renderer = Some((self.path, self.entries));
+    }
+}
+
+fn by_id(releases: Vec<Release>) -> BTreeMap<ReleaseId, Release> {
+    releases.into_iter().map(|release| (release.id.clone(), release)).collect()
+}
+
+/// The entry that moves an image.
+fn renamed(id: &ReleaseId, image: &str, route: &Route) -> Option<RenamedImage> {
+    let routed = route(id, image)?;
+    let reference = Reference::parse(image).ok()?;
+    let tag = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+    let digest = reference.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
+    let suffix = format!("{tag}{digest}");
+    Some(RenamedImage {
+        name: image.strip_suffix(suffix.as_str())?.to_owned(),
+        new_name: routed.strip_suffix(suffix.as_str())?.to_owned(),
+    })
+}
+
+/// The images of a render, each with the number of its places.
+fn places(reader: &RenderReader, release: &Release, text: &str) -> BTreeMap<String, usize> {
+    let mut places = BTreeMap::new();
+    for image in reader.read(release, text).images {
+        *places.entry(image.image).or_default() += 1;
+    }
+    places
+}
+
+/// Writes the entries; where another cluster's release of the same object has written them, that is seen when it is evaluated.
+fn write(addition: &Addition, now: &BTreeMap<ReleaseId, Release>, texts: &mut Texts<'_>) -> bool {
+    let Some(release) = now.get(&addition.id) else { return false };
+    let entries: Vec<(&str, &str)> =
+        addition.entries.iter().map(|entry| (entry.name.as_str(), entry.new_name.as_str())).collect();
+    texts.add_post_renderer(release, &entries).is_ok()
+}
+
+fn is_as_planned(before: &Release, after: &Release, planned: Option<&Addition>) -> bool {
+    let entries: Vec<ImageEntry> = match planned {
+        Some(addition) => addition.entries.iter().map(RenamedImage::entry).collect(),
+        None => before.post_renderers.clone(),
+    };
+    after.post_renderers == entries && after.values == before.values && after.unknown == before.unknown
+}
