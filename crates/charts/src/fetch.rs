@@ -89,6 +89,10 @@ impl Fetch {
                     Got { digest, is_other_version: false }
                 }
                 ChartRef::Git { .. } => return Err(Failure::Elsewhere { chart: shown }),
+                ChartRef::Named { reason, .. } => {
+                    let reason = format!("{reason}: give the chart with `--chart-dir DIR`");
+                    return Err(Failure::Unknown { reason });
+                }
                 ChartRef::Unknown => {
                     return Err(Failure::Unknown {
                         reason: "it is not known which chart it deploys".to_owned(),
@@ -117,7 +121,9 @@ impl Fetch {
         let latest = VersionRef::Latest;
         let (name, version) = match wanted {
             ChartRef::Oci { url, version } => (last_part(url), version),
-            ChartRef::Http { name, version, .. } => (name.as_str(), version),
+            ChartRef::Http { name, version, .. } | ChartRef::Named { name, version, .. } => {
+                (name.as_str(), version)
+            }
             ChartRef::Git { path, url, .. } if path.trim_matches(['.', '/']).is_empty() => {
                 (last_part(url).trim_end_matches(".git"), &latest)
             }
@@ -166,6 +172,7 @@ fn source(wanted: &ChartRef) -> String {
         ChartRef::Http { repository, name, .. } => format!("{}/{name}", repository.trim_end_matches('/')),
         ChartRef::Local(path) => path.to_string(),
         ChartRef::Git { url, path, .. } => format!("{url}/{path}"),
+        ChartRef::Named { name, .. } => name.clone(),
         ChartRef::Unknown => String::new(),
     }
 }
@@ -173,7 +180,9 @@ fn source(wanted: &ChartRef) -> String {
 /// For messages.
 pub(crate) fn shown(wanted: &ChartRef) -> String {
     let version = match wanted {
-        ChartRef::Oci { version, .. } | ChartRef::Http { version, .. } => format!(" {version}"),
+        ChartRef::Oci { version, .. } | ChartRef::Http { version, .. } | ChartRef::Named { version, .. } => {
+            format!(" {version}")
+        }
         _ => String::new(),
     };
     format!("`{}{version}`", source(wanted))

@@ -98,16 +98,19 @@ impl<'r> Reader<'r> {
 
     /// The source that a reference means, and notes of it what decides about the release.
     fn source(&mut self, kind: &str, reference: &Value, place: Place) -> Option<Object> {
-        let name = text_at(reference, &["name"]).unwrap_or_default();
-        let namespace = text_at(reference, &["namespace"]).or(self.built.object.namespace());
-        let found = self.deployed.find(&[kind], namespace, name, self.built);
-        let Some(found) = found else {
+        let Some(object) = self.found(kind, reference) else {
+            let name = text_at(reference, &["name"]).unwrap_or_default();
             self.unknown(place, format!("there is no {kind} `{name}` in this repository"));
             return None;
         };
-        let object = found.object.clone();
         self.note(&object);
         Some(object)
+    }
+
+    fn found(&self, kind: &str, reference: &Value) -> Option<Object> {
+        let name = text_at(reference, &["name"]).unwrap_or_default();
+        let namespace = text_at(reference, &["namespace"]).or(self.built.object.namespace());
+        Some(self.deployed.find(&[kind], namespace, name, self.built)?.object.clone())
     }
 
     /// Takes over what decides about an object that the release is made of.
@@ -132,6 +135,13 @@ impl<'r> Reader<'r> {
         let kind = text_at(reference, &["kind"]).unwrap_or("HelmRepository").to_owned();
         if kind == "GitRepository" && self.is_own(reference) {
             return self.own_chart(&name, &files, place);
+        }
+        if kind == "HelmRepository" && !name.is_empty() && self.found(&kind, reference).is_none() {
+            let source = text_at(reference, &["name"]).unwrap_or_default();
+            let reason = format!("there is no {kind} `{source}` in this repository");
+            self.release.values_files = files;
+            self.release.chart = ChartRef::Named { name, version, reason };
+            return;
         }
         let Some(source) = self.source(&kind, reference, place.clone()) else { return };
         let url =

@@ -201,6 +201,7 @@ pub fn hash(release: &Release, capabilities: &Capabilities, asks: &AskedVersions
         ChartRef::Http { repository, name, version } => json!([repository, name, version.to_string()]),
         ChartRef::Local(path) => json!([path.as_str(), release.local_chart]),
         ChartRef::Git { url, path, revision } => json!([url, path, revision]),
+        ChartRef::Named { name, version, .. } => json!(["", name, version.to_string()]),
         ChartRef::Unknown => json!(null),
     };
     let images: Vec<_> = release

@@ -166,6 +166,8 @@ pub enum ChartRef {
     Local(RepoPath),
     /// A directory of another Git repository: only `--chart-dir` can give it.
     Git { url: String, path: String, revision: Option<String> },
+    /// A chart by its name alone, since its source is not in this repository: only `--chart-dir` can give it.
+    Named { name: String, version: VersionRef, reason: String },
     /// Not known; [`Release::unknown`] says why.
     Unknown,
 }
@@ -184,6 +186,8 @@ impl std::fmt::Display for ChartRef {
             ChartRef::Local(path) => write!(f, "{path}"),
             ChartRef::Git { url, path, revision: Some(revision) } => write!(f, "{url} {path} {revision}"),
             ChartRef::Git { url, path, revision: None } => write!(f, "{url} {path}"),
+            ChartRef::Named { name, version: VersionRef::Latest, .. } => f.write_str(name),
+            ChartRef::Named { name, version, .. } => write!(f, "{name} {version}"),
             ChartRef::Unknown => f.write_str("unknown chart"),
         }
     }
