@@ -184,6 +184,7 @@ pub enum RuleId {
     PolicyMissesCache,
     CachedTagsOnly,
     UpdaterReverts,
+    PullSecretUnused,
     NotCacheable,
     WrongCache,
     NotRewritable,
@@ -196,13 +197,14 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    pub const ALL: [RuleId; 15] = [
+    pub const ALL: [RuleId; 16] = [
         RuleId::BypassesCache,
         RuleId::ColdDigest,
         RuleId::MovingTag,
         RuleId::PolicyMissesCache,
         RuleId::CachedTagsOnly,
         RuleId::UpdaterReverts,
+        RuleId::PullSecretUnused,
         RuleId::NotCacheable,
         RuleId::WrongCache,
         RuleId::NotRewritable,
@@ -223,6 +225,7 @@ impl RuleId {
             RuleId::PolicyMissesCache => "policy-misses-cache",
             RuleId::CachedTagsOnly => "cached-tags-only",
             RuleId::UpdaterReverts => "updater-reverts",
+            RuleId::PullSecretUnused => "pull-secret-unused",
             RuleId::NotCacheable => "not-cacheable",
             RuleId::WrongCache => "wrong-cache",
             RuleId::NotRewritable => "not-rewritable",

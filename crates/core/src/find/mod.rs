@@ -30,6 +30,7 @@ mod oci_artifacts;
 mod policies;
 mod prefix;
 mod pruned;
+mod pull_secrets;
 mod releases;
 mod renovate;
 mod schema;
@@ -52,6 +53,7 @@ pub use ignores::IgnoreComment;
 pub(crate) use literal::placeholder;
 pub(crate) use policies::unescaped;
 pub use policies::{Matching, PolicyPattern, PolicyTool};
+pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
 pub use releases::Release;
 pub use renovate::Renovate;
 pub use site::*;
@@ -84,6 +86,8 @@ pub struct Found {
     pub policies: Vec<PolicyPattern>,
     /// Images whose names other programs write.
     pub updated: Vec<UpdatedImage>,
+    /// Logins of registries; only for [`Finder::for_check`].
+    pub logins: Logins,
     /// It is a configuration of Renovate.
     pub renovate: Option<Renovate>,
     /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
@@ -106,6 +110,7 @@ impl Found {
             && !self.chart_sources
             && self.policies.is_empty()
             && self.updated.is_empty()
+            && self.logins == Logins::default()
             && self.renovate.is_none()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
@@ -133,6 +138,7 @@ impl Found {
         self.deployers.iter_mut().for_each(|deployer| deployer.position = at(deployer.span));
         self.policies.iter_mut().for_each(|policy| policy.position = at(policy.span));
         self.updated.iter_mut().for_each(|image| image.position = at(image.span));
+        self.logins.used.iter_mut().for_each(|secret| secret.position = at(secret.span));
         self.ignores.iter_mut().for_each(|comment| comment.position = at(comment.span));
         let links = self.kustomization.iter_mut().flat_map(|kustomization| &mut kustomization.links);
         links.for_each(|link| link.position = at(link.span));
@@ -249,6 +255,7 @@ impl Finder {
         found.updated = updaters::read(class, text);
         if self.check.is_some() {
             found.ignores = ignores::read(text);
+            found.logins = pull_secrets::read(class, text);
         }
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);

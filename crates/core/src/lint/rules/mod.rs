@@ -11,6 +11,7 @@ pub mod not_cacheable;
 pub mod not_rewritable;
 pub mod override_detached;
 pub mod policy_misses_cache;
+pub mod pull_secret_unused;
 pub mod unparsed_file;
 pub mod unused_ignore;
 pub mod updater_reverts;
@@ -41,13 +42,14 @@ pub struct Rule {
 }
 
 /// All rules, as [`RuleId::ALL`] lists them.
-pub const ALL: [&Rule; 15] = [
+pub const ALL: [&Rule; 16] = [
     &bypasses_cache::RULE,
     &cold_digest::RULE,
     &moving_tag::RULE,
     &policy_misses_cache::RULE,
     &cached_tags_only::RULE,
     &updater_reverts::RULE,
+    &pull_secret_unused::RULE,
     &not_cacheable::RULE,
     &wrong_cache::RULE,
     &not_rewritable::RULE,

@@ -1,0 +1,114 @@
+//! Logins of registries: `imagePullSecrets` of pods and values, and the Secrets that hold them. Only `pullthru check` asks for
+//! them; credentials of Flux's sources are among the policies.
+
+use super::context;
+use super::file_kind::FileClass;
+use super::site::Object;
+use crate::image::fold_host;
+use crate::tree::Position;
+use crate::yaml::{self, Kind, NodeId, Span, Stream};
+
+/// Files without any of these name no login.
+const SIGNS: [&str; 2] = ["imagePullSecrets", "dockerconfigjson"];
+
+/// An entry of `imagePullSecrets`, which kubelet takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullSecret {
+    pub object: Object,
+    /// Of the Secret.
+    pub name: String,
+    /// The document that it stands in.
+    pub document: Span,
+    /// The texts of its fields `image`.
+    pub images: Vec<String>,
+    pub span: Span,
+    pub position: Position,
+}
+
+/// A Secret with logins that are readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryLogin {
+    pub name: String,
+    pub namespace: Option<String>,
+    /// Of its `auths`, in the form of references.
+    pub hosts: Vec<String>,
+}
+
+/// What a file says about logins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logins {
+    pub used: Vec<PullSecret>,
+    pub held: Vec<RegistryLogin>,
+}
+
+pub(super) fn read(class: FileClass, text: &str) -> Logins {
+    let mut logins = Logins::default();
+    if !matches!(class, FileClass::Manifest) || !SIGNS.iter().any(|sign| text.contains(sign)) {
+        return logins;
+    }
+    let stream = yaml::parse_without_comments(text);
+    for root in stream.documents.iter().filter_map(|document| document.root) {
+        let Some(object) = context::object_at(&stream, root) else { continue };
+        match object.kind.as_str() {
+            "Secret" => logins.held.extend(login(&stream, root, &object)),
+            _ => logins.used.extend(pull_secrets(&stream, root, &object)),
+        }
+    }
+    logins
+}
+
+fn pull_secrets(stream: &Stream<'_>, root: NodeId, object: &Object) -> Vec<PullSecret> {
+    let (mut names, mut images) = (Vec::new(), Vec::new());
+    walk(stream, root, &mut names, &mut images);
+    let span = |id: NodeId| stream.node(id).map(|node| node.span);
+    let secret = |name: &NodeId| {
+        Some(PullSecret {
+            object: object.clone(),
+            name: stream.value(*name)?.to_owned(),
+            document: span(root)?,
+            images: images.clone(),
+            span: span(*name)?,
+            position: Position::START,
+        })
+    };
+    names.iter().filter_map(secret).collect()
+}
+
+fn walk(stream: &Stream<'_>, at: NodeId, names: &mut Vec<NodeId>, images: &mut Vec<String>) {
+    match stream.node(at).map(|node| &node.kind) {
+        Some(Kind::Mapping { entries, .. }) => {
+            for &(key, value) in entries {
+                match (stream.value(key), stream.value(value)) {
+                    (Some("imagePullSecrets"), _) => {
+                        names.extend(stream.items(value).iter().filter_map(|item| stream.get(*item, "name")));
+                    }
+                    (Some("image"), Some(image)) => images.push(image.to_owned()),
+                    _ => walk(stream, value, names, images),
+                }
+            }
+        }
+        Some(Kind::Sequence { items, .. }) => {
+            items.iter().for_each(|item| walk(stream, *item, names, images))
+        }
+        _ => {}
+    }
+}
+
+/// Logins in `stringData`: those of `data` are encoded, and encrypted more often than not.
+fn login(stream: &Stream<'_>, root: NodeId, object: &Object) -> Option<RegistryLogin> {
+    let text = stream.value(stream.get_path(root, &["stringData", ".dockerconfigjson"])?)?;
+    let json = yaml::parse_without_comments(text);
+    let auths = json.get(json.documents.iter().find_map(|document| document.root)?, "auths")?;
+    let hosts = json.entries(auths).iter().filter_map(|(key, _)| json.value(*key)).map(host);
+    Some(RegistryLogin {
+        name: object.name.clone()?,
+        namespace: object.namespace.clone(),
+        hosts: hosts.collect(),
+    })
+}
+
+/// The host of a key of `auths`: `https://index.docker.io/v1/`.
+fn host(key: &str) -> String {
+    let key = key.trim_start_matches("https://").trim_start_matches("http://");
+    fold_host(key.split('/').next().unwrap_or(key))
+}
