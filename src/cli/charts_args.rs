@@ -19,7 +19,7 @@ use pullthru_core::config::is_kubernetes_version;
 use pullthru_core::reasons::of_io;
 use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
 use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
-use pullthru_core::releases::{self, Release, Sources};
+use pullthru_core::releases::{self, ChartRef, Release, Sources};
 use pullthru_registry::Client;
 
 #[derive(Debug, Args)]
@@ -285,9 +285,13 @@ impl RenderArgs {
             How::Lock => return Ok(charts),
             How::Auto | How::Required => {}
         }
+        let can_be_had = |release: &Release| {
+            release.unknown.is_empty()
+                && !(matches!(release.chart, ChartRef::Named { .. }) && self.chart_dir.is_empty())
+        };
         let open =
             charts.releases.iter().zip(&evaluated.releases).enumerate().filter(|(_, (known, release))| {
-                !known.is_known() && release.unknown.is_empty() && known.is_within(|path| read.is_named(path))
+                !known.is_known() && can_be_had(release) && known.is_within(|path| read.is_named(path))
             });
         let (open, wanted): (Vec<usize>, Vec<Release>) =
             open.map(|(number, (_, release))| (number, release.clone())).unzip();

@@ -11,7 +11,7 @@ use crate::releases::lock::{
     Capabilities, ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale,
 };
 use crate::releases::rendered::RenderedImage;
-use crate::releases::{Release, ReleaseId};
+use crate::releases::{ChartRef, Release, ReleaseId};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -277,7 +277,12 @@ pub fn state_of_lock(release: &Release, lock: &ImageLock, capabilities: &Capabil
             images: BTreeSet::new(),
             reason: "its block in the image lock has a merge conflict",
         },
-        LockState::Missing => unknown("it is not in the image lock"),
+        LockState::Missing => match &release.chart {
+            ChartRef::Named { reason, .. } => {
+                unknown(&format!("{reason}: give the chart with `--chart-dir DIR`"))
+            }
+            _ => unknown("it is not in the image lock"),
+        },
     }
 }
 
