@@ -10,10 +10,12 @@ use pullthru_core::range::Range;
 
 fuzz_target!(|text: &str| {
     let config = Config::load(None, &Overrides::default()).expect("the empty configuration is one");
-    let pulls = Images::of_list(text, &RepoPath::root(), &config);
-    assert!(pulls.pulls.len() + pulls.unknown.len() <= text.lines().count());
-    if let Ok(lock) = Lock::read(text) {
-        assert_eq!(Lock::read(&lock.text()).ok(), Some(lock));
+    let list = Images::of_list(text, &RepoPath::root(), &config);
+    assert!(list.images.len() + list.unknown.len() <= text.lines().count());
+    if let Ok(lock) = Lock::read(text)
+        && let Ok(written) = lock.text()
+    {
+        assert_eq!(Lock::read(&written).ok(), Some(lock));
     }
     if let Ok(platform) = text.parse::<WantedPlatform>() {
         assert_eq!(platform.to_string().parse(), Ok(platform));

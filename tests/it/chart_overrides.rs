@@ -76,6 +76,23 @@ fn helm_charts_are_overridden_and_what_stands_in_the_files_is_what_helm_renders(
     }
 }
 
+/// What the configuration excludes stays where it is: neither a value nor a post-renderer names it.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_charts_are_not_overridden_for_images_that_are_excluded() {
+    let [helm, _] = helms();
+    let (copy, store) = (copy_of("testdata/overrides"), tempfile::tempdir().unwrap());
+    let settings = copy.path().join("pullthru.yaml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}exclude: ['quay.io/**', 'ghcr.io/shop/logs']\n")).unwrap();
+    let run = migrate(copy.path(), &helm, store.path(), &["apps/split-keys.yaml", "apps/list.yaml"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let names: Vec<&str> =
+        run.out.lines().filter_map(|line| line.strip_prefix("+          - name: ")).collect();
+    assert_eq!(names, ["ghcr.io/shop/app", "ghcr.io/shop/metrics"], "{}", run.out);
+    assert!(!run.out.contains("/quay"), "{}", run.out);
+}
+
 /// Only named files change: a value that would go into another one goes into the release.
 #[test]
 #[ignore = "needs helm: .ci/peers"]
