@@ -7,7 +7,7 @@ use pullthru_core::image::Reference;
 use pullthru_core::kustomization::ImageEntry;
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::value_edit::Texts;
-use pullthru_core::releases::{Release, ReleaseId, ReleaseKind};
+use pullthru_core::releases::{ChartRef, Release, ReleaseId, ReleaseKind};
 use pullthru_core::tree::RepoPath;
 
 use crate::keys::RemainingReason;
@@ -41,9 +41,11 @@ impl Charts {
         mut plan: OverridePlan,
     ) -> OverridePlan {
         let now = by_id((request.evaluate)(&plan.files));
+        let charts: BTreeMap<&ReleaseId, &ChartRef> =
+            request.releases.iter().map(|release| (&release.id, &release.chart)).collect();
         let mut additions = Vec::new();
         for number in 0..plan.releases.len() {
-            additions.extend(self.addition(request, &plan, number, &now).await);
+            additions.extend(self.addition(request, &plan, number, &now, &charts).await);
         }
         // Each round leaves an addition out at least.
         while !additions.is_empty() {
@@ -64,8 +66,13 @@ impl Charts {
                 }
                 return plan;
             }
-            additions
-                .retain(|addition| !failed.iter().any(|release| release.inputs.contains(&addition.path)));
+            let inputs: BTreeSet<&RepoPath> = failed.iter().flat_map(|release| &release.inputs).collect();
+            let count = additions.len();
+            additions.retain(|addition| !inputs.contains(&addition.path));
+            if additions.len() == count {
+                // What failed has none of their files: nothing says which of them is at fault.
+                return plan;
+            }
         }
         plan
     }
@@ -77,6 +84,7 @@ impl Charts {
         plan: &OverridePlan,
         number: usize,
         now: &BTreeMap<ReleaseId, Release>,
+        charts: &BTreeMap<&ReleaseId, &ChartRef>,
     ) -> Option<Addition> {
         let planned = plan.releases.get(number)?;
         if planned.error.is_some()
@@ -91,8 +99,8 @@ impl Charts {
             return None;
         }
         // Its chart may move behind the cache as an artifact with the same migration.
-        let before = request.releases.iter().find(|before| before.id == planned.id)?;
-        let release = Release { chart: before.chart.clone(), ..release.clone() };
+        let chart = (*charts.get(&planned.id)?).clone();
+        let release = Release { chart, ..release.clone() };
         let mut text = None;
         self.render(vec![release.clone()], |_, outcome| text = outcome.rendered.ok()).await;
         let text = text?;

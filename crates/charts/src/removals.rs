@@ -85,9 +85,13 @@ impl Charts {
             if failed.is_empty() || entries.is_empty() {
                 return finish(entries, &texts);
             }
-            entries.retain(|entry| {
-                !entry.paths.iter().any(|path| failed.iter().any(|release| release.inputs.contains(path)))
-            });
+            let inputs: BTreeSet<&RepoPath> = failed.iter().flat_map(|release| &release.inputs).collect();
+            let count = entries.len();
+            entries.retain(|entry| !entry.paths.iter().any(|path| inputs.contains(path)));
+            if entries.len() == count {
+                // What failed has none of their files: nothing says which of them is at fault.
+                return RemovalPlan::default();
+            }
         }
     }
 
