@@ -293,16 +293,21 @@ fn at<'v>(value: &'v Value, key: &[Step]) -> Option<&'v Value> {
     })
 }
 
-/// A copy with one value replaced.
+/// A copy with one value set.
 fn with(whole: &Value, key: &[Step], value: &Value) -> Value {
     let Some((step, rest)) = key.split_first() else { return value.clone() };
-    let mut copy = whole.clone();
-    let below = match step {
-        Step::Key(key) => copy.get_mut(key),
-        Step::Item(index) => copy.get_mut(index),
-    };
-    if let Some(below) = below {
-        *below = with(below, rest, value);
+    let mut copy = if whole.is_null() { Value::Object(Map::new()) } else { whole.clone() };
+    match (step, &mut copy) {
+        (Step::Key(key), Value::Object(map)) => {
+            let below = map.get(key).unwrap_or(&Value::Null);
+            map.insert(key.clone(), with(below, rest, value));
+        }
+        (Step::Item(index), Value::Array(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                *item = with(item, rest, value);
+            }
+        }
+        _ => {}
     }
     copy
 }

@@ -15,6 +15,7 @@ mod explained;
 mod families;
 mod flux_rules;
 mod forms;
+mod generated_yaml;
 #[allow(dead_code)]
 #[path = "../../../../tests/it/golden.rs"]
 mod golden;
@@ -30,4 +31,5 @@ mod releases_peers;
 mod stopped;
 mod tree_walk;
 mod tree_write;
+mod value_edits;
 mod yaml;
