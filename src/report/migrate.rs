@@ -225,6 +225,9 @@ impl MigrationReport {
             })
             .collect();
         for overlay in &proved.plan.overlays {
+            let holder = overlay.holder.as_ref();
+            let is_post_renderer = holder.is_some_and(|holder| holder.path.contains(&["postRenderers"]));
+            let because = if is_post_renderer { BY_POST_RENDERER } else { BY_KUSTOMIZATION };
             changes.extend(overlay.moved.iter().map(|(from, to)| ChangeRow {
                 path: overlay.path.to_string(),
                 line: 1,
@@ -233,7 +236,7 @@ impl MigrationReport {
                 from: from.clone(),
                 to: to.clone(),
                 strategy: "overlay",
-                because: "this kustomization builds it",
+                because,
                 written: is_done(&overlay.path),
             }));
         }
@@ -370,6 +373,10 @@ impl MigrationReport {
 /// The field of a HelmRelease that renames images after its chart is rendered.
 const POST_RENDERERS: &str = "spec.postRenderers";
 
+/// Why an image is renamed by `images:`, of a kustomization or of a HelmRelease.
+const BY_KUSTOMIZATION: &str = "this kustomization builds it";
+const BY_POST_RENDERER: &str = "a post-renderer of this HelmRelease renames it";
+
 /// Names of directories that hold inputs of tests, by convention.
 const TEST_DIRECTORIES: &[&str] = &[
     "testdata",
@@ -464,21 +471,27 @@ pub fn summary(
         let heading = format!("{} not written", count(failed.len(), "file"));
         group(out, paint, &heading, &places, "each is as it was before")?;
     }
-    let done = |row: &&ChangeRow| row.strategy == "overlay" && (planned || row.written);
-    let overlays: Vec<&ChangeRow> = report.changes.iter().filter(done).collect();
-    if !overlays.is_empty() {
-        let mut roots: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in overlays {
-            *roots.entry(&row.path).or_default() += 1;
+    let stay = count(report.renamed.len(), "reference");
+    for (because, noun, about) in [
+        (
+            BY_KUSTOMIZATION,
+            "kustomization",
+            format!("they rename what they build; {stay} below them unchanged"),
+        ),
+        (BY_POST_RENDERER, "HelmRelease", "their `postRenderers` rename what their charts render".to_owned()),
+    ] {
+        let done = |row: &&ChangeRow| row.because == because && (planned || row.written);
+        let mut files: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in report.changes.iter().filter(done) {
+            *files.entry(&row.path).or_default() += 1;
         }
-        let places: Vec<String> = roots
-            .iter()
-            .map(|(path, images)| format!("{}  {}", quoted(path), count(*images, "image")))
-            .collect();
-        let heading = count(roots.len(), "kustomization");
-        let stay = count(report.renamed.len(), "reference");
-        let about = format!("they rename what they build; {stay} below them unchanged");
-        group(out, paint, &heading, &places, &about)?;
+        if files.is_empty() {
+            continue;
+        }
+        let place =
+            |(path, images): (&&str, &usize)| format!("{}  {}", quoted(path), count(*images, "image"));
+        let places: Vec<String> = files.iter().map(place).collect();
+        group(out, paint, &count(files.len(), noun), &places, &about)?;
     }
     let mut reasons: BTreeMap<&str, Vec<&SkippedRow>> = BTreeMap::new();
     for row in &report.skipped {
