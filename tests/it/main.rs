@@ -14,6 +14,7 @@ mod action_scripts;
 mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
+mod chart_corpus;
 mod chart_overrides;
 mod charts;
 mod charts_diff;
