@@ -54,6 +54,8 @@ pub(crate) struct Template<'a> {
     pub(crate) files: Vec<PathBuf>,
     /// JSON.
     pub(crate) values: &'a str,
+    /// The chart's `values.schema.json` decides, too. It has to stand for itself.
+    pub(crate) validates: bool,
 }
 
 impl Helm {
@@ -117,7 +119,7 @@ impl Helm {
         // A helm without a release's build settings takes the cluster for 1.20, and many charts refuse that.
         all.push(format!("--kube-version={}", template.kubernetes).into());
         all.extend(template.api_versions.iter().map(|version| format!("--api-versions={version}").into()));
-        if self.skips_schema {
+        if self.skips_schema && !template.validates {
             all.push("--skip-schema-validation".into());
         }
         for file in &template.files {
@@ -326,6 +328,7 @@ mod tests {
             api_versions: vec!["monitoring.coreos.com/v1"],
             files: vec![PathBuf::from("/charts/x/values-a.yaml")],
             values,
+            validates: false,
         };
         helm.unwrap().template(&template).await
     }

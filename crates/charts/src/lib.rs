@@ -29,6 +29,7 @@ mod remote;
 mod removals;
 mod render;
 mod repositories;
+mod schema;
 mod settings;
 mod store;
 mod version;

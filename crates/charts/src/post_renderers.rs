@@ -105,17 +105,21 @@ impl Charts {
         self.render(vec![release.clone()], |_, outcome| text = outcome.rendered.ok()).await;
         let text = text?;
         let images: BTreeSet<&str> = planned.remaining.iter().map(|one| one.image.as_str()).collect();
-        let candidates = images.iter().filter_map(|image| renamed(&planned.id, image, request.route));
+        let entries: BTreeSet<RenamedImage> =
+            images.iter().filter_map(|image| renamed(&planned.id, image, request.route)).collect();
         let with = |entries: &[RenamedImage]| {
             let post_renderers = entries.iter().map(RenamedImage::entry).collect();
             places(request.reader, &Release { post_renderers, ..release.clone() }, &text)
         };
-        let before = with(&[]);
-        let mut entries: Vec<RenamedImage> = candidates.collect();
-        entries.sort();
-        entries.dedup();
-        entries.retain(|entry| with(std::slice::from_ref(entry)) != before);
-        let after = with(&entries);
+        let mut entries: Vec<RenamedImage> = entries.into_iter().collect();
+        let (before, after) = (with(&[]), with(&entries));
+        // Each entry has a name of its own, so that all of them together show what each does.
+        let moved: Vec<&String> = before
+            .iter()
+            .filter(|(image, count)| after.get(*image) != Some(*count))
+            .map(|(image, _)| image)
+            .collect();
+        entries.retain(|entry| moved.iter().any(|image| entry.is_of(image)));
         // Only the images that are to move.
         let is_planned = |image: &&String| !images.contains(image.as_str());
         let others = |places: &BTreeMap<String, usize>| {
@@ -139,17 +143,19 @@ impl RenamedImage {
     fn entry(&self) -> ImageEntry {
         ImageEntry { name: self.name.clone(), new_name: Some(self.new_name.clone()), ..ImageEntry::default() }
     }
+
+    /// Is this an image with its name?
+    fn is_of(&self, image: &str) -> bool {
+        let suffix = image.strip_prefix(self.name.as_str());
+        suffix.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with([':', '@']))
+    }
 }
 
 impl Addition {
     fn add_to(self, plan: &mut OverridePlan) {
         let Some(release) = plan.releases.get_mut(self.number) else { return };
         release.remaining.retain_mut(|one| {
-            let is_renamed = self.entries.iter().any(|entry| {
-                one.image
-                    .strip_prefix(entry.name.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
-            });
+            let is_renamed = self.entries.iter().any(|entry| entry.is_of(&one.image));
             if is_renamed && self.elsewhere.contains(&one.image) {
                 one.reason = RemainingReason::NotInContainers;
             }

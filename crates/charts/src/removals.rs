@@ -10,7 +10,7 @@ use pullthru_core::tree::RepoPath;
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
-use crate::keys::{Base, OverrideError, compare};
+use crate::keys::{Base, OverrideError};
 use crate::overrides::{EditedTexts, Route};
 use crate::render::{Charts, Trial};
 
@@ -143,8 +143,9 @@ impl Charts {
         let moves_from = async |values: &Map<String, Value>| -> Result<usize, OverrideError> {
             let (first, second) = (trial.render(values).await?, trial.render(values).await?);
             let route = |image: &str| (request.route)(&before.id, image);
-            let base = Base::new(request.reader, before, &first, &second, route);
-            let moved = compare(&base, &base.tree_of(request.reader, before, &cached));
+            let mut base = Base::new(request.reader, before, &first, &second, route);
+            let tree = base.tree_of(request.reader, before, &cached);
+            let moved = base.judge(&trial, request.reader, values, &tree).await;
             Ok(moved.map_err(OverrideError::Differs)?.len())
         };
         let without = moves_from(&after.values).await?;

@@ -20,6 +20,7 @@ use crate::given::Given;
 use crate::hash::digest;
 use crate::helm::{Helm, Template};
 use crate::remote::Remote;
+use crate::schema;
 use crate::settings::{Settings, SetupError};
 use crate::store::Store;
 
@@ -159,6 +160,7 @@ impl Inner {
             api_versions: chart.asks.seen(release, capabilities).into_iter().collect(),
             files: prepared.files.clone(),
             values,
+            validates: false,
         }
     }
 
@@ -234,6 +236,8 @@ pub(crate) struct Trial<'t> {
     chart: Arc<Chart>,
     prepared: Prepared,
     release: &'t Release,
+    /// The chart has a schema that helm can validate values by, and the release's own values pass.
+    validates: bool,
 }
 
 impl<'t> Trial<'t> {
@@ -249,7 +253,16 @@ impl<'t> Trial<'t> {
         };
         let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
         prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
-        Ok(Trial { inner, helm, chart, prepared, release })
+        Ok(Trial { inner, helm, chart, prepared, release, validates: false })
+    }
+
+    /// The same with another release of the chart.
+    pub(crate) async fn with<'o>(
+        &self,
+        charts: &'o Charts,
+        release: &'o Release,
+    ) -> Result<Trial<'o>, Failure> {
+        Ok(Trial { validates: self.validates, ..Trial::new(charts, release).await? })
     }
 
     pub(crate) fn release(&self) -> &Release {
@@ -260,10 +273,39 @@ impl<'t> Trial<'t> {
         &self.chart.directory
     }
 
+    /// A render by which nothing is decided: the chart's schema is not asked.
     pub(crate) async fn render(&self, values: &Map<String, Value>) -> Result<String, Failure> {
+        self.run(values, false).await
+    }
+
+    /// A render of what is written: the values have to pass the chart's schema, as they do in the cluster.
+    pub(crate) async fn render_valid(&self, values: &Map<String, Value>) -> Result<String, Failure> {
+        self.run(values, self.validates).await
+    }
+
+    /// The release as it is, twice. Whether its schema can be used is known afterwards.
+    pub(crate) async fn render_twice(&mut self) -> Result<(String, String), Failure> {
+        let first = self.render(&self.release.values).await?;
+        if schema::is_usable(&self.chart.directory)
+            && let Ok(second) = self.run(&self.release.values, true).await
+        {
+            self.validates = true;
+            return Ok((first, second));
+        }
+        let second = self.render(&self.release.values).await?;
+        Ok((first, second))
+    }
+
+    /// Does the chart's schema decide about values?
+    pub(crate) fn validates(&self) -> bool {
+        self.validates
+    }
+
+    async fn run(&self, values: &Map<String, Value>, validates: bool) -> Result<String, Failure> {
         let Ok(_permit) = self.inner.workers.acquire().await else { return Err(closed()) };
         let values = json!(values).to_string();
-        self.helm.template(&self.inner.template(&self.chart, &self.prepared, self.release, &values)).await
+        let template = self.inner.template(&self.chart, &self.prepared, self.release, &values);
+        self.helm.template(&Template { validates, ..template }).await
     }
 
     /// The merged values, of a render of this.

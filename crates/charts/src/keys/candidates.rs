@@ -50,12 +50,12 @@ impl Candidate {
             (false, _) => format!("{host}/{}", self.value.trim_start_matches('/')),
         }
     }
+}
 
-    /// Does it hold a name with its tag or digest? Then what is written there no longer follows the chart.
-    pub(super) fn holds_tag(&self) -> bool {
-        let last = self.value.rsplit('/').next().unwrap_or_default();
-        last.contains(':') || last.contains('@')
-    }
+/// Does a value hold a name with its tag or digest? Then what is written there no longer follows the chart.
+pub(super) fn holds_tag(value: &str) -> bool {
+    let last = value.rsplit('/').next().unwrap_or_default();
+    last.contains(':') || last.contains('@')
 }
 
 pub(super) fn is_global(key: &[Step]) -> bool {
@@ -90,11 +90,8 @@ pub(super) fn all(values: &Value, images: &[Image], chart: &Path) -> Vec<Candida
         }
     });
     for key in undeclared(chart, "", values) {
-        if keys.insert(key.clone())
-            && let Some(candidate) =
-                empty(key.steps()).filter(|one| one.kind != CandidateKind::EmptyRepository)
-        {
-            found.push(candidate);
+        if keys.insert(key.clone()) {
+            found.extend(empty(key.steps()));
         }
     }
     found.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
@@ -138,7 +135,7 @@ fn is_front(value: &str, reference: &str) -> bool {
 }
 
 /// Where the tag or the digest of a reference begins.
-fn name_end(reference: &str) -> usize {
+pub(super) fn name_end(reference: &str) -> usize {
     let digest = reference.find('@').unwrap_or(reference.len());
     let before = reference.get(..digest).unwrap_or(reference);
     let last = before.rfind('/').map_or(0, |at| at + 1);
@@ -168,7 +165,7 @@ fn empty(key: &[Step]) -> Option<Candidate> {
 /// Deeper charts in charts are not looked at.
 const DEEPEST: usize = 5;
 
-/// Keys named as registries that templates read (`.Values.image.registry`) and that have no value.
+/// Keys named as registries or repositories that templates read (`.Values.image.registry`) and that have no value.
 fn undeclared(chart: &Path, prefix: &str, values: &Value) -> Vec<FieldPath> {
     let mut keys = BTreeSet::new();
     let prefix: Vec<String> = prefix.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
@@ -203,7 +200,7 @@ fn templates(directory: &Path, depth: usize, each: &mut impl FnMut(&str)) {
     }
 }
 
-/// The paths behind `.Values.` that end in a word for a registry.
+/// The paths behind `.Values.` that end in a word for a registry or a repository.
 fn values_read(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.match_indices("Values.").filter_map(|(at, found)| {
         let rest = text.get(at + found.len()..)?;
@@ -211,7 +208,7 @@ fn values_read(text: &str) -> impl Iterator<Item = Vec<&str>> {
             rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').unwrap_or(rest.len());
         let path: Vec<&str> = rest.get(..end)?.trim_end_matches('.').split('.').collect();
         let last = path.last()?.to_ascii_lowercase();
-        let wanted = last.ends_with("registry") || last.ends_with("hub");
+        let wanted = ["registry", "hub", "repository", "image"].iter().any(|end| last.ends_with(end));
         (wanted && path.iter().all(|part| !part.is_empty())).then_some(path)
     })
 }
@@ -277,7 +274,8 @@ mod tests {
         fs::create_dir_all(chart.path().join("charts/db/templates")).unwrap();
         fs::write(
             chart.path().join("templates/a.yaml"),
-            "{{ .Values.image.registry | default .Values.global.imageRegistry }}{{ .Values.name }}",
+            "{{ .Values.image.registry | default .Values.global.imageRegistry }}{{ .Values.name }}\
+             {{ .Values.jobs.repository | default \"shop/jobs\" }}{{ .Values.image }}",
         )
         .unwrap();
         fs::write(chart.path().join("charts/db/templates/a.yaml"), "{{ $.Values.registry }}").unwrap();
@@ -295,6 +293,7 @@ mod tests {
                 "hub EmptyRegistry",
                 "image.registry EmptyRegistry",
                 "image.repository EmptyRepository",
+                "jobs.repository EmptyRepository",
                 "global.imageRegistry EmptyGlobal",
             ]
         );

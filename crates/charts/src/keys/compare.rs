@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pullthru_core::yaml::Step;
 
+use super::candidates::name_end;
 use super::tree::{RenderedPlace, Tree, replaced};
 use super::{Base, Image};
 
@@ -17,9 +18,16 @@ pub struct Difference {
     pub after: String,
 }
 
+impl Difference {
+    pub(super) fn is_at(&self, place: &RenderedPlace) -> bool {
+        self.object == place.object && self.field == place.way.to_string()
+    }
+}
+
 /// The images that name the cache in `after`, by their numbers in [`Base::images`].
 ///
-/// Allowed besides are checksums, and what differs in any two renders.
+/// Allowed besides are other texts that name these images, whole or without a tag, checksums, and what differs in any two
+/// renders.
 ///
 /// # Errors
 /// [`Difference`]: the first change that is none of these.
@@ -29,6 +37,7 @@ pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Diff
     for (number, image) in base.images.iter().enumerate() {
         by_place.entry(&image.place).or_default().push((number, image));
     }
+    let names = names(base);
     for place in base.tree.changes(after) {
         if base.noise.contains(&place) {
             continue;
@@ -44,7 +53,7 @@ pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Diff
             .fold(old.to_owned(), |text, (_, image)| replaced(&text, &image.reference, &image.routed));
         if !moved.is_empty() && expected == new {
             reached.extend(moved.iter().map(|(number, _)| *number));
-        } else if !is_checksum(&place, old, new) {
+        } else if !is_checksum(&place, old, new) && !is_name(&names, old, new) {
             return Err(difference(base, after, &place));
         }
     }
@@ -59,6 +68,25 @@ fn difference(base: &Base, after: &Tree, place: &RenderedPlace) -> Difference {
         before: text(&base.tree),
         after: text(after),
     }
+}
+
+/// The images, whole and without a tag, each with what is cached for it.
+fn names(base: &Base) -> BTreeMap<&str, &str> {
+    let mut names = BTreeMap::new();
+    for Image { reference, routed, .. } in &base.images {
+        names.insert(reference.as_str(), routed.as_str());
+        let (name, suffix) = reference.split_at(name_end(reference));
+        if let Some(cached) = routed.strip_suffix(suffix).filter(|_| name.contains('/')) {
+            names.insert(name, cached);
+        }
+    }
+    names
+}
+
+/// Does a text name an image where nobody looks for one, or its name alone, and has it moved as the image does?
+fn is_name(names: &BTreeMap<&str, &str>, old: &str, new: &str) -> bool {
+    let moved = names.iter().fold(old.to_owned(), |text, (name, cached)| replaced(&text, name, cached));
+    moved == new
 }
 
 /// A checksum of what has changed: by its name, or since both are one.

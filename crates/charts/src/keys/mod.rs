@@ -15,10 +15,10 @@ use std::collections::BTreeSet;
 use pullthru_core::releases::Release;
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::yaml::{FieldPath, Step};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use compare::Difference;
-pub(crate) use compare::compare;
+use compare::compare;
 pub(crate) use tree::{RenderedPlace, Tree, names};
 
 use crate::failure::Failure;
@@ -77,6 +77,8 @@ pub enum RemainingReason {
     FreezesTag(String),
     /// A post-renderer renames it in containers, and it stands in other places, too.
     NotInContainers,
+    /// `values.schema.json` of the chart does not allow this key, or the value.
+    Refused(String),
 }
 
 impl RemainingReason {
@@ -84,7 +86,7 @@ impl RemainingReason {
     pub fn key(&self) -> Option<&str> {
         match self {
             RemainingReason::NoKey | RemainingReason::NotInContainers => None,
-            RemainingReason::FreezesTag(key) => Some(key),
+            RemainingReason::FreezesTag(key) | RemainingReason::Refused(key) => Some(key),
         }
     }
 }
@@ -96,6 +98,9 @@ impl std::fmt::Display for RemainingReason {
             RemainingReason::NotInContainers => f.write_str(
                 "`postRenderers` renames it in containers; it also stands in a hook, an argument or a custom resource",
             ),
+            RemainingReason::Refused(_) => {
+                f.write_str("the chart's `values.schema.json` does not allow the value that sets its registry")
+            }
             RemainingReason::FreezesTag(_) => f.write_str(
                 "one value holds its name and its tag: set by the repository, the chart no longer moves the tag \
                  (`--allow-frozen-tags` sets it all the same)",
@@ -155,6 +160,28 @@ impl Base {
         Base { images, tree, stable, noise }
     }
 
+    /// As [`compare`]. Where anything but an image differs, a clock may have done it, which stood still between the first two
+    /// renders: these `values` are rendered once more, and what then differs, too, counts no longer.
+    pub(crate) async fn judge(
+        &mut self,
+        trial: &Trial<'_>,
+        reader: &RenderReader,
+        values: &Map<String, Value>,
+        tree: &Tree,
+    ) -> Result<BTreeSet<usize>, Difference> {
+        let difference = match compare(self, tree) {
+            Ok(reached) => return Ok(reached),
+            Err(difference) => difference,
+        };
+        if self.images.iter().any(|image| difference.is_at(&image.place)) {
+            return Err(difference);
+        }
+        let Ok(text) = trial.render(values).await else { return Err(difference) };
+        let later = self.tree_of(reader, trial.release(), &text);
+        self.noise.extend(self.tree.changes(&later));
+        compare(self, tree)
+    }
+
     pub(crate) fn tree_of(&self, reader: &RenderReader, release: &Release, text: &str) -> Tree {
         Tree::new(reader.objects(release, text), &self.stable)
     }
@@ -173,15 +200,14 @@ impl Charts {
         route: impl Fn(&str) -> Option<String>,
         allow_frozen_tags: bool,
     ) -> Result<Override, OverrideError> {
-        let trial = Trial::new(self, release).await?;
-        let first = trial.render(&release.values).await?;
+        let mut trial = Trial::new(self, release).await?;
+        let (first, second) = trial.render_twice().await?;
         let values = trial.merged_values(&first)?;
-        let second = trial.render(&release.values).await?;
         let base = Base::new(reader, release, &first, &second, route);
         if base.images.is_empty() {
             return Ok(Override { renders: 2, merged: values, ..Override::default() });
         }
-        search::Search::new(&trial, reader, &base, &values, allow_frozen_tags).run().await
+        search::Search::new(&trial, reader, base, &values, allow_frozen_tags).run().await
     }
 }
 
@@ -198,12 +224,12 @@ impl Charts {
         reader: &RenderReader,
         route: impl Fn(&str) -> Option<String>,
     ) -> Result<usize, OverrideError> {
-        let trial = Trial::new(self, before).await?;
-        let first = trial.render(&before.values).await?;
-        let second = trial.render(&before.values).await?;
-        let base = Base::new(reader, before, &first, &second, route);
-        let text = Trial::new(self, after).await?.render(&after.values).await?;
-        let reached = compare(&base, &base.tree_of(reader, after, &text)).map_err(OverrideError::Differs)?;
-        Ok(reached.len())
+        let mut trial = Trial::new(self, before).await?;
+        let (first, second) = trial.render_twice().await?;
+        let mut base = Base::new(reader, before, &first, &second, route);
+        let text = trial.with(self, after).await?.render_valid(&after.values).await?;
+        let tree = base.tree_of(reader, after, &text);
+        let reached = base.judge(&trial, reader, &before.values, &tree).await;
+        Ok(reached.map_err(OverrideError::Differs)?.len())
     }
 }

@@ -7,9 +7,11 @@ use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
-use super::candidates::{self, Candidate, CandidateKind, is_global};
+use super::candidates::{self, Candidate, CandidateKind, holds_tag, is_global};
 use super::tree::{Tree, begins_reference, is_of_reference};
-use super::{Base, Image, Override, OverrideError, OverrideValue, RemainingImage, RemainingReason, compare};
+use super::{
+    Base, Difference, Image, Override, OverrideError, OverrideValue, RemainingImage, RemainingReason,
+};
 use crate::failure::Failure;
 use crate::render::Trial;
 
@@ -22,13 +24,20 @@ type Behind = Vec<(usize, Option<String>)>;
 pub(super) struct Search<'s> {
     trial: &'s Trial<'s>,
     reader: &'s RenderReader,
-    base: &'s Base,
+    base: Base,
     /// Merged by helm.
     values: &'s Value,
     candidates: Vec<Candidate>,
     /// Keys that hold a name with its tag, and are not used.
     frozen: Vec<Candidate>,
+    /// Empty keys that would have to hold the tag, too, by the images that they would move.
+    would_freeze: BTreeMap<usize, FieldPath>,
+    allow_frozen_tags: bool,
+    /// Keys that the chart's schema does not allow, each with the images that it would move.
+    refused: BTreeMap<FieldPath, Vec<usize>>,
     chosen: BTreeMap<FieldPath, String>,
+    /// The images that each key moves, by their numbers.
+    moved: BTreeMap<FieldPath, Vec<usize>>,
     required: BTreeSet<FieldPath>,
     /// Numbers in [`Base::images`].
     covered: BTreeSet<usize>,
@@ -39,13 +48,14 @@ impl<'s> Search<'s> {
     pub(super) fn new(
         trial: &'s Trial<'s>,
         reader: &'s RenderReader,
-        base: &'s Base,
+        base: Base,
         values: &'s Value,
         allow_frozen_tags: bool,
     ) -> Search<'s> {
         let all = candidates::all(values, &base.images, trial.chart_directory());
         // A tag that the repository itself sets is not the chart's to move.
-        let freezes = |one: &Candidate| one.holds_tag() && !is_set(&trial.release().values, one.key.steps());
+        let freezes =
+            |one: &Candidate| holds_tag(&one.value) && !is_set(&trial.release().values, one.key.steps());
         let (frozen, candidates) =
             all.into_iter().partition(|candidate| !allow_frozen_tags && freezes(candidate));
         Search {
@@ -55,7 +65,11 @@ impl<'s> Search<'s> {
             values,
             candidates,
             frozen,
+            would_freeze: BTreeMap::new(),
+            allow_frozen_tags,
+            refused: BTreeMap::new(),
             chosen: BTreeMap::new(),
+            moved: BTreeMap::new(),
             required: BTreeSet::new(),
             covered: BTreeSet::new(),
             renders: 2,
@@ -63,6 +77,18 @@ impl<'s> Search<'s> {
     }
 
     pub(super) async fn run(mut self) -> Result<Override, OverrideError> {
+        self.stages().await;
+        if self.leave_out_refused().await {
+            // What they would move may be in reach of another key.
+            self.stages().await;
+            self.leave_out_refused().await;
+        }
+        self.library().await;
+        self.one_global().await;
+        self.finish().await
+    }
+
+    async fn stages(&mut self) {
         for kind in [
             CandidateKind::Set,
             CandidateKind::Set,
@@ -74,9 +100,6 @@ impl<'s> Search<'s> {
         for number in self.numbers(CandidateKind::EmptyGlobal) {
             self.stage(vec![number]).await;
         }
-        self.library().await;
-        self.one_global().await;
-        self.finish().await
     }
 
     fn is_done(&self) -> bool {
@@ -85,7 +108,9 @@ impl<'s> Search<'s> {
 
     /// Those of a kind that nothing was chosen for yet.
     fn numbers(&self, kind: CandidateKind) -> Vec<usize> {
-        let open = |(_, one): &(usize, &Candidate)| one.kind == kind && !self.chosen.contains_key(&one.key);
+        let open = |(_, one): &(usize, &Candidate)| {
+            one.kind == kind && !self.chosen.contains_key(&one.key) && !self.refused.contains_key(&one.key)
+        };
         self.candidates.iter().enumerate().filter(open).map(|(number, _)| number).collect()
     }
 
@@ -107,6 +132,18 @@ impl<'s> Search<'s> {
     async fn render(&mut self, values: &Map<String, Value>) -> Result<Tree, Failure> {
         self.renders += 1;
         Ok(self.base.tree_of(self.reader, self.trial.release(), &self.trial.render(values).await?))
+    }
+
+    /// The same with values that have to pass the chart's schema.
+    async fn render_valid(&mut self, values: &Map<String, Value>) -> Result<Tree, Failure> {
+        self.renders += 1;
+        Ok(self.base.tree_of(self.reader, self.trial.release(), &self.trial.render_valid(values).await?))
+    }
+
+    /// The images that a render with the chosen values has behind the cache.
+    async fn judge(&mut self, tree: &Tree) -> Result<BTreeSet<usize>, Difference> {
+        let values = &self.trial.release().values;
+        self.base.judge(self.trial, self.reader, values, tree).await
     }
 
     /// Renders with a sentinel in each of these keys. Where the chart refuses them together they are tried by halves.
@@ -218,11 +255,45 @@ impl<'s> Search<'s> {
                 by_value.entry(value).or_default().push(image);
             }
         }
+        if candidate.value.is_empty() && !self.allow_frozen_tags {
+            // The chart has name and tag of its own where nothing is set.
+            let freezing = by_value.extract_if(.., |value, _| holds_tag(value));
+            let images = freezing.flat_map(|(_, images)| images);
+            self.would_freeze.extend(images.map(|image| (image, candidate.key.clone())));
+        }
         let most = by_value.into_iter().max_by_key(|(_, images)| images.len());
         if let Some((value, images)) = most {
             self.chosen.insert(candidate.key.clone(), value);
-            self.covered.extend(images);
+            self.covered.extend(&images);
+            self.moved.insert(candidate.key.clone(), images);
         }
+    }
+
+    /// Leaves out the keys that the chart's schema does not allow; says whether there are some.
+    async fn leave_out_refused(&mut self) -> bool {
+        if self.chosen.is_empty() || !self.trial.validates() {
+            return false;
+        }
+        let values = self.values_with(&[]);
+        if !matches!(self.render_valid(&values).await, Err(Failure::Template { .. })) {
+            return false;
+        }
+        let chosen = std::mem::take(&mut self.chosen);
+        for (key, value) in &chosen {
+            let values = self.values_with(&[(key.steps(), Value::String(value.clone()))]);
+            if matches!(self.render_valid(&values).await, Err(Failure::Template { .. })) {
+                self.refused.insert(key.clone(), self.moved.remove(key).unwrap_or_default());
+            }
+        }
+        self.covered.clear();
+        self.chosen = chosen.into_iter().filter(|(key, _)| !self.refused.contains_key(key)).collect();
+        let values = self.values_with(&[]);
+        if let Ok(tree) = self.render_valid(&values).await
+            && let Ok(reached) = self.judge(&tree).await
+        {
+            self.covered = reached;
+        }
+        !self.refused.is_empty()
     }
 
     /// Docker Hub's names of one segment below a registry key that others share: their repository gains `library/`.
@@ -245,8 +316,8 @@ impl<'s> Search<'s> {
             let Some(name) = text_at(self.values, key.steps()) else { continue };
             let value = format!("library/{name}");
             let values = self.values_with(&[(key.steps(), Value::String(value.clone()))]);
-            let Ok(tree) = self.render(&values).await else { continue };
-            let Ok(reached) = compare(self.base, &tree) else { continue };
+            let Ok(tree) = self.render_valid(&values).await else { continue };
+            let Ok(reached) = self.judge(&tree).await else { continue };
             if reached.is_superset(&self.covered) && reached.len() > self.covered.len() {
                 self.covered = reached;
                 self.chosen.insert(key, value);
@@ -273,8 +344,8 @@ impl<'s> Search<'s> {
             let before = std::mem::take(&mut self.chosen);
             self.chosen.insert(key, value.clone());
             let values = self.values_with(&[]);
-            if let Ok(tree) = self.render(&values).await
-                && compare(self.base, &tree).is_ok_and(|reached| reached.is_superset(&self.covered))
+            if let Ok(tree) = self.render_valid(&values).await
+                && self.judge(&tree).await.is_ok_and(|reached| reached.is_superset(&self.covered))
             {
                 return;
             }
@@ -287,17 +358,18 @@ impl<'s> Search<'s> {
         let mut reached = BTreeSet::new();
         if !self.chosen.is_empty() {
             let mut values = self.values_with(&[]);
-            let mut rendered = self.render(&values).await;
+            let mut rendered = self.render_valid(&values).await;
             while let Err(Failure::Template { reason }) = &rendered
                 && required_key(reason).is_some_and(|key| self.required.insert(key))
             {
                 values = self.values_with(&[]);
-                rendered = self.render(&values).await;
+                rendered = self.render_valid(&values).await;
             }
-            reached = compare(self.base, &rendered?).map_err(OverrideError::Differs)?;
+            reached = self.judge(&rendered?).await.map_err(OverrideError::Differs)?;
         }
         let remaining = self.base.images.iter().enumerate().filter(|(image, _)| !reached.contains(image));
-        let remaining: BTreeSet<RemainingImage> = remaining.map(|(_, image)| self.remaining(image)).collect();
+        let remaining: BTreeSet<RemainingImage> =
+            remaining.map(|(number, image)| self.remaining(number, image)).collect();
         Ok(Override {
             reached: reached.len(),
             merged: self.values.clone(),
@@ -307,13 +379,16 @@ impl<'s> Search<'s> {
         })
     }
 
-    fn remaining(&self, image: &Image) -> RemainingImage {
+    fn remaining(&self, number: usize, image: &Image) -> RemainingImage {
+        let refused = self.refused.iter().find(|(_, images)| images.contains(&number));
         let frozen = self.frozen.iter().find(|candidate| {
             candidate.value == image.reference || image.reference.starts_with(&candidate.value)
         });
-        let reason = match frozen {
-            Some(candidate) => RemainingReason::FreezesTag(candidate.key.to_string()),
-            None => RemainingReason::NoKey,
+        let frozen = frozen.map(|candidate| &candidate.key).or(self.would_freeze.get(&number));
+        let reason = match (refused, frozen) {
+            (Some((key, _)), _) => RemainingReason::Refused(key.to_string()),
+            (None, Some(key)) => RemainingReason::FreezesTag(key.to_string()),
+            (None, None) => RemainingReason::NoKey,
         };
         RemainingImage { image: image.reference.clone(), object: image.place.object.clone(), reason }
     }
@@ -325,7 +400,8 @@ impl<'s> Search<'s> {
             was: text_at(self.values, key.steps()).filter(|text| !text.is_empty()).map(str::to_owned),
             is_required: false,
             freezes_tag: self.candidates.iter().any(|one| {
-                one.key == *key && one.holds_tag() && !is_set(&self.trial.release().values, key.steps())
+                let holds_tag = if one.value.is_empty() { holds_tag(value) } else { holds_tag(&one.value) };
+                one.key == *key && holds_tag && !is_set(&self.trial.release().values, key.steps())
             }),
         });
         let required = self.required.iter().map(|key| OverrideValue {

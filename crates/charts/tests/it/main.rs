@@ -14,6 +14,7 @@ mod chosen;
 mod keys;
 mod local;
 mod lock;
+mod plans;
 mod real;
 mod sources;
 mod speed;
