@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::{ChartsArgs, How};
+use super::digest_lock;
 use super::migrate::{Strategy, write};
 use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
@@ -23,7 +24,6 @@ use crate::report::covered::Covered;
 use crate::report::html::{self, Verification};
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
-use crate::verify::{DIGEST_LOCK, Lock};
 use pullthru_core::reasons::of_io;
 
 /// Say what bypasses the cache, and what a migration could not do.
@@ -285,20 +285,13 @@ impl Args {
 
     /// Images that a cache had when `verify` asked it.
     fn in_caches(&self, root: &Path) -> Result<BTreeSet<String>, CliError> {
-        let path = match &self.lock {
-            Some(path) => path.clone(),
-            None => root.join(DIGEST_LOCK),
-        };
-        let shown = self.lock.as_ref().map_or(DIGEST_LOCK.to_owned(), |path| path.display().to_string());
-        let wrong = |error: String| {
-            let help = "write it again with `pullthru verify --update-lock --lock`";
-            CliError::usage(format!("cannot read the digest lock `{shown}`: {error}"), help)
-        };
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(Lock::read(&text).map_err(|error| wrong(error.to_string()))?.in_caches()),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.lock.is_none() => Ok(BTreeSet::new()),
-            Err(error) => Err(wrong(of_io(&error))),
-        }
+        let lock = digest_lock::read(self.lock.as_deref(), root)?;
+        Ok(lock.map(|lock| lock.in_caches()).unwrap_or_default())
+    }
+
+    /// Does standard output hold commands for GitHub Actions?
+    pub(super) fn prints_commands(&self) -> bool {
+        self.format == Format::Github
     }
 
     fn makes_a_page(&self) -> bool {

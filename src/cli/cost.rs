@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
+use super::digest_lock::KnownArgs;
 use super::list::ListArgs;
 use super::messages::is_verbose;
-use super::registries::{RegistryArgs, bar, note_docker_hub_limit, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, end_requests, note_docker_hub_limit, runtime, say_notes};
 use super::signals::StopSignal;
 use super::values::number;
 use super::verify::Wanted;
@@ -19,11 +20,11 @@ use crate::cost::{
     estimate, measure, repositories,
 };
 use crate::images::Image;
-use crate::registry::Step;
+use crate::registry::{NotCached, Step};
 use crate::report::Paint;
-use crate::report::cost::{self as report, CostReport, Gathered, NotCached};
+use crate::report::cost::{self as report, CostReport, Gathered, NotCachedImage};
 use crate::report::prices as prices_report;
-use crate::route::{Credential, EcrHost, Region, not_cacheable, upstream_for};
+use crate::route::{Credential, EcrHost, Region, upstream_for};
 
 /// Estimate the monthly cost of the cache, from the sizes of the images that the repository really uses.
 ///
@@ -87,6 +88,9 @@ pub(super) struct Args {
     show_prices: bool,
 
     #[command(flatten)]
+    known: KnownArgs,
+
+    #[command(flatten)]
     charts: ChartsArgs,
 
     #[command(flatten)]
@@ -126,7 +130,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             "`--pulls-gb` costs nothing without `--nat` or `--endpoints`: pulls within a Region are free";
         return Err(CliError::usage(message, "say how nodes reach ECR, or leave it out"));
     }
-    let (_, config, _) = args.repository.open()?;
+    let (repository, config, _) = args.repository.open()?;
     let provisioned = Provisioned::of(&config);
     let options = options(args, provisioned);
     if args.rescans > 0 && options.scanning == Scanning::Basic {
@@ -139,11 +143,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     refuse_own_region(&cached, &args.replicate)?;
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
-    note_docker_hub_limit(&cached);
+    let lock = args.known.read(&repository.root)?;
+    note_docker_hub_limit(cached.iter().filter(|image| lock.locked(image).is_none()));
     let bar = bar(cached.len(), "cost");
     let mut measured: Vec<Measured> = Vec::new();
     let stop = StopSignal::default();
-    let work = measure(&client, cached, stop.clone().comes(), |step| match step {
+    let work = measure(&client, cached, lock, stop.clone().comes(), |step| match step {
         Step::Done(done, last) => {
             bar.set_position(done as u64);
             bar.set_message(last.pull.reference());
@@ -152,8 +157,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     });
     let unasked = runtime.block_on(work);
     bar.finish_and_clear();
-    // Requests that nobody waits for any more are not waited for either.
-    runtime.shutdown_background();
+    end_requests(runtime);
     let notes = say_notes(&client);
     let mut repositories = repositories(&measured, |pull| terms(args, provisioned, pull));
     repositories.extend(copies(&repositories, |cache| provisioned.other_caches(cache)));
@@ -226,23 +230,13 @@ fn terms(args: &Args, provisioned: Provisioned<'_>, pull: &Image) -> Terms {
 }
 
 /// What goes through a cache, or would if there were one, and what does not.
-fn split(images: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCached>) {
+fn split(images: Vec<Image>, config: &Config) -> (Vec<Image>, Vec<NotCachedImage>) {
     let (mut cached, mut not_cached) = (Vec::new(), Vec::new());
     for pull in images {
-        let why = match (&pull.upstream, &pull.cached) {
-            (None, _) => Some("an image of ECR itself: no upstream is configured for its name"),
-            (Some(_), Some(_)) => None,
-            (Some(name), None) => match not_cacheable(&name.host) {
-                Some(why) => Some(why),
-                None if upstream_for(&name.host).is_none() => {
-                    Some("its registry is no upstream that ECR can cache")
-                }
-                None => config.has_registry().then_some("no route leads it to a cache"),
-            },
-        };
-        match why {
-            Some(why) => not_cached.push(NotCached { pull, why }),
-            None => cached.push(pull),
+        match NotCached::of(&pull) {
+            None | Some(NotCached::Placeholder) => cached.push(pull),
+            Some(NotCached::NoRoute) if !config.has_registry() => cached.push(pull),
+            Some(why) => not_cached.push(NotCachedImage { pull, why: why.explain() }),
         }
     }
     (cached, not_cached)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI8, Ordering};
 use clap::{Args, ColorChoice};
 
 use crate::report::Paint;
-use crate::report::escaped::escaped;
+use crate::report::escaped::{Own, escaped};
 
 #[derive(Debug, Args)]
 pub(super) struct MessageArgs {
@@ -82,7 +82,8 @@ pub(super) fn problem(text: &str) {
 /// A text on standard error, which may have colors.
 pub(super) fn say(text: &str) {
     // A reader that has closed it is no failure.
-    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, io::stderr().is_terminal()));
+    let own = Own { colour: io::stderr().is_terminal(), ..Own::default() };
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(text, own));
 }
 
 /// Names of files may hold anything: what a terminal would act on is written as an escape.

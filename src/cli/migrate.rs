@@ -17,6 +17,7 @@ use crate::kustomize::Model;
 use crate::lint::Edits;
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::covered::Covered;
+use crate::report::escaped::{Escaped, Own};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
@@ -105,6 +106,11 @@ enum Format {
 }
 
 impl Args {
+    /// Not a diff.
+    pub(super) fn is_report(&self) -> bool {
+        self.write || self.format == Format::Json
+    }
+
     fn component(&self, strategy: migrate::Strategy) -> Result<Option<RepoPath>, CliError> {
         let Some(directory) = &self.component else { return Ok(None) };
         if strategy == migrate::Strategy::Inline {
@@ -224,7 +230,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
                 out.flush()?;
             }
             let mut err = Stream::new(std::io::stderr().lock());
+            let mut err = Escaped::new(&mut err, Own::default());
             report::summary(&report, covered, args.reverse, &mut err, Paint::never())?;
+            err.finish()?;
         }
     }
     if args.exit_code && report.has_changes() {

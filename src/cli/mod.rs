@@ -8,6 +8,7 @@ mod completions;
 mod cost;
 #[cfg(feature = "demo")]
 mod demo;
+mod digest_lock;
 mod doctor;
 mod emit;
 mod explain;
@@ -40,7 +41,7 @@ use repository::RepositoryArgs;
 use stream::Stream;
 
 use crate::report::Paint;
-use crate::report::escaped::Escaped;
+use crate::report::escaped::{Escaped, Own};
 use crate::tree::TreeError;
 
 /// Move a GitOps repository's container images behind Amazon ECR pull through cache.
@@ -171,7 +172,10 @@ impl CliError {
 
 /// Parses the arguments of the process, runs, and reports.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return say_wrong_arguments(&error),
+    };
     cli.messages.apply();
     // It is the only hook.
     let _ = miette::set_hook(Box::new(|_| Box::new(printed_errors())));
@@ -195,6 +199,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Help on standard output, or what is wrong with the arguments, which may be names of files.
+fn say_wrong_arguments(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = if io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    say(text.trim_end());
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 /// How errors are printed. A terminal wraps long lines itself, and keeps names whole when they are copied.
 fn printed_errors() -> miette::MietteHandler {
     let options = miette::MietteHandlerOpts::new().wrap_lines(false);
@@ -205,27 +220,54 @@ fn printed_errors() -> miette::MietteHandler {
 }
 
 fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {
-    // Other commands print objects, diffs and code, which programs take byte for byte; a terminal is shown no such thing.
-    let is_report = matches!(
-        command,
+    let colour = Paint::for_stdout().enabled;
+    let own = match &command {
+        Command::Check(args) => Own { colour, commands: args.prints_commands(), characters: false },
+        Command::Verify(args) => Own { colour, commands: args.prints_commands(), characters: false },
         Command::Scan(_)
-            | Command::Check(_)
-            | Command::Charts(_)
-            | Command::Verify(_)
-            | Command::Warm(_)
-            | Command::Cost(_)
-            | Command::Doctor(_)
-            | Command::Report(_)
-    );
-    if !is_report && !io::stdout().is_terminal() {
-        return dispatch(command, out);
-    }
-    let mut out = Escaped::new(out, Paint::for_stdout().enabled);
+        | Command::Charts(_)
+        | Command::Warm(_)
+        | Command::Cost(_)
+        | Command::Doctor(_)
+        | Command::Report(_) => Own { colour, ..Own::default() },
+        Command::Migrate(args) if args.is_report() => Own { colour, ..Own::default() },
+        Command::Provision(args) if args.is_report() => Own { colour, ..Own::default() },
+        // What else prints objects, diffs and code, which programs take byte for byte. A terminal is shown no such thing, and
+        // neither is a log that is searched for commands.
+        _ if io::stdout().is_terminal() => Own { colour, ..Own::default() },
+        _ if is_log_of_ci() => Own { characters: true, ..Own::default() },
+        _ => return dispatch(command, out),
+    };
+    let mut out = Escaped::new(out, own);
     let outcome = dispatch(command, &mut out);
     let finished = out.finish();
     let outcome = outcome?;
-    finished?;
+    if finished? && own.characters {
+        note(
+            "what this CI system would obey was printed as text: send the output to a file (`> FILE`) to have it byte for byte",
+        );
+    }
     Ok(outcome)
+}
+
+/// Is standard output what GitHub Actions or Azure Pipelines read line by line? A file is for a program.
+fn is_log_of_ci() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    (is_set("GITHUB_ACTIONS") || is_set("TF_BUILD")) && !is_file(&io::stdout())
+}
+
+#[cfg(unix)]
+fn is_file(out: &io::Stdout) -> bool {
+    use std::os::fd::AsFd;
+    let file = out.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file())
+}
+
+#[cfg(windows)]
+fn is_file(out: &io::Stdout) -> bool {
+    use std::os::windows::io::AsHandle;
+    let file = out.as_handle().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|found| found.is_file())
 }
 
 fn dispatch(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {

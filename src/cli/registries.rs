@@ -89,6 +89,14 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
+/// How long what is cancelled gets to end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Requests that nobody waits for any more are not waited for either; credential helpers that they started are ended.
+pub(super) fn end_requests(runtime: tokio::runtime::Runtime) {
+    runtime.shutdown_timeout(LAST_WORDS);
+}
+
 /// A bar on standard error when that is a terminal, else nothing.
 pub(super) fn bar(total: usize, what: &str) -> ProgressBar {
     if !super::messages::is_progress_shown() {
@@ -113,9 +121,9 @@ pub(super) fn say_notes(client: &Client) -> Vec<String> {
 const DOCKER_HUB_LIMIT: usize = 100;
 
 /// Says how many of them a run costs that reads the manifests of these images, where that comes near the limit.
-pub(super) fn note_docker_hub_limit(images: &[Image]) {
+pub(super) fn note_docker_hub_limit<'i>(images: impl IntoIterator<Item = &'i Image>) {
     let of_hub = images
-        .iter()
+        .into_iter()
         .filter(|image| image.upstream.as_ref().is_some_and(|upstream| upstream.host == DOCKER_HUB));
     let requests = of_hub.map(Image::reference).collect::<BTreeSet<_>>().len();
     if requests >= DOCKER_HUB_LIMIT * 8 / 10 {

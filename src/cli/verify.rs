@@ -1,16 +1,16 @@
 //! `pullthru verify`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::{ChartsArgs, How};
+use super::digest_lock::LockFile;
 use super::list::ListArgs;
 use super::messages::is_verbose;
-use super::protect::remove_stale_temp_files;
-use super::registries::{RegistryArgs, bar, note_docker_hub_limit, runtime, say_notes};
-use super::signals::{StopSignal, end_between_files};
+use super::registries::{RegistryArgs, bar, end_requests, note_docker_hub_limit, runtime, say_notes};
+use super::signals::StopSignal;
 use super::{CliError, Outcome, RepositoryArgs, note};
 use crate::images::{Image, Images};
 use crate::kustomize::Model;
@@ -18,9 +18,7 @@ use crate::registry::{Client, Failure, Step};
 use crate::report::covered::Covered;
 use crate::report::verify::{self as report, VerifiedRow, VerifyReport};
 use crate::report::{Paint, count};
-use crate::tree::{self, RepoPath, Repository};
 use crate::verify::{self, Asked, At, Lock, Options, Severity, Verified, WantedPlatform};
-use pullthru_core::reasons::of_io;
 
 /// Ask the registries whether every image resolves.
 ///
@@ -91,10 +89,21 @@ enum Format {
     Sarif,
 }
 
+impl Args {
+    /// Does standard output hold commands for GitHub Actions?
+    pub(super) fn prints_commands(&self) -> bool {
+        matches!(self.format, Format::Github)
+    }
+}
+
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     let Wanted { images, covered, outcome: unread } =
         wanted(&args.repository, &args.list, &args.charts, &args.registries)?;
-    let locked = read_lock(args)?;
+    let lock_file = args.lock.as_deref().map(LockFile::find).transpose()?;
+    let locked = match &lock_file {
+        Some(file) if !args.update_lock => file.read()?,
+        _ => None,
+    };
     let client = args.registries.client(&args.repository)?;
     let runtime = runtime()?;
     let (at, known) = runtime.block_on(at(args, &client, &images.images))?;
@@ -109,7 +118,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     }
     let bar = bar(images.images.len(), "verify");
     let list = args.list.name();
-    let writes_lock = args.lock.is_some() && (locked.is_none() || args.update_lock);
+    let writes_lock = lock_file.is_some() && locked.is_none();
     let mut seen = Seen::default();
     if let Format::Jsonl = args.format {
         // What cannot be asked is known before anything is.
@@ -146,8 +155,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         });
     let unasked = runtime.block_on(work);
     bar.finish_and_clear();
-    // Requests that nobody waits for any more are not waited for either.
-    runtime.shutdown_background();
+    end_requests(runtime);
     if let Some(error) = seen.broken {
         return Err(error.into());
     }
@@ -165,8 +173,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         Format::Markdown => report::markdown(&report, out)?,
         Format::Sarif => report::sarif(&report, out)?,
     }
-    if let Some(path) = args.lock.as_ref().filter(|_| writes_lock && unasked == 0) {
-        write_lock(path, &Lock::of(&seen.verified), seen.verified.len())?;
+    if let Some(file) = lock_file.filter(|_| writes_lock && unasked == 0) {
+        file.write(&Lock::of(&seen.verified), seen.verified.len())?;
     }
     let outcome = if unasked > 0 { stop.or_interrupted() } else { seen.outcome };
     Ok(outcome.max(unread))
@@ -269,7 +277,10 @@ async fn at(args: &Args, client: &Client, images: &[Image]) -> Result<(At, Asked
         }
         // Credentials that AWS refuses are there; without any nothing was sent.
         Some(Err(Failure::Unauthorized(detail))) if detail.code.is_none() => {
-            note("no AWS credentials: the upstreams are asked, and not the cache (`--at cache` insists)");
+            note(&format!(
+                "{}: the upstreams are asked, and not the cache (`--at cache` insists)",
+                detail.message
+            ));
             Ok((At::Upstream, known))
         }
         Some(_) => {
@@ -277,40 +288,4 @@ async fn at(args: &Args, client: &Client, images: &[Image]) -> Result<(At, Asked
             Ok((At::Cache, known))
         }
     }
-}
-
-fn read_lock(args: &Args) -> Result<Option<Lock>, CliError> {
-    let Some(path) = args.lock.as_ref().filter(|path| path.exists() && !args.update_lock) else {
-        return Ok(None);
-    };
-    let wrong = |error: String| {
-        CliError::usage(format!("`{}`: {error}", path.display()), "write it again with `--update-lock`")
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(of_io(&error)))?;
-    Lock::read(&text).map(Some).map_err(|error| wrong(error.to_string()))
-}
-
-/// `images` is how many there are, those that did not resolve too.
-fn write_lock(path: &Path, lock: &Lock, images: usize) -> Result<(), CliError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|name| RepoPath::new(name.to_str()?)).ok_or_else(|| {
-        CliError::usage(
-            format!("`{}` names no file that can be written", path.display()),
-            "name one, such as images.lock",
-        )
-    })?;
-    let place = Repository::at(directory)?;
-    remove_stale_temp_files(&place, [&RepoPath::root()]);
-    end_between_files()?;
-    let text = lock.text().map_err(|error| CliError::Output(error.into()))?;
-    tree::create(&place, &name, text.as_bytes(), true)
-        .map_err(|error| CliError::Output(std::io::Error::other(error.to_string())))?;
-    let left = images.saturating_sub(lock.images.len());
-    let left = if left > 0 {
-        format!("; {} without a digest left out", count(left, "image"))
-    } else {
-        String::new()
-    };
-    note(&format!("wrote {}: {}{left}", path.display(), count(lock.images.len(), "image")));
-    Ok(())
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::charts_args::ChartsArgs;
+use super::digest_lock::KnownArgs;
 use super::list::ListArgs;
 use super::messages::is_verbose;
-use super::registries::{RegistryArgs, bar, runtime, say_notes};
+use super::registries::{RegistryArgs, bar, end_requests, runtime, say_notes};
 use super::signals::StopSignal;
 use super::values::duration;
 use super::verify::Wanted;
@@ -77,6 +78,9 @@ pub(super) struct Args {
     storage_host: Vec<String>,
 
     #[command(flatten)]
+    known: KnownArgs,
+
+    #[command(flatten)]
     charts: ChartsArgs,
 
     #[command(flatten)]
@@ -94,7 +98,9 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
+    let (repository, ..) = args.repository.open()?;
     let options = Options {
+        lock: args.known.read(&repository.root)?,
         platforms: args.platform.clone(),
         manifests_only: args.manifests_only,
         referrers: args.referrers,
@@ -139,7 +145,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     });
     let unasked = runtime.block_on(work);
     bar.finish_and_clear();
-    runtime.shutdown_background();
+    end_requests(runtime);
     if let Some(error) = broken {
         return Err(error.into());
     }

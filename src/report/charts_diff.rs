@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::finding::cell;
 use super::{Paint, count, quoted};
+use crate::report::comment;
 
 const SCHEMA: &str = "pullthru/charts-diff/v1";
 
@@ -288,11 +289,12 @@ pub fn human(report: &ChartsDiffReport, out: &mut dyn Write, paint: Paint) -> io
     super::next(next, out, paint)
 }
 
-/// Rows in a table of Markdown, at most: GitHub cuts a comment at 65,536 characters.
-const MAX_ROWS: usize = 200;
-
 /// For a summary or a comment of a pull request.
 pub fn markdown(report: &ChartsDiffReport, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru charts diff", out, |out| page(report, out))
+}
+
+fn page(report: &ChartsDiffReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### Images of charts\n\n{}", report.summary())?;
     if report.releases.is_empty() {
         return Ok(());
@@ -315,13 +317,7 @@ pub fn markdown(report: &ChartsDiffReport, out: &mut dyn Write) -> io::Result<()
             rows.push(format!("| {title} | {} | {from} | {to} | {} |", image.change.as_str(), roles(image)));
         }
     }
-    for row in rows.iter().take(MAX_ROWS) {
-        writeln!(out, "{row}")?;
-    }
-    if rows.len() > MAX_ROWS {
-        writeln!(out, "\n{} more: run `pullthru charts diff`.", count(rows.len() - MAX_ROWS, "row"))?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| writeln!(out, "{row}"))
 }
 
 /// For programs.

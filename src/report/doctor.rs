@@ -9,6 +9,7 @@ use super::finding::cell;
 use super::verify::code;
 use super::{Paint, count};
 use crate::aws::doctor::{Diagnosis, Outcome, Step};
+use crate::report::comment;
 
 /// `pullthru/doctor/v1`.
 #[derive(Clone, Debug, Serialize)]
@@ -182,6 +183,10 @@ pub fn json(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// For an issue or a step's summary: what is to be looked at, and how much passed.
 pub fn markdown(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru doctor", out, |out| page(report, out))
+}
+
+fn page(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "`{}`: {}.\n", code(&report.subject()), sentence(report))?;
     let rows: Vec<&StepRow> = report.steps.iter().filter(|row| row.outcome != "passed").collect();
     if rows.is_empty() {

@@ -15,6 +15,7 @@ use super::finding::cell;
 use super::scan::{self, ImageRow, ScanReport, ScannedRepository, Summary};
 use super::{Paint, count};
 use crate::lint::Coverage;
+use crate::report::comment;
 
 /// A report that can be merged.
 #[derive(Clone, Debug)]
@@ -295,6 +296,10 @@ pub fn human(merged: &Merged, out: &mut dyn Write, paint: Paint) -> io::Result<(
 
 /// The same for a page, and what is found most.
 pub fn markdown(merged: &Merged, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru report merge --format json", out, |out| page(merged, out))
+}
+
+fn page(merged: &Merged, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "**pullthru**: {}\n", sentence(merged))?;
     let (head, rows) = table(merged);
     writeln!(out, "| {} |\n|---|{}", head.join(" | "), "---:|".repeat(head.len() - 1))?;

@@ -5,6 +5,7 @@
 pub mod charts;
 pub mod charts_diff;
 pub mod check;
+mod comment;
 pub mod cost;
 pub mod covered;
 #[cfg(feature = "aws")]

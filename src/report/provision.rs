@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Paint, count};
 use crate::aws::account::apply::{Applied, Done};
 use crate::aws::account::{Action, AwsFailure, Change, Field, Plan};
+use crate::report::comment;
 
 /// Everything a plan says; `pullthru/plan/v1`.
 #[derive(Debug, Serialize)]
@@ -216,6 +217,10 @@ fn totals(changes: &[&Change]) -> String {
 
 /// A table for a pull request.
 pub fn markdown(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru provision plan", out, |out| page(plans, out))
+}
+
+fn page(plans: &[Plan], out: &mut dyn Write) -> io::Result<()> {
     for plan in plans {
         writeln!(out, "### Account {}, {}\n", plan.registry.account, plan.registry.region)?;
         let all: Vec<&Change> =

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::comment;
 use super::covered::{self, Covered};
 use super::finding::{self, Finding, Level, cell};
 use super::group::{self, Member};
@@ -444,6 +445,10 @@ pub fn sarif(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// For a comment on a pull request, or a step's summary: the worst first, and nothing that is fine.
 pub fn markdown(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru verify", out, |out| page(report, out))
+}
+
+fn page(report: &VerifyReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.\n", sentence(report))?;
     let of = |severity| report.images.iter().filter(move |row| row.severity == severity);
     let rows: Vec<&VerifiedRow> = of("bad").chain(of("open")).chain(of("note")).collect();

@@ -54,7 +54,7 @@ pub struct WarmedRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
     /// `already-warm`, `archived`, `imported`, `imported-elsewhere`, `would-import`, `no-tag`, `wrong-digest`,
-    /// `platform-missing`, `refused` or
+    /// `platform-missing`, `not-cached`, `refused` or
     /// `unreachable`.
     pub outcome: &'static str,
     /// What is so.
@@ -173,6 +173,7 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
         Warmed::AlreadyWarm => ("the cache has it".to_owned(), None),
         Warmed::Archived(archived) => (archived.explain().to_owned(), Some(archived.next())),
         Warmed::Would { tag } => (format!("would be pulled by its tag `{tag}`"), None),
+        Warmed::NotCached(why) => (why.explain().to_owned(), why.next().map(str::to_owned)),
         Warmed::Imported(imported) => {
             let mut text = format!(
                 "pulled by `{}`: {}, {}, {}",
@@ -214,6 +215,9 @@ fn explained(warmed: &Warmed) -> (String, Option<String>) {
     }
 }
 
+/// What no cache will hold.
+const NOT_CACHED: &str = "not-cached";
+
 /// What failed first, then what was done. With `all` every image of a group is named.
 pub fn human(
     report: &WarmReport,
@@ -226,7 +230,8 @@ pub fn human(
         covered::read(covered, out, paint)?;
     }
     let fine = |row: &&WarmedRow| matches!(row.outcome, "already-warm" | "imported" | "would-import");
-    let not_fine = report.images.iter().filter(|row| !fine(row));
+    let without = |row: &&WarmedRow| row.outcome == NOT_CACHED;
+    let not_fine = report.images.iter().filter(|row| !fine(row) && !without(row));
     for group in group::alike(not_fine, |row| (row.outcome, &row.alike, &row.next)) {
         let Some(row) = group.first() else { continue };
         if group.len() > 1 {
@@ -251,6 +256,12 @@ pub fn human(
         let releases = brought_by(&row.releases).map(|text| format!("; {text}")).unwrap_or_default();
         let because = format!("{}{releases}", row.because);
         writeln!(out, "{}  {}  {}", paint.green(row.outcome), row.reference, paint.dim(&because))?;
+    }
+    for group in group::alike(report.images.iter().filter(without), |row| (&row.alike, &row.next)) {
+        let Some(row) = group.first() else { continue };
+        let members: Vec<Member<'_>> = group.iter().map(|row| row.member()).collect();
+        writeln!(out, "{}  {}", paint.cyan(NOT_CACHED), paint.bold(&count(group.len(), "image")))?;
+        group::human((&row.alike, row.next.as_deref()), &members, all, out, paint)?;
     }
     for row in &report.skipped {
         let place = format!("{}:{}", quoted(&row.place.path), row.place.line);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the core from left to right: each imports only what stands before it.
-const CORE: [&str; 17] = [
+const CORE: [&str; 18] = [
     "image",
     "range",
     "nearest",
+    "printable",
     "reasons",
     "route",
     "tree",

@@ -20,7 +20,7 @@ fn unread(mut command: Command) -> Run {
 }
 
 /// The values of `--format` in the short help of a command; none where it has no such option.
-fn formats(command: &str) -> Vec<String> {
+pub(crate) fn formats(command: &str) -> Vec<String> {
     let help = help(command);
     let Some((_, option)) = help.split_once("--format <FORMAT>") else { return Vec::new() };
     let (_, values) = option.split_once("[possible values: ").unwrap();

@@ -417,3 +417,92 @@ fn what_tags_have_in_common_is_pulled_once() {
     assert_eq!(warm(&world, &[]).0, 0);
     assert!(asked(&world, "/ghcr/o/other/blobs/") > 0);
 }
+
+/// What `--platform` would find is asked of the upstream, and nothing is imported for it.
+#[test]
+fn a_dry_run_checks_platforms() {
+    let (both, single) = (image("both"), Image::new("single").build());
+    let world = World::new(&[("o/both", &both, &["v1"]), ("o/single", &single, &["v1"])])
+        .pulling(&["ghcr.io/o/both:v1", "ghcr.io/o/single:v1"]);
+    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/arm64"]);
+    let expected = vec![("ghcr.io/o/both:v1", "would-import"), ("ghcr.io/o/single:v1", "platform-missing")];
+    assert_eq!((code, outcomes(&report)), (1, expected.clone()), "{report:#}");
+    assert_eq!(report["images"][1]["because"], "not for linux/arm64: it has linux/amd64");
+    world.assert_nothing_imported();
+    // The same by what a lock knows, and nobody is asked.
+    let lock = ["--at", "upstream", "--lock", "pullthru-digests.lock.json"];
+    assert_eq!(world.run(&lock).code, 0);
+    world.forget();
+    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/arm64"]);
+    assert_eq!((code, outcomes(&report)), (1, expected), "{report:#}");
+    assert_eq!(world.upstream.requests(), 0);
+    // `--no-lock` asks again.
+    warm(&world, &["--dry-run", "--platform", "linux/arm64", "--no-lock"]);
+    assert!(world.upstream.requests() > 0);
+    // A pin of one platform comes with its index, whatever the lock says of the pin.
+    let platform = both.platform("linux/arm64").unwrap().digest().to_owned();
+    let reference = format!("ghcr.io/o/both:v1@{platform}");
+    let world = world.pulling(&[&reference]);
+    assert_eq!(world.run(&[&lock[..], &["--update-lock"]].concat()).code, 0);
+    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/amd64"]);
+    assert_eq!((code, outcomes(&report)), (0, vec![(reference.as_str(), "would-import")]), "{report:#}");
+}
+
+/// A lock that has the tag of a digest spares the list of all tags, and is believed only where the upstream agrees.
+#[test]
+fn the_tag_of_a_pinned_digest_is_taken_from_the_lock() {
+    let (app, new) = (image("app"), image("new"));
+    let tags: Vec<String> = (0..30).map(|number| format!("1.0.{number}")).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let world = World::new(&[("o/app", &app, &["stable"]), ("o/app", &new, &tags)])
+        .pulling(&["ghcr.io/o/app:stable"]);
+    assert_eq!(world.run(&["--at", "upstream", "--lock", "pullthru-digests.lock.json"]).code, 0);
+    let alone = pinned("o/app", &app);
+    let world = world.pulling(&[&alone]);
+    let asked = |arguments: &[&str]| {
+        world.forget();
+        let (code, report) = warm(&world, &[&["--dry-run"][..], arguments].concat());
+        assert_eq!((code, outcomes(&report)), (0, vec![(alone.as_str(), "would-import")]), "{report:#}");
+        assert!(report["images"][0]["because"].as_str().unwrap().contains("`stable`"), "{report:#}");
+        let log = world.upstream.log();
+        let lists = log.iter().filter(|request| request.path.contains("/tags/list")).count();
+        (lists > 0, crate::verify::manifests(&log).len())
+    };
+    assert_eq!(asked(&[]), (false, 1));
+    assert!(asked(&["--no-lock"]).0);
+    // The tag has moved: all are looked at.
+    world.upstream.push("o/app", &new, ["stable"]);
+    world.upstream.push("o/app", &app, ["older"]);
+    let (code, report) = warm(&world, &["--dry-run"]);
+    assert_eq!((code, outcomes(&report)), (0, vec![(alone.as_str(), "would-import")]), "{report:#}");
+    assert!(report["images"][0]["because"].as_str().unwrap().contains("`older`"), "{report:#}");
+}
+
+/// What no cache will hold is said, with the reason, and is no failure: nothing was to be done.
+#[test]
+fn what_no_route_leads_to_a_cache_is_said() {
+    let app = image("app");
+    let world = World::new(&[("o/app", &app, &["v1"])]);
+    let list = "ghcr.io/o/app:v1\nquay.io/o/app:v1\nquay.io/o/web:v1\nmcr.microsoft.com/o/app:v1\nregistry.example/o/app:v1\n";
+    world.scratch.write("list.txt", list.as_bytes());
+    let (code, report) = warm(&world, &["--list", "list.txt"]);
+    let expected = vec![
+        ("ghcr.io/o/app:v1", "imported"),
+        ("mcr.microsoft.com/o/app:v1", "not-cached"),
+        ("quay.io/o/app:v1", "not-cached"),
+        ("quay.io/o/web:v1", "not-cached"),
+        ("registry.example/o/app:v1", "not-cached"),
+    ];
+    assert_eq!((code, outcomes(&report)), (0, expected), "{report:#}");
+    let row = |number: usize| &report["images"][number];
+    assert_eq!(row(2)["because"], "no route leads it to a cache");
+    assert!(row(2)["next"].as_str().unwrap().contains("`upstreams:`"), "{report:#}");
+    assert_eq!(row(4)["because"], "its registry is no upstream that ECR can cache");
+    assert!(row(1)["next"].is_null() && row(4)["next"].is_null());
+    let run = text(&world, &["--list", "list.txt"]);
+    assert!(
+        run.out.contains("not-cached  2 images\n  no route leads it to a cache\n  → add its registry"),
+        "{}",
+        run.out
+    );
+}

@@ -190,6 +190,10 @@ where
             "set `AWS_PROFILE`, run `aws sso login`, or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"
                 .to_owned(),
         ),
+        Fault::NoProfile => {
+            Some("set `AWS_PROFILE` to one that there is (`aws configure list-profiles`)".to_owned())
+        }
+        Fault::LoginOver => Some("log in again: `aws sso login`".to_owned()),
         Fault::Denied => Some(format!("allow `{action}` to the role or user in use")),
         Fault::Expired => Some("renew the AWS credentials".to_owned()),
         Fault::Signature => Some("is the clock of this machine right, and the secret key?".to_owned()),
@@ -205,6 +209,10 @@ where
             Failure::Network(detail.saying(&format!("{api} did not answer in time")), Network::Timeout)
         }
         Fault::NoCredentials => Failure::Unauthorized(detail.saying("no AWS credentials could be loaded")),
+        Fault::NoProfile => Failure::Unauthorized(detail.saying(&message)),
+        Fault::LoginOver => {
+            Failure::Unauthorized(detail.saying("the login of AWS IAM Identity Center has ended"))
+        }
         Fault::NotSent => {
             let text = format!("the ECR API could not be called: {message}");
             Failure::Broken(detail.saying(&text), Broken::Protocol)

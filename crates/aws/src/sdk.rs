@@ -1,7 +1,8 @@
 //! The AWS SDK, set up once for everything that calls AWS: one TLS stack, the certificates of `--ca-file`, retries with
 //! jitter. Credentials come by the SDK's own chain: environment, profiles, SSO, roles, containers, instances.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
@@ -33,6 +34,10 @@ pub(crate) enum Fault {
     /// The caller may not do it.
     Denied,
     NoCredentials,
+    /// The profile that is asked for is in no file; the message names it.
+    NoProfile,
+    /// The login of AWS IAM Identity Center has ended.
+    LoginOver,
     /// Credentials that AWS does not know, or no longer accepts.
     Expired,
     /// Credentials whose signature is wrong: a clock or a secret key that is.
@@ -106,8 +111,69 @@ fn not_sent(error: &(dyn std::error::Error + 'static)) -> (Fault, Option<String>
     }
     let text = texts.join(": ");
     let lower = text.to_ascii_lowercase();
-    match ["credential", "identity", "token is expired"].iter().any(|word| lower.contains(word)) {
-        true => (Fault::NoCredentials, None, String::new()),
-        false => (Fault::NotSent, None, text),
+    // The SDK's types of these are private (aws-config, `sso/token.rs`).
+    if ["token has expired", "token is expired"].iter().any(|words| lower.contains(words)) {
+        return (Fault::LoginOver, None, String::new());
+    }
+    if !["credential", "identity"].iter().any(|word| lower.contains(word)) {
+        return (Fault::NotSent, None, text);
+    }
+    let profile = std::env::var("AWS_PROFILE").ok();
+    match profile.as_deref().and_then(missing_profile) {
+        Some(missing) => (Fault::NoProfile, None, missing),
+        None => (Fault::NoCredentials, None, String::new()),
+    }
+}
+
+/// Says of a profile that no file of AWS's configuration has it. The SDK goes on to other sources then, and in the end says that
+/// there are no credentials at all.
+pub(crate) fn missing_profile(name: &str) -> Option<String> {
+    let (texts, shown): (Vec<String>, Vec<String>) = configuration_files()
+        .map(|path| (std::fs::read_to_string(&path).unwrap_or_default(), format!("`{}`", path.display())))
+        .unzip();
+    let known: BTreeSet<&str> = texts.iter().flat_map(|text| text.lines()).filter_map(profile_of).collect();
+    if name.is_empty() || name == "default" || known.contains(name) {
+        return None;
+    }
+    let near = pullthru_core::nearest::nearest(name, known.iter().copied());
+    let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("there is no profile `{name}` in {}{meant}", shown.join(" or ")))
+}
+
+/// The two files of profiles (AWS SDKs and Tools reference guide, "Location of the shared config and credentials files").
+fn configuration_files() -> impl Iterator<Item = PathBuf> {
+    let home = std::env::home_dir().unwrap_or_default();
+    [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")].into_iter().map(
+        move |(variable, name)| {
+            let named = std::env::var_os(variable).filter(|path| !path.is_empty());
+            named.map_or_else(|| home.join(".aws").join(name), PathBuf::from)
+        },
+    )
+}
+
+/// The profile that a line begins: `[profile build]` in the one file, `[build]` in the other.
+fn profile_of(line: &str) -> Option<&str> {
+    let inside = line.trim().strip_prefix('[')?.split(']').next()?.trim();
+    let name = inside.strip_prefix("profile").filter(|rest| rest.starts_with(char::is_whitespace));
+    Some(name.unwrap_or(inside).trim().trim_matches(['"', '\'']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::profile_of;
+
+    #[test]
+    fn lines_that_begin_a_profile() {
+        for (line, name) in [
+            ("[profile build]", Some("build")),
+            ("  [ profile  \"my build\" ] # comment", Some("my build")),
+            ("[build]", Some("build")),
+            ("[default]", Some("default")),
+            ("[profiles]", Some("profiles")),
+            ("region = eu-west-1", None),
+            ("# [profile old]", None),
+        ] {
+            assert_eq!(profile_of(line), name, "{line}");
+        }
     }
 }

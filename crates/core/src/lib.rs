@@ -4,7 +4,7 @@
 //! The modules, in the order in which data flows: [`tree`] reads files, [`yaml`] gives text spans, [`kustomization`] says what one
 //! kustomization says, [`find`] turns texts into sites, [`inventory`] does so for a repository, [`kustomize`] says what kustomizations build, [`releases`] which
 //! charts are deployed with which values, [`images`] what clusters pull, [`migrate`] plans and proves edits, [`lint`]
-//! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`nearest`], [`reasons`],
+//! judges, [`emit`] makes objects for other tools. [`image`], [`range`], [`nearest`], [`printable`], [`reasons`],
 //! [`route`] and [`config`] are at the centre and pure.
 //!
 //! ```
@@ -32,6 +32,7 @@ pub mod kustomize;
 pub mod lint;
 pub mod migrate;
 pub mod nearest;
+pub mod printable;
 pub mod range;
 pub mod reasons;
 pub mod releases;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::location::Location;
-use super::printable::printable;
 use super::scrub::Scrub;
+use pullthru_core::printable::printable;
 
 /// The longest message kept from a registry, in characters.
 const MESSAGE_MAX: usize = 300;
@@ -124,7 +124,7 @@ impl Detail {
         Box::new(self)
     }
 
-    /// Status, code, message and hint, as the end of a sentence.
+    /// Status, code, message, wait and hint, as the end of a sentence.
     fn said(&self) -> String {
         let mut text = String::new();
         let status = self.status.map(|status| status.to_string());
@@ -136,11 +136,25 @@ impl Detail {
             text.push_str(if text.is_empty() { ": " } else { ", " });
             text.push_str(&self.message);
         }
+        if let Some(wait) = self.retry_after.filter(|wait| !wait.is_zero()) {
+            text.push_str(if text.is_empty() { ": " } else { ", " });
+            text.push_str(&format!("it asks to wait {}", spelled(wait)));
+        }
         if let Some(hint) = &self.hint {
             text.push_str("; ");
             text.push_str(hint);
         }
         text
+    }
+}
+
+/// A wait as it is said: nobody counts an hour in seconds. Rounded up, so that it is over by then.
+fn spelled(wait: Duration) -> String {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match seconds {
+        ..=120 => format!("{seconds} s"),
+        121..=7_200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
     }
 }
 
@@ -215,7 +229,11 @@ impl Failure {
     pub fn of_registry(&self) -> Self {
         let mut failure = self.clone();
         if !matches!(self, Self::NotFound(_) | Self::Broken(..)) {
-            failure.detail_mut().repository.clear();
+            let detail = failure.detail_mut();
+            detail.repository.clear();
+            // Answers that come one after the other ask for waits that differ by seconds.
+            detail.retry_after =
+                detail.retry_after.map(|wait| Duration::from_secs(wait.as_secs().div_ceil(60) * 60));
         }
         failure
     }
@@ -370,6 +388,31 @@ mod tests {
         let mut failure = of(401, "x");
         failure.detail_mut().hint = Some("log in".to_owned());
         assert_eq!(failure.to_string(), "`ghcr.io/a/b` needs a login that is accepted: 401, x; log in");
+    }
+
+    #[test]
+    fn the_wait_that_is_asked_for_is_said() {
+        for (seconds, said) in
+            [(7, "7 s"), (120, "120 s"), (121, "3 min"), (3_599, "60 min"), (21_600, "6 h")]
+        {
+            let mut failure = of(429, r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#);
+            failure.detail_mut().retry_after = Some(Duration::from_secs(seconds));
+            let text = "`ghcr.io/a/b` was asked too often: 429 TOOMANYREQUESTS, slow down, it asks to wait";
+            assert_eq!(failure.to_string(), format!("{text} {said}"));
+        }
+        let mut bare = of(503, "");
+        bare.detail_mut().retry_after = Some(Duration::from_millis(1_500));
+        assert_eq!(bare.to_string(), "the registry failed on `ghcr.io/a/b`: 503, it asks to wait 2 s");
+        bare.detail_mut().retry_after = Some(Duration::ZERO);
+        assert_eq!(bare.to_string(), "the registry failed on `ghcr.io/a/b`: 503");
+        // Of a whole registry, waits that differ by seconds are one.
+        let of_registry = |seconds| {
+            let mut failure = of(429, "");
+            failure.detail_mut().retry_after = Some(Duration::from_secs(seconds));
+            failure.of_registry().to_string()
+        };
+        assert_eq!(of_registry(3_599), of_registry(3_590));
+        assert_eq!(of_registry(3_599), "`ghcr.io` was asked too often: 429, it asks to wait 60 min");
     }
 
     #[test]

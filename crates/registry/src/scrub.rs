@@ -13,7 +13,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::auth::{Credential, Secret};
-use super::printable::printable;
+use pullthru_core::printable::printable;
 
 /// What stands for a credential.
 const HIDDEN: &str = "***";

@@ -171,6 +171,12 @@ impl Transport {
                 .and_then(|location| location.to_str().ok())
                 .and_then(|location| url.join(location).ok())
                 .ok_or_else(|| redirect("a redirect without a usable address"))?;
+            if !matches!(next.scheme(), "http" | "https") {
+                let scheme = next.scheme();
+                return Err(redirect(&format!(
+                    "a redirect to `{scheme}:`, which is not followed: only HTTPS and HTTP are"
+                )));
+            }
             if seen.contains(&next) {
                 return Err(redirect("redirects that lead round in a circle"));
             }
@@ -292,6 +298,11 @@ pub(super) fn of_http(error: reqwest::Error, url: &Url) -> TransportError {
     if error.is_dns() {
         return TransportError::Network(Network::Dns, text("no address for"));
     }
+    if error.is_connect() && find::<std::io::Error>(&error).is_some_and(has_no_route) {
+        let text =
+            format!("this network has no route to `{host}`: is a VPN or a proxy (`HTTPS_PROXY`) missing?");
+        return TransportError::Network(Network::Connect, text);
+    }
     if error.is_connect() {
         return TransportError::Network(Network::Connect, text("no connection to"));
     }
@@ -303,6 +314,11 @@ pub(super) fn of_http(error: reqwest::Error, url: &Url) -> TransportError {
         return TransportError::Broken(Broken::Protocol, text("no HTTP from"));
     }
     TransportError::Network(Network::Reset, text("the connection ended early at"))
+}
+
+/// The machine has an address for the host, and no way there.
+fn has_no_route(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable)
 }
 
 fn timeout(what: &str, limit: Duration) -> TransportError {

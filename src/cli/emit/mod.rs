@@ -20,6 +20,8 @@ use crate::emit::{self, FileChange};
 use crate::images::{self, Images, Named, Place, Unknown};
 use crate::kustomization;
 use crate::kustomize::Model;
+use crate::report::escaped::{Own, escaped};
+use crate::report::quoted;
 use crate::tree::{self, RepoPath, Repository, WriteError};
 
 /// Write new objects for other tools, made from the images in use.
@@ -244,7 +246,8 @@ fn write(repository: &Repository, changes: &[FileChange], out: &mut dyn Write) -
             }
         };
         match written {
-            Ok(()) => writeln!(out, "{verb} {path}")?,
+            // Names of files are shown, whatever the output is for.
+            Ok(()) => writeln!(out, "{verb} {}", escaped(&quoted(path.as_str()), Own::default()))?,
             Err(error) => {
                 all = false;
                 problem(&format!("error: {error}"));

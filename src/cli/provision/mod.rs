@@ -60,6 +60,13 @@ enum Command {
     Export(export::Args),
 }
 
+impl Args {
+    /// Not what is for other tools: modules, templates, policies.
+    pub(super) fn is_report(&self) -> bool {
+        !matches!(self.command, Command::Export(_))
+    }
+}
+
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match &args.command {
         #[cfg(feature = "aws")]

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::{CheckReport, CheckSummary, EditRow, FindingRow, next, sentence, text};
 use crate::config::{RuleId, Severity};
 use crate::lint::{self, Coverage};
+use crate::report::comment;
 use crate::report::finding::{self, Level, Place, Replacement, RuleText, cell};
 
 /// Everything for CI systems, whose paths have `prefix` before them.
@@ -75,11 +76,12 @@ pub fn sarif(report: &CheckReport, prefix: &str, out: &mut dyn Write) -> io::Res
     finding::sarif(&annotations(report, prefix), &rules, out)
 }
 
-/// Characters of a table: a comment on a pull request holds 65,536.
-const TABLE: usize = 50_000;
-
 /// For a comment on a pull request, or a step's summary: the worst first.
 pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru check", out, |out| page(report, out))
+}
+
+fn page(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     let summary = &report.summary;
     writeln!(out, "**pullthru check**: {}\n", sentence(summary))?;
     for (label, text) in summary.coverage.lines() {
@@ -92,25 +94,17 @@ pub fn markdown(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\n| | rule | where | what is so | what to do |\n|---|---|---|---|---|")?;
     let of = |severity| report.findings.iter().filter(move |row| row.severity == severity);
-    let mut left = TABLE;
-    let (mut shown, total) = (0, report.findings.len());
     for row in of("error").chain(of("warning")) {
-        let line = format!(
-            "| {} | {} | `{}:{}` | {} | {} |\n",
+        writeln!(
+            out,
+            "| {} | {} | `{}:{}` | {} | {} |",
             row.severity,
             row.rule,
             cell(&row.path).replace('`', "'"),
             row.line,
             cell(&row.message),
             cell(&row.next)
-        );
-        let Some(rest) = left.checked_sub(line.len()) else { break };
-        left = rest;
-        shown += 1;
-        out.write_all(line.as_bytes())?;
-    }
-    if shown < total {
-        writeln!(out, "\nand {} more: `pullthru check` lists them", total - shown)?;
+        )?;
     }
     Ok(())
 }

@@ -29,10 +29,12 @@ pub struct CostReport {
     pub summary: CostSummary,
     pub options: OptionsRow,
     pub prices: PriceTable,
-    /// The first month, then the last without and with the lifecycle policy.
+    /// The first month, then the last without and with the lifecycle policy. Empty where the size of no image is known: that
+    /// is no estimate.
     pub months: Vec<MonthRow>,
     /// All months together.
-    pub total: TotalRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<TotalRow>,
     /// By upstream.
     pub upstreams: Vec<UpstreamRow>,
     /// All of them, the largest first.
@@ -183,7 +185,7 @@ pub struct NotCachedRow {
 
 /// An image that no cache will hold, and why.
 #[derive(Clone, Debug)]
-pub struct NotCached {
+pub struct NotCachedImage {
     pub pull: Image,
     pub why: &'static str,
 }
@@ -197,7 +199,7 @@ pub struct Gathered<'a> {
     pub options: &'a Options,
     pub prices: &'a Prices,
     pub measured: &'a [Measured],
-    pub not_cached: &'a [NotCached],
+    pub not_cached: &'a [NotCachedImage],
     pub unknown: &'a [Unknown],
     pub unasked: usize,
     pub notes: Vec<String>,
@@ -216,15 +218,27 @@ impl CostReport {
                 count(foreign_layers, "layer")
             ));
         }
+        let locked = from_lock(gathered.measured);
+        if locked > 0 {
+            assumptions.push(format!(
+                "the sizes of {} are those of the digest lock (`--no-lock` asks for all): what their platforms and versions have \
+                 in common counts more than once, and attestations are not in it",
+                count(locked, "image")
+            ));
+        }
         let unknown: Vec<UnknownRow> = gathered.unknown.iter().map(UnknownRow::from).collect();
         let is_missing = |row: &UnknownRow| row.invalid || row.release.is_some();
+        let images = gathered.measured.len() - not_sized.len();
+        let is_estimate = images > 0 || (not_sized.is_empty() && gathered.unasked == 0);
+        let keep = same_keep(gathered.repositories);
+        let months = [&estimate.first, &estimate.without, &estimate.with].into_iter().filter(|_| is_estimate);
         let complete = not_sized.is_empty() && gathered.unasked == 0 && !unknown.iter().any(is_missing);
         CostReport {
             schema: "pullthru/cost/v1",
             currency: "USD",
             complete,
             summary: CostSummary {
-                images: gathered.measured.len() - not_sized.len(),
+                images,
                 repositories: repositories.len(),
                 bytes: estimate.first.bytes,
                 not_sized: not_sized.len(),
@@ -233,14 +247,12 @@ impl CostReport {
             },
             options: OptionsRow::from(options),
             prices: PriceTable::new(prices),
-            total: TotalRow {
+            total: is_estimate.then(|| TotalRow {
                 months: options.months,
                 without_policy_usd: millionth(estimate.total_without),
                 with_policy_usd: millionth(estimate.total_with),
-            },
-            months: [&estimate.first, &estimate.without, &estimate.with]
-                .map(|column| MonthRow::new(column, prices, same_keep(gathered.repositories)))
-                .into(),
+            }),
+            months: months.map(|column| MonthRow::new(column, prices, keep)).collect(),
             upstreams,
             repositories,
             not_sized,
@@ -252,9 +264,9 @@ impl CostReport {
     }
 }
 
-impl From<&NotCached> for NotCachedRow {
-    fn from(image: &NotCached) -> NotCachedRow {
-        let NotCached { pull, why } = image;
+impl From<&NotCachedImage> for NotCachedRow {
+    fn from(image: &NotCachedImage) -> NotCachedRow {
+        let NotCachedImage { pull, why } = image;
         NotCachedRow { reference: pull.reference(), because: why, places: places(pull) }
     }
 }
@@ -322,6 +334,12 @@ fn not_sized_rows(measured: &[Measured]) -> Vec<NotSizedRow> {
 fn foreign_layers(measured: &[Measured]) -> usize {
     let found = measured.iter().filter_map(|one| one.found.as_ref().ok());
     found.map(|(_, contents)| contents.foreign).sum()
+}
+
+/// Images whose sizes a digest lock has.
+fn from_lock(measured: &[Measured]) -> usize {
+    let found = measured.iter().filter_map(|one| one.found.as_ref().ok());
+    found.filter(|(_, contents)| !contents.locked.is_empty()).count()
 }
 
 /// Of a month.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{CostReport, LineRow, NotSizedRow};
+use crate::report::comment;
 use crate::report::covered::{self, Covered};
 use crate::report::finding::cell;
 use crate::report::group::{self, Member};
@@ -80,23 +81,16 @@ pub fn human(
             writeln!(out, "    {}", paint.dim(&format!("{}:{}", place.path, place.line)))?;
         }
     }
-    let mut rows = vec![vec![String::new(), "price".to_owned()]];
-    if let Some(titles) = rows.first_mut() {
-        titles.extend(report.months.iter().flat_map(|month| [String::new(), month.title.clone()]));
+    if let Some(total) = &report.total {
+        table(&with_total(report), 1, out, paint)?;
+        writeln!(
+            out,
+            "{} together: {} without a lifecycle policy, {} with it\n",
+            count(total.months as usize, "month"),
+            usd(total.without_policy_usd),
+            usd(total.with_policy_usd)
+        )?;
     }
-    rows.extend(bill(report));
-    let mut total = vec!["total".to_owned(), String::new()];
-    total.extend(report.months.iter().flat_map(|month| [String::new(), usd(month.usd)]));
-    rows.push(total);
-    table(&rows, 1, out, paint)?;
-    let total = &report.total;
-    writeln!(
-        out,
-        "{} together: {} without a lifecycle policy, {} with it\n",
-        count(total.months as usize, "month"),
-        usd(total.without_policy_usd),
-        usd(total.with_policy_usd)
-    )?;
     if !report.upstreams.is_empty() {
         let mut rows = vec![titles(&["upstream", "repositories", "versions", "size", "storage, month 1"])];
         rows.extend(report.upstreams.iter().map(|row| {
@@ -118,14 +112,25 @@ pub fn human(
         writeln!(out, "{}  {}  {}", paint.cyan("not cached"), row.reference, paint.dim(row.because))?;
     }
     unknown::human(&report.unknown, out, paint)?;
-    writeln!(out, "{}", paint.bold("taken for granted"))?;
-    for text in &report.assumptions {
-        writeln!(out, "- {text}")?;
+    if report.total.is_some() {
+        writeln!(out, "{}", paint.bold("taken for granted"))?;
+        for text in &report.assumptions {
+            writeln!(out, "- {text}")?;
+        }
     }
     writeln!(out, "{}", sentence(report))?;
     let again = "`pullthru cost` again, when what is not sized can be asked";
     let plan = "`pullthru provision plan` shows what would be set up";
     crate::report::next(if report.not_sized.is_empty() { plan } else { again }, out, paint)
+}
+
+/// The bill with its head and its sum.
+fn with_total(report: &CostReport) -> Vec<Vec<String>> {
+    let mut head = vec![String::new(), "price".to_owned()];
+    head.extend(report.months.iter().flat_map(|month| [String::new(), month.title.clone()]));
+    let mut total = vec!["total".to_owned(), String::new()];
+    total.extend(report.months.iter().flat_map(|month| [String::new(), usd(month.usd)]));
+    [vec![head], bill(report), vec![total]].concat()
 }
 
 fn titles(words: &[&str]) -> Vec<String> {
@@ -155,11 +160,13 @@ fn sentence(report: &CostReport) -> String {
         1 => "1 repository".to_owned(),
         number => format!("{number} repositories"),
     };
-    let mut text =
-        format!("{} in {repositories}, {}:", count(summary.images, "image"), gb(summary.bytes, report));
     let months: Vec<String> =
         report.months.iter().map(|month| format!("{} in {}", usd(month.usd), month.title)).collect();
-    text.push_str(&format!(" {}", months.join("; ")));
+    let images = count(summary.images, "image");
+    let mut text = match months.as_slice() {
+        [] => "no estimate: the size of no image is known".to_owned(),
+        months => format!("{images} in {repositories}, {}: {}", gb(summary.bytes, report), months.join("; ")),
+    };
     let mut missing = Vec::new();
     if summary.not_sized > 0 {
         missing.push(format!("{} not sized", count(summary.not_sized, "image")));
@@ -206,17 +213,14 @@ pub fn csv(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// For a comment on a pull request, or a step's summary.
 pub fn markdown(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
+    comment::fitting("pullthru cost --format json", out, |out| page(report, out))
+}
+
+fn page(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}.\n", sentence(report))?;
-    let months: Vec<String> = report.months.iter().map(|month| month.title.clone()).collect();
-    writeln!(out, "| | price | {} |", months.join(" | "))?;
-    writeln!(out, "|---|---:|{}", "---:|".repeat(months.len()))?;
-    for row in bill(report) {
-        let [what, price, numbers @ ..] = row.as_slice() else { continue };
-        let cells: Vec<String> = numbers.chunks(2).map(|pair| pair.join(": ")).collect();
-        writeln!(out, "| {what} | {price} | {} |", cells.join(" | "))?;
+    if report.total.is_some() {
+        markdown_bill(report, out)?;
     }
-    let totals: Vec<String> = report.months.iter().map(|month| format!("**{}**", usd(month.usd))).collect();
-    writeln!(out, "| **total** | | {} |", totals.join(" | "))?;
     if !report.repositories.is_empty() {
         writeln!(out)?;
         for (index, row) in largest(report).iter().enumerate() {
@@ -232,6 +236,22 @@ pub fn markdown(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "- `{}`: {}; {}", cell(&row.reference), cell(&row.because), row.next)?;
         }
     }
+    if report.total.is_none() {
+        return Ok(());
+    }
     writeln!(out, "\nTaken for granted:\n")?;
     report.assumptions.iter().try_for_each(|text| writeln!(out, "- {text}"))
+}
+
+fn markdown_bill(report: &CostReport, out: &mut dyn Write) -> io::Result<()> {
+    let months: Vec<String> = report.months.iter().map(|month| month.title.clone()).collect();
+    writeln!(out, "| | price | {} |", months.join(" | "))?;
+    writeln!(out, "|---|---:|{}", "---:|".repeat(months.len()))?;
+    for row in bill(report) {
+        let [what, price, numbers @ ..] = row.as_slice() else { continue };
+        let cells: Vec<String> = numbers.chunks(2).map(|pair| pair.join(": ")).collect();
+        writeln!(out, "| {what} | {price} | {} |", cells.join(" | "))?;
+    }
+    let totals: Vec<String> = report.months.iter().map(|month| format!("**{}**", usd(month.usd))).collect();
+    writeln!(out, "| **total** | | {} |", totals.join(" | "))
 }

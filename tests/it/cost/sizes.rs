@@ -311,6 +311,72 @@ fn what_no_cache_will_hold_is_told_and_costs_nothing() {
     assert_eq!(names, ["ghcr.io/o/app", "quay.io/o/app"]);
 }
 
+/// Docker Hub counts each manifest that is read: what a digest lock knows is not read again.
+#[test]
+fn sizes_that_a_lock_knows_are_not_asked_for() {
+    let platform = |name| manifest(name, &[("shared", 100), (name, 10)]);
+    let whole = index(&[("linux/amd64", platform("amd64")), ("linux/arm64", platform("arm64"))]);
+    let of_one = |name, size| index(&[("linux/amd64", manifest(name, &[(name, size)]))]);
+    let (other, late) = (of_one("other", 500), of_one("late", 700));
+    let world =
+        World::new(&[("o/app", &whole, &["v1"]), ("o/other", &other, &["v1"]), ("o/late", &late, &["v1"])]);
+    let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/other:v1"]);
+    let arguments = ["--at", "upstream", "--lock", "pullthru-digests.lock.json"];
+    let run = Run::from(world.command_of("verify", &arguments).output().unwrap());
+    assert_eq!(run.code, 0, "{}", run.err);
+    world.upstream.clear_log();
+    let (code, report) = world.cost(&[]);
+    assert_eq!(code, 0, "{report:#?}");
+    assert_eq!(world.upstream.requests(), 0);
+    // Each platform with its own copy of the shared layer: an upper bound.
+    let known = [("ghcr.io/o/app", 1, 2, 2 * 1110), ("ghcr.io/o/other", 1, 1, 1500)];
+    assert_eq!(report.repositories(), known);
+    assert!(report.says("assumptions", "the sizes of 2 images are those of the digest lock"), "{report:#?}");
+    // What came later is read, and nothing else.
+    let world = world.pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/other:v1", "ghcr.io/o/late:v1"]);
+    let (_, report) = world.cost(&[]);
+    assert_eq!(report.repositories()[1], ("ghcr.io/o/late", 1, 1, 1700));
+    let asked = manifests(&world.upstream.log());
+    assert!(!asked.is_empty() && asked.iter().all(|request| request.contains("/o/late/")), "{asked:?}");
+    let (_, report) = world.cost(&["--no-lock"]);
+    assert_eq!(report.repositories()[0], ("ghcr.io/o/app", 1, 2, 100 + 20 + 2000));
+    assert!(!report.says("assumptions", "digest lock"), "{report:#?}");
+    let run = world.run(&["--lock", "none.json"]);
+    assert_eq!(run.code, 2);
+    assert!(flat(&run.err).contains("cannot read the digest lock `none.json`"), "{}", run.err);
+}
+
+/// A total of the secrets alone would be read as the price of the cache.
+#[test]
+fn where_no_size_is_known_there_is_no_total() {
+    let world = World::new(&[]).pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/web:v1"]);
+    world.upstream.set_down(true);
+    let (code, report) = world.cost(&CACHE);
+    assert_eq!((code, &report.0["complete"]), (3, &false.into()));
+    assert_eq!((&report.0["months"], &report.0["total"]), (&serde_json::json!([]), &serde_json::Value::Null));
+    for format in ["human", "markdown", "csv"] {
+        let run = world.run(&[&CACHE[..], &["--format", format]].concat());
+        assert_eq!(run.code, 3, "{}", run.err);
+        assert!(!run.out.contains('$') && !run.out.contains("total"), "{format}: {}", run.out);
+        let says =
+            run.out.contains("no estimate: the size of no image is known; incomplete: 2 images not sized");
+        assert!(says || format == "csv", "{format}: {}", run.out);
+    }
+}
+
+/// AWS's own words on what each blob costs.
+#[test]
+fn why_a_blob_counts_once_a_repository_is_cited() {
+    let app = single(manifest("app", &[("app", GB)]));
+    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
+    let words = "each blob once a repository, since AWS says: \"Blob mounting is not supported for images created via pull \
+                 through cache\" (https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html)";
+    for format in ["human", "markdown"] {
+        let run = world.run(&["--format", format]);
+        assert!(run.out.contains(words), "{format}: {}", run.out);
+    }
+}
+
 #[test]
 fn wrong_usage() {
     let app = single(manifest("app", &[("app", GB)]));

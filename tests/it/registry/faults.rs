@@ -309,10 +309,40 @@ async fn redirects_that_lead_nowhere() {
     assert_eq!((kind(&failure).as_str(), requests), ("Redirect", 11));
     let (failure, _) = found("http://registry.example/").await;
     assert!(matches!(failure, Failure::Network(_, Network::Refused)), "{failure}");
-    let (failure, _) = found("ftp://registry.example/").await;
-    assert!(matches!(failure, Failure::Network(_, Network::Refused)), "{failure}");
+    // Nothing but HTTP is followed, and a file of this machine least of all.
+    for (location, scheme) in [("file:///etc/passwd", "file"), ("ftp://registry.example/", "ftp")] {
+        let (failure, requests) = found(location).await;
+        assert_eq!((kind(&failure).as_str(), requests), ("Redirect", 1));
+        let said = format!("a redirect to `{scheme}:`, which is not followed: only HTTPS and HTTP are");
+        assert!(failure.to_string().contains(&said), "{failure}");
+    }
     let (failure, _) = found("http://[bad").await;
     assert_eq!(kind(&failure), "Redirect");
+}
+
+/// Where this machine has a way to the address, there is nothing to be seen of it.
+#[tokio::test]
+async fn a_host_without_a_route_is_said_to_have_none() {
+    use std::io::ErrorKind;
+    // The discard prefix (RFC 6666): nobody answers there.
+    let gone = "[100::1]:5000";
+    let wait = Duration::from_secs(2);
+    let kind = std::net::TcpStream::connect_timeout(&gone.parse().unwrap(), wait).unwrap_err().kind();
+    let found = client(Credentials::none()).manifest(&at(gone, "a/b:1")).await.unwrap_err();
+    let has_none = matches!(kind, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable);
+    assert!(matches!(found, Failure::Network(..)) && found.is_transient(), "{found}");
+    let said = "this network has no route to `[100::1]:5000`: is a VPN or a proxy (`HTTPS_PROXY`) missing?";
+    assert_eq!(found.to_string().contains(said), has_none, "{kind}: {found}");
+}
+
+/// A registry that says how long to wait is quoted, where the wait is longer than ours.
+#[tokio::test]
+async fn the_wait_that_is_asked_for_is_shown() {
+    let (found, requests) = failure(|_, _| answer("429 Slow", &[("Retry-After", "3600")], b"")).await;
+    assert_eq!(requests, 1, "no second request within the hour");
+    assert!(found.to_string().ends_with("was asked too often: 429, it asks to wait 60 min"), "{found}");
+    let (found, _) = failure(|_, _| answer("503 Down", &[("Retry-After", "7200")], b"")).await;
+    assert!(found.to_string().ends_with(": 503, it asks to wait 120 min"), "{found}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ fn the_upstreams_without_credentials_or_without_a_cache() {
     let world = world();
     let mut command = world.bare(&["--account", "123456789012", "--region", "ca-central-1"]);
     let run = Run::from(command.output().unwrap());
-    assert!(run.err.contains("no AWS credentials: the upstreams are asked"), "{}", run.err);
+    assert!(run.err.contains("no AWS credentials could be loaded: the upstreams are asked"), "{}", run.err);
     assert_eq!((run.code, world.cache.requests()), (0, 0));
     let run = Run::from(world.bare(&[]).output().unwrap());
     assert!(run.err.contains("no address of a cache is configured: the upstreams are asked"), "{}", run.err);

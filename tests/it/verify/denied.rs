@@ -162,6 +162,39 @@ fn aws_credentials_that_have_expired_are_not_taken_for_none() {
     assert_says(&row, "because", "renew the AWS credentials");
 }
 
+/// Without any credentials the upstreams are asked; what keeps them away is said.
+#[test]
+fn a_profile_that_is_not_there_is_named() {
+    let world = world(&["ghcr.io/o/app:v1"]);
+    world
+        .scratch
+        .write("aws/config", b"[default]\nregion = eu-west-1\n[profile build]\nregion = eu-west-1\n");
+    let run = |profile: &str, arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        command
+            .env_remove("AWS_ACCESS_KEY_ID")
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env("AWS_PROFILE", profile);
+        command.env("AWS_CONFIG_FILE", world.scratch.path().join("aws/config"));
+        command.env("AWS_SHARED_CREDENTIALS_FILE", world.scratch.path().join("aws/none"));
+        crate::scratch::Run::from(command.output().unwrap())
+    };
+    let missing = run("buil", &[]);
+    let said = super::flat(&missing.err);
+    assert!(said.contains("there is no profile `buil` in"), "{said}");
+    assert!(said.contains("did you mean `build`?: the upstreams are asked, and not the cache"), "{said}");
+    let insisted = run("buil", &["--at", "cache"]);
+    assert_eq!(insisted.code, 1, "{}", insisted.err);
+    assert!(insisted.out.contains("there is no profile `buil`"), "{}", insisted.out);
+    // One that is there and holds nothing.
+    let empty = run("build", &[]);
+    assert!(
+        empty.err.contains("no AWS credentials could be loaded: the upstreams are asked"),
+        "{}",
+        empty.err
+    );
+}
+
 #[test]
 fn a_login_that_is_past_its_time() {
     let world = world(&["ghcr.io/o/app:v1"]);

@@ -136,5 +136,43 @@ fn a_file_that_is_no_lock_is_not_overwritten() {
     assert_eq!(world.run(&["--update-lock"]).code, 2);
     let run = world.run(&["--at", "upstream", "--lock", "none/images.lock"]);
     assert_eq!(run.code, 2, "{}", run.err);
-    assert!(super::flat(&run.err).contains("cannot open `none`"), "{}", run.err);
+    let said = super::flat(&run.err);
+    assert!(said.contains("there is no directory `none` for the lock file `none/images.lock`"), "{said}");
+    let run = world.run(&["--at", "upstream", "--lock", "apps"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(super::flat(&run.err).contains("`apps` names no file that can be written"), "{}", run.err);
+    assert_eq!(world.upstream.requests(), 0, "nothing was asked before it was known to be of use");
+}
+
+/// What a link leads to is written; the link stays one.
+#[cfg(unix)]
+#[test]
+fn a_lock_behind_a_link_is_written_where_it_is() {
+    use std::os::unix::fs::symlink;
+    let world = world();
+    let at = |name: &str| world.scratch.path().join(name);
+    std::fs::create_dir(at("locks")).unwrap();
+    symlink("locks/real.json", at("images.lock")).unwrap();
+    symlink("images.lock", at("again.lock")).unwrap();
+    symlink("gone/real.json", at("gone.lock")).unwrap();
+    let is_link = |name: &str| std::fs::symlink_metadata(at(name)).unwrap().file_type().is_symlink();
+    // The first time there is no file behind it yet.
+    let run = world.run(&LOCKED);
+    assert!(run.code == 0 && run.err.contains("wrote images.lock: 2 images"), "{}", run.err);
+    let text = world.scratch.read("locks/real.json");
+    assert_eq!(Lock::read(&text).unwrap().images.len(), 2);
+    assert!(is_link("images.lock"));
+    world.upstream.push("o/app", &image("app 2"), ["v1"]);
+    let run = world.run(&["--at", "upstream", "--lock", "again.lock", "--update-lock"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(is_link("again.lock") && is_link("images.lock"));
+    assert!(world.scratch.read("locks/real.json").contains(image("app 2").digest()));
+    assert_eq!(world.run(&LOCKED).code, 0, "it is read through the link, too");
+    let run = world.run(&["--at", "upstream", "--lock", "gone.lock"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(
+        super::flat(&run.err).contains("there is no directory `gone` for the lock file `gone.lock`"),
+        "{}",
+        run.err
+    );
 }

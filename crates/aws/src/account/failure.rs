@@ -16,6 +16,8 @@ pub enum FailureKind {
     Denied,
     /// No credentials, or expired ones.
     Credentials,
+    /// A profile that is not there.
+    Profile,
     /// Too many calls, still so after all tries.
     Throttled,
     /// No answer.
@@ -63,11 +65,23 @@ impl AwsFailure {
                 "renew the AWS credentials: `aws sso login`, a profile (`AWS_PROFILE`), or keys in the environment"
                     .to_owned()
             }
+            FailureKind::Profile => {
+                "name one that there is (`aws configure list-profiles`), or unset `AWS_PROFILE`".to_owned()
+            }
             FailureKind::Throttled => "wait a little and run it again: what is done stays done".to_owned(),
             FailureKind::Network => "is the Region right, and its endpoint reachable from here?".to_owned(),
             FailureKind::Refused | FailureKind::Unreadable => {
                 "fix what AWS says and run it again: what is done stays done".to_owned()
             }
+        }
+    }
+
+    /// The same where credentials are missing since the profile is, that was chosen by a flag.
+    pub(super) fn of_profile(self, chosen: Option<&str>) -> AwsFailure {
+        let missing = chosen.filter(|_| self.kind == FailureKind::Credentials && self.code.is_none());
+        match missing.and_then(crate::sdk::missing_profile) {
+            Some(message) => AwsFailure { kind: FailureKind::Profile, message, ..self },
+            None => self,
         }
     }
 
@@ -103,6 +117,8 @@ fn kind_of(fault: Fault) -> (FailureKind, &'static str) {
     match fault {
         Fault::Denied => (FailureKind::Denied, ""),
         Fault::NoCredentials => (FailureKind::Credentials, "there are no AWS credentials"),
+        Fault::NoProfile => (FailureKind::Profile, ""),
+        Fault::LoginOver => (FailureKind::Credentials, "the login of AWS IAM Identity Center has ended"),
         Fault::Expired | Fault::Signature => (FailureKind::Credentials, ""),
         Fault::Throttled => (FailureKind::Throttled, ""),
         Fault::NoConnection => (FailureKind::Network, "no connection to AWS"),

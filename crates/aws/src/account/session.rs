@@ -59,7 +59,9 @@ impl Session {
         let config = loader.load().await;
         let action = "sts:GetCallerIdentity";
         let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-        let caller = caller.map_err(failure::of(action))?;
+        let caller = caller
+            .map_err(failure::of(action))
+            .map_err(|failure| failure.of_profile(settings.profile.as_deref()))?;
         let caller = caller.arn().and_then(|arn| arn.parse().ok()).ok_or(AwsFailure::incomplete(action))?;
         Ok(Session {
             caller,

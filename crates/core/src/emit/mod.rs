@@ -21,7 +21,7 @@ mod tag;
 
 pub use merge::{Emission, EmitError, Followed, Request, emit};
 pub use object::ObjectError;
-pub use selection::Selection;
+pub use selection::{Chooser, Selection, SelectionError};
 pub use tag::Unordered;
 
 use crate::tree::RepoPath;

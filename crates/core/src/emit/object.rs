@@ -1,7 +1,6 @@
 //! Objects of Flux's image automation as they stand in files, and single fields of theirs changed in place.
 
 use super::flux::{GROUP, MANAGED_BY};
-use super::policy::{Filter, Order};
 use super::selection::Selection;
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
 
@@ -101,35 +100,11 @@ fn object(stream: &Stream<'_>, root: NodeId, document: usize) -> Option<Object> 
         secret: at(&["spec", "secretRef"]).is_some(),
         interval: at(&["spec", "interval"]).is_some(),
         suspend: text(&["spec", "suspend"]).as_deref() == Some("true"),
-        selection: selection(stream, root),
+        selection: Selection::read(stream, root),
         managed: text(&["metadata", "labels", MANAGED_BY]).as_deref() == Some("pullthru"),
         moved: false,
         document,
         line: stream.text.get(..place).unwrap_or_default().matches('\n').count() + 1,
-    })
-}
-
-fn selection(stream: &Stream<'_>, root: NodeId) -> Option<Selection> {
-    let spec = stream.get(root, "spec")?;
-    let at = |path: &[&str]| stream.get_path(spec, path);
-    let text = |path: &[&str]| at(path).and_then(|id| stream.value(id)).map(str::to_owned);
-    let pattern = text(&["filterTags", "pattern"]);
-    let extract = text(&["filterTags", "extract"]).filter(|extract| !extract.is_empty());
-    let is_descending = |kind: &str| text(&["policy", kind, "order"]).is_some_and(|order| order == "desc");
-    let (order, descending) = match text(&["policy", "semver", "range"]) {
-        Some(range) => (Order::Semver { range }, false),
-        None if at(&["policy", "numerical"]).is_some() => (Order::Numerical, is_descending("numerical")),
-        None if at(&["policy", "alphabetical"]).is_some() => {
-            (Order::Alphabetical, is_descending("alphabetical"))
-        }
-        None => return None,
-    };
-    Some(Selection {
-        filter: pattern.map(|pattern| Filter { pattern, extract }),
-        order,
-        descending,
-        suspend: text(&["suspend"]).as_deref() == Some("true"),
-        digests: text(&["digestReflectionPolicy"]).map(|policy| (policy, text(&["interval"]))),
     })
 }
 

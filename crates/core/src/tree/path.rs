@@ -6,6 +6,8 @@
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 
+use crate::printable::is_invisible;
+
 /// Path relative to the repository root, `/` separated on every system, without `.`, `..` or empty names.
 /// The root itself is the empty path and is shown as `.`. Ordered by its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +136,8 @@ pub fn shell_word(text: &str) -> String {
 /// A path as Git shows it: one that holds control characters, quotes or backslashes is put in quotes and escaped, as `git apply`
 /// reads it and no terminal acts on it.
 pub fn quoted(path: &str) -> Cow<'_, str> {
-    if !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+    let is_hidden = |c: char| c.is_control() || is_invisible(c);
+    if !path.contains(|c: char| is_hidden(c) || matches!(c, '"' | '\\')) {
         return Cow::Borrowed(path);
     }
     let mut text = String::from("\"");
@@ -144,7 +147,7 @@ pub fn quoted(path: &str) -> Cow<'_, str> {
             '\n' => text.push_str("\\n"),
             '\t' => text.push_str("\\t"),
             '\r' => text.push_str("\\r"),
-            c if c.is_control() => text.extend(c.to_string().bytes().map(|byte| format!("\\{byte:03o}"))),
+            c if is_hidden(c) => text.extend(c.to_string().bytes().map(|byte| format!("\\{byte:03o}"))),
             c => text.push(c),
         }
     }

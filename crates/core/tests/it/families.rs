@@ -161,9 +161,19 @@ type Choice = Result<String, String>;
 fn judged(family: &Family) -> String {
     let wanted = family.wanted();
     let choices = |tags: &[String]| -> Vec<Choice> {
-        wanted.policies.iter().map(|policy| choose(&policy.selection, tags)).collect()
+        wanted.policies.iter().map(|policy| chosen(&policy.selection, tags)).collect()
     };
     family.judge(&wanted, &choices(&family.before()), &choices(&family.after()))
+}
+
+/// What a policy chooses by Flux's definition. `warm --flux` has to pull the same.
+fn chosen(selection: &pullthru_core::emit::Selection, tags: &[String]) -> Choice {
+    let choice = choose(selection, tags);
+    let own = selection.chooser().unwrap();
+    if let Ok(tag) = &choice {
+        assert_eq!(own.choose(tags), Some(tag.as_str()), "{selection:?} of {tags:?}");
+    }
+    choice
 }
 
 fn group(name: &str, count: usize) {

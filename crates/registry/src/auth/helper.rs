@@ -2,7 +2,8 @@
 //! answer on standard output (docker docs, "docker login", credential helper protocol).
 //!
 //! They talk to keychains and to clouds, so they may hang, and what they print may hold a password: there is a
-//! time limit, the answer is bounded, and neither output is ever shown.
+//! time limit, the answer is bounded, and neither output is ever shown. Many are scripts around other programs, so each
+//! has a process group of its own, which is ended as a whole.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -53,7 +54,7 @@ pub(super) async fn ask(
 ) -> Result<Option<Credential>, HelperError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(is_plain) {
-        return Err(HelperError::Name(super::super::printable::printable(name, 60)));
+        return Err(HelperError::Name(pullthru_core::printable::printable(name, 60)));
     }
     let program = format!("docker-credential-{name}");
     let path = find(&program, variables).ok_or_else(|| HelperError::Missing(program.clone()))?;
@@ -76,7 +77,10 @@ async fn run(
     if let Some(path) = variables.path("PATH") {
         command.env("PATH", path);
     }
+    #[cfg(unix)]
+    command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
+    let group = Group(child.id());
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read its question may still answer.
         let _ = stdin.write_all(server.as_bytes()).await;
@@ -89,6 +93,8 @@ async fn run(
         return Err(HelperError::Garbage(program.to_owned()));
     }
     let status = child.wait().await.map_err(failed)?;
+    // What it leaves to run on purpose, such as an agent that keeps a key open, runs on.
+    group.answered();
     if !status.success() {
         // The one failure with a meaning (docker-credential-helpers, `credentials/error.go`).
         let nothing = String::from_utf8_lossy(&output).contains("credentials not found");
@@ -105,6 +111,28 @@ async fn run(
     } else {
         Credential::Password { user: answer.user, password: Secret::new(answer.secret) }
     }))
+}
+
+/// The processes of a helper, which end with the question: one that waits for a program below it would leave that behind.
+struct Group(Option<u32>);
+
+impl Group {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The helper itself has not been waited for, so that its number is still its own.
+        #[cfg(unix)]
+        if let Some(leader) =
+            self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+        {
+            // They may have ended by now.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// The program on the PATH; never one of the working directory, which may be a stranger's repository.

@@ -15,8 +15,10 @@ pub fn assumptions(repositories: &[Repository], options: &Options, prices: &Pric
         _ => format!("a GB is {gb} bytes"),
     });
     said.push(
-        "every platform and attestation of an index is stored, and each blob once a repository; the manifests themselves, \
-         a few kB each, are not counted"
+        "every platform and attestation of an index is stored, and each blob once a repository, since AWS says: \"Blob \
+         mounting is not supported for images created via pull through cache\" \
+         (https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html); the manifests themselves, a few kB \
+         each, are not counted"
             .to_owned(),
     );
     let releases = options.releases;

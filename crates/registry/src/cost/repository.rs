@@ -108,6 +108,7 @@ type Versions<'m> = BTreeMap<&'m Digest, &'m Arc<Contents>>;
 fn stored(versions: &Versions<'_>) -> Stored {
     let mut blobs: BTreeMap<&Digest, u64> = BTreeMap::new();
     let mut scanned: BTreeSet<&Digest> = BTreeSet::new();
+    let mut locked: Vec<u64> = Vec::new();
     let mut stored = Stored { versions: versions.len() as u64, ..Stored::default() };
     for contents in versions.values() {
         scanned.extend(&contents.scanned);
@@ -115,11 +116,12 @@ fn stored(versions: &Versions<'_>) -> Stored {
             let known = blobs.entry(digest).or_default();
             *known = (*known).max(*size);
         }
-        stored.version_bytes = stored.version_bytes.max(sum(contents.blobs.values().copied()));
-        stored.version_scanned = stored.version_scanned.max(contents.scanned.len() as u64);
+        locked.extend(&contents.locked);
+        stored.version_bytes = stored.version_bytes.max(contents.bytes());
+        stored.version_scanned = stored.version_scanned.max(contents.scans());
     }
-    stored.bytes = sum(blobs.into_values());
-    stored.scanned = scanned.len() as u64;
+    stored.scanned = (scanned.len() + locked.len()) as u64;
+    stored.bytes = sum(blobs.into_values().chain(locked));
     stored
 }
 

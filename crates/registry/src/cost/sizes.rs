@@ -1,7 +1,8 @@
 //! Manifests, read at the upstreams: what a cache will hold of each image.
 //!
 //! A pull of an index makes ECR import every manifest that it lists (Amazon ECR user guide, "Sync an upstream registry"),
-//! so that all of them count, attestations too, whatever platform a node has.
+//! so that all of them count, attestations too, whatever platform a node has. Of an image that a digest lock has with its
+//! sizes, nothing is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use oci_spec::image::Descriptor;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
+use crate::verify::{Lock, LockedImage};
 use crate::{Client, Content, Failure, Kind, Location, MANIFEST_MAX, Step, in_order};
 use pullthru_core::image::Digest;
 use pullthru_core::images::Image;
@@ -26,6 +28,20 @@ pub struct Contents {
     pub blobs: BTreeMap<Digest, u64>,
     /// Layers that stay where their publisher keeps them: Windows' base layers. They are not stored.
     pub foreign: usize,
+    /// Bytes of each platform, as a digest lock has them: which blobs they are is not known.
+    pub locked: Vec<u64>,
+}
+
+impl Contents {
+    /// Bytes, each blob once.
+    pub fn bytes(&self) -> u64 {
+        self.blobs.values().chain(&self.locked).fold(0, |sum, size| sum.saturating_add(*size))
+    }
+
+    /// How many images a scanner looks at.
+    pub fn scans(&self) -> u64 {
+        (self.scanned.len() + self.locked.len()) as u64
+    }
 }
 
 /// One image and what was found.
@@ -72,15 +88,16 @@ impl Unmeasured {
     }
 }
 
-/// Asks the upstream about every pull, until all are done or `stop` is, and gives them back in their order; answers how
-/// many were not asked. Each manifest is asked for once, however many images lead to it.
+/// Asks the upstream about every pull that `lock` does not know, until all are done or `stop` is, and gives them back in their
+/// order; answers how many were not asked. Each manifest is asked for once, however many images lead to it.
 pub async fn measure(
     client: &Client,
     images: Vec<Image>,
+    lock: Lock,
     stop: impl Future<Output = ()>,
     on: impl FnMut(Step<'_, Measured>),
 ) -> usize {
-    let reader = Arc::new(Reader { client: client.clone(), asked: Mutex::default() });
+    let reader = Arc::new(Reader { client: client.clone(), lock, asked: Mutex::default() });
     let work = move |pull: Image| {
         let reader = Arc::clone(&reader);
         async move {
@@ -108,12 +125,16 @@ type Answer = Arc<OnceCell<Result<Arc<Read>, Unmeasured>>>;
 
 struct Reader {
     client: Client,
+    lock: Lock,
     /// By what was asked for.
     asked: Mutex<HashMap<Location, Answer>>,
 }
 
 impl Reader {
     async fn measure(self: &Arc<Self>, pull: &Image) -> Result<(Digest, Arc<Contents>), Unmeasured> {
+        if let Some(known) = self.lock.locked(pull).and_then(of_lock) {
+            return Ok(known);
+        }
         let name = pull.upstream.as_ref().ok_or(Unmeasured::NoAddress)?;
         let at = Location::parse(&pull.under(name)).map_err(|_| Unmeasured::NoAddress)?;
         let mut root = self.read(&at).await?;
@@ -217,6 +238,13 @@ impl Reader {
         };
         Ok(Arc::new(Read { digest: manifest.digest, what }))
     }
+}
+
+/// What a lock says of an image that it has with all sizes.
+fn of_lock(locked: &LockedImage) -> Option<(Digest, Arc<Contents>)> {
+    let digest = Digest::parse(&locked.digest).ok()?;
+    let sizes: Vec<u64> = locked.platforms.values().copied().collect::<Option<_>>()?;
+    (!sizes.is_empty()).then(|| (digest, Arc::new(Contents { locked: sizes, ..Contents::default() })))
 }
 
 /// `application/vnd.docker.image.rootfs.foreign.diff.tar.gzip` and OCI's `…layer.nondistributable.v1.tar…` name layers

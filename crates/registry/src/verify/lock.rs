@@ -1,10 +1,11 @@
 //! A lock file: what every image resolved to, so that a later run can say what moved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Verified};
+use crate::Location;
 use pullthru_core::images::Image;
 use pullthru_core::reasons::of_json;
 
@@ -105,7 +106,17 @@ impl Lock {
         verified.resolved.is_some() && self.locked(&verified.pull).is_none()
     }
 
-    fn locked(&self, pull: &Image) -> Option<&LockedImage> {
+    /// A tag of each digest that a tag led to: `<registry>/<repository>@sha256:…` → `v1`. Of several tags it is the last.
+    pub fn tags(&self) -> HashMap<String, String> {
+        let tag = |(reference, image): (&String, &LockedImage)| {
+            let at = Location::parse(reference).ok().filter(|at| at.digest().is_none())?;
+            Some((format!("{}@{}", at.name(), image.digest), at.tag()?.to_owned()))
+        };
+        self.images.iter().filter_map(tag).collect()
+    }
+
+    /// What an image resolved to.
+    pub fn locked(&self, pull: &Image) -> Option<&LockedImage> {
         let at_cache = pull.cached.as_ref().and_then(|name| self.images.get(&pull.under(name)));
         at_cache.or_else(|| self.images.get(&pull.reference()))
     }

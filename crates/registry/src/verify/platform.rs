@@ -130,8 +130,19 @@ impl Machine {
 impl WantedPlatform {
     /// Does a node of this platform take the image?
     pub fn matches(&self, platform: &Platform) -> bool {
+        self.takes(&platform.os, &platform.architecture, platform.variant.as_deref())
+    }
+
+    /// The same of a name in a digest lock: `linux/arm64/v8`.
+    pub fn matches_name(&self, name: &str) -> bool {
+        let mut parts = name.splitn(3, '/');
+        let (os, architecture) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        self.takes(os, architecture, parts.next())
+    }
+
+    fn takes(&self, os: &str, architecture: &str, variant: Option<&str>) -> bool {
         let node = Machine::of(&self.architecture, self.variant.as_deref());
-        self.os == platform.os && node.runs(&Machine::of(&platform.architecture, platform.variant.as_deref()))
+        self.os == os && node.runs(&Machine::of(architecture, variant))
     }
 }
 

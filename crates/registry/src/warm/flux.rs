@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::choose::{Filter, Order, choose};
 use crate::{Client, Failure};
 use pullthru_core::config::Config;
+use pullthru_core::emit::{Chooser, Selection};
 use pullthru_core::image::Name;
 use pullthru_core::images::{Image, Place};
-use pullthru_core::range::Range;
 use pullthru_core::tree::{LineIndex, RepoPath};
 use pullthru_core::yaml::{self, NodeId, Stream};
 
@@ -27,8 +26,7 @@ const EXCLUDED: &str = r"^.*\.sig$";
 pub struct Policy {
     pub upstream: Name,
     pub cached: Name,
-    filter: Option<Filter>,
-    order: Order,
+    chooser: Chooser,
     excluded: Vec<Regex>,
     /// `namespace/name`.
     pub name: String,
@@ -53,9 +51,7 @@ struct Repository {
 struct Written {
     key: (String, String),
     repository: (String, String),
-    pattern: Option<String>,
-    extract: Option<String>,
-    order: Result<Order, String>,
+    selection: Option<Selection>,
     place: Place,
 }
 
@@ -111,23 +107,18 @@ fn follow(
         }
     };
     let regex = |text: &str| Regex::new(text).map_err(|_| format!("`{text}` is no regular expression here"));
-    let filter = match &written.pattern {
-        Some(pattern) => Some(Filter { pattern: regex(pattern)?, extract: written.extract }),
-        None => None,
-    };
+    let selection = written.selection.ok_or("it has no policy that is known here")?;
+    let chooser = selection.chooser().map_err(|error| error.to_string())?;
     let excluded = found.excluded.clone().unwrap_or_else(|| vec![EXCLUDED.to_owned()]);
     let excluded = excluded.iter().map(|text| regex(text)).collect::<Result<_, _>>()?;
-    let (order, place) = (written.order?, written.place);
-    Ok(Policy { upstream, cached, filter, order, excluded, name: name.to_owned(), place })
+    Ok(Policy { upstream, cached, chooser, excluded, name: name.to_owned(), place: written.place })
 }
 
 impl Policy {
     /// Its choice out of a list.
     pub fn choose<'t>(&self, tags: &'t [String]) -> Option<&'t str> {
         let kept = |tag: &&String| !self.excluded.iter().any(|pattern| pattern.is_match(tag));
-        let kept: Vec<String> = tags.iter().filter(kept).cloned().collect();
-        let chosen = choose(&kept, self.filter.as_ref(), &self.order)?.to_owned();
-        tags.iter().find(|tag| **tag == chosen).map(String::as_str)
+        self.chooser.choose(tags.iter().filter(kept))
     }
 }
 
@@ -221,27 +212,9 @@ impl Object<'_, '_> {
         let start = at.map_or(0, |node| node.span.start);
         Written {
             repository: (namespace, reference("name").unwrap_or_default()),
-            pattern: self.text(&["spec", "filterTags", "pattern"]),
-            extract: self.text(&["spec", "filterTags", "extract"]),
-            order: self.order(),
+            selection: Selection::read(self.stream, self.root),
             place: Place { path: path.clone(), position: LineIndex::new(text).position(start) },
             key,
-        }
-    }
-
-    fn order(&self) -> Result<Order, String> {
-        let ascending = |kind: &str| {
-            self.text(&["spec", "policy", kind, "order"])
-                .is_none_or(|order| order.eq_ignore_ascii_case("asc"))
-        };
-        if let Some(range) = self.text(&["spec", "policy", "semver", "range"]) {
-            return Range::parse(&range).map(Order::Semver).map_err(|error| error.to_string());
-        }
-        let has = |kind: &str| self.stream.get_path(self.root, &["spec", "policy", kind]).is_some();
-        match (has("numerical"), has("alphabetical")) {
-            (true, _) => Ok(Order::Numerical { ascending: ascending("numerical") }),
-            (_, true) => Ok(Order::Alphabetical { ascending: ascending("alphabetical") }),
-            _ => Err("it has no policy that is known here".to_owned()),
         }
     }
 }

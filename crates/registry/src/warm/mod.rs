@@ -5,21 +5,18 @@
 //! digest has to be there. [`flux`] makes pulls of what Flux's policies would choose next.
 
 mod blobs;
-mod choose;
 pub mod flux;
 mod one;
 mod tag;
 
-pub use choose::{Filter, Order, choose};
 pub use one::Warmer;
-pub use pullthru_core::range::{Range, RangeError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::verify::{Archived, WantedPlatform};
-use crate::{Client, Failure, Step, in_order};
+use crate::verify::{Archived, Lock, WantedPlatform};
+use crate::{Client, Failure, NotCached, Step, in_order};
 use pullthru_core::image::Digest;
 use pullthru_core::images::Image;
 
@@ -40,6 +37,8 @@ pub struct Options {
     pub patience: Duration,
     /// Hosts of that storage besides AWS's.
     pub storage: Vec<String>,
+    /// What is known before anything is asked.
+    pub lock: Lock,
 }
 
 /// What became of one image.
@@ -53,6 +52,8 @@ pub enum Warmed {
     Imported(Imported),
     /// It would be pulled, by this tag.
     Would { tag: String },
+    /// No cache will hold it.
+    NotCached(NotCached),
     /// Pinned, and no tag of the upstream leads to the digest.
     NoTag { looked_at: usize },
     /// The tag brought another digest than the pinned one.
@@ -95,6 +96,7 @@ impl Warmed {
             Warmed::Imported(imported) if imported.elsewhere.is_empty() => "imported",
             Warmed::Imported(_) => "imported-elsewhere",
             Warmed::Would { .. } => "would-import",
+            Warmed::NotCached(_) => "not-cached",
             Warmed::NoTag { .. } => "no-tag",
             Warmed::WrongDigest { .. } => "wrong-digest",
             Warmed::PlatformMissing { .. } => "platform-missing",
@@ -103,9 +105,13 @@ impl Warmed {
         }
     }
 
-    /// Is the image there now, or would it be?
+    /// Is the image there now, or would it be? What no cache will hold is nothing to be done.
     pub fn is_fine(&self) -> bool {
-        matches!(self, Warmed::AlreadyWarm | Warmed::Imported(_) | Warmed::Would { .. })
+        match self {
+            Warmed::AlreadyWarm | Warmed::Imported(_) | Warmed::Would { .. } => true,
+            Warmed::NotCached(why) => *why != NotCached::Placeholder,
+            _ => false,
+        }
     }
 }
 

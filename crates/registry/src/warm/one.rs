@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::blobs::SharedBlob;
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
-use crate::{Client, Content, Failure, Location, Manifest, Platform, Resolved};
+use crate::{Client, Content, Failure, Location, Manifest, NotCached, Platform, Resolved};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
@@ -19,6 +19,8 @@ type SharedManifest = Arc<OnceCell<Result<Arc<Manifest>, Failure>>>;
 pub struct Warmer {
     pub(super) client: Client,
     pub(super) options: Options,
+    /// Tags of the lock, by what they led to.
+    pub(super) tags: HashMap<String, String>,
     pub(super) blobs: Mutex<HashMap<(Name, Digest), SharedBlob>>,
     /// Manifests below indexes, which tags may share.
     manifests: Mutex<HashMap<Location, SharedManifest>>,
@@ -29,13 +31,18 @@ pub(super) type Tag = Result<String, Warmed>;
 
 impl Warmer {
     pub fn new(client: Client, options: Options) -> Warmer {
-        Warmer { client, options, blobs: Mutex::default(), manifests: Mutex::default() }
+        let tags = options.lock.tags();
+        Warmer { client, options, tags, blobs: Mutex::default(), manifests: Mutex::default() }
     }
 
     /// Pulls one image by its tag and checks the pinned digest.
     pub async fn warm(&self, pull: &Image) -> Warmed {
-        let Some(name) = &pull.cached else { return no_cache() };
-        let Ok(at) = Location::parse(&pull.under(name)) else { return no_cache() };
+        let Some(name) = &pull.cached else {
+            return Warmed::NotCached(NotCached::of(pull).unwrap_or(NotCached::NoRoute));
+        };
+        let Ok(at) = Location::parse(&pull.under(name)) else {
+            return Warmed::NotCached(NotCached::Placeholder);
+        };
         if !self.options.again
             && let Some(known) = self.known(&at).await
         {
@@ -46,9 +53,9 @@ impl Warmer {
             Err(warmed) => return warmed,
         };
         if self.options.dry_run {
-            return Warmed::Would { tag };
+            return self.would(pull, tag).await;
         }
-        let Ok(tagged) = at.at_tag(&tag) else { return no_cache() };
+        let Ok(tagged) = at.at_tag(&tag) else { return Warmed::NotCached(NotCached::Placeholder) };
         let manifest = match self.client.manifest(&tagged).await {
             Ok(manifest) => manifest,
             Err(failure) => return self.refused(pull, failure).await,
@@ -70,6 +77,47 @@ impl Warmer {
             Imported { tag, digest: manifest.digest.to_string(), manifests: 1, ..Imported::default() };
         match self.rest(&tagged, &manifest, &below, wanted, &mut imported).await {
             Ok(()) => Warmed::Imported(imported),
+            Err(failure) => self.refused(pull, failure).await,
+        }
+    }
+
+    /// What a pull by this tag would come to: the upstream is asked for the platforms, where some are wanted and the lock does
+    /// not know them.
+    async fn would(&self, pull: &Image, tag: String) -> Warmed {
+        let wanted = &self.options.platforms;
+        let Some(name) = pull.upstream.as_ref().filter(|_| !wanted.is_empty()) else {
+            return Warmed::Would { tag };
+        };
+        let missing = |has: Vec<String>| {
+            let wanted = wanted.iter().map(ToString::to_string).collect();
+            Warmed::PlatformMissing { wanted, has }
+        };
+        // Where a platform is pinned, its whole index comes, which the lock does not have.
+        let locked = self
+            .options
+            .lock
+            .locked(pull)
+            .filter(|locked| pull.digest.is_none() && !locked.platforms.is_empty());
+        if let Some(locked) = locked {
+            let has = |name: &String| wanted.iter().any(|wanted| wanted.matches_name(name));
+            let is_there = locked.platforms.keys().any(has);
+            return if is_there {
+                Warmed::Would { tag }
+            } else {
+                missing(locked.platforms.keys().cloned().collect())
+            };
+        }
+        let Ok(at) = Location::parse(&format!("{name}:{tag}")) else { return Warmed::Would { tag } };
+        let resolved = match self.client.inspect(&at).await {
+            Ok(resolved) if self.wanted(&resolved).is_empty() => {
+                self.client.name_platforms(&at, resolved).await
+            }
+            answer => answer,
+        };
+        match resolved {
+            Ok(resolved) if self.wanted(&resolved).is_empty() => missing(resolved.platform_names()),
+            Ok(_) => Warmed::Would { tag },
+            Err(failure) if failure.is_transient() => Warmed::Unreachable { failure },
             Err(failure) => self.refused(pull, failure).await,
         }
     }
@@ -194,13 +242,5 @@ impl Warmer {
             },
             _ => Warmed::Unreachable { failure },
         }
-    }
-}
-
-fn no_cache() -> Warmed {
-    Warmed::Refused {
-        failure: Failure::NotFound(Box::default()),
-        why: "no cache is configured for it, or its host is a placeholder",
-        next: "give `--account` and `--region`",
     }
 }

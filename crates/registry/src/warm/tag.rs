@@ -1,4 +1,5 @@
-//! The tag to pull by. A digest alone imports nothing, so a tag that leads to it is looked for at the upstream.
+//! The tag to pull by. A digest alone imports nothing, so a tag that leads to it is looked for: in the digest lock, then among all
+//! that the upstream has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,13 @@ impl Warmer {
                 },
                 Err(_) => return Ok(tag.clone()),
             }
+        }
+        // One request instead of one a tag; the tag may lead elsewhere by now.
+        if let Some(tag) = self.tags.get(&format!("{upstream}@{pinned}"))
+            && let Ok(leads) = Location::parse(&format!("{upstream}:{tag}"))
+            && self.client.digest(&leads).await.is_ok_and(|digest| digest == *pinned)
+        {
+            return Ok(tag.clone());
         }
         self.search(pull, upstream, pinned).await
     }

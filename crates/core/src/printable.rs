@@ -1,4 +1,4 @@
-//! Texts of servers in one line, without what a terminal obeys or hides.
+//! Texts of others in one line, without what a terminal obeys or hides.
 
 /// Does a character reorder, hide or break what stands around it, and is not seen itself (bidirectional and zero-width
 /// formatting, separators, tags)?
@@ -9,7 +9,7 @@ pub fn is_invisible(c: char) -> bool {
 
 /// `text` in one line of at most `max` characters, without control characters and without those that reorder
 /// or hide what stands around them (bidirectional and zero-width formatting).
-pub(crate) fn printable(text: &str, max: usize) -> String {
+pub fn printable(text: &str, max: usize) -> String {
     let mut out = String::new();
     let mut count = 0;
     // Bounded before it is looked at: a body may be all blanks.
