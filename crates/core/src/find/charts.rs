@@ -2,8 +2,8 @@
 //! controller or a workstation, and the version beside it is no tag.
 
 use super::context::Place;
-use super::deny::words;
 use super::literal::Literal;
+use super::names::words;
 use super::values;
 
 /// What a place says about a chart.

@@ -2,39 +2,23 @@
 
 use super::charts::ChartPlace;
 use super::context::{Outer, Place};
+use super::explorer::{Explorer, is_flag};
 use super::hosts::{Occurrence, Owner};
 use super::lines::{self, Value};
-use super::literal::{self, Literal};
-use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Obstacle, Role, Scope, Shape, Site};
-use super::{
-    Explorer, charts, deny, docker_hub, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values,
-    workloads,
-};
-use crate::image::Name;
-use crate::tree::Position;
-use crate::yaml::{Content, Span, SpanMap};
+use super::literal::{self, Literal, outermost};
+use super::names::is_image_key;
+use super::scalar::Scalar;
+use super::site::{Around, Embedding, Form, IgnoreReason, Role, Scope, Shape};
+use super::{charts, deny, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values, workloads};
 
 /// How deep a text inside a text is followed.
 const MAX_DEPTH: usize = 4;
-
-/// A scalar's text with the hosts in it, ready to be judged.
-pub(super) struct Scalar<'e, 's, 'a> {
-    pub(super) place: &'e Place<'s, 'a>,
-    pub(super) content: Content<'a>,
-    /// From the content to the file.
-    pub(super) map: SpanMap,
-    /// Without a decoded text, what is found can be reported but not edited.
-    pub(super) decoded: bool,
-    /// From the stream's text to the file.
-    pub(super) layer: &'e SpanMap,
-    pub(super) depth: usize,
-}
 
 impl Explorer<'_> {
     /// Judges every occurrence in the scalar: each becomes a part of a site, or is ignored.
     pub(super) fn classify(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let text: &str = &scalar.content.text;
-        let (found, inside) = self.hosts.find_outer(text);
+        let (found, inside) = outermost(self.hosts, text);
         if found.is_empty() {
             return;
         }
@@ -182,7 +166,7 @@ impl Explorer<'_> {
         if let Some(form) = oci_artifacts::repository(place, &literal, oci, self.path)
             && let Some(span) = scalar.map.outer(literal.span)
         {
-            return self.split_of(scalar, found, prefix::split(&literal, span, form), Role::Artifact);
+            return self.split_of(scalar, found, values::beginning(&literal, span, form), Role::Artifact);
         }
         if charts::at(place, &literal, oci) == Some(ChartPlace::Chart) && !oci {
             return self.site(scalar, found, literal, Form::Chart, Role::Artifact);
@@ -208,8 +192,8 @@ impl Explorer<'_> {
             return self.site(scalar, found, literal, Form::ImageField, Role::Image);
         }
         if schema::is_default(place) {
-            let image = schema::property(place)
-                .is_some_and(|name| docker_hub::is_image_key(name) || name.ends_with("epository"));
+            let image =
+                schema::property(place).is_some_and(|name| is_image_key(name) || name.ends_with("epository"));
             if literal.suffix.is_empty() && !image {
                 return self.ignore(scalar, found, IgnoreReason::Schema);
             }
@@ -258,7 +242,7 @@ impl Explorer<'_> {
             Form::EnvValue | Form::Argument => form,
             _ => Form::RegistryPrefix,
         };
-        self.split(scalar, found, prefix::split(literal, span, form))
+        self.split(scalar, found, values::beginning(literal, span, form))
     }
 
     /// A text that is nothing but references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, or one on each line.
@@ -398,135 +382,6 @@ impl Explorer<'_> {
         let outer: Outer = scalar.place.outer(inside);
         self.explore_inner(text, &scalar.map, &outer, scalar.depth + 1)
     }
-
-    fn split(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, split: values::Split) -> bool {
-        self.split_of(scalar, found, split, Role::Image)
-    }
-
-    fn split_of(
-        &mut self,
-        scalar: &Scalar<'_, '_, '_>,
-        found: &Occurrence,
-        split: values::Split,
-        role: Role,
-    ) -> bool {
-        let needle = scalar.map.outer(found.needle);
-        let registry = match &split.shape {
-            Shape::Registry { span, .. } if split.obstacle.is_none() => Some((split.name.clone(), *span)),
-            _ => None,
-        };
-        let shape = match split.shape {
-            // The repository's place is known within this stream; the file is another text when embedded.
-            Shape::Split { registry, repository, repository_text } => {
-                let repository = repository.and_then(|span| scalar.layer.outer(span));
-                Shape::Split { registry, repository, repository_text }
-            }
-            shape => shape,
-        };
-        self.push(
-            scalar,
-            found,
-            Site {
-                position: Position::START,
-                form: split.form,
-                role,
-                inside: scalar.place.outer.inside,
-                object: values::generated(scalar.place).or_else(|| scalar.place.object.clone()),
-                field: scalar.place.field(),
-                name: split.name,
-                spelling: None,
-                around: Around::More,
-                suffix: split.suffix,
-                shape,
-                obstacle: split.obstacle,
-                marker: None,
-                covers: needle.into_iter().collect(),
-            },
-        );
-        if let Some((name, span)) = registry {
-            self.below_global(scalar, &name, span);
-        }
-        true
-    }
-
-    /// Records a site for a literal in the scalar; without a place in the file it cannot be edited.
-    pub(super) fn site(
-        &mut self,
-        scalar: &Scalar<'_, '_, '_>,
-        found: &Occurrence,
-        literal: Literal,
-        form: Form,
-        role: Role,
-    ) -> bool {
-        let span = scalar.map.outer(literal.span);
-        let undecoded = !scalar.decoded || span.is_none();
-        let place_of_needle = scalar.map.outer(found.needle);
-        let written = literal.span.slice(&scalar.content.text);
-        let around = around(&scalar.content.text, &literal);
-        let obstacle = match () {
-            () if undecoded => Some(Obstacle::MultiLine),
-            () if literal.obstacle.is_some() => literal.obstacle,
-            () => kustomize::obstacle(&role, written),
-        };
-        let shape = Shape::Name(span.or(place_of_needle).unwrap_or_default());
-        self.push(
-            scalar,
-            found,
-            Site {
-                position: Position::START,
-                form,
-                role,
-                inside: scalar.place.outer.inside,
-                object: scalar.place.object.clone(),
-                field: scalar.place.field(),
-                spelling: spelling(&literal.name, written),
-                around,
-                name: literal.name,
-                suffix: literal.suffix,
-                shape,
-                obstacle,
-                marker: None,
-                covers: place_of_needle.into_iter().collect(),
-            },
-        );
-        true
-    }
-
-    pub(super) fn ignore(
-        &mut self,
-        scalar: &Scalar<'_, '_, '_>,
-        found: &Occurrence,
-        reason: IgnoreReason,
-    ) -> bool {
-        if found.owner == Owner::Upstream
-            && let Some(span) = scalar.map.outer(found.needle)
-        {
-            let reason = if found.exact { reason } else { IgnoreReason::OtherHost };
-            self.found.ignored.push(Ignored::new(span, reason));
-        }
-        true
-    }
-
-    fn ignore_all(&mut self, scalar: &Scalar<'_, '_, '_>, found: &[Occurrence], reason: IgnoreReason) {
-        for occurrence in found {
-            self.ignore(scalar, occurrence, reason);
-        }
-    }
-
-    fn push(&mut self, scalar: &Scalar<'_, '_, '_>, found: &Occurrence, mut site: Site) {
-        if site.covers.is_empty() {
-            // Nothing in the file answers to it: the raw text is accounted for elsewhere.
-            return;
-        }
-        if found.owner == Owner::Cache {
-            site.covers.clear();
-        }
-        site.marker = self.marker_at(scalar.place.stream, scalar.place.scalar);
-        if self.ignored_at(scalar.place.stream, scalar.place.scalar) {
-            site.obstacle = Some(Obstacle::Ignored);
-        }
-        self.found.sites.push(site);
-    }
 }
 
 /// An upstream's host alone, or what stands in its place for a cache: the host with a prefix.
@@ -567,13 +422,6 @@ fn is_test(place: &Place<'_, '_>) -> bool {
     place.key() == "value" && place.neighbour_text("op") == Some("test")
 }
 
-/// `--flag=`, `-flag=`, `NAME=`.
-fn is_flag(before: &str) -> bool {
-    let Some(name) = before.strip_suffix('=') else { return false };
-    let name = name.trim_start_matches('-');
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
 /// `${NAME:=`, `${NAME:-`, `${NAME=` before, and the closing brace after: Flux's variable substitution.
 fn is_default(before: &str, after: &str) -> bool {
     let Some(name) = before.strip_prefix("${") else { return false };
@@ -585,25 +433,4 @@ fn is_default(before: &str, after: &str) -> bool {
 /// `${REGISTRY:=` before and `}/` after: only the registry is a default.
 fn is_default_registry(before: &str, after: &str) -> bool {
     after.starts_with("}/") && is_default(before, "}")
-}
-
-/// The content that stands in for a scalar whose decoding is not reproduced: its bytes as they are.
-pub(super) fn raw_content(text: &str, span: Span) -> Content<'_> {
-    let raw = span.slice(text);
-    Content { text: raw.into(), map: SpanMap::identity(span.start, raw.len()) }
-}
-
-fn around(text: &str, literal: &Literal) -> Around {
-    let before = text.get(..literal.span.start).unwrap_or("");
-    match text.get(literal.end..) {
-        Some("") if before.is_empty() => Around::Nothing,
-        Some("") if is_flag(before) => Around::Flag(before.into()),
-        _ => Around::More,
-    }
-}
-
-/// The written text of a name, when it is not the name itself.
-pub(super) fn spelling(name: &Name, written: &str) -> Option<Box<str>> {
-    let same = written.split_once('/').is_some_and(|(host, path)| host == name.host && path == name.path);
-    (!same && !written.is_empty()).then(|| written.into())
 }

@@ -2,47 +2,15 @@
 //! an image count, and prose never does. Fields that a node reads as they are written move; where something else reads
 //! the field first and may put a registry of its own before it, the name is listed with what to write.
 
-use super::classify::{self, Scalar};
 use super::context::Place;
+use super::explorer::Explorer;
+use super::names::{has_image_word, is_image_key, is_repository_key};
+use super::scalar::{self, Scalar};
+use super::short_name::Short;
 use super::site::{Around, Form, Obstacle, Role, Scope, Shape, Site};
-use super::{
-    Explorer, deny, globals, injectors, kustomize, literal, oci_artifacts, schema, values, workloads,
-};
-use crate::image::{Name, Reference};
+use super::{deny, globals, injectors, kustomize, oci_artifacts, schema, values, workloads};
 use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream};
-
-/// A name without a host, and the tag or digest behind it, placeholders included.
-pub(super) struct Short<'t> {
-    pub(super) name: Name,
-    pub(super) path: &'t str,
-    pub(super) suffix: &'t str,
-}
-
-impl<'t> Short<'t> {
-    /// `None` unless the text is such a name as a whole.
-    pub(super) fn read(text: &'t str) -> Option<Short<'t>> {
-        let (path, suffix) = text.split_at_checked(text.find([':', '@']).unwrap_or(text.len()))?;
-        let reference = Reference::parse(path).ok().filter(Reference::is_short)?;
-        let whole = literal::suffix(suffix).len() == suffix.len();
-        // Istio's injector puts its own image in place of `auto`.
-        (whole && !is_file(path) && path != "auto").then(|| Short { name: reference.name(), path, suffix })
-    }
-
-    fn is_complete(&self) -> bool {
-        !self.suffix.is_empty()
-    }
-}
-
-/// Pictures and disks, the other things that are called images.
-const FILES: &[&str] = &[
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "iso", "img", "qcow2", "raw", "vmdk", "ova", "tar",
-    "gz", "xz", "zip", "bin", "wasm",
-];
-
-fn is_file(path: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, extension)| FILES.contains(&extension))
-}
 
 /// Could the scalar be such a name? Cheap: asked for every scalar of a parsed file.
 pub(super) fn may_be(stream: &Stream<'_>, id: NodeId) -> bool {
@@ -59,13 +27,6 @@ pub(super) fn may_be(stream: &Stream<'_>, id: NodeId) -> bool {
     }
 }
 
-/// What stands in every key that may hold such a name or stands beside one: `image`, `Images`, `REPOSITORY`.
-pub(super) const IMAGE_WORDS: [&str; 4] = ["mage", "MAGE", "epository", "EPOSITORY"];
-
-pub(super) fn has_image_word(text: &str) -> bool {
-    IMAGE_WORDS.iter().any(|word| text.contains(word))
-}
-
 /// Could the text hold fields with such names?
 pub(super) fn may_hold(text: &str) -> bool {
     let nested = text.trim_end().contains('\n') || text.trim_start().starts_with(['{', '[']);
@@ -77,19 +38,6 @@ pub(super) fn is_other_text(key: &str) -> bool {
     let extension = key.rsplit_once('.').map_or("", |(_, extension)| extension);
     ["md", "txt", "sh", "bash", "py", "js", "ts", "lua", "conf", "cfg", "ini", "html", "sql"]
         .contains(&extension)
-}
-
-/// `image`, `workerImage`, `WORKER_IMAGE`, `imageName`.
-pub(super) fn is_image_key(key: &str) -> bool {
-    if !has_image_word(key) {
-        return false;
-    }
-    let lower = key.to_ascii_lowercase().replace(['_', '-'], "");
-    lower.ends_with("image") || lower.ends_with("imagename")
-}
-
-fn is_repository_key(key: &str) -> bool {
-    has_image_word(key) && key.to_ascii_lowercase().ends_with("repository")
 }
 
 impl Explorer<'_> {
@@ -158,7 +106,7 @@ impl Explorer<'_> {
             object: place.object.clone(),
             field: place.field(),
             around,
-            spelling: classify::spelling(&short.name, short.path),
+            spelling: scalar::spelling(&short.name, short.path),
             name: short.name.clone(),
             suffix,
             shape: Shape::Name(span),
@@ -273,17 +221,6 @@ fn is_values(place: &Place<'_, '_>) -> bool {
     values || RELEASES.contains(&place.kind())
 }
 
-/// A `repository` that names an image, by the mapping around it.
-pub(super) fn is_repository_of_image(place: &Place<'_, '_>) -> bool {
-    let around = place.key_at(1);
-    let pulled = ["pullPolicy", "imagePullPolicy"].iter().any(|key| place.has_neighbour(key));
-    let other = ["chart", "charts", "git", "source", "sourceRef", "dependencies", "[]"].contains(&around);
-    let tagged = place.has_neighbour("tag") || place.has_neighbour("digest");
-    let registry = place.neighbour_text("registry").is_some();
-    let own = place.key().to_ascii_lowercase().starts_with("image");
-    !registry && (is_image_key(around) || own || pulled || tagged && !other)
-}
-
 /// In the values of a chart: an image by the name of its field or of the mapping around it.
 fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
     let (key, around) = (place.key(), place.key_at(1));
@@ -295,7 +232,7 @@ fn value(place: &Place<'_, '_>, short: &Short<'_>) -> Option<Form> {
     let complete = short.is_complete() || short.path.contains('/') || values::has_suffix_beside(place);
     let in_image = is_image_key(around);
     if is_repository_key(key) {
-        return is_repository_of_image(place).then_some(Form::Split);
+        return values::is_repository_of_image(place).then_some(Form::Split);
     }
     if key == "name" {
         // One word is mostly a part of what a chart puts together.
@@ -327,26 +264,8 @@ fn custom(place: &Place<'_, '_>, short: &Short<'_>) -> Option<(Form, bool)> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_without_a_host_is_read_whole_or_not_at_all() {
-        for (text, name, suffix) in [
-            ("nginx", "docker.io/library/nginx", ""),
-            ("acme/web:${TAG}", "docker.io/acme/web", ":${TAG}"),
-            ("acme/web:{{ .Values.tag }}@sha256:0", "docker.io/acme/web", ":{{ .Values.tag }}@sha256:0"),
-        ] {
-            let short = Short::read(text).unwrap();
-            assert_eq!((short.name.to_string().as_str(), short.suffix), (name, suffix), "{text}");
-        }
-        for text in
-            ["", "${IMAGE}", "ghcr.io/o/n:1", "nginx: 1", "two words", "three.png", "a:b:c", "acme/${X}:1"]
-        {
-            assert!(Short::read(text).is_none(), "{text}");
-        }
-    }
 
     #[test]
     fn the_default_of_a_variable_is_found() {

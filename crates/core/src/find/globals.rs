@@ -2,12 +2,13 @@
 //! name none (Bitnami's `common.images.image`, Kyverno, Istio's `global.hub`, many of their kind), and
 //! `imageRegistry` at the root of values. Such an image has its registry's host, and is edited nowhere but there.
 
-use super::classify::Scalar;
 use super::context::Place;
-use super::docker_hub::{self, Short};
+use super::deny;
+use super::explorer::{Explorer, Layer};
+use super::scalar::Scalar;
+use super::short_name::Short;
 use super::site::{Around, Form, Role, Shape, Site};
 use super::values;
-use super::{Explorer, Layer, deny};
 use crate::image::Name;
 use crate::tree::Position;
 use crate::yaml::{NodeId, Slot, Span, Stream};
@@ -97,7 +98,7 @@ impl Explorer<'_> {
     fn image_below(&mut self, scalar: &Scalar<'_, '_, '_>, registry: &Name, span: Span) {
         let place = scalar.place;
         let Some(short) = Short::read(scalar.content.text.trim()).filter(|_| scalar.decoded) else { return };
-        if !self.hosts.find(short.path).is_empty() || !docker_hub::is_repository_of_image(place) {
+        if !self.hosts.find(short.path).is_empty() || !values::is_repository_of_image(place) {
             return;
         }
         let start = scalar.content.text.len() - scalar.content.text.trim_start().len();

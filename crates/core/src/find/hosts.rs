@@ -5,7 +5,7 @@
 
 use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind, packed};
 
-use super::docker_hub::IMAGE_WORDS;
+use super::names::IMAGE_WORDS;
 use crate::image::aliases;
 use crate::route::{not_cacheable, upstream_for};
 use crate::yaml::Span;
@@ -130,19 +130,6 @@ impl Hosts {
     /// All occurrences, by place.
     pub fn find(&self, text: &str) -> Vec<Occurrence> {
         self.find_in(text, Span::new(0, text.len()))
-    }
-
-    /// The occurrences outside the references that others begin: `A.dkr.ecr…/ghcr.io/o/n` is the cache's, whatever
-    /// its prefix is called. Those inside come second.
-    pub fn find_outer(&self, text: &str) -> (Vec<Occurrence>, Vec<Occurrence>) {
-        let mut end = 0;
-        self.find(text).into_iter().partition(|found| {
-            let outside = found.host.start >= end;
-            if outside && found.exact {
-                end = super::literal::read(text, found).end;
-            }
-            outside
-        })
     }
 
     /// The occurrences within `region`.

@@ -2,7 +2,7 @@
 //! Any other annotation only says something about its object.
 
 use super::context::Place;
-use super::docker_hub;
+use super::names::is_image_key;
 
 /// The domains whose webhooks read images from annotations: those called `…image` of each. Sources, in order:
 /// istio.io/latest/docs/reference/config/annotations (`SidecarProxyImage`); linkerd.io/2/reference/proxy-configuration;
@@ -27,8 +27,7 @@ const DOMAINS: &[&str] = &[
 
 /// Is it the name of such an annotation?
 pub(super) fn holds_image(key: &str) -> bool {
-    key.split_once('/')
-        .is_some_and(|(domain, name)| DOMAINS.contains(&domain) && docker_hub::is_image_key(name))
+    key.split_once('/').is_some_and(|(domain, name)| DOMAINS.contains(&domain) && is_image_key(name))
 }
 
 /// Is the scalar the value of one?

@@ -1,13 +1,15 @@
 //! Literals in texts that are no YAML: chart templates, documents that do not parse, expressions and scripts
 //! inside a scalar. Searched occurrence by occurrence; a literal counts only where it is whole.
 
-use super::classify::{self, Scalar};
 use super::context::{Outer, Place};
+use super::explorer::{Explorer, marker_in};
 use super::field::Field;
 use super::hosts::{Occurrence, Owner};
 use super::literal::{self, Literal};
+use super::names::words;
+use super::scalar::{self, Scalar};
 use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
-use super::{Explorer, blank, deny, prefix, template};
+use super::{blank, deny, prefix, template};
 use crate::image::Name;
 use crate::tree::Position;
 use crate::yaml::{self, Lines, Span, SpanMap, Stream};
@@ -75,7 +77,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
             Verdict::Reference { literal, role, obstacle, form } => {
                 let Some(span) = layer.outer(literal.span) else { continue };
                 let below = || reader.tag_below(literal.end).unwrap_or_default();
-                let spelling = classify::spelling(&literal.name, literal.span.slice(text));
+                let spelling = scalar::spelling(&literal.name, literal.span.slice(text));
                 let (name, shape) = match literal.is_bare_host() {
                     // A registry alone has no repository, and so none of Docker Hub's own.
                     true => {
@@ -259,7 +261,7 @@ impl<'t> Reader<'t> {
             return reference(literal, Role::Artifact, obstacle, Form::Artifact);
         }
         let image_key = key.is_some_and(is_image_key);
-        if self.yaml && key.is_some_and(|key| deny::words(key).last().is_some_and(|word| word == "chart")) {
+        if self.yaml && key.is_some_and(|key| words(key).last().is_some_and(|word| word == "chart")) {
             return reference(literal, Role::Artifact, obstacle, Form::Chart);
         }
         if !self.yaml {
@@ -354,7 +356,7 @@ impl Line {
         let content = span.end - line.trim_start().len();
         let item = span.end - line.trim_start().trim_start_matches("- ").trim_start().len();
         let ignored = super::ignores::holds_back(line);
-        let marker = line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?));
+        let marker = line.find('#').and_then(|hash| marker_in(line.get(hash..)?));
         Line { span, at: span.start, content, item, ignored, marker, word: span.start, ..Line::default() }
     }
 

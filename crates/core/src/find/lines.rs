@@ -1,9 +1,9 @@
 //! Texts that are lists of assignments or of references: `a=ghcr.io/o/a:1,b=ghcr.io/o/b:1`, one on each line, or
 //! properties (`NAME=value`) among which some values are references. Read once, from left to right.
 
-use super::docker_hub::Short;
 use super::hosts::{Hosts, Occurrence};
 use super::literal::{self, Literal};
+use super::short_name::Short;
 use crate::image::Reference;
 
 /// A value of a list or of a line.

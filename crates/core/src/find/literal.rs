@@ -4,7 +4,7 @@
 //! `<< inputs.tag >>`, `%(version)s`, `$(TAG)`) are kept as they stand, since the tag of a reference never
 //! changes; in the name they make it [`Obstacle::Computed`].
 
-use super::hosts::{Occurrence, Owner};
+use super::hosts::{Hosts, Occurrence, Owner};
 use super::site::Obstacle;
 use crate::image::Name;
 use crate::yaml::Span;
@@ -87,6 +87,19 @@ pub(super) fn read(text: &str, found: &Occurrence) -> Literal {
         None => 0,
     };
     Literal { span: Span::new(start, name_end), path, name, suffix: suffix.to_owned(), end, obstacle, base }
+}
+
+/// The occurrences outside the references that others begin: `A.dkr.ecr…/ghcr.io/o/n` is the cache's, whatever
+/// its prefix is called. Those inside come second.
+pub(super) fn outermost(hosts: &Hosts, text: &str) -> (Vec<Occurrence>, Vec<Occurrence>) {
+    let mut end = 0;
+    hosts.find(text).into_iter().partition(|found| {
+        let outside = found.host.start >= end;
+        if outside && found.exact {
+            end = read(text, found).end;
+        }
+        outside
+    })
 }
 
 /// Would a registry take this repository path? By the grammar, with any host before it.

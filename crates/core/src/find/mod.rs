@@ -2,7 +2,7 @@
 //! one or one of the other, and nothing is left unexplained.
 //!
 //! [`Finder::find`] is pure: bytes in, [`Found`] out. The order of the work: [`file_kind`] says what kind of file it
-//! is, [`hosts`] where hosts stand, [`classify`] judges the scalar around each of them by its value
+//! is, [`manifest`] goes through its documents, [`hosts`] says where hosts stand, [`classify`] judges the scalar around each of them by its value
 //! ([`literal`]), its place ([`context`], [`deny`]) and its family of forms ([`workloads`], [`values`], [`kustomize`],
 //! [`oci_artifacts`]); [`lexical`] does the same where there is no YAML to go by, [`docker_hub`] where there is no host.
 //! Nothing here decides what happens to a site.
@@ -14,6 +14,7 @@ mod context;
 mod deny;
 mod deployers;
 mod docker_hub;
+mod explorer;
 mod field;
 mod file_kind;
 mod generators;
@@ -26,24 +27,29 @@ mod kustomize;
 mod lexical;
 mod lines;
 mod literal;
+mod manifest;
+mod names;
 mod oci_artifacts;
 mod policies;
+mod policy_pattern;
 mod prefix;
 mod pruned;
 mod pull_secrets;
 mod releases;
 mod renovate;
+mod scalar;
 mod schema;
+mod short_name;
 mod site;
 mod template;
 mod updaters;
 mod values;
 mod workloads;
 
-use classify::Scalar;
-use context::{Outer, Place};
+use context::Outer;
 pub use deployers::{Deployer, Tool};
 pub(crate) use deployers::{Overrides, overridden_application};
+use explorer::Explorer;
 pub use field::Field;
 use file_kind::FileClass;
 pub use generators::TemplatedPath;
@@ -51,8 +57,8 @@ use hosts::Search;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub(crate) use literal::placeholder;
-pub(crate) use policies::unescaped;
-pub use policies::{Matching, PolicyPattern, PolicyTool};
+pub(crate) use policy_pattern::unescaped;
+pub use policy_pattern::{Matching, PolicyPattern, PolicyTool};
 pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
 pub use releases::Release;
 pub use renovate::Renovate;
@@ -63,7 +69,7 @@ use aho_corasick::AhoCorasick;
 
 use crate::kustomization::{self, Kustomization};
 use crate::tree::{LineIndex, Position};
-use crate::yaml::{self, NodeId, ParseError, Span, SpanMap, Stream};
+use crate::yaml::{ParseError, Span, SpanMap};
 
 /// Everything that one file holds.
 #[derive(Clone, Debug, Default)]
@@ -272,330 +278,8 @@ impl Finder {
     }
 }
 
-/// A stream with what is around it.
-struct Layer<'e, 'a> {
-    stream: &'e Stream<'a>,
-    layer: &'e SpanMap,
-    outer: &'e Outer,
-    depth: usize,
-}
-
-/// One file under way.
-struct Explorer<'f> {
-    path: &'f str,
-    hosts: &'f Hosts,
-    /// Bytes from which an outline may stand in for a text.
-    outlined_from: usize,
-    /// The text may hold objects that deploy something.
-    deployers: bool,
-    /// Comments take lines out of plans.
-    heeds_ignores: bool,
-    found: Found,
-}
-
-impl Explorer<'_> {
-    fn manifest(&mut self, text: &str) {
-        let original = text;
-        let blanked = self.without_json_comments(text);
-        let text = blanked.as_deref().unwrap_or(original);
-        self.found.chart_sources = self.deployers && text.contains(releases::SOURCES);
-        if self.outlined(text) {
-            return;
-        }
-        let stream = yaml::parse_without_comments(text);
-        let layer = SpanMap::identity(0, text.len());
-        if !stream.errors.is_empty() && text.contains("{{") {
-            // The documents of a template begin and end where its own statements say: none of them is trusted.
-            self.found.errors = unparsed(stream.errors);
-            let whole = Span::new(0, text.len());
-            return lexical::region(self, text, whole, &layer, &Outer::default());
-        }
-        if is_schema(&stream) {
-            for occurrence in self.hosts.find(text).iter().filter(|found| found.owner == Owner::Upstream) {
-                self.found.ignored.push(Ignored::new(occurrence.needle, IgnoreReason::Schema));
-            }
-            return;
-        }
-        self.explore(&stream, &layer, &Outer::default(), 0);
-        self.found.substituted = substituted(&stream);
-        self.found.aliases = stream.aliases;
-        self.read_kustomization(&stream);
-        if self.deployers {
-            self.found.deployers = deployers::read(&stream);
-        }
-        if releases::is_chart(self.path) {
-            let mut roots = stream.documents.iter().filter_map(|document| document.root);
-            self.found.chart_sources = roots.any(|root| stream.get(root, "dependencies").is_some());
-        }
-        if deployers::overridden_application(self.path).is_some() {
-            self.found.deployers = deployers::read_overrides(&stream, self.path);
-        }
-        if self.deployers || kustomization::is_kustomization(self.path) {
-            self.found.releases = releases::read(&stream, self.path);
-        }
-        if is_sops(&stream) {
-            for site in &mut self.found.sites {
-                site.obstacle.get_or_insert(Obstacle::Sops);
-            }
-        }
-        self.found.errors = unparsed(stream.errors);
-    }
-
-    /// Explores no more of the text than its hosts need; false when the whole has to be read.
-    fn outlined(&mut self, text: &str) -> bool {
-        if text.len() < self.outlined_from
-            || text.contains(SUBSTITUTE_FROM)
-            || kustomization::is_kustomization(self.path)
-            || releases::is_chart(self.path)
-            || deployers::overridden_application(self.path).is_some()
-        {
-            return false;
-        }
-        let (found, values) = (self.hosts.find(text), self.are_values(&Outer::default()));
-        let outline = pruned::around(text, self.hosts, &found, values, self.deployers);
-        let Some(outline) = outline else { return false };
-        let stream = yaml::parse_without_comments(&outline.text);
-        if !stream.errors.is_empty() {
-            return false;
-        }
-        self.explore(&stream, &outline.map, &Outer::default(), 0);
-        true
-    }
-
-    /// JSON with comments (`devcontainer.json`, `tsconfig.json`) is none to a YAML parser: the comments are
-    /// accounted for and blanked out, byte for byte, so that every place stays what it is.
-    fn without_json_comments(&mut self, text: &str) -> Option<String> {
-        let json = [".json", ".jsonc", ".json5"].iter().any(|ending| self.path.ends_with(ending));
-        let comments = if json { json_comments(text) } else { Vec::new() };
-        if comments.is_empty() {
-            return None;
-        }
-        let mut blanked = String::with_capacity(text.len());
-        let mut at = 0;
-        for comment in comments {
-            blanked.push_str(text.get(at..comment.start)?);
-            blanked.extend(comment.slice(text).bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
-            at = comment.end;
-            for found in
-                self.hosts.find_in(text, comment).iter().filter(|found| found.owner == Owner::Upstream)
-            {
-                self.found.ignored.push(Ignored::new(found.needle, IgnoreReason::Comment));
-            }
-        }
-        blanked.push_str(text.get(at..)?);
-        Some(blanked)
-    }
-
-    /// Judges every scalar of the stream that holds a host, and those that may hold a name without one.
-    fn explore(&mut self, stream: &Stream<'_>, layer: &SpanMap, outer: &Outer, depth: usize) {
-        for error in &stream.errors {
-            lexical::region(self, stream.text, error.lost, layer, outer);
-        }
-        let mut done: Option<NodeId> = None;
-        let mut tools = deny::Tools::default();
-        for occurrence in self.hosts.find(stream.text) {
-            let at = occurrence.needle.start;
-            let lost = stream.errors.partition_point(|error| error.lost.start <= at);
-            if lost
-                .checked_sub(1)
-                .and_then(|index| stream.errors.get(index))
-                .is_some_and(|error| at < error.lost.end)
-            {
-                continue;
-            }
-            let scalar = stream.scalar_at(at);
-            // What stands outside every scalar behind a `#` is a comment; before one it is an anchor, a tag or a
-            // directive.
-            if scalar.is_none() && stream.lines().hash_before(at) {
-                if let (Owner::Upstream, Some(span)) = (occurrence.owner, layer.outer(occurrence.needle)) {
-                    self.found.ignored.push(Ignored::new(span, IgnoreReason::Comment));
-                }
-                continue;
-            }
-            let Some(id) = scalar.filter(|&id| done != Some(id)) else { continue };
-            done = Some(id);
-            let around = Layer { stream, layer, outer, depth };
-            self.with_scalar(&around, id, &mut tools, |explorer, scalar| explorer.classify(scalar));
-        }
-        if self.hosts.short_names() {
-            self.short_names(&Layer { stream, layer, outer, depth }, &mut tools);
-        }
-    }
-
-    fn short_names(&mut self, around: &Layer<'_, '_>, tools: &mut deny::Tools) {
-        let stream = around.stream;
-        for &id in stream.scalars() {
-            let Some(value) = stream.value(id) else { continue };
-            let nested = docker_hub::may_hold(value);
-            if !nested && !docker_hub::may_be(stream, id) || !self.hosts.find(value).is_empty() {
-                continue;
-            }
-            self.with_scalar(around, id, tools, |explorer, scalar| {
-                if nested {
-                    explorer.nested_short_names(scalar);
-                } else {
-                    explorer.short_name(scalar);
-                }
-            });
-        }
-    }
-
-    /// Names without a host in a text that holds no host at all.
-    fn nested_short_names(&mut self, scalar: &Scalar<'_, '_, '_>) {
-        let place = scalar.place;
-        if !place.is_key() && !docker_hub::is_other_text(place.key()) && deny::reason(place).is_none() {
-            self.embedded(scalar, &scalar.content.text);
-        }
-    }
-
-    fn with_scalar(
-        &mut self,
-        around: &Layer<'_, '_>,
-        id: NodeId,
-        tools: &mut deny::Tools,
-        judge: impl FnOnce(&mut Self, &Scalar<'_, '_, '_>),
-    ) {
-        let &Layer { stream, layer, outer, depth } = around;
-        let Some(node) = stream.node(id) else { return };
-        let decoded = stream.content(id);
-        let (content, decoded) = match decoded {
-            Some(content) => (content, true),
-            None => (classify::raw_content(stream.text, node.span), false),
-        };
-        let mut place = Place::new(stream, id, outer);
-        place.tool = tools.of(stream, id, self.are_values(outer));
-        let map = content.map.within(layer);
-        judge(self, &Scalar { place: &place, content, map, decoded, layer, depth });
-    }
-
-    /// Are these the values of a chart: a file called so, or the text under such a key?
-    fn are_values(&self, outer: &Outer) -> bool {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        match outer.keys.first() {
-            Some(key) => key.contains("values"),
-            None => name.contains("values"),
-        }
-    }
-
-    /// Reads a text inside a scalar; false when it is no YAML of its own.
-    fn explore_inner(&mut self, text: &str, map: &SpanMap, outer: &Outer, depth: usize) -> bool {
-        let stream = yaml::parse_without_comments(text);
-        let statements = text.contains("{{");
-        if !stream.errors.is_empty() && statements && self.explore_template(text, map, outer, depth) {
-            return true;
-        }
-        let collection = |id: NodeId| stream.entries(id).len() + stream.items(id).len() > 0;
-        let collection = stream.documents.iter().any(|document| document.root.is_some_and(collection));
-        if !(collection || statements && is_mostly_keys(text)) {
-            return false;
-        }
-        if !stream.errors.is_empty() {
-            // A template of YAML (`<<- range … >>`): its lines are still lines of YAML.
-            lexical::region(self, text, Span::new(0, text.len()), map, outer);
-            return true;
-        }
-        self.explore(&stream, map, outer, depth);
-        true
-    }
-
-    fn read_kustomization(&mut self, stream: &Stream<'_>) {
-        for document in &stream.documents {
-            let Some(root) = document.root else { continue };
-            let object = context::object_at(stream, root).unwrap_or_default();
-            let by_kind = object.api_version.starts_with("kustomize.config.k8s.io/");
-            if by_kind || kustomization::is_kustomization(self.path) {
-                self.found.kustomization = Some(kustomization::read(stream, root));
-                return;
-            }
-        }
-    }
-
-    fn marker_at(&self, stream: &Stream<'_>, scalar: NodeId) -> Option<Marker> {
-        stream.comment_behind(scalar).and_then(marker_in)
-    }
-
-    /// `# pullthru: ignore` behind the scalar, or alone on the line above.
-    fn ignored_at(&self, stream: &Stream<'_>, scalar: NodeId) -> bool {
-        self.heeds_ignores
-            && (stream.comment_behind(scalar).is_some_and(|comment| ignores::holds_back(beginning(comment)))
-                || stream.line_above(scalar).is_some_and(is_ignore_line))
-    }
-}
-
-/// A comment that stands alone on its line and takes the next line out of every plan.
-fn is_ignore_line(line: &str) -> bool {
-    line.trim_start().starts_with('#') && ignores::holds_back(beginning(line))
-}
-
-/// As much of a comment as is read for every scalar of its line.
-fn beginning(comment: &str) -> &str {
-    comment.get(..comment.floor_char_boundary(2_000)).unwrap_or(comment)
-}
-
-/// Flux's setter comment: `{"$imagepolicy": "namespace:policy[:tag|:name|:digest]"}`.
-fn marker_in(comment: &str) -> Option<Marker> {
-    let (_, rest) = beginning(comment).split_once("$imagepolicy\"")?;
-    let policy = rest.split('"').nth(1)?;
-    match policy.split(':').nth(2) {
-        None => Some(Marker::Full),
-        Some("name") => Some(Marker::Name),
-        Some("digest") => Some(Marker::Digest),
-        Some(_) => Some(Marker::Tag),
-    }
-}
-
 /// Where a Flux Kustomization names what it takes variables from.
 const SUBSTITUTE_FROM: &str = "substituteFrom";
-
-/// What the Flux Kustomizations of a stream take variables from.
-fn substituted(stream: &Stream<'_>) -> Vec<Object> {
-    if !stream.text.contains(SUBSTITUTE_FROM) {
-        return Vec::new();
-    }
-    let roots = stream.documents.iter().filter_map(|document| document.root);
-    let lists = roots.filter_map(|root| stream.get_path(root, &["spec", "postBuild", SUBSTITUTE_FROM]));
-    let object = |&item: &NodeId| {
-        let text = |key| stream.value(stream.get(item, key)?).map(str::to_owned);
-        Some(Object {
-            api_version: "v1".to_owned(),
-            kind: text("kind")?,
-            namespace: None,
-            name: Some(text("name")?),
-        })
-    };
-    lists.flat_map(|list| stream.items(list)).filter_map(object).collect()
-}
-
-/// Are most lines of a template keys of YAML, its statements left out?
-fn is_mostly_keys(text: &str) -> bool {
-    let (mut keys, mut others) = (0, 0);
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '{'])) {
-        let key = line.trim_start_matches("- ").split_once(':');
-        match key.filter(|(key, value)| {
-            !key.contains([' ', '(', ';']) && (value.is_empty() || value.starts_with(' '))
-        }) {
-            Some(_) => keys += 1,
-            None => others += usize::from(!line.starts_with("- ")),
-        }
-    }
-    keys > others
-}
-
-/// A JSON Schema says what values may be; it has none.
-fn is_schema(stream: &Stream<'_>) -> bool {
-    let [document] = stream.documents.as_slice() else { return false };
-    let schema = document.root.and_then(|root| stream.get(root, "$schema"));
-    schema.and_then(|id| stream.value(id)).is_some_and(|id| id.contains("json-schema.org"))
-}
-
-/// Encrypted with SOPS in such a way that any change breaks the file's MAC.
-fn is_sops(stream: &Stream<'_>) -> bool {
-    stream.documents.iter().filter_map(|document| document.root).any(|root| {
-        let mac = stream.get_path(root, &["sops", "mac"]).is_some();
-        let only = stream.get_path(root, &["sops", "mac_only_encrypted"]).and_then(|id| stream.value(id));
-        mac && only != Some("true")
-    })
-}
 
 /// The header of a file that a program writes: Go's convention, controller-gen's, Flux's, and `helm template`.
 fn is_generated(text: &str) -> bool {
@@ -606,33 +290,6 @@ fn is_generated(text: &str) -> bool {
             || line.contains("Code generated")
             || line.starts_with("# Source: ") && line.contains("/templates/")
     })
-}
-
-/// `//` and `/* */` outside strings.
-fn json_comments(text: &str) -> Vec<Span> {
-    let mut comments = Vec::new();
-    let bytes = text.as_bytes();
-    let (mut at, mut in_string) = (0, false);
-    while let Some(&byte) = bytes.get(at) {
-        match (byte, bytes.get(at + 1)) {
-            (b'\\', _) if in_string => at += 1,
-            (b'"', _) => in_string = !in_string,
-            (b'/', Some(b'/')) if !in_string => {
-                let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |len| at + len);
-                comments.push(Span::new(at, end));
-                at = end;
-            }
-            (b'/', Some(b'*')) if !in_string => {
-                let end =
-                    text.get(at..).and_then(|rest| rest.find("*/")).map_or(text.len(), |len| at + len + 2);
-                comments.push(Span::new(at, end));
-                at = end - 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    comments
 }
 
 /// What no other part has explained: a host in an anchor, a directive, or behind an escape that cannot be

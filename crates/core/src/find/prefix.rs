@@ -2,12 +2,7 @@
 //! with repositories of its own, so that none of them is an image, whatever stands beside it.
 
 use super::context::Place;
-use super::deny::words;
-use super::literal::Literal;
-use super::site::{Form, Shape};
-use super::values::{self, Split};
-use crate::image::Name;
-use crate::yaml::Span;
+use super::names::words;
 
 /// The last word of names for a registry.
 const REGISTRY: &[&str] = &["registry", "hub"];
@@ -58,30 +53,11 @@ fn is_about_registry(before: &[String]) -> bool {
     before.iter().any(|word| ABOUT.contains(&word.as_str()))
 }
 
-/// `image: {registry: ghcr.io/o/n, tag: v1}`: a full repository under the key of a registry. The mapping of one image
-/// says so; elsewhere the tag belongs to what the registry is joined with (Istio's `hub` and `tag`).
-pub(super) fn holds_repository(place: &Place<'_, '_>, literal: &Literal) -> bool {
-    let image = words(place.key_at(1)).last().is_some_and(|word| word == "image");
-    let registry = words(place.key()).last().is_some_and(|word| word == "registry");
-    image && registry && literal.upstream_path().contains('/') && values::has_suffix_beside(place)
-}
-
 /// Is it named so by the flag before it, or by the `name` beside a `value`?
 pub(super) fn is_named_so(place: &Place<'_, '_>, before: &str) -> bool {
     match before.strip_suffix('=') {
         Some(flag) => is_name(flag),
         None => place.key() == "value" && place.neighbour_text("name").is_some_and(is_name),
-    }
-}
-
-/// The registry as a part of references that stand elsewhere.
-pub(super) fn split(literal: &Literal, span: Span, form: Form) -> Split {
-    Split {
-        form,
-        name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
-        suffix: String::new(),
-        shape: Shape::Registry { span, path: literal.path.clone() },
-        obstacle: literal.obstacle,
     }
 }
 

@@ -13,7 +13,8 @@ use std::sync::LazyLock;
 
 use super::hosts::{Hosts, Occurrence, Search};
 use super::indentation::{self, Entries, Entry};
-use super::{deny, deployers, docker_hub, releases};
+use super::names::has_image_word;
+use super::{deny, deployers, releases};
 use crate::yaml::SpanMap;
 
 /// Below this many bytes the whole text is as quick.
@@ -173,7 +174,7 @@ fn named(entries: &Entries<'_>, schemas: &Schemas, line: usize) -> Option<usize>
     let entry = entries.all.get(at)?;
     // Otherwise it stands in a comment.
     let written = line < entry.scalar_end;
-    let described = line > entry.line || !docker_hub::has_image_word(entry.key);
+    let described = line > entry.line || !has_image_word(entry.key);
     let prose = described && deny::is_description(entry.key);
     (written && !prose && schemas.may_hold(at)).then_some(at)
 }
@@ -218,7 +219,7 @@ impl Schemas {
         let parts = self.parts.iter().enumerate().filter(|(_, part)| **part == Part::Default);
         let is_named = |entry: &Entry<'_>| {
             let property = entry.parent.and_then(|parent| entries.all.get(parent));
-            property.is_some_and(|property| docker_hub::has_image_word(property.key))
+            property.is_some_and(|property| has_image_word(property.key))
         };
         parts.filter(move |(at, _)| entries.all.get(*at).is_some_and(is_named)).map(|(at, _)| at)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::hosts::Hosts;
-use super::policies::{Matching, PolicyPattern, PolicyTool, named};
+use super::policy_pattern::{Matching, PolicyPattern, PolicyTool, named};
 use crate::tree::Position;
 use crate::yaml::Span;
 

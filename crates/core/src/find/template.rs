@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 
 use super::context::Outer;
-use super::docker_hub::Short;
+use super::explorer::{Explorer, marker_in};
 use super::field::Field;
+use super::scalar;
+use super::short_name::Short;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
-use super::{Explorer, classify, ignores, prefix};
+use super::{ignores, prefix};
 use crate::tree::Position;
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
@@ -176,12 +178,12 @@ pub(super) fn short_names(
             object: outer.object.clone(),
             field: Field::of_key(key),
             around: Around::More,
-            spelling: classify::spelling(&short.name, short.path),
+            spelling: scalar::spelling(&short.name, short.path),
             name: short.name.clone(),
             suffix: short.suffix.to_owned(),
             shape: Shape::Name(span),
             obstacle: if held && explorer.heeds_ignores { Some(Obstacle::Ignored) } else { unknown },
-            marker: line.find('#').and_then(|hash| super::marker_in(line.get(hash..)?)),
+            marker: line.find('#').and_then(|hash| marker_in(line.get(hash..)?)),
             covers: Vec::new(),
         });
     }

@@ -2,6 +2,7 @@
 
 use super::context::Place;
 use super::literal::{self, Literal};
+use super::names::{is_image_key, words};
 use super::prefix;
 use super::site::{Form, Object, Obstacle, Shape};
 use crate::image::{Name, is_host, is_tag};
@@ -106,7 +107,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         (true, _) => Form::DistributionRegistry,
         (_, true) if !is_values(place) => return None,
         (_, true) => Form::LoneRegistry,
-        (_, false) if prefix::holds_repository(place, literal) => {
+        (_, false) if holds_repository(place, literal) => {
             return Some(Split {
                 form: Form::Split,
                 name: literal.name.clone(),
@@ -117,7 +118,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
         }
         (_, false) => Form::RegistryPrefix,
     };
-    Some(prefix::split(literal, span, form))
+    Some(beginning(literal, span, form))
 }
 
 /// The registry with the repository that stands beside it.
@@ -165,15 +166,40 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
     None
 }
 
-/// A registry whose use nothing here shows.
-pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
+/// `image: {registry: ghcr.io/o/n, tag: v1}`: a full repository under the key of a registry. The mapping of one image
+/// says so; elsewhere the tag belongs to what the registry is joined with (Istio's `hub` and `tag`).
+fn holds_repository(place: &Place<'_, '_>, literal: &Literal) -> bool {
+    let image = words(place.key_at(1)).last().is_some_and(|word| word == "image");
+    let registry = words(place.key()).last().is_some_and(|word| word == "registry");
+    image && registry && literal.upstream_path().contains('/') && has_suffix_beside(place)
+}
+
+/// The registry as a part of references that stand elsewhere.
+pub(super) fn beginning(literal: &Literal, span: Span, form: Form) -> Split {
     Split {
-        form: Form::LoneRegistry,
+        form,
         name: Name { host: literal.name.host.clone(), path: literal.path.clone() },
         suffix: String::new(),
         shape: Shape::Registry { span, path: literal.path.clone() },
-        obstacle: literal.obstacle.or(Some(Obstacle::RegistryAlone)),
+        obstacle: literal.obstacle,
     }
+}
+
+/// A registry whose use nothing here shows.
+pub(super) fn registry_alone(literal: &Literal, span: Span) -> Split {
+    let split = beginning(literal, span, Form::LoneRegistry);
+    Split { obstacle: split.obstacle.or(Some(Obstacle::RegistryAlone)), ..split }
+}
+
+/// A `repository` that names an image, by the mapping around it.
+pub(super) fn is_repository_of_image(place: &Place<'_, '_>) -> bool {
+    let around = place.key_at(1);
+    let pulled = ["pullPolicy", "imagePullPolicy"].iter().any(|key| place.has_neighbour(key));
+    let other = ["chart", "charts", "git", "source", "sourceRef", "dependencies", "[]"].contains(&around);
+    let tagged = place.has_neighbour("tag") || place.has_neighbour("digest");
+    let registry = place.neighbour_text("registry").is_some();
+    let own = place.key().to_ascii_lowercase().starts_with("image");
+    !registry && (is_image_key(around) || own || pulled || tagged && !other)
 }
 
 /// The name of what a scalar sets in the data of a ConfigMap or a Secret, or in a container's environment.

@@ -75,27 +75,6 @@ fn passes(way: &[&str], keys: &str) -> bool {
     way.windows(keys.len()).any(|part| part == keys)
 }
 
-/// The words of a flag, a variable or a key in lower case: `imageRegistry` and `IMAGE_REGISTRY` are the same two.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    // Was the character before a capital letter? Nothing stands before the first of a word.
-    let mut before: Option<bool> = None;
-    for character in name.chars() {
-        if !character.is_ascii_alphanumeric() {
-            before = None;
-            continue;
-        }
-        let capital = character.is_ascii_uppercase();
-        let begins = before.is_none_or(|before_capital| capital && !before_capital);
-        match words.last_mut() {
-            Some(word) if !begins => word.push(character.to_ascii_lowercase()),
-            _ => words.push(character.to_ascii_lowercase().to_string()),
-        }
-        before = Some(capital);
-    }
-    words
-}
-
 /// Reports that a controller writes; in Git they are copies.
 const REPORTS: &[Fields] = &[
     ("aquasecurity.github.io", &[], &["report"]), // Trivy Operator: VulnerabilityReport, SbomReport, …

@@ -1,7 +1,8 @@
 //! What compares image names and pulls none of them: admission policies, runtime rules, allow-lists, egress rules.
 
-use super::{Fields, is_one_of, words};
+use super::{Fields, is_one_of};
 use crate::find::context::Place;
+use crate::find::names::words;
 use crate::yaml::Slot;
 
 /// Objects of policy engines.

@@ -1,7 +1,8 @@
 //! What is pushed to: ECR refuses pushes below the prefix of a pull through cache rule.
 
-use super::{Fields, is_one_of, words};
+use super::{Fields, is_one_of};
 use crate::find::context::Place;
+use crate::find::names::words;
 
 /// Fields of objects that build or copy images and push the result.
 const FIELDS: &[Fields] = &[
