@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::check::Checker;
-use super::file::Text;
+use super::checker::Checker;
 use super::provision::{Credential, Provision, Template};
+use super::text::Text;
 use crate::nearest::nearest;
 use crate::route::{Prefix, Route, not_cacheable, upstream_for, upstreams};
 

@@ -5,13 +5,16 @@
 
 mod arn;
 mod check;
+mod check_patterns;
 mod check_provision;
+mod checker;
 mod error;
 mod file;
 mod propose;
 mod provision;
 mod secrecy;
 mod shape;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +23,7 @@ use globset::{Glob, GlobSet};
 pub use arn::{Arn, ArnError};
 pub use check::is_kubernetes_version;
 pub use error::{ConfigError, ConfigErrors};
-pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity, Text};
+pub use file::{Discovery, Flux, FluxRange, FluxVersion, RuleId, Severity};
 pub use propose::{Facts, SCHEMA_URL, propose};
 pub use provision::{
     Access, AppliedFor, Credential, Destination, Encryption, Extent, GithubActions, GithubRepository, Iam,
@@ -29,6 +32,7 @@ pub use provision::{
     ScanRule, ScanType, Scanning, SecretName, StackName, TagMutability, TagPattern, Tags, Template,
     TokenSource,
 };
+pub use text::Text;
 
 use crate::image::Name;
 use crate::route::Routes;

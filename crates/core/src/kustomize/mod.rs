@@ -7,17 +7,21 @@
 
 mod build;
 mod entries;
+mod flow;
 mod graph;
 mod image;
 mod model;
+mod pipeline;
 mod roots;
 mod targets;
 mod visit;
 
-pub use build::{Build, Builds, Flow, InPlace, ObjectImages, Origin};
+pub use build::{Build, Builds, InPlace};
 pub use entries::Entries;
+pub use flow::{Flow, Origin};
 pub use graph::{Graph, Layers};
 pub use image::{Transformer, is_matchable, is_too_large};
 pub use model::Model;
+pub use pipeline::ObjectImages;
 pub use roots::{BuiltRoot, Deployers, directories};
 pub use visit::{FieldPlace, Visits, visits};

@@ -82,14 +82,17 @@ impl<'i> Model<'i> {
 
     /// The routes of the roots that build a file, one for each of them; `None` where no root builds it.
     pub fn routes_of_roots(&self, path: &RepoPath) -> Option<Vec<&'i Routes>> {
-        let targets = self.targets_of_roots.get_or_init(|| targets::targets_of_roots(self)).get(path)?;
+        let targets = self
+            .targets_of_roots
+            .get_or_init(|| targets::targets_of_roots(&self.graph, self.config))
+            .get(path)?;
         let routes = |target: &usize| self.config.targets().get(*target)?.routes.as_ref();
         Some(targets.iter().filter_map(routes).collect())
     }
 
     /// Every image that a cluster is given, as it leaves what is built by itself.
     pub fn built_images(&self) -> &[BuiltRoot] {
-        self.built_images.get_or_init(|| roots::built_images(self))
+        self.built_images.get_or_init(|| roots::built_images(self.inventory, &self.graph, &self.deployers))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Build, Builds, Flow, Graph, Model, ObjectImages};
+use super::{Build, Builds, Flow, Graph, ObjectImages};
 use crate::find::{Deployer, Form, Overrides, Tool, overridden_application};
 use crate::inventory::{Inventory, SiteId};
 use crate::tree::RepoPath;
@@ -10,7 +10,7 @@ use crate::tree::RepoPath;
 /// Objects that have directories of the repository built, each with its file.
 pub type Deployers<'i> = BTreeMap<RepoPath, Vec<(&'i RepoPath, &'i Deployer)>>;
 
-/// See [`Model::deployers`].
+/// See [`super::Model::deployers`].
 pub(super) fn deployers<'i>(inventory: &'i Inventory, graph: &Graph<'_>) -> Deployers<'i> {
     let mut deployers = Deployers::new();
     for file in &inventory.files {
@@ -83,10 +83,13 @@ pub struct BuiltRoot {
     pub flows: Vec<Flow>,
 }
 
-/// See [`Model::built_images`].
-pub(super) fn built_images(model: &Model<'_>) -> Vec<BuiltRoot> {
-    let Model { graph, deployers, .. } = model;
-    let builds = Builds::new(model).with_named();
+/// See [`super::Model::built_images`].
+pub(super) fn built_images(
+    inventory: &Inventory,
+    graph: &Graph<'_>,
+    deployers: &Deployers<'_>,
+) -> Vec<BuiltRoot> {
+    let builds = Builds::new(inventory, graph).with_named();
     let named: BTreeSet<RepoPath> = deployers.keys().cloned().collect();
     let mut roots: BTreeSet<RepoPath> = graph.roots(&named).into_iter().collect();
     // A path that is the root is more often that of another repository.
@@ -114,7 +117,7 @@ pub(super) fn built_images(model: &Model<'_>) -> Vec<BuiltRoot> {
     built
 }
 
-/// See [`Model::new_name_site`]: the first site of each.
+/// See [`super::Model::new_name_site`]: the first site of each.
 pub(super) fn new_names(inventory: &Inventory) -> HashMap<(usize, usize), SiteId> {
     let mut new_names = HashMap::new();
     for (f, file) in inventory.files.iter().enumerate() {

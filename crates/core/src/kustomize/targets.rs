@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Model;
+use super::Graph;
+use crate::config::Config;
 use crate::tree::RepoPath;
 
 /// The targets of the roots that build each file, one for each of them, as indices of the configuration's; files that
 /// no root builds, or roots without a registry alone, are left out.
-pub(super) fn targets_of_roots(model: &Model<'_>) -> BTreeMap<RepoPath, Vec<usize>> {
-    let Model { graph, config, .. } = model;
+pub(super) fn targets_of_roots(graph: &Graph<'_>, config: &Config) -> BTreeMap<RepoPath, Vec<usize>> {
     let mut targets_of: BTreeMap<RepoPath, Vec<usize>> = BTreeMap::new();
     for directory in graph.roots(&BTreeSet::new()) {
         let Some((path, _)) = graph.at(&directory) else { continue };

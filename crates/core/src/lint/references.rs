@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use super::another_cache::{is_another_cache, is_front_of_cache};
 use super::coverage::{Counter, Coverage, Status, Unseen};
-use super::rules::wrong_cache;
 use crate::config::Config;
 use crate::find::{Form, IgnoreReason, Obstacle, Role, Site};
 use crate::image::{Name, Reference as ImageReference};
@@ -364,10 +364,10 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config
         Some(SkipReason::Cached) => Status::Cached,
         Some(SkipReason::OtherCache) => {
             let routes = config.routes(path.as_str())?;
-            if wrong_cache::is_front_of_cache(routes, site) {
+            if is_front_of_cache(routes, site) {
                 return None;
             }
-            return wrong_cache::is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
+            return is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
         }
         Some(SkipReason::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,
         _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
@@ -434,7 +434,7 @@ fn text_status(text: &str, routes: Option<&Routes>, config: &Config) -> Option<S
     }
     let routed = routes.is_some_and(|routes| routes.route_for(&name).is_some());
     if name.host.parse::<EcrHost>().is_ok() && !routed {
-        let another = routes.is_some_and(|routes| wrong_cache::is_another_cache(config, routes, &name));
+        let another = routes.is_some_and(|routes| is_another_cache(config, routes, &name));
         return another.then_some(Status::Bypassing);
     }
     Some(match upstream_for(&name.host) {

@@ -5,11 +5,11 @@
 
 use serde_json::{Map, Value};
 
-use super::build::Transforms;
-use super::cluster::Built;
+use super::built::Built;
 use super::object::Object;
 use super::patch::{Change, Patch, Selector};
 use super::sources::{Sources, documents_of};
+use super::transform::Transforms;
 use super::value::{as_text, at, list_at, map_at, text_at, values_of};
 use super::{ChartRef, Gap, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef, helm_values};
 use crate::kustomization::{self, argo_entry};

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::build::Transforms;
 use super::object::Object;
 use super::patch::{Change, Patch, Selector};
 use super::sources::documents_of;
+use super::transform::Transforms;
 use super::value::{at, list_at, map_at, text_at};
 use crate::kustomization::ImageEntry;
 use crate::tree::RepoPath;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::cluster::Built;
+use super::built::Built;
 use super::patch;
 use super::sources::Sources;
 use super::value::{self, Words, as_text, at, list_at, map_at, text_at};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::cluster::{Built, Deployed, SECRETS};
+use super::built::{Built, Deployed, SECRETS};
 use super::object::Object;
 use super::sources::Sources;
 use super::value::{at, list_at, map_at, text_at, values_of};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::cluster::{Built, Deployed};
+use super::built::{Built, Deployed};
 use super::object::Object;
 use super::sources::Sources;
 use super::value::{as_text, at, map_at, text_at, values_of};

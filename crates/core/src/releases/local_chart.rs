@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::lock::sha256;
+use super::hash::sha256;
 use super::sources::{Entry, Sources};
 use super::value::{list_at, text_at};
 use crate::inventory::MAX_LAYERS;

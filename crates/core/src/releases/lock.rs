@@ -10,8 +10,8 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
+use super::hash::sha256;
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
 use crate::reasons::of_json;
 use crate::tree::RepoPath;
@@ -219,14 +219,6 @@ pub fn hash(release: &Release, capabilities: &Capabilities, asks: &AskedVersions
         "images": images,
     });
     sha256(evaluated.to_string().as_bytes())
-}
-
-/// `sha256:…` of some bytes.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl ImageLock {

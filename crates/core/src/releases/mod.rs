@@ -9,11 +9,13 @@ mod api_versions;
 mod application_set;
 mod argo;
 mod build;
+mod built;
 mod cluster;
 mod data;
 pub mod diff;
 mod flux;
 mod generate;
+mod hash;
 mod helm_charts;
 mod helm_release;
 mod helm_values;
@@ -27,6 +29,7 @@ pub mod rendered;
 pub mod rendered_object;
 mod sources;
 mod substitute;
+mod transform;
 mod umbrella;
 mod value;
 pub mod value_edit;
@@ -34,11 +37,10 @@ pub mod value_edit;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use api_versions::api_versions;
-pub use release::{
-    ChartRef, Gap, Layer, LayerKind, PLACEHOLDER, Release, ReleaseId, ReleaseKind, VersionRef,
-    has_placeholder,
-};
+pub use object::Gap;
+pub use release::{ChartRef, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef};
 pub use sources::Sources;
+pub use value::{PLACEHOLDER, has_placeholder};
 
 use crate::inventory::Inventory;
 use crate::kustomize::Model;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Gap;
 use super::value::{self, Words, text_at};
 use crate::kustomization::ImageEntry;
 use crate::tree::{LineIndex, Place, RepoPath};
@@ -13,6 +12,14 @@ use crate::yaml::{self, FieldPath, Holder, NodeId, Stream};
 
 /// The kind that stands for an entry of `helmCharts` on its way through the kustomizations above it.
 pub(super) const HELM_CHARTS: &str = "helmCharts";
+
+/// Something that could not be evaluated, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    pub place: Place,
+    /// In a sentence without its full stop: "replacements are not evaluated".
+    pub reason: String,
+}
 
 /// One object, as far as it has been built.
 #[derive(Clone, Debug)]

@@ -5,22 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::object::Object;
+use super::object::{Gap, Object};
 use super::sources::Sources;
 use super::{helm_values, local_chart};
 use crate::kustomization::ImageEntry;
 use crate::tree::{Place, RepoPath};
 use crate::yaml::Holder;
-
-/// What stands for a text that nobody here can read: a value of a SOPS file, of an ExternalSecret, of a Secret that is
-/// not in the repository. No registry takes a name with capitals, so that it never is the name of an image by itself;
-/// as a part of one it is found by [`has_placeholder`].
-pub const PLACEHOLDER: &str = "PULLTHRU-UNREADABLE";
-
-/// Was something unreadable put into this text? Then it names no image.
-pub fn has_placeholder(text: &str) -> bool {
-    text.contains(PLACEHOLDER)
-}
 
 /// One chart with the values that it is deployed with, in one place of one cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -268,12 +258,4 @@ pub enum LayerKind {
     File,
     /// Single values: Argo CD's `parameters`, k3s's `set`, a `targetPath`.
     Parameters,
-}
-
-/// Something that could not be evaluated, and where.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gap {
-    pub place: Place,
-    /// In a sentence without its full stop: "replacements are not evaluated".
-    pub reason: String,
 }

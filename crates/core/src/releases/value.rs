@@ -4,7 +4,6 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::PLACEHOLDER;
 use crate::yaml::{self, Kind, NodeId, Stream, Style};
 
 /// Which words are true and false.
@@ -14,6 +13,16 @@ pub(super) enum Words {
     Objects,
     /// Helm's values files: also `y`, `yes`, `on` and their opposites, as keys, too.
     Values,
+}
+
+/// What stands for a text that nobody here can read: a value of a SOPS file, of an ExternalSecret, of a Secret that is
+/// not in the repository. No registry takes a name with capitals, so that it never is the name of an image by itself;
+/// as a part of one it is found by [`has_placeholder`].
+pub const PLACEHOLDER: &str = "PULLTHRU-UNREADABLE";
+
+/// Was something unreadable put into this text? Then it names no image.
+pub fn has_placeholder(text: &str) -> bool {
+    text.contains(PLACEHOLDER)
 }
 
 /// How SOPS writes a value that it has encrypted.

@@ -8,6 +8,7 @@
 mod git;
 mod lines;
 mod named;
+mod note;
 mod path;
 mod read;
 mod select;
@@ -25,12 +26,13 @@ use crate::reasons::of_io;
 pub use git::{Dirty, Versions, changed_since, dirty_files, text_at};
 pub use lines::{LineIndex, Place, Position};
 pub use named::{PathError, locate};
+pub use note::Note;
 use path::shown;
 pub use path::{RepoPath, quoted, shell_word};
 pub use read::search_large;
 pub use shard::{Shard, ShardError};
 pub use temporary::remove_stale_temp_files;
-pub use walk::{DEFAULT_MAX_SIZE, File, Note, WalkOptions, Walked, walk};
+pub use walk::{DEFAULT_MAX_SIZE, File, WalkOptions, Walked, walk};
 pub use write::{
     Staged, WriteError, create, other_names, remove, replace, stage_create, stage_remove, stage_replace,
     try_pause_writing, writing,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::note::Note;
 use super::temporary::is_temporary;
-use super::walk::Note;
 use super::{Repository, TreeError};
 
 /// The `ignore:` patterns. They hold whatever else lets a file in: they are the user's last word.

@@ -18,12 +18,13 @@ pub use token::TokenSource;
 pub(super) use token::{NO_LITERAL, looks_like_token};
 
 use super::Arn;
-use super::file::Text;
+use super::text::Text;
 use crate::route::{AccountId, Prefix, Region, UpstreamPrefix};
 use read::{
-    access, at_least_one, lifecycle, mutability, named_statements, parsed, parsed_list, parsed_some,
-    recovery_days, replication_rules, scan_rules, some_repositories, some_texts, tags,
+    access, at_least_one, lifecycle, mutability, named_statements, parsed_list, parsed_some, recovery_days,
+    replication_rules, scan_rules, some_repositories, some_texts, tags,
 };
+use text::parsed;
 #[cfg(feature = "schema")]
 use token::TokenSchema;
 

@@ -6,15 +6,9 @@ use std::str::FromStr;
 use serde::de;
 use serde::{Deserialize, Deserializer};
 
-use super::text::GithubRepository;
+use super::text::{GithubRepository, parsed};
 use super::{Access, Lifecycle, Replication, ScanRule, TagMutability, Tags};
-use crate::config::file::Text;
-
-pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-}
+use crate::config::text::Text;
 
 pub(super) fn parsed_some<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where

@@ -3,9 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de;
 use serde::{Deserialize, Deserializer};
 
-use super::read::parsed;
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
 
 /// Declares a text that is checked when it is read.
 macro_rules! checked_text {

@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut builds = Builds::new(context.model);
+    let mut builds = Builds::new(context.model.inventory, &context.model.graph);
     for (path, kustomization) in context.model.graph.kustomizations() {
         let Some(directory) = path.parent() else { continue };
         // A component sees what those that list it have gathered.

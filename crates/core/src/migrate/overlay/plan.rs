@@ -26,7 +26,7 @@ pub(in crate::migrate) fn plan<'c>(
     let deployers = roots::deployers(model, within, &in_place, finished);
     let conflicting = roots::files_of_several_targets(model);
     let index = Index::new(inventory);
-    let mut builds = Builds::new(model)
+    let mut builds = Builds::new(model.inventory, &model.graph)
         .with_in_place(index::in_place(inventory, finished), index::in_place(inventory, &in_place));
     let above = Above::new(inventory, config, graph, &deployers);
     let mut all: Vec<Rooted<'_, 'c>> = Vec::new();
