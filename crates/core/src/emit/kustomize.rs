@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-use super::object::{ObjectError, insertion};
-use super::sequence::{self, Item};
+use super::object::ObjectError;
 use crate::image::{DOCKER_HUB, Name};
 use crate::images::Named;
-use crate::yaml::{self, Edit, Kind, NodeId, Stream, Style, edit};
+use crate::migrate::{ListChange, Overlay, written};
+use crate::yaml::list::Item;
+use crate::yaml::{self, Stream};
 
 /// What kind of file holds the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,23 +42,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The item of an existing list that is about the same name.
-    fn find(&self, stream: &Stream<'_>) -> Option<NodeId> {
+    /// The existing entry about the same name, as its number, and the name that it gives.
+    fn find<'s>(&self, stream: &'s Stream<'_>) -> Option<(usize, Option<&'s str>)> {
         let root = stream.documents.iter().find_map(|document| document.root)?;
-        let list = stream.get(root, "images")?;
-        stream.items(list).iter().copied().find(|&item| {
-            let name = stream.get(item, "name").and_then(|id| stream.value(id));
-            name.is_some_and(|name| name.replace('\\', "") == self.name.replace('\\', ""))
-        })
+        let list = stream.items(stream.get(root, "images")?);
+        let text = |item, key| stream.get(item, key).and_then(|id| stream.value(id));
+        let is_same = |name: &str| name.replace('\\', "") == self.name.replace('\\', "");
+        let at = list.iter().position(|&item| text(item, "name").is_some_and(is_same))?;
+        Some((at, text(*list.get(at)?, "newName")))
     }
 
-    fn item(&self) -> Item {
+    /// As an item of a new list.
+    fn text(&self) -> String {
         let name = if self.name.contains('\\') { format!("'{}'", self.name) } else { self.name.clone() };
-        let new_name = super::flux::quoted(&self.new_name);
-        Item {
-            block: vec![format!("name: {name}"), format!("newName: {new_name}")],
-            flow: format!("{{ name: {name}, newName: {new_name} }}"),
-        }
+        format!("  - name: {name}\n    newName: {}\n", super::flux::quoted(&self.new_name))
     }
 }
 
@@ -111,49 +109,57 @@ pub fn text(entries: &[Entry], holder: Holder) -> String {
     if entries.is_empty() {
         return format!("{head}images: []\n");
     }
-    let items: Vec<Item> = entries.iter().map(Entry::item).collect();
-    format!("{head}{}", sequence::fresh("images", &items))
+    format!("{head}images:\n{}", entries.iter().map(Entry::text).collect::<String>())
 }
 
 /// An existing text in which every entry is said: missing ones are added, and one that is there gets its `newName`, in
 /// place. A tag that it sets stays.
+///
+/// # Errors
+/// [`ObjectError`] for a text that does not parse, or a list that cannot be added to.
 pub fn merged(text: &str, entries: &[Entry]) -> Result<String, ObjectError> {
-    let stream = yaml::parse(text);
-    if let Some(error) = stream.errors.first() {
-        return Err(ObjectError::Parse(error.message.clone()));
-    }
-    let mut edits = Vec::new();
-    let mut missing = Vec::new();
-    let mut inserted = 0;
+    let stream = parsed(text)?;
+    let mut overlay = Overlay::default();
     for entry in entries {
-        let form = || ObjectError::Form(format!("images` of `{}", entry.name));
-        let Some(item) = entry.find(&stream) else {
-            missing.push(entry.item());
-            continue;
-        };
-        let new_name = super::flux::quoted(&entry.new_name);
-        match stream.get(item, "newName").and_then(|id| stream.node(id)) {
-            Some(node) => match &node.kind {
-                Kind::Scalar { value, .. } if *value == entry.new_name => {}
-                Kind::Scalar { style: Style::Literal | Style::Folded, .. } => return Err(form()),
-                Kind::Scalar { .. } => edits.push(Edit { span: node.span, text: new_name }),
-                _ => return Err(form()),
-            },
-            None => {
-                inserted += 1;
-                edits.push(insertion(&stream, item, "newName", &new_name, "name").ok_or_else(form)?);
-            }
+        match entry.find(&stream) {
+            Some((_, Some(new_name))) if new_name == entry.new_name => {}
+            Some((number, _)) => overlay.set.push((number, entry.new_name.clone())),
+            None => overlay.append.push((entry.name.clone(), entry.new_name.clone())),
         }
     }
-    let changed = edit::apply(stream.text, &edits)?;
-    let again = yaml::parse(&changed);
-    let said = |entry: &Entry| {
-        let item = entry.find(&again).and_then(|item| again.get(item, "newName"));
-        item.is_none_or(|id| again.value(id) == Some(&entry.new_name))
-    };
-    let grown = again.nodes().count() == stream.nodes().count() + 2 * inserted;
-    if !(grown && again.errors.is_empty() && entries.iter().all(said)) {
-        return Err(ObjectError::Form("images".to_owned()));
+    changed(text, &overlay, "images")
+}
+
+/// A kustomization that lists the files in `add`, and none of those in `remove`.
+pub(super) fn with_resources(text: &str, add: &[String], remove: &[String]) -> Result<String, ObjectError> {
+    let stream = parsed(text)?;
+    let root = stream.documents.iter().find_map(|document| document.root);
+    let items = root.and_then(|root| stream.get(root, "resources")).map(|list| stream.items(list));
+    let file = |item| stream.value(item).map(|file| file.strip_prefix("./").unwrap_or(file));
+    let listed: Vec<Option<&str>> = items.unwrap_or_default().iter().map(|&item| file(item)).collect();
+    let missing = add.iter().filter(|file| !listed.contains(&Some(file.as_str())));
+    let append: Vec<Item> = missing.map(|file| Item::Text(file.clone())).collect();
+    let is_gone = |file: &Option<&str>| file.is_some_and(|file| remove.iter().any(|gone| gone == file));
+    let remove: Vec<usize> =
+        (0..listed.len()).filter(|number| listed.get(*number).is_some_and(is_gone)).collect();
+    let mut overlay = Overlay::default();
+    if !(append.is_empty() && remove.is_empty()) {
+        overlay.lists.push(ListChange { key: "resources", append, remove });
     }
-    sequence::sync(&changed, "images", &missing, |_, _| false)
+    changed(text, &overlay, "resources")
+}
+
+fn parsed(text: &str) -> Result<Stream<'_>, ObjectError> {
+    let stream = yaml::parse(text);
+    match stream.errors.first() {
+        Some(error) => Err(ObjectError::Parse(error.message.clone())),
+        None => Ok(stream),
+    }
+}
+
+fn changed(text: &str, overlay: &Overlay, key: &str) -> Result<String, ObjectError> {
+    if !overlay.changes() {
+        return Ok(text.to_owned());
+    }
+    written(text, &[overlay]).map_err(|_| ObjectError::Form(key.to_owned()))
 }

@@ -6,78 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::FileChange;
+use super::emission::{Emission, EmitError, Followed, Request};
 use super::flux::{self, Wanted, WantedPolicy};
 use super::object::{self, Object, ObjectError, ObjectKind};
 use super::policy::infer;
 use super::selection::Selection;
-use super::sequence::{self, Item};
-use crate::config::{Discovery, Flux};
+use super::{FileChange, kustomize};
+use crate::config::Discovery;
 use crate::image::Name;
-use crate::images::Named;
 use crate::kustomization;
 use crate::tree::RepoPath;
 
 const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Request<'r> {
-    pub images: &'r [Named],
-    pub flux: &'r Flux,
-    /// The files of the output directory, and every other file with an `ImageRepository`.
-    pub files: BTreeMap<RepoPath, String>,
-    /// `None` for one stream of everything.
-    pub out: Option<&'r RepoPath>,
-    /// The images are those of the whole repository: what is not among them is gone.
-    pub whole: bool,
-    pub move_existing: bool,
-    pub prune: bool,
-}
-
-/// What is to be written and said.
-#[derive(Clone, Debug, Default)]
-pub struct Emission {
-    /// All new objects, when there is no output directory.
-    pub stream: String,
-    pub changes: Vec<FileChange>,
-    pub notes: Vec<String>,
-    /// Every policy there is then, for markers.
-    pub policies: Vec<Followed>,
-}
-
-/// An `ImagePolicy` and what it reads its tags from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Followed {
-    /// `namespace:name`, as markers write it.
-    pub reference: String,
-    /// `spec.image` of its repository.
-    pub scan: String,
-    /// `None` where it cannot be read.
-    pub selection: Option<Selection>,
-    /// `namespace:name` of the policy that it does as, which looks for tags at the upstream.
-    pub copied: Option<String>,
-}
-
-impl Followed {
-    /// It reads digests too, so that a marker keeps a pin.
-    pub fn reads_digests(&self) -> bool {
-        self.selection.as_ref().is_some_and(Selection::reads_digests)
-    }
-
-    /// Could it choose this tag? Where it cannot, a marker would replace the tag by one of another kind.
-    pub fn accepts(&self, tag: &str) -> bool {
-        self.selection.as_ref().is_some_and(|selection| selection.accepts(tag))
-    }
-}
-
-/// A file that could not be changed; then nothing is written at all.
-#[derive(Debug, thiserror::Error)]
-#[error("`{path}` stays as it is, and nothing was written: {source}")]
-pub struct EmitError {
-    path: RepoPath,
-    source: ObjectError,
-}
 
 pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
     let mut desk = Desk::new(request)?;
@@ -469,12 +409,12 @@ impl<'r> Desk<'r> {
             .find(|path| self.sheets.contains_key(path));
         let Some(path) = existing else {
             if let (false, Some(path)) = (add.is_empty(), out.join(kustomization::FILE_NAME)) {
-                let items: Vec<Item> = add.iter().map(|file| Item::text(file)).collect();
-                self.append(&path, &format!("{KUSTOMIZATION}{}", sequence::fresh("resources", &items)));
+                let items: String = add.iter().map(|file| format!("  - {file}\n")).collect();
+                self.append(&path, &format!("{KUSTOMIZATION}resources:\n{items}"));
             }
             return Ok(());
         };
-        self.change(&path, |text| sequence::resources(text, &add, &remove))
+        self.change(&path, |text| kustomize::with_resources(text, &add, &remove))
     }
 
     /// The policies that exist, beside those that were just made.

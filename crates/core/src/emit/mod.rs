@@ -5,7 +5,7 @@
 //! [`policy`] reads its tags; [`names`] names its objects; [`flux`] writes them. Everything here is pure: what
 //! lies in the output directory comes in as text, and what is to be written goes out as [`FileChange`]s.
 
-mod dated;
+mod emission;
 pub mod flux;
 pub mod kustomize;
 pub mod list;
@@ -16,10 +16,10 @@ mod object;
 pub mod policy;
 pub mod renovate;
 mod selection;
-mod sequence;
 mod tag;
 
-pub use merge::{Emission, EmitError, Followed, Request, emit};
+pub use emission::{Emission, EmitError, Followed, Request};
+pub use merge::emit;
 pub use object::ObjectError;
 pub use selection::{Chooser, Selection, SelectionError};
 pub use tag::Unordered;

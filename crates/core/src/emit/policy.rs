@@ -7,18 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::names::slug;
+pub use super::tag::Filter;
 use super::tag::{self, Context, Kind, Shape, Unordered};
 use crate::config::FluxRange;
-
-/// `filterTags`: which tags count, and which part of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Filter {
-    /// RE2, anchored.
-    pub pattern: String,
-    /// What is compared instead of the tag, with `$name` for the pattern's groups. Never `${name}`, which Flux
-    /// would substitute in a manifest.
-    pub extract: Option<String>,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::policy::{Filter, Order, Policy};
+use super::policy::{Order, Policy};
+use super::tag::Filter;
 use crate::range::{Range, RangeError, strict_version};
 use crate::yaml::{NodeId, Stream};
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{self, InPlace, Overlays};
-use super::{Direction, SkipReason, Strategy, pair, strategy};
+use super::{Direction, SkipReason, Strategy, pair, settle};
 use crate::inventory::{FileInventory, SiteId};
 use crate::kustomize::Model;
 use crate::tree::RepoPath;
@@ -63,7 +63,7 @@ fn own_decisions(model: &Model<'_>, within: &impl Fn(&RepoPath) -> bool) -> Vec<
     };
     let mut decisions: Vec<Vec<Decision>> = inventory.files.iter().map(decide_file).collect();
     if config.targets().len() > 1 {
-        strategy::by_roots(model, &mut decisions);
+        settle::by_roots(model, &mut decisions);
     }
     for (_, decisions) in inventory.files.iter().zip(&mut decisions).filter(|(file, _)| !within(&file.path)) {
         for decision in decisions.iter_mut().filter(|decision| decision.is_ok()) {

@@ -5,28 +5,32 @@
 //! planned; [`Prepared::write`] is the only step that changes a file.
 
 mod apply;
-
 mod collide;
 mod follow;
 mod in_place;
 mod inline;
+mod matched;
 mod overlay;
 mod pair;
 mod plan;
-mod strategy;
+mod prepared;
+mod settle;
 mod together;
 mod warnings;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use apply::{PrepareError, Prepared, Proved, Written, edited, prepare, prove};
+pub use apply::{edited, prepare, prove};
 
 pub(crate) use inline::back;
 pub use overlay::Overlay;
+pub(crate) use overlay::{ListChange, written};
 pub use plan::plan;
-pub use strategy::Strategy;
+pub use prepared::{PrepareError, Prepared, Proved};
+pub use written::Written;
 
 use crate::find::{Obstacle, Role, Site};
 use crate::tree::{Position, RepoPath};
@@ -38,6 +42,18 @@ pub enum Direction {
     ToCache,
     /// Cached references back to their upstreams.
     ToUpstream,
+}
+
+/// How references are moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// By overlays where a kustomization builds the image, else in place.
+    #[default]
+    Auto,
+    /// By overlays, and in the values of charts, which are overlays of their own; the rest stays.
+    Overlay,
+    /// Each reference in place.
+    Inline,
 }
 
 /// What is asked for.

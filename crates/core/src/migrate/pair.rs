@@ -4,7 +4,7 @@
 //! sites that answer to each other are put in one group, over all layers and overlays, and a group in which one
 //! site cannot move stays whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -12,13 +12,14 @@ use regex::Regex;
 
 use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
+use super::matched::{Images, is_seen};
 use super::overlay::entry_index;
 use super::{Direction, SkipReason, Warning};
-use crate::find::{Deployer, Embedding, Form, Object, Role, Scope, Shape, Site, Tool};
+use crate::find::{Deployer, Form, Object, Role, Scope, Site, Tool};
 use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory, SiteId};
 use crate::kustomization::{is_pattern, split};
-use crate::kustomize::{Graph, Layers, Model, directories, is_matchable, is_too_large, visits};
+use crate::kustomize::{Graph, Layers, Model, directories, is_too_large};
 use crate::tree::RepoPath;
 use crate::yaml::FieldPath;
 
@@ -414,115 +415,6 @@ fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers>
         Scope::Object => Arc::new(Layers { files: [file.path.clone()].into(), remote: true }),
         Scope::Anywhere => Arc::default(),
     }
-}
-
-/// The sites of images by their names, each list by place.
-struct Images<'i> {
-    by_name: HashMap<&'i Name, Vec<SiteId>>,
-}
-
-impl<'i> Images<'i> {
-    fn new(inventory: &'i Inventory) -> Images<'i> {
-        let mut by_name: HashMap<&Name, Vec<SiteId>> = HashMap::new();
-        for (f, file) in inventory.files.iter().enumerate() {
-            for (s, site) in file.found.sites.iter().enumerate() {
-                if site.role == Role::Image {
-                    by_name.entry(&site.name).or_default().push(SiteId::new(f, s));
-                }
-            }
-        }
-        Images { by_name }
-    }
-
-    /// The images that the matcher is compared with and that have a name, its own or that on the other side of the
-    /// cache; by place.
-    fn partners(
-        &self,
-        model: &Model<'_>,
-        matcher: SiteId,
-        scope: &Scope,
-        layers: &Layers,
-        name: &Name,
-    ) -> Vec<SiteId> {
-        let inventory = model.inventory;
-        // What reads a list that is no kustomization's is not known.
-        let own = inventory.site(matcher).filter(|own| own.form != Form::ImageCatalogue);
-        let Some(own) = own else { return Vec::new() };
-        let named = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
-        let is_partner = |at: &SiteId| {
-            let (Some(file), Some(site)) = (inventory.files.get(at.file), inventory.site(*at)) else {
-                return false;
-            };
-            let answers = match scope {
-                Scope::Object => site.object == own.object && !matches!(site.role, Role::Matcher(_)),
-                _ => is_seen(site, file) || model.is_configured(site),
-            };
-            // The list of the matcher makes no images that its layers have under another name.
-            let own_list = *name != own.name && site.form == Form::KustomizeNewName;
-            let own_entry = at.file == matcher.file && (own_list || is_same_entry(own, site));
-            answers && !own_entry && is_matched(own, site, name)
-        };
-        // Of a file, its sites are one run.
-        let of_file = |f: usize| {
-            let from = named.partition_point(|at| at.file < f);
-            let to = named.partition_point(|at| at.file <= f);
-            named.get(from..to).unwrap_or_default()
-        };
-        match scope {
-            // A list that an operator reads, or nobody: what it is compared with is not known, and it holds nothing.
-            Scope::Anywhere if own.form == Form::ImageCatalogue => Vec::new(),
-            Scope::Anywhere => named.iter().copied().filter(is_partner).collect(),
-            // The shorter list is gone through, the other one is asked.
-            _ if named.len() <= layers.files.len() => {
-                let within = |at: &SiteId| {
-                    inventory.files.get(at.file).is_some_and(|file| layers.files.contains(&file.path))
-                };
-                named.iter().copied().filter(|at| within(at) && is_partner(at)).collect()
-            }
-            _ => {
-                let files = layers.files.iter().filter_map(|path| inventory.position(path));
-                files.flat_map(of_file).copied().filter(is_partner).collect()
-            }
-        }
-    }
-}
-
-/// Names are compared letter by letter: `nginx` does not match `docker.io/library/nginx`.
-fn is_matched(matcher: &Site, image: &Site, name: &Name) -> bool {
-    let joined = !matches!(image.shape, Shape::Name(_));
-    // A JSON 6902 test compares the whole text.
-    let test = matcher.form == Form::PatchValue;
-    let spelled = *name != matcher.name || image.spelling == matcher.spelling;
-    image.name == *name && (joined || spelled && (test || is_matchable(&image.suffix)))
-}
-
-/// `name` and `newName` of one entry: the new name is written by it, not matched.
-fn is_same_entry(matcher: &Site, site: &Site) -> bool {
-    site.form == Form::KustomizeNewName && matcher.field.is_beside(&site.field)
-}
-
-/// Does kustomize's image transformer look at such a place? It visits container lists at any depth and image
-/// volumes, and what lower layers wrote; it sees nothing in strings, arguments and values
-/// (kustomize, `api/filters/imagetag`). Values of charts
-/// that a kustomization renders come out as images.
-fn is_seen(site: &Site, file: &FileInventory) -> bool {
-    let patch =
-        site.inside.is_none() || site.inside == Some(Embedding::Yaml) && file.found.kustomization.is_some();
-    let values = matches!(site.form, Form::Split | Form::RegistrySplit | Form::WholeValue | Form::OtherKey);
-    visits(site).any()
-        || patch
-            && (values && site.object.is_none()
-                || matches!(
-                    site.form,
-                    Form::Container
-                        | Form::InitContainer
-                        | Form::CrdContainer
-                        | Form::ImageVolume
-                        | Form::KustomizeNewName
-                        | Form::PatchValue
-                        | Form::TemplateText
-                ))
-            && !matches!(site.shape, Shape::Registry { .. })
 }
 
 fn set(decisions: &mut [Vec<Decision>], at: SiteId, new: impl FnOnce(&Decision) -> Option<Decision>) {

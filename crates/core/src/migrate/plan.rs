@@ -6,7 +6,7 @@ use super::inline::{Decision, change, decide};
 use super::overlay::{self, Overlays};
 use super::{
     Because, Direction, FilePlan, Mode, Plan, RenamedBy, SkipReason, Skipped, Strategy, follow, in_place,
-    pair, strategy, together, warnings,
+    pair, settle, together, warnings,
 };
 use crate::find::Site;
 use crate::inventory::{FileInventory, SiteId};
@@ -56,13 +56,13 @@ fn by_strategy<'c>(
         (Strategy::Inline, direction) => {
             // One file cannot name two caches, and what builds it decides which one it names.
             if direction == Direction::ToCache && config.targets().len() > 1 {
-                strategy::by_roots(model, decisions);
+                settle::by_roots(model, decisions);
             }
             Overlays::default()
         }
         (strategy, Direction::ToCache) => {
             let overlays = in_place::plan(model, strategy, component, within);
-            strategy::settle(inventory, config, strategy, &overlays, decisions);
+            settle::settle(inventory, config, strategy, &overlays, decisions);
             overlays
         }
         (_, Direction::ToUpstream) => {

@@ -12,6 +12,7 @@ pub mod content;
 pub mod edit;
 mod keys;
 mod lines;
+pub(crate) mod list;
 mod parse;
 mod path;
 pub mod set;

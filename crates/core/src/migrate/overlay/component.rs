@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use super::above::Above;
-use super::list::Item;
 use super::rooted::Rooted;
 use super::search::Planned;
 use super::{ListChange, Overlays};
@@ -16,6 +15,7 @@ use crate::inventory::Inventory;
 use crate::kustomization::{FILE_NAME, ImageEntry, LinkKind};
 use crate::kustomize::Builds;
 use crate::tree::RepoPath;
+use crate::yaml::list::Item;
 
 /// Moves the entries that roots would gain into one component for each registry.
 pub(super) fn share(

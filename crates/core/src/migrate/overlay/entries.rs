@@ -3,14 +3,37 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::list::{Item, List, OverlayError, line_end, printed, quoted, scalar};
 use super::{ListChange, Overlay};
 use crate::kustomization::{self, ImageEntry};
+use crate::yaml::edit::EditError;
+use crate::yaml::list::{Item, List, ListError, line_end, quoted, scalar};
 use crate::yaml::set::unset;
 use crate::yaml::{self, Edit, Kind, NodeId, Span, Step, Stream, Style};
 
+/// Why a kustomization's text does not allow the edit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverlayError {
+    #[error("it is not one YAML document with a mapping")]
+    NoMapping,
+    #[error("`images:` or an entry of it is an alias, or written in a way that cannot be added to")]
+    Shape,
+    #[error("after the edit it would not read as planned")]
+    Reads,
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl From<ListError> for OverlayError {
+    fn from(error: ListError) -> OverlayError {
+        match error {
+            ListError::NoMapping => OverlayError::NoMapping,
+            ListError::Shape => OverlayError::Shape,
+        }
+    }
+}
+
 /// The text with what the overlays of its lists change in it, proved: it reads as the old one but for that.
-pub(in crate::migrate) fn written(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
+pub(crate) fn written(text: &str, overlays: &[&Overlay]) -> Result<String, OverlayError> {
     let mut new = text.to_owned();
     for mut overlays in batches(overlays) {
         overlays.retain(|overlay| match without_renderer(&new, overlay) {
@@ -129,11 +152,17 @@ fn with_list(text: &str, overlay: &Overlay, change: &ListChange) -> Result<Strin
     let stream = yaml::parse(text);
     let holder = holder(&stream, overlay)?;
     let list = List::new(&stream, holder, &[change.key], line_end(&stream));
-    let mut edits = list.remove_items(&change.remove)?;
+    let mut new = text.to_owned();
     if !change.append.is_empty() {
-        edits.push(list.append(&change.append)?);
+        new = yaml::edit::apply(text, &[list.append(&change.append)?])?;
     }
-    let new = yaml::edit::apply(text, &edits)?;
+    if !change.remove.is_empty() {
+        // From the list as it is now: what was added may stand behind an item that goes.
+        let grown = yaml::parse(&new);
+        let list = List::new(&grown, self::holder(&grown, overlay)?, &[change.key], list.line_end);
+        let edits = list.remove_items(&change.remove)?;
+        new = yaml::edit::apply(&new, &edits)?;
+    }
     let print = |list: &List<'_, '_>| -> Vec<String> {
         list.items().iter().map(|item| printed(list.stream, *item, &[], &[])).collect()
     };
@@ -184,6 +213,34 @@ fn reads_alike(old: (&Stream<'_>, &[NodeId]), new: (&Stream<'_>, &[NodeId]), key
         stream.comments.iter().map(|comment| comment.slice(stream.text).to_owned()).collect()
     };
     new.0.errors.is_empty() && documents(old) == documents(new) && comments(old) == comments(new)
+}
+
+/// A node without its place and its style, and without these keys of the `holders`, which are sorted.
+fn printed(stream: &Stream<'_>, id: NodeId, holders: &[NodeId], keys: &[&str]) -> String {
+    match stream.node(id).map(|node| &node.kind) {
+        Some(Kind::Scalar { value, .. }) => format!("{value:?}"),
+        Some(Kind::Mapping { entries, .. }) => {
+            let is_holder = holders.binary_search(&id).is_ok();
+            let left_out =
+                |key: NodeId| is_holder && stream.value(key).is_some_and(|key| keys.contains(&key));
+            let entry = |(key, value): &(NodeId, NodeId)| {
+                format!(
+                    "{}:{},",
+                    printed(stream, *key, holders, keys),
+                    printed(stream, *value, holders, keys)
+                )
+            };
+            let kept = entries.iter().filter(|(key, _)| !left_out(*key));
+            format!("{{{}}}", kept.map(entry).collect::<String>())
+        }
+        Some(Kind::Sequence { items, .. }) => {
+            let item = |item: &NodeId| printed(stream, *item, holders, keys) + ",";
+            format!("[{}]", items.iter().map(item).collect::<String>())
+        }
+        // The nodes before it may be more than they were.
+        Some(Kind::Alias(target)) => format!("*{}", target.is_some()),
+        None => String::new(),
+    }
 }
 
 /// Those of an `images:` list of mappings, or of Argo CD's strings.

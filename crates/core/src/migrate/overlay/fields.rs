@@ -1,12 +1,12 @@
 //! Fields of custom resources: kustomize's transformer visits them when a file of `configurations` says so.
 
 use super::index::Index;
-use super::list::Item;
 use super::{ListChange, Overlay};
 use crate::find::{Form, Role};
 use crate::kustomization::{FieldSpec, Kustomization, LinkKind};
 use crate::kustomize::{FieldPlace, visits};
 use crate::tree::RepoPath;
+use crate::yaml::list::Item;
 
 /// Our file beside a kustomization.
 const FILE: &str = "pullthru-fields.yaml";

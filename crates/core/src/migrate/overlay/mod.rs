@@ -1,7 +1,7 @@
 //! The overlay strategy: the manifests stay as they are, and each root kustomization renames the images that it
 //! builds.
 //!
-//! The files in the order in which they read: [`list`] and [`entries`] write lists into a text; [`index`] has the sites by
+//! The files in the order in which they read: [`entries`] writes lists into a text; [`index`] has the sites by
 //! what holds them; [`roots`] says what is built, and by whom; [`aim`] what an image is to become, [`above`] what lies over
 //! a directory; [`search`] finds the entries of one root, [`fields`] and [`patches`] do what entries cannot; [`rooted`] puts
 //! that into the plan of a root, [`component`] shares it, and [`plan()`] goes through all roots, lower ones first;
@@ -13,7 +13,6 @@ mod component;
 mod entries;
 mod fields;
 mod index;
-mod list;
 mod patches;
 mod plan;
 mod reverse;
@@ -23,9 +22,9 @@ mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use entries::written;
+pub(super) use entries::OverlayError;
+pub(crate) use entries::written;
 pub(super) use index::entry_index;
-pub(super) use list::{Item, OverlayError};
 pub(super) use plan::plan;
 pub(super) use reverse::reverse;
 
@@ -36,6 +35,7 @@ use crate::inventory::SiteId;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 use crate::yaml::Holder;
+use crate::yaml::list::Item;
 
 /// What one kustomization gains or loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    fn changes(&self) -> bool {
+    pub(crate) fn changes(&self) -> bool {
         !(self.set.is_empty() && self.append.is_empty() && self.remove.is_empty() && self.lists.is_empty())
     }
 }

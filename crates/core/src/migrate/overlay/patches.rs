@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::index::{Index, patch_item};
-use super::list::Item;
 use super::{Effect, ListChange, Overlay};
 use crate::config::Config;
 use crate::find::{Around, Field, Form, Role, Shape, Site};
@@ -19,6 +18,7 @@ use crate::migrate::inline::decide;
 use crate::route::Routes;
 use crate::tree::RepoPath;
 use crate::yaml::Step;
+use crate::yaml::list::Item;
 
 /// Writes patches for what is unseen below a root, and says so in `sites`.
 pub(super) fn add<'p>(

@@ -1,19 +1,15 @@
-//! A list under a key of a mapping, edited in its text: comments, order, indentation, style and line ends stay.
+//! A list under a key of a mapping, edited in its text: comments, order, indentation, style and line ends stay. The one
+//! editor of sequences; that the new text reads as planned is for its caller to prove.
 
-use crate::yaml::edit::EditError;
-use crate::yaml::{Edit, Kind, NodeId, Slot, Span, Stream};
+use super::{Edit, Kind, NodeId, Slot, Span, Stream};
 
-/// Why a kustomization's text does not allow the edit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OverlayError {
-    #[error("it is not one YAML document with a mapping")]
+/// Why a list cannot be edited where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListError {
+    /// There is no mapping to hold it.
     NoMapping,
-    #[error("`images:` or an entry of it is an alias, or written in a way that cannot be added to")]
+    /// It is an alias, or written in a way that cannot be added to.
     Shape,
-    #[error("after the edit it would not read as planned")]
-    Reads,
-    #[error(transparent)]
-    Edit(#[from] EditError),
 }
 
 /// An item to add.
@@ -26,7 +22,7 @@ pub enum Item {
 }
 
 impl Item {
-    pub(super) fn block(&self, indent: usize, line_end: &str) -> String {
+    pub(crate) fn block(&self, indent: usize, line_end: &str) -> String {
         match self {
             Item::Text(text) => scalar(text, false),
             Item::Map(entries) => {
@@ -46,18 +42,22 @@ impl Item {
         }
     }
 
-    fn flow(&self) -> String {
+    /// `json`: with everything in quotes.
+    fn flow(&self, json: bool) -> String {
         match self {
+            Item::Text(text) if !json => scalar(text, true),
             Item::Text(text) | Item::Lines(text) => quoted(text),
             Item::Map(entries) => {
-                let entry = |(key, value): &(&str, Item)| format!("\"{key}\": {}", value.flow());
+                let quote = if json { "\"" } else { "" };
+                let entry =
+                    |(key, value): &(&str, Item)| format!("{quote}{key}{quote}: {}", value.flow(json));
                 format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
             }
         }
     }
 
     /// As [`printed`] prints the node that it becomes.
-    pub(super) fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         match self {
             Item::Text(text) => format!("{text:?}"),
             Item::Lines(text) => format!("{:?}", text.trim_end_matches('\n')),
@@ -69,50 +69,22 @@ impl Item {
     }
 }
 
-/// A node without its place and its style, and without these keys of the `holders`, which are sorted.
-pub(super) fn printed(stream: &Stream<'_>, id: NodeId, holders: &[NodeId], keys: &[&str]) -> String {
-    match stream.node(id).map(|node| &node.kind) {
-        Some(Kind::Scalar { value, .. }) => format!("{value:?}"),
-        Some(Kind::Mapping { entries, .. }) => {
-            let is_holder = holders.binary_search(&id).is_ok();
-            let left_out =
-                |key: NodeId| is_holder && stream.value(key).is_some_and(|key| keys.contains(&key));
-            let entry = |(key, value): &(NodeId, NodeId)| {
-                format!(
-                    "{}:{},",
-                    printed(stream, *key, holders, keys),
-                    printed(stream, *value, holders, keys)
-                )
-            };
-            let kept = entries.iter().filter(|(key, _)| !left_out(*key));
-            format!("{{{}}}", kept.map(entry).collect::<String>())
-        }
-        Some(Kind::Sequence { items, .. }) => {
-            let item = |item: &NodeId| printed(stream, *item, holders, keys) + ",";
-            format!("[{}]", items.iter().map(item).collect::<String>())
-        }
-        // The nodes before it may be more than they were.
-        Some(Kind::Alias(target)) => format!("*{}", target.is_some()),
-        None => String::new(),
-    }
-}
-
 /// The list in its text.
-pub(super) struct List<'s, 'a> {
-    pub(super) stream: &'s Stream<'a>,
+pub(crate) struct List<'s, 'a> {
+    pub(crate) stream: &'s Stream<'a>,
     /// The mapping.
     holder: NodeId,
     /// The key's name where it has to be written.
     name: &'static str,
     /// The key and its value.
-    pub(super) at: Option<(NodeId, NodeId)>,
+    pub(crate) at: Option<(NodeId, NodeId)>,
     /// `\n` or `\r\n`.
-    pub(super) line_end: &'static str,
+    pub(crate) line_end: &'static str,
 }
 
 impl<'s, 'a> List<'s, 'a> {
     /// `keys` are the names that the key may have, the first one for a list that is new.
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: &'s Stream<'a>,
         holder: NodeId,
         keys: &[&'static str],
@@ -123,43 +95,43 @@ impl<'s, 'a> List<'s, 'a> {
         List { stream, holder, name: keys.first().copied().unwrap_or_default(), at, line_end }
     }
 
-    pub(super) fn items(&self) -> &[NodeId] {
+    pub(crate) fn items(&self) -> &[NodeId] {
         self.at.map(|(_, list)| self.stream.items(list)).unwrap_or_default()
     }
 
-    pub(super) fn span(&self, id: NodeId) -> Result<Span, OverlayError> {
-        self.stream.node(id).map(|node| node.span).ok_or(OverlayError::Shape)
+    pub(crate) fn span(&self, id: NodeId) -> Result<Span, ListError> {
+        self.stream.node(id).map(|node| node.span).ok_or(ListError::Shape)
     }
 
     /// Where the text of the line that holds `at` ends: before `\r\n` or `\n`, behind a comment.
-    pub(super) fn line_end_of(&self, at: usize) -> usize {
+    pub(crate) fn line_end_of(&self, at: usize) -> usize {
         let line = self.stream.lines().around(at);
         line.start + line.slice(self.stream.text).trim_end_matches('\r').len()
     }
 
-    pub(super) fn column(&self, at: usize) -> Result<usize, OverlayError> {
+    pub(crate) fn column(&self, at: usize) -> Result<usize, ListError> {
         let line = self.stream.lines().around(at);
-        let before = self.stream.text.get(line.start..at).ok_or(OverlayError::Shape)?;
+        let before = self.stream.text.get(line.start..at).ok_or(ListError::Shape)?;
         // A dash is a column like a blank; anything else is no place for a key of its own.
         let plain = before.trim_start_matches('\u{feff}').chars().all(|c| c == ' ' || c == '-');
-        plain.then(|| before.chars().filter(|c| *c != '\u{feff}').count()).ok_or(OverlayError::Shape)
+        plain.then(|| before.chars().filter(|c| *c != '\u{feff}').count()).ok_or(ListError::Shape)
     }
 
-    pub(super) fn append(&self, items: &[Item]) -> Result<Edit, OverlayError> {
+    pub(crate) fn append(&self, items: &[Item]) -> Result<Edit, ListError> {
         let flow_root = self.is_flow(self.holder);
         match self.at {
             None if flow_root => {
-                let last = self.stream.entries(self.holder).last().ok_or(OverlayError::NoMapping)?;
+                let last = self.stream.entries(self.holder).last().ok_or(ListError::NoMapping)?;
                 let at = self.span(last.1)?.end;
-                let text = format!(", \"{}\": [{}]", self.name, flow_items(items));
+                let text = format!(", \"{}\": [{}]", self.name, flow_items(items, flow_root));
                 Ok(Edit { span: Span::new(at, at), text })
             }
             None => Ok(self.new_list(items)),
             Some((_, list)) if self.is_flow(list) => {
                 let span = self.span(list)?;
                 let (at, text) = match self.items().last() {
-                    Some(last) => (self.span(*last)?.end, format!(", {}", flow_items(items))),
-                    None => (span.start + 1, flow_items(items)),
+                    Some(last) => (self.span(*last)?.end, format!(", {}", flow_items(items, flow_root))),
+                    None => (span.start + 1, flow_items(items, flow_root)),
                 };
                 Ok(Edit { span: Span::new(at, at), text })
             }
@@ -174,18 +146,29 @@ impl<'s, 'a> List<'s, 'a> {
                         text: self.block_items(items, column + self.list_indent(), 1),
                     })
                 }
-                None => Err(OverlayError::Shape),
+                // A null that is written.
+                None => match self.at.and_then(|(_, value)| self.stream.node(value)) {
+                    Some(node) if self.is_null() => {
+                        Ok(Edit { span: node.span, text: format!("[{}]", flow_items(items, false)) })
+                    }
+                    _ => Err(ListError::Shape),
+                },
             },
         }
     }
 
-    pub(super) fn is_flow(&self, id: NodeId) -> bool {
+    fn is_null(&self) -> bool {
+        let value = self.at.and_then(|(_, value)| self.stream.value(value));
+        value.is_some_and(|value| ["~", "null"].contains(&value))
+    }
+
+    pub(crate) fn is_flow(&self, id: NodeId) -> bool {
         let kind = self.stream.node(id).map(|node| &node.kind);
         matches!(kind, Some(Kind::Mapping { flow: true, .. } | Kind::Sequence { flow: true, .. }))
     }
 
     /// `images:` without a value.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.at.is_some_and(|(_, list)| {
             let node = self.stream.node(list);
             node.is_some_and(|node| node.span.is_empty() && matches!(node.kind, Kind::Scalar { .. }))
@@ -193,18 +176,18 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// More items behind the last one of a block list, with dashes where the others have theirs.
-    pub(super) fn behind(&self, last: NodeId, items: &[Item]) -> Result<Edit, OverlayError> {
+    pub(crate) fn behind(&self, last: NodeId, items: &[Item]) -> Result<Edit, ListError> {
         let start = self.span(last)?.start;
         let line = self.stream.lines().around(start);
-        let before = self.stream.text.get(line.start..start).ok_or(OverlayError::Shape)?;
-        let dash = before.rfind('-').ok_or(OverlayError::Shape)?;
+        let before = self.stream.text.get(line.start..start).ok_or(ListError::Shape)?;
+        let dash = before.rfind('-').ok_or(ListError::Shape)?;
         let gap = before.len() - dash - 1;
         let at = self.line_end_of(self.end_of(last));
         Ok(Edit { span: Span::new(at, at), text: self.block_items(items, dash, gap) })
     }
 
     /// The last byte of a node that is written; a block mapping's own span may run on to the next node.
-    pub(super) fn end_of(&self, id: NodeId) -> usize {
+    pub(crate) fn end_of(&self, id: NodeId) -> usize {
         match self.stream.node(id).map(|node| (&node.kind, node.span)) {
             Some((Kind::Mapping { entries, flow: false }, span)) => {
                 entries.last().map_or(span.end, |(key, value)| self.end_of(*value).max(self.end_of(*key)))
@@ -222,7 +205,7 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// `images:` at the end of the document, behind its last comment.
-    pub(super) fn new_list(&self, items: &[Item]) -> Edit {
+    pub(crate) fn new_list(&self, items: &[Item]) -> Edit {
         let text = self.stream.text;
         let node = self.stream.node(self.holder);
         let from = self.end_of(self.holder);
@@ -244,7 +227,7 @@ impl<'s, 'a> List<'s, 'a> {
         Edit { span: Span::new(end, end), text: format!("{key}{block}") }
     }
 
-    pub(super) fn block_items(&self, items: &[Item], column: usize, gap: usize) -> String {
+    pub(crate) fn block_items(&self, items: &[Item], column: usize, gap: usize) -> String {
         let (dash, gap, end) = (" ".repeat(column), gap.max(1), self.line_end);
         let item =
             |item: &Item| format!("{end}{dash}-{}{}", " ".repeat(gap), item.block(column + 1 + gap, end));
@@ -252,7 +235,7 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// How far the items of the file's other lists stand behind their key.
-    pub(super) fn list_indent(&self) -> usize {
+    pub(crate) fn list_indent(&self) -> usize {
         let indent = |&(key, value): &(NodeId, NodeId)| {
             let first = *self.stream.items(value).first().filter(|_| !self.is_flow(value))?;
             let start = self.span(first).ok()?.start;
@@ -264,15 +247,10 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// Deletes from `first` to `last` in a flow collection, with the comma before it.
-    pub(super) fn out_of_flow(
-        &self,
-        parent: NodeId,
-        first: NodeId,
-        last: NodeId,
-    ) -> Result<Edit, OverlayError> {
+    pub(crate) fn out_of_flow(&self, parent: NodeId, first: NodeId, last: NodeId) -> Result<Edit, ListError> {
         let index = match self.stream.node(first).map(|node| node.slot) {
             Some(Slot::Key(index) | Slot::Item(index)) => index,
-            _ => return Err(OverlayError::Shape),
+            _ => return Err(ListError::Shape),
         };
         let (start, end) = (self.span(first)?.start, self.span(last)?.end);
         let before = index.checked_sub(1).and_then(|index| match self.stream.items(parent) {
@@ -287,7 +265,7 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// Deletes whole lines; the line break before them where the file ends with them.
-    pub(super) fn lines(&self, start: usize, end: usize) -> Edit {
+    pub(crate) fn lines(&self, start: usize, end: usize) -> Edit {
         let text = self.stream.text;
         let start = self.stream.lines().around(start).start;
         let end = self.stream.lines().around(end).end;
@@ -302,13 +280,12 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     /// Takes whole items away, and the key with the last of them.
-    pub(super) fn remove_items(&self, indices: &[usize]) -> Result<Vec<Edit>, OverlayError> {
+    pub(crate) fn remove_items(&self, indices: &[usize]) -> Result<Vec<Edit>, ListError> {
         let Some((key, list)) = self.at.filter(|_| !indices.is_empty()) else { return Ok(Vec::new()) };
         let all = indices.len() == self.items().len();
-        let last = *self.items().last().ok_or(OverlayError::Shape)?;
+        let last = *self.items().last().ok_or(ListError::Shape)?;
         if !self.is_flow(list) {
-            let is_root = self.stream.node(self.holder).is_none_or(|node| node.slot == Slot::Root);
-            if all && !is_root && self.stream.entries(self.holder).len() == 1 {
+            if all && self.stream.entries(self.holder).len() == 1 {
                 // Without it the mapping would be a null.
                 let span = Span::new(self.span(key)?.end, self.end_of(last));
                 return Ok(vec![Edit { span, text: ": []".to_owned() }]);
@@ -317,7 +294,7 @@ impl<'s, 'a> List<'s, 'a> {
                 return Ok(vec![self.lines(self.span(key)?.start, self.end_of(last))]);
             }
             let line = |&index: &usize| {
-                let item = *self.items().get(index).ok_or(OverlayError::Shape)?;
+                let item = *self.items().get(index).ok_or(ListError::Shape)?;
                 Ok(self.lines(self.span(item)?.start, self.end_of(item)))
             };
             return indices.iter().map(line).collect();
@@ -326,12 +303,12 @@ impl<'s, 'a> List<'s, 'a> {
             return Ok(vec![self.out_of_flow(self.holder, key, list)?]);
         }
         if all {
-            let first = *self.items().first().ok_or(OverlayError::Shape)?;
+            let first = *self.items().first().ok_or(ListError::Shape)?;
             let span = Span::new(self.span(first)?.start, self.span(last)?.end);
             return Ok(vec![Edit { span, text: String::new() }]);
         }
         let part = |&index: &usize| {
-            let item = *self.items().get(index).ok_or(OverlayError::Shape)?;
+            let item = *self.items().get(index).ok_or(ListError::Shape)?;
             self.out_of_flow(list, item, item)
         };
         indices.iter().map(part).collect()
@@ -339,16 +316,16 @@ impl<'s, 'a> List<'s, 'a> {
 }
 
 /// How the lines of a text end.
-pub(super) fn line_end(stream: &Stream<'_>) -> &'static str {
+pub(crate) fn line_end(stream: &Stream<'_>) -> &'static str {
     if stream.text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
-fn flow_items(items: &[Item]) -> String {
-    items.iter().map(Item::flow).collect::<Vec<_>>().join(", ")
+fn flow_items(items: &[Item], json: bool) -> String {
+    items.iter().map(|item| item.flow(json)).collect::<Vec<_>>().join(", ")
 }
 
 /// A name as a plain scalar where that reads back as itself, else in double quotes.
-pub(super) fn scalar(text: &str, flow: bool) -> String {
+pub(crate) fn scalar(text: &str, flow: bool) -> String {
     let plain = (text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.starts_with("../"))
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "./_-:\\+".contains(c))
         && !text.ends_with(':')
@@ -356,6 +333,6 @@ pub(super) fn scalar(text: &str, flow: bool) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

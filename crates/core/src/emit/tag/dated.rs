@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::tag::{
-    Context, Kind, Shape, Unordered, filtered, has_commit, is_number, is_version, is_year, literal, origin,
-    pieces, strict, value,
+use super::pieces::{
+    Context, has_commit, is_number, is_version, is_year, literal, origin, pieces, strict, value,
 };
+use super::shape::{Kind, Shape, Unordered, filtered, widths};
 
 /// A time of day, with seconds or behind a `T`.
 static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -95,22 +95,4 @@ impl<'a> Dated<'a> {
 
 fn between(part: &str, low: u64, high: u64) -> bool {
     part.len() == 2 && is_number(part) && (low..=high).contains(&value(part))
-}
-
-/// The text with every run of digits as its width.
-pub(super) fn widths(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        if digits > 0 {
-            out.push_str(&format!("[0-9]{{{digits}}}"));
-            rest = rest.get(digits..).unwrap_or("");
-            continue;
-        }
-        let other = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        out.push_str(&literal(rest.get(..other).unwrap_or("")));
-        rest = rest.get(other..).unwrap_or("");
-    }
-    out
 }

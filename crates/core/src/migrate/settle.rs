@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::inline::{Decision, decide};
 use super::overlay::{Blocker, Effect, Overlays};
-use super::{Direction, SkipReason};
+use super::{Direction, SkipReason, Strategy};
 use crate::config::Config;
 use crate::find::{Form, Role, Scope, Site};
 use crate::inventory::{Inventory, SiteId};
@@ -12,18 +12,6 @@ use crate::kustomization::split;
 use crate::kustomize::Model;
 use crate::route::Routes;
 use crate::tree::RepoPath;
-
-/// How references are moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// By overlays where a kustomization builds the image, else in place.
-    #[default]
-    Auto,
-    /// By overlays, and in the values of charts, which are overlays of their own; the rest stays.
-    Overlay,
-    /// Each reference in place.
-    Inline,
-}
 
 /// Takes back the decisions about what overlays reach, and about what `strategy` leaves.
 pub(super) fn settle(
