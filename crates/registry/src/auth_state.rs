@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reqwest::Url;
 
 use super::challenge::{Challenge, pull_scope};
+use super::credential::Found;
 use super::limit::AdaptiveLimit;
+use super::secret::Secret;
 use super::trial::Trials;
 use pullthru_core::image::is_repository;
 
@@ -104,6 +106,13 @@ impl Registry {
             }
         }
     }
+}
+
+/// A token, and the login that it was got with.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) token: Secret,
+    pub(super) login: Option<Found>,
 }
 
 #[cfg(test)]

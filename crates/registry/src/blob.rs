@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 
-use super::client::{Call, Client};
+use super::client::Client;
 use super::digest::{Algorithm, digest_of};
+use super::exchange::Call;
 use super::failure::{Broken, Detail, Failure};
 use super::login::HOST_MAX;
 use super::settings::authority;

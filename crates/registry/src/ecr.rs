@@ -7,10 +7,11 @@ use pullthru_core::image::Name;
 use pullthru_core::route::EcrHost;
 
 use super::auth::no_aws;
-use super::client::{Client, Inner};
+use super::client::Client;
 use super::ecr_api::{Cached, EcrApi};
 use super::failure::{Broken, Detail, Failure};
 use super::location::Location;
+use super::session::Session;
 
 impl Client {
     /// What ECR has in its repository for a tag or digest, without making it fetch anything: `None` when the
@@ -60,7 +61,7 @@ impl Client {
     }
 }
 
-impl Inner {
+impl Session {
     fn ecr(&self) -> Option<&dyn EcrApi> {
         self.credentials.ecr()
     }

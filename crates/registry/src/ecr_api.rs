@@ -9,9 +9,9 @@ use std::time::Duration;
 use pullthru_core::image::Digest;
 use pullthru_core::route::EcrHost;
 
-use super::auth::Secret;
 use super::failure::{Detail, Failure};
 use super::location::Location;
+use super::secret::Secret;
 
 /// An image that a repository of ECR holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,27 +5,46 @@
 
 use std::sync::Arc;
 
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use tokio::sync::MutexGuard;
 
 use super::auth_state::{AuthState, Registry};
 use super::challenge::challenge;
-use super::client::{Call, Inner, Tries};
 use super::failure::{Broken, Detail, Failure};
 use super::login::{AuthRequest, Authorization, HOST_MAX, Kind, Offer, no_login, stale};
 use super::note::Note;
 use super::retry;
+use super::session::{Session, Tries};
 use super::settings::authority;
-use super::transport::{Answer, Request};
+use super::transport::{Answer, Reading, Request};
 use super::trial::Turn;
-use pullthru_core::image::is_repository;
+use pullthru_core::image::{Name, is_repository};
 
 /// Rounds of one call: the challenge, an old token, a login that is worth nothing, a scope.
 const ROUNDS: usize = 5;
 
+/// One question to a registry.
+#[derive(Clone, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) name: &'a Name,
+    pub(super) method: Method,
+    /// Below `/v2/<repository>/`, with its query.
+    pub(super) path: String,
+    pub(super) accept: &'a str,
+    pub(super) reading: Reading,
+}
+
+impl Session {
+    /// Asks a registry, with all that it takes; a success, or what went wrong.
+    pub(super) async fn ask(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        // In a box: what callers wait for would grow with everything that a call may take.
+        self.in_time(call.name, Box::pin(Exchange::run(self, call))).await
+    }
+}
+
 /// A call and what was tried for it.
 pub(super) struct Exchange<'a> {
-    client: &'a Inner,
+    client: &'a Session,
     call: &'a Call<'a>,
     registry: Arc<Registry>,
     detail: Detail,
@@ -64,7 +83,7 @@ impl From<Offer> for Sent {
 
 impl<'a> Exchange<'a> {
     /// Sends until there is a success, or until it is known what went wrong.
-    pub(super) async fn run(client: &'a Inner, call: &'a Call<'a>) -> Result<Answer, Failure> {
+    pub(super) async fn run(client: &'a Session, call: &'a Call<'a>) -> Result<Answer, Failure> {
         let mut exchange = Exchange::new(client, call)?;
         for _ in 0..ROUNDS {
             if let Some(answer) = exchange.round().await? {
@@ -75,7 +94,7 @@ impl<'a> Exchange<'a> {
         Err(exchange.broken("the registry keeps asking for another login"))
     }
 
-    fn new(client: &'a Inner, call: &'a Call<'a>) -> Result<Self, Failure> {
+    fn new(client: &'a Session, call: &'a Call<'a>) -> Result<Self, Failure> {
         let repository = call.name.path.as_str();
         let registry = client.registry(&call.name.host)?;
         let detail = Detail::of(&registry.name, repository);

@@ -323,7 +323,7 @@ fn said_in(body: &[u8], scrub: &Scrub) -> Said {
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod tests {
-    use super::super::auth::Secret;
+    use super::super::secret::Secret;
     use super::*;
 
     fn of(status: u16, body: &str) -> Failure {

@@ -4,8 +4,8 @@
 use pullthru_core::image::fold_host;
 use reqwest::{Method, Url};
 
-use super::auth::Credential;
 use super::client::Client;
+use super::credential::Credential;
 use super::failure::{Broken, Detail, Failure};
 use super::login::plain_header;
 use super::settings::authority;

@@ -7,9 +7,9 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use super::auth::Secret;
 use super::client::Client;
 use super::failure::{Broken, Detail, Failure};
+use super::secret::Secret;
 use super::transport::{Reading, Request};
 
 /// What a token may do.

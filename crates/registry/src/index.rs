@@ -12,7 +12,7 @@ use super::client::Client;
 use super::failure::{Broken, Failure};
 use super::location::Location;
 use super::manifest::{Content, Kind, MANIFEST_MAX, is_attestation, names_index};
-use super::resolve::{Platform, Resolved, blobs, broken, of_descriptor, parsed_digest, quoted};
+use super::resolved::{Platform, Resolved, blobs, broken, of_descriptor, parsed_digest, quoted};
 use pullthru_core::image::Digest;
 
 /// What an index lists, with what the indexes in it list.

@@ -8,7 +8,7 @@
 //!
 //! From the outside in: `resolve`, `list`, `blob`, `grant` and `ecr` are questions, `file` one to a server that is no registry; `index` is what
 //! `resolve` finds below an index;
-//! `exchange` answers challenges and refusals, `client` retries; `login` makes the authorization, with `single_flight` for one
+//! `exchange` answers challenges and refusals, `session` retries and has what all requests share; `login` makes the authorization, with `single_flight` for one
 //! token at a time and `trial` for one try of a login; `scrub` is what a server's text goes through before it is printed;
 //! `limit` keeps to a number of requests; `transport` is one HTTP exchange, and `guard` keeps it to addresses of the internet
 //! where that is asked for.
@@ -31,6 +31,7 @@ mod auth_state;
 mod blob;
 mod challenge;
 mod client;
+mod credential;
 mod digest;
 mod ecr;
 mod ecr_api;
@@ -49,14 +50,17 @@ mod many;
 mod not_cached;
 mod note;
 mod resolve;
+mod resolved;
 mod retry;
 mod scrub;
+mod secret;
+mod session;
 mod settings;
 mod single_flight;
 mod transport;
 mod trial;
 
-pub use auth::{Credentials, Secret, Variables};
+pub use auth::{Credentials, Variables};
 pub use blob::BlobRead;
 pub use client::Client;
 pub use ecr_api::{Cached, EcrAnswer, EcrApi, EcrLogin, Storage};
@@ -67,6 +71,8 @@ pub use manifest::{Content, Kind, MANIFEST_MAX, MANIFEST_TYPES, Manifest};
 pub use many::{Step, in_order};
 pub use not_cached::NotCached;
 pub use note::Note;
-pub use resolve::{Blob, Blobs, Head, Platform, Resolved};
+pub use resolve::Head;
+pub use resolved::{Blob, Blobs, Platform, Resolved};
 pub use scrub::Scrub;
+pub use secret::Secret;
 pub use settings::{Retries, Settings, SetupError, Timeouts};

@@ -8,7 +8,8 @@ use reqwest::header::{HeaderMap, LINK};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::client::{Call, Client};
+use super::client::Client;
+use super::exchange::Call;
 use super::failure::{Broken, Detail, Failure};
 use super::location::Location;
 use super::manifest::Content;

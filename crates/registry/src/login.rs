@@ -13,11 +13,13 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::auth::{Credential, Found, Secret, variable_for};
-use super::auth_state::{AuthState, Registry, Scheme};
-use super::client::Inner;
+use super::auth::variable_for;
+use super::auth_state::{AuthState, Registry, Scheme, Token};
+use super::credential::{Credential, Found};
 use super::failure::{Broken, Detail, Failure, Network};
 use super::note::Note;
+use super::secret::Secret;
+use super::session::Session;
 use super::settings::authority;
 use super::single_flight::Shared;
 use super::transport::{Answer, Reading, Request};
@@ -80,13 +82,6 @@ impl Authorization {
     }
 }
 
-/// A token, and the login that it was got with.
-#[derive(Clone, Debug)]
-pub(super) struct Token {
-    token: Secret,
-    login: Option<Found>,
-}
-
 /// Which authorization is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AuthRequest {
@@ -96,7 +91,7 @@ pub(super) struct AuthRequest {
     pub(super) anonymous: bool,
 }
 
-impl Inner {
+impl Session {
     /// The header that the registry's challenge asks for.
     pub(super) async fn authorization(
         &self,

@@ -12,7 +12,8 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
-use super::auth::{Credential, Secret};
+use super::credential::Credential;
+use super::secret::Secret;
 use pullthru_core::printable::printable;
 
 /// What stands for a credential.

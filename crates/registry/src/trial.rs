@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::auth::Credential;
+use super::credential::Credential;
 use super::failure::Failure;
 
 /// Refusals in a row of a login that was accepted before, after which it is one that has ended, and not one that may

@@ -11,9 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::credential::Credential;
 use super::environment::Variables;
-use super::secret::Secret;
+use crate::credential::Credential;
+use crate::secret::Secret;
 use pullthru_core::image::{DOCKER_HUB, fold_host};
 
 /// The longest file that is read.
@@ -74,7 +74,7 @@ fn candidates(variables: &Variables) -> Vec<PathBuf> {
     let config = variables.path("XDG_CONFIG_HOME").or_else(|| Some(home?.join(".config")));
     let helm = variables
         .path("HELM_REGISTRY_CONFIG")
-        .or_else(|| Some(helm_configuration(variables)?.join("registry/config.json")));
+        .or_else(|| Some(variables.helm_configuration()?.join("registry/config.json")));
     let mut paths: Vec<PathBuf> = [
         variables.path("REGISTRY_AUTH_FILE"),
         docker.map(|directory| directory.join("config.json")),
@@ -87,19 +87,6 @@ fn candidates(variables: &Variables) -> Vec<PathBuf> {
     .collect();
     paths.dedup();
     paths
-}
-
-/// Where helm keeps its configuration (helm documentation, "XDG" and `helmpath`).
-pub(super) fn helm_configuration(variables: &Variables) -> Option<PathBuf> {
-    let helm = |directory: PathBuf| directory.join("helm");
-    let own = if cfg!(windows) {
-        variables.path("APPDATA")
-    } else if cfg!(target_os = "macos") {
-        variables.path("HOME").map(|home| home.join("Library/Preferences"))
-    } else {
-        variables.path("HOME").map(|home| home.join(".config"))
-    };
-    variables.path("HELM_CONFIG_HOME").or_else(|| variables.path("XDG_CONFIG_HOME").or(own).map(helm))
 }
 
 fn read(path: &Path) -> Result<Option<File>, String> {

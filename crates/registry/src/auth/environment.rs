@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::credential::{Credential, Found};
-use super::secret::Secret;
+use crate::credential::{Credential, Found};
+use crate::secret::Secret;
 use pullthru_core::image::{fold_host, is_host};
 use pullthru_core::route::EcrHost;
 
@@ -36,7 +36,7 @@ impl Variables {
 
     /// The file in which helm keeps its chart repositories (`helm repo add`), whether it is there or not.
     pub fn helm_repositories(&self) -> Option<PathBuf> {
-        let own = || Some(super::docker_config::helm_configuration(self)?.join("repositories.yaml"));
+        let own = || Some(self.helm_configuration()?.join("repositories.yaml"));
         self.path("HELM_REPOSITORY_CONFIG").or_else(own)
     }
 
@@ -48,6 +48,19 @@ impl Variables {
     /// A value that is a path and not empty.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// Where helm keeps its configuration (helm documentation, "XDG" and `helmpath`).
+    pub(super) fn helm_configuration(&self) -> Option<PathBuf> {
+        let helm = |directory: PathBuf| directory.join("helm");
+        let own = if cfg!(windows) {
+            self.path("APPDATA")
+        } else if cfg!(target_os = "macos") {
+            self.path("HOME").map(|home| home.join("Library/Preferences"))
+        } else {
+            self.path("HOME").map(|home| home.join(".config"))
+        };
+        self.path("HELM_CONFIG_HOME").or_else(|| self.path("XDG_CONFIG_HOME").or(own).map(helm))
     }
 }
 

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::credential::Credential;
 use super::environment::Variables;
-use super::secret::Secret;
+use crate::credential::Credential;
+use crate::secret::Secret;
 
 /// The longest answer that is read.
 const ANSWER_MAX: u64 = 64 * 1024;

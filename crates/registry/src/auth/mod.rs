@@ -8,26 +8,23 @@
 //! The list of images may be written by others, so a host that is only asked for gets no login: each is for a host
 //! that the user has named, character by character. AWS's are for ECR's own hosts, which AWS alone can serve.
 
-mod credential;
 mod docker_config;
 mod environment;
 mod helper;
-mod secret;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use credential::Credential;
-pub(super) use credential::Found;
-pub(super) use environment::Misnamed;
-pub use environment::{Variables, variable_for};
-pub use secret::Secret;
-
+pub use super::credential::Credential;
+use super::credential::Found;
 use super::ecr_api::EcrApi;
 use super::failure::{Detail, Failure};
 use super::note::{Note, Notes};
+use super::secret::Secret;
 use docker_config::{File, Place};
+pub(super) use environment::Misnamed;
+pub use environment::{Variables, variable_for};
 use pullthru_core::image::fold_host;
 use pullthru_core::route::EcrHost;
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::Imported;
 use super::one::Warmer;
+use super::shared::{Shared, SharedBlob};
 use crate::{Client, Failure};
 use pullthru_core::image::{Digest, Name};
 
@@ -23,18 +24,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Blobs of one image at a time.
 const AT_ONCE: usize = 4;
-
-/// A blob of a repository that was read, for all images that have it.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    /// How often.
-    times: usize,
-    /// Its length and the host that gave it, the last time.
-    last: Option<(u64, String)>,
-}
-
-/// Locked while it is read.
-pub(super) type SharedBlob = Arc<Mutex<Shared>>;
 
 impl Warmer {
     /// Configurations and layers, each once.

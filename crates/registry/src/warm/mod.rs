@@ -7,6 +7,7 @@
 mod blobs;
 pub mod flux;
 mod one;
+mod shared;
 mod tag;
 
 pub use one::Warmer;

@@ -3,17 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OnceCell;
-
-use super::blobs::SharedBlob;
+use super::shared::{SharedBlob, SharedManifest};
 use super::{Imported, Options, Warmed};
 use crate::verify::{self, Archived, At};
 use crate::{Client, Content, Failure, Location, Manifest, NotCached, Platform, Resolved};
 use pullthru_core::image::{Digest, Name};
 use pullthru_core::images::Image;
 use pullthru_core::route::EcrHost;
-
-type SharedManifest = Arc<OnceCell<Result<Arc<Manifest>, Failure>>>;
 
 /// Pulls images through the cache.
 pub struct Warmer {
