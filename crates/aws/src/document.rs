@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Registry;
+use super::names::{Names, hash};
 use pullthru_core::config::{Access, GithubActions, Lifecycle, RegistryPolicy};
 use pullthru_core::route::{AccountId, Region};
 
@@ -54,8 +55,8 @@ pub fn is_own_sid(sid: &str, stack: &str) -> bool {
 }
 
 fn sid_end(stack: &str) -> String {
-    let names = super::export::names::Names::pascal(std::iter::once(stack));
-    format!("{}{:08x}", names.of(stack), super::export::names::hash(stack))
+    let names = Names::pascal(std::iter::once(stack));
+    format!("{}{:08x}", names.of(stack), hash(stack))
 }
 
 impl Scope {

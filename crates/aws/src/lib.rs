@@ -25,6 +25,7 @@ pub mod document;
 #[cfg(feature = "sdk")]
 mod ecr;
 pub mod export;
+mod names;
 pub mod outputs;
 mod permissions;
 pub mod registry;

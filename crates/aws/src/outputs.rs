@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Desired;
 #[cfg(feature = "sdk")]
 use super::account::Current;
-use super::export::names::Names;
+use super::names::Names;
 use super::resource::Ref;
 
 /// `pullthru/outputs/v1`.

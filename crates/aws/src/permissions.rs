@@ -1,4 +1,4 @@
-//! Which actions `provision` calls, and the document that allows them to a role (service authorization reference of each
+//! The policies of identities. Which actions `provision` and `doctor` call, and the document that allows them to a role (service authorization reference of each
 //! service: most of ECR's registry-wide actions take no resource).
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Desired;
 use super::document::{Scope, allow, policy};
 use super::resource::{Ref, STACK};
-use pullthru_core::config::SECRET_PREFIX;
+use pullthru_core::config::{PolicyKind, SECRET_PREFIX};
 
 /// Actions of ECR on rules and templates. They take no resource, and what they are about has no tags.
 const CACHE: [&str; 11] = [
@@ -70,8 +70,22 @@ const DOCTOR_REPOSITORY: [&str; 5] = [
     "ecr:GetRepositoryPolicy",
 ];
 
+impl Desired {
+    /// A policy of identities.
+    pub fn document(&self, kind: PolicyKind) -> Value {
+        match kind {
+            PolicyKind::NodePull => self.scope.node_pull(),
+            PolicyKind::PullOnly => self.scope.pull_only(),
+            PolicyKind::CiPush => self.scope.ci_push(),
+            PolicyKind::Scan => self.scope.scan(),
+            PolicyKind::Provision => provision(self),
+            PolicyKind::Doctor => doctor(&self.scope),
+        }
+    }
+}
+
 /// What `doctor` needs to see everything.
-pub(super) fn doctor(scope: &Scope) -> Value {
+fn doctor(scope: &Scope) -> Value {
     let secrets = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"];
     let roles = vec![scope.registry.iam("role/*").to_string()];
     policy(vec![
@@ -102,7 +116,7 @@ fn when(mut statement: Value, condition: Value) -> Value {
 
 /// What `provision` needs for what the configuration asks for, on what the configuration names. What carries tags is
 /// changed and deleted only with the stack's.
-pub(super) fn provision(desired: &Desired) -> Value {
+fn provision(desired: &Desired) -> Value {
     let regions: Vec<&str> = desired.scope.regions.iter().map(|region| region.as_str()).collect();
     let here = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
     let is_enhanced = desired.scanning.as_ref().is_some_and(|scanning| scanning.kind == "ENHANCED");

@@ -72,3 +72,10 @@ impl Failure {
         Self::System { what, reason: error.to_string() }
     }
 }
+
+/// Work on files, off the threads that wait for answers.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::system("a task", &error))
+}

@@ -12,12 +12,13 @@ use tokio::sync::OnceCell;
 
 use crate::archive::ArchiveError;
 use crate::definition::Definition;
-use crate::failure::Failure;
+use crate::directory;
+use crate::failure::{Failure, blocking};
 use crate::given::{Given, GivenPlace};
+use crate::label::{last_part, shown, source};
 use crate::remote::Remote;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::{directory, local};
 
 /// A chart that is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +78,15 @@ impl Fetch {
             Some(got) => got,
             None => match wanted {
                 ChartRef::Local(path) => {
-                    let digest = Box::pin(local::add(self, path)).await?;
+                    let digest = Box::pin(self.add_local(path)).await?;
                     Got { digest, is_other_version: false }
                 }
                 ChartRef::Oci { url, version } => {
-                    let digest = self.remote.oci(self, url, version).await?;
+                    let digest = self.remote.oci(url, version).await?;
                     Got { digest, is_other_version: false }
                 }
                 ChartRef::Http { repository, name, version } => {
-                    let digest = self.remote.http(self, repository, name, version).await?;
+                    let digest = self.remote.http(repository, name, version).await?;
                     Got { digest, is_other_version: false }
                 }
                 ChartRef::Git { .. } => return Err(Failure::Elsewhere { chart: shown }),
@@ -156,41 +157,6 @@ impl Fetch {
         let digest = blocking(add).await?.map_err(|reason| Failure::Chart { chart: shown, reason })?;
         Ok(Some(Got { digest, is_other_version }))
     }
-}
-
-/// Work on files, off the threads that wait for answers.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::system("a task", &error))
-}
-
-/// As the image lock names it.
-fn source(wanted: &ChartRef) -> String {
-    match wanted {
-        ChartRef::Oci { url, .. } => url.clone(),
-        ChartRef::Http { repository, name, .. } => format!("{}/{name}", repository.trim_end_matches('/')),
-        ChartRef::Local(path) => path.to_string(),
-        ChartRef::Git { url, path, .. } => format!("{url}/{path}"),
-        ChartRef::Named { name, .. } => name.clone(),
-        ChartRef::Unknown => String::new(),
-    }
-}
-
-/// For messages.
-pub(crate) fn shown(wanted: &ChartRef) -> String {
-    let version = match wanted {
-        ChartRef::Oci { version, .. } | ChartRef::Http { version, .. } | ChartRef::Named { version, .. } => {
-            format!(" {version}")
-        }
-        _ => String::new(),
-    };
-    format!("`{}{version}`", source(wanted))
-}
-
-fn last_part(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// What the templates of the chart, and of the charts in it, ask for.

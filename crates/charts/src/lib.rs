@@ -21,6 +21,7 @@ mod hash;
 mod helm;
 mod index;
 pub mod keys;
+mod label;
 mod local;
 mod lock;
 mod overrides;
@@ -38,8 +39,9 @@ pub use failure::Failure;
 pub use fetch::Chart;
 pub use given::ChartDirError;
 pub use lock::{RenderedRelease, Renew, RenewedLock};
-pub use overrides::{EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, Route, WrittenValue};
-pub use post_renderers::RenamedImage;
+pub use overrides::{
+    EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, RenamedImage, Route, WrittenValue,
+};
 pub use removals::{RemovalPlan, RemovalRequest, RemovedValue};
 pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;

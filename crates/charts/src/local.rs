@@ -10,49 +10,52 @@ use pullthru_core::tree::RepoPath;
 use crate::archive::{self, Budget};
 use crate::definition::{Definition, Dependency};
 use crate::directory;
-use crate::failure::Failure;
-use crate::fetch::{Fetch, blocking};
+use crate::failure::{Failure, blocking};
+use crate::fetch::Fetch;
 
-/// Adds the chart in this directory of the repository to the store; answers its digest.
-pub(crate) async fn add(fetch: &Fetch, path: &RepoPath) -> Result<String, Failure> {
-    let unusable = |reason: String| Failure::Chart { chart: format!("`{path}`"), reason };
-    let root = fetch.settings.root.clone();
-    let from = root.join(path.as_str());
-    let store = fetch.store.clone();
-    let copied = {
-        let (root, from) = (root.clone(), from.clone());
-        blocking(move || {
-            let place = store.place().map_err(|error| error.to_string())?;
-            directory::copy(&root, &from, place.path()).map_err(|error| error.to_string())?;
-            archive::unpack_dependencies(place.path(), &mut Budget::default(), 0)
-                .map_err(|error| error.to_string())?;
-            let definition = Definition::of(place.path()).map_err(|error| error.to_string())?;
-            let missing = missing(place.path(), definition.dependencies);
-            Ok((place, missing))
-        })
-    };
-    let (place, missing) = copied.await?.map_err(unusable)?;
-    for (number, needed) in missing.iter().enumerate() {
-        // Two of one name, under two aliases, are distinguished by their content.
-        let to = place.path().join("charts").join(format!("{}-{number}", needed.name));
-        let (root, source) = match needed.repository.strip_prefix("file://") {
-            Some(beside) => (root.clone(), from.join(beside)),
-            None => {
-                let chart = fetch
-                    .chart(&reference(fetch, needed)?)
-                    .await
-                    .map_err(|failure| needing(needed, failure))?;
-                (chart.directory.clone(), chart.directory.clone())
-            }
+impl Fetch {
+    /// Adds the chart in this directory of the repository to the store; answers its digest.
+    pub(crate) async fn add_local(&self, path: &RepoPath) -> Result<String, Failure> {
+        let unusable = |reason: String| Failure::Chart { chart: format!("`{path}`"), reason };
+        let root = self.settings.root.clone();
+        let from = root.join(path.as_str());
+        let store = self.store.clone();
+        let copied = {
+            let (root, from) = (root.clone(), from.clone());
+            blocking(move || {
+                let place = store.place().map_err(|error| error.to_string())?;
+                directory::copy(&root, &from, place.path()).map_err(|error| error.to_string())?;
+                archive::unpack_dependencies(place.path(), &mut Budget::default(), 0)
+                    .map_err(|error| error.to_string())?;
+                let definition = Definition::of(place.path()).map_err(|error| error.to_string())?;
+                let missing = missing(place.path(), definition.dependencies);
+                Ok((place, missing))
+            })
         };
-        let copied = blocking(move || {
-            directory::copy(&root, &source, &to).map_err(|error| error.to_string())?;
-            archive::unpack_dependencies(&to, &mut Budget::default(), 0).map_err(|error| error.to_string())
-        });
-        copied.await?.map_err(|reason| unusable(format!("it needs `{}`: {reason}", needed.name)))?;
+        let (place, missing) = copied.await?.map_err(unusable)?;
+        for (number, needed) in missing.iter().enumerate() {
+            // Two of one name, under two aliases, are distinguished by their content.
+            let to = place.path().join("charts").join(format!("{}-{number}", needed.name));
+            let (root, source) = match needed.repository.strip_prefix("file://") {
+                Some(beside) => (root.clone(), from.join(beside)),
+                None => {
+                    let chart = self
+                        .chart(&reference(self, needed)?)
+                        .await
+                        .map_err(|failure| needing(needed, failure))?;
+                    (chart.directory.clone(), chart.directory.clone())
+                }
+            };
+            let copied = blocking(move || {
+                directory::copy(&root, &source, &to).map_err(|error| error.to_string())?;
+                archive::unpack_dependencies(&to, &mut Budget::default(), 0)
+                    .map_err(|error| error.to_string())
+            });
+            copied.await?.map_err(|reason| unusable(format!("it needs `{}`: {reason}", needed.name)))?;
+        }
+        let store = self.store.clone();
+        blocking(move || store.add_place(place)).await?.map_err(|error| unusable(error.to_string()))
     }
-    let store = fetch.store.clone();
-    blocking(move || store.add_place(place)).await?.map_err(|error| unusable(error.to_string()))
 }
 
 /// The dependencies that are not in `charts/`. Those without a repository are left to helm, which says that they are

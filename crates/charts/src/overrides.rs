@@ -12,7 +12,6 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage};
-use crate::post_renderers::RenamedImage;
 use crate::render::Charts;
 
 /// The cached reference of an image of a release, where there is one.
@@ -54,6 +53,14 @@ pub struct ReleaseOverride {
 pub struct WrittenValue {
     pub value: OverrideValue,
     pub path: RepoPath,
+}
+
+/// An entry of `images:` in a HelmRelease's `postRenderers`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RenamedImage {
+    /// The image's name as the chart writes it.
+    pub name: String,
+    pub new_name: String,
 }
 
 /// What overrides are planned with.

@@ -11,16 +11,8 @@ use pullthru_core::releases::{ChartRef, Release, ReleaseId, ReleaseKind};
 use pullthru_core::tree::RepoPath;
 
 use crate::keys::RemainingReason;
-use crate::overrides::{OverridePlan, OverrideRequest, Route};
+use crate::overrides::{OverridePlan, OverrideRequest, RenamedImage, Route};
 use crate::render::Charts;
-
-/// An entry of `images:` in a HelmRelease's `postRenderers`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RenamedImage {
-    /// The image's name as the chart writes it.
-    pub name: String,
-    pub new_name: String,
-}
 
 /// The entries of one release.
 struct Addition {

@@ -3,7 +3,6 @@
 //! processes find it in the store.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +13,12 @@ use pullthru_registry::{Client, Content, Location};
 use tokio::sync::OnceCell;
 
 use crate::archive::CHART_MAX;
-use crate::failure::Failure;
-use crate::fetch::{Fetch, blocking, shown};
+use crate::failure::{Failure, blocking};
 use crate::index::{Entry, Index};
+use crate::label::shown;
 use crate::repositories::Repositories;
-use crate::settings::SetupError;
+use crate::settings::{Settings, SetupError};
+use crate::store::Store;
 use crate::version::choose;
 
 /// The longest index that is read.
@@ -46,6 +46,8 @@ type Wanted<T> = Arc<OnceCell<Result<Arc<T>, Failure>>>;
 /// Who has charts, besides this machine.
 pub(crate) struct Remote {
     client: Client,
+    settings: Arc<Settings>,
+    store: Store,
     repositories: Repositories,
     indexes: Mutex<HashMap<String, Wanted<Index>>>,
     tags: Mutex<HashMap<String, Wanted<Vec<String>>>>,
@@ -56,8 +58,8 @@ pub(crate) struct Remote {
 impl Remote {
     /// Asks as `client` does, but never what the user has not named at an address that is not the internet's; and not for
     /// long, since a host that hangs keeps its releases from being known and nothing else.
-    pub(crate) fn new(client: &Client, repositories: Option<&Path>) -> Result<Self, SetupError> {
-        let repositories = Repositories::read(repositories)?;
+    pub(crate) fn new(client: &Client, settings: Arc<Settings>, store: Store) -> Result<Self, SetupError> {
+        let repositories = Repositories::read(settings.helm_repositories.as_deref())?;
         let client = client.with(|settings| {
             settings.public_only = true;
             settings.retries.attempts = settings.retries.attempts.min(ATTEMPTS);
@@ -65,7 +67,7 @@ impl Remote {
             settings.timeouts.first_byte = settings.timeouts.first_byte.min(FIRST_BYTE);
         })?;
         let (indexes, tags, down) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { client, repositories, indexes, tags, down })
+        Ok(Self { client, settings, store, repositories, indexes, tags, down })
     }
 
     /// The URL of a repository by helm's name for it.
@@ -74,12 +76,7 @@ impl Remote {
     }
 
     /// The chart of a registry; answers its digest in the store.
-    pub(crate) async fn oci(
-        &self,
-        fetch: &Fetch,
-        url: &str,
-        version: &VersionRef,
-    ) -> Result<String, Failure> {
+    pub(crate) async fn oci(&self, url: &str, version: &VersionRef) -> Result<String, Failure> {
         let chart = shown(&ChartRef::Oci { url: url.to_owned(), version: version.clone() });
         let text = url.strip_prefix("oci://").unwrap_or(url).trim_end_matches('/');
         let name = Name::parse(text)
@@ -88,7 +85,7 @@ impl Remote {
             VersionRef::Digest(digest) => format!("{text}@{digest}"),
             VersionRef::Exact(tag) => format!("{text}:{}", as_tag(tag)),
             VersionRef::Latest | VersionRef::Range(_) => {
-                let tags = self.tags(fetch, url, &name, &chart).await?;
+                let tags = self.tags(url, &name, &chart).await?;
                 let index = choose(&tags, version)
                     .map_err(|reason| Failure::NotFound { chart: chart.clone(), reason })?;
                 format!("{text}:{}", as_tag(tags.get(index).map_or("", String::as_str)))
@@ -119,13 +116,12 @@ impl Remote {
             let failed = |failure| self.failed(&name.host, &chart, failure);
             self.client.blob_bytes(&name, &digest, limit(CHART_MAX)).await.map_err(failed)
         };
-        self.once(fetch, (&key, &chart, &name.host), moves, get).await
+        self.once((&key, &chart, &name.host), moves, get).await
     }
 
     /// The chart of a repository; answers its digest in the store.
     pub(crate) async fn http(
         &self,
-        fetch: &Fetch,
         repository: &str,
         name: &str,
         version: &VersionRef,
@@ -139,12 +135,12 @@ impl Remote {
         let of_version = |version: &str| format!("{} {name} {version}", repository.trim_end_matches('/'));
         // What was fetched before needs no index.
         if let VersionRef::Exact(version) = version
-            && let Some(digest) = fetch.store.remembered::<String>(&of_version(version), None)
-            && fetch.store.chart(&digest).is_some()
+            && let Some(digest) = self.store.remembered::<String>(&of_version(version), None)
+            && self.store.chart(&digest).is_some()
         {
             return Ok(digest);
         }
-        let index = self.index(fetch, repository, &chart).await?;
+        let index = self.index(repository, &chart).await?;
         let not_found = |reason: String| Failure::NotFound { chart: chart.clone(), reason };
         let entries = index
             .entries
@@ -157,9 +153,9 @@ impl Remote {
             .ok_or_else(|| not_found("its entry in `index.yaml` has no URL".to_owned()))?;
         let host = host(url.as_str());
         let get = || self.archive(repository, &url, &entry, &chart);
-        let digest = self.once(fetch, (&of_version(&entry.version), &chart, &host), false, get).await?;
+        let digest = self.once((&of_version(&entry.version), &chart, &host), false, get).await?;
         if let VersionRef::Exact(version) = version {
-            fetch.store.remember(&of_version(version), &digest);
+            self.store.remember(&of_version(version), &digest);
         }
         Ok(digest)
     }
@@ -190,7 +186,6 @@ impl Remote {
     /// Fetches what is not in the store, once, whatever asks for it.
     async fn once<F>(
         &self,
-        fetch: &Fetch,
         (key, chart, host): (&str, &str, &str),
         moves: bool,
         get: impl FnOnce() -> F,
@@ -198,48 +193,42 @@ impl Remote {
     where
         F: Future<Output = Result<Vec<u8>, Failure>>,
     {
-        let fresh = (moves && !fetch.settings.offline).then_some(fetch.settings.fresh);
+        let fresh = (moves && !self.settings.offline).then_some(self.settings.fresh);
         let known = || {
-            let digest: String = fetch.store.remembered(key, fresh)?;
-            fetch.store.chart(&digest).map(|_| digest)
+            let digest: String = self.store.remembered(key, fresh)?;
+            self.store.chart(&digest).map(|_| digest)
         };
         if let Some(digest) = known() {
             return Ok(digest);
         }
-        self.may_ask(fetch, chart, host)?;
-        let _lock = fetch.store.lock(key, PATIENCE).await;
+        self.may_ask(chart, host)?;
+        let _lock = self.store.lock(key, PATIENCE).await;
         if let Some(digest) = known() {
             return Ok(digest);
         }
         // While it was waited for.
-        self.may_ask(fetch, chart, host)?;
+        self.may_ask(chart, host)?;
         let bytes = get().await?;
-        let store = fetch.store.clone();
+        let store = self.store.clone();
         let added = blocking(move || store.add_archive(&bytes)).await?;
         let digest =
             added.map_err(|error| Failure::Chart { chart: chart.to_owned(), reason: error.to_string() })?;
-        fetch.store.remember(key, &digest);
+        self.store.remember(key, &digest);
         Ok(digest)
     }
 
     /// The tags of a chart in a registry, as versions.
-    async fn tags(
-        &self,
-        fetch: &Fetch,
-        url: &str,
-        name: &Name,
-        chart: &str,
-    ) -> Result<Arc<Vec<String>>, Failure> {
+    async fn tags(&self, url: &str, name: &Name, chart: &str) -> Result<Arc<Vec<String>>, Failure> {
         let get = || async {
             let tags =
                 self.client.tags(name).await.map_err(|failure| self.failed(&name.host, chart, failure))?;
             Ok(tags.into_iter().map(|tag| tag.replace('_', "+")).collect())
         };
-        self.listed(fetch, &self.tags, (&format!("tags of {url}"), chart, &name.host), get).await
+        self.listed(&self.tags, (&format!("tags of {url}"), chart, &name.host), get).await
     }
 
     /// The index of a repository.
-    async fn index(&self, fetch: &Fetch, repository: &str, chart: &str) -> Result<Arc<Index>, Failure> {
+    async fn index(&self, repository: &str, chart: &str) -> Result<Arc<Index>, Failure> {
         let url = format!("{}/index.yaml", repository.trim_end_matches('/'));
         let host = host(&url);
         let get = || async {
@@ -252,13 +241,12 @@ impl Remote {
             let unusable = |reason| Failure::Chart { chart: chart.to_owned(), reason };
             blocking(move || Index::parse(&bytes)).await?.map_err(unusable)
         };
-        self.listed(fetch, &self.indexes, (&format!("index of {repository}"), chart, &host), get).await
+        self.listed(&self.indexes, (&format!("index of {repository}"), chart, &host), get).await
     }
 
     /// A list of versions: from this run, from the store while it is fresh, else asked for.
     async fn listed<T, F>(
         &self,
-        fetch: &Fetch,
         lists: &Mutex<HashMap<String, Wanted<T>>>,
         (key, chart, host): (&str, &str, &str),
         get: impl FnOnce() -> F,
@@ -271,18 +259,18 @@ impl Remote {
             let mut lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(lists.entry(key.to_owned()).or_default())
         };
-        let fresh = (!fetch.settings.offline).then_some(fetch.settings.fresh);
+        let fresh = (!self.settings.offline).then_some(self.settings.fresh);
         let work = || async {
-            if let Some(list) = fetch.store.remembered::<T>(key, fresh) {
+            if let Some(list) = self.store.remembered::<T>(key, fresh) {
                 return Ok(Arc::new(list));
             }
-            self.may_ask(fetch, chart, host)?;
-            let _lock = fetch.store.lock(key, PATIENCE).await;
-            if let Some(list) = fetch.store.remembered::<T>(key, fresh) {
+            self.may_ask(chart, host)?;
+            let _lock = self.store.lock(key, PATIENCE).await;
+            if let Some(list) = self.store.remembered::<T>(key, fresh) {
                 return Ok(Arc::new(list));
             }
             let list = get().await?;
-            fetch.store.remember(key, &list);
+            self.store.remember(key, &list);
             Ok(Arc::new(list))
         };
         // Who asked first is named in it.
@@ -290,8 +278,8 @@ impl Remote {
     }
 
     /// Is anybody to be asked?
-    fn may_ask(&self, fetch: &Fetch, chart: &str, host: &str) -> Result<(), Failure> {
-        if fetch.settings.offline {
+    fn may_ask(&self, chart: &str, host: &str) -> Result<(), Failure> {
+        if self.settings.offline {
             return Err(Failure::Offline { chart: chart.to_owned() });
         }
         let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);

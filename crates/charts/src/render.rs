@@ -14,8 +14,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::directory;
-use crate::failure::Failure;
-use crate::fetch::{Chart, Fetch, blocking};
+use crate::failure::{Failure, blocking};
+use crate::fetch::{Chart, Fetch};
 use crate::given::Given;
 use crate::hash::digest;
 use crate::helm::{Helm, Template};
@@ -69,8 +69,8 @@ impl Charts {
         let given = Given::read(&settings.chart_dirs)?;
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let workers = Semaphore::new(settings.workers.unwrap_or(processors).max(1));
-        let remote = Remote::new(&client, settings.helm_repositories.as_deref())?;
         let settings = Arc::new(settings);
+        let remote = Remote::new(&client, Arc::clone(&settings), store.clone())?;
         let fetch = Fetch::new(Arc::clone(&settings), store, given, remote);
         let (helm, fetches, renders) = (OnceCell::new(), Semaphore::new(FETCHES), Mutex::default());
         Ok(Self { inner: Arc::new(Inner { settings, fetch, helm, fetches, workers, renders }) })

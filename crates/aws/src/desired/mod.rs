@@ -9,15 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use iam::purpose;
 
-use serde_json::Value;
-
+use super::Registry;
 use super::document::Scope;
 use super::resource::{
     Filters, Key, MARKER, Policy, ReplicationRule, Repository, Role, Rule, STACK, Scanning, Secret,
     Statement, Template,
 };
-use super::{Registry, permissions};
-use pullthru_core::config::{Arn, PolicyKind, Provision, Tags};
+use pullthru_core::config::{Arn, Provision, Tags};
 use pullthru_core::route::{Region, Routes};
 
 /// Everything that a registry is to have.
@@ -163,18 +161,6 @@ impl Desired {
             Statement { sid, statement }
         };
         self.statements.iter().map(own).collect()
-    }
-
-    /// A policy of identities.
-    pub fn document(&self, kind: PolicyKind) -> Value {
-        match kind {
-            PolicyKind::NodePull => self.scope.node_pull(),
-            PolicyKind::PullOnly => self.scope.pull_only(),
-            PolicyKind::CiPush => self.scope.ci_push(),
-            PolicyKind::Scan => self.scope.scan(),
-            PolicyKind::Provision => permissions::provision(self),
-            PolicyKind::Doctor => permissions::doctor(&self.scope),
-        }
     }
 
     /// The filters of scanning that lie below the prefix of a rule: those that `apply` looks after.

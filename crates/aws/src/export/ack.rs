@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::credentials::{Login, logins};
-use super::names::Names;
 use super::objects::{
     Objects, encryption, exclusions, file, has_new_key, note, notes, object_name, present, text,
 };
 use super::tags;
 use crate::Desired;
+use crate::names::Names;
 use crate::resource::{Ref, Repository, Rule, Secret, Template};
 use pullthru_core::config::Tags;
 

@@ -8,9 +8,9 @@
 use serde_json::{Map, Value, json};
 
 use super::credentials::{Login, logins};
-use super::names::Names;
 use super::{File, registry_policy, tags, templates_of};
 use crate::Desired;
+use crate::names::Names;
 use crate::resource::{Cipher, Key, Mutability, Ref, Repository, Rule, Template};
 use pullthru_core::config::Tags;
 

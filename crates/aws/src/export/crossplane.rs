@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use super::names::Names;
 use super::objects::{Objects, encryption, exclusions, file, has_new_key, notes, object_name, present, text};
 use super::{registry_policy, tags};
 use crate::Desired;
+use crate::names::Names;
 use crate::resource::{Ref, ReplicationRule, Repository, Rule, Scanning, Template};
 
 const MARK: &str = "Written by `pullthru provision export crossplane`";

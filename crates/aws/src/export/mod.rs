@@ -7,7 +7,6 @@ mod credentials;
 mod crossplane;
 mod hcl;
 mod iam;
-pub(crate) mod names;
 mod objects;
 mod terraform;
 

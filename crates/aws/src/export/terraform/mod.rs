@@ -13,9 +13,9 @@ mod versions;
 
 use super::credentials::{Login, logins};
 use super::hcl::{Expr, Item, print, quoted};
-use super::names::Names;
 use super::{File, tags};
 use crate::Desired;
+use crate::names::Names;
 use crate::resource::Ref;
 use pullthru_core::config::Tags;
 use serde_json::Value;

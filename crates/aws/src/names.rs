@@ -27,7 +27,7 @@ impl Names {
     }
 
     /// `ghcr.io/my-org` becomes `ghcr-io-my-org`, a name of Kubernetes.
-    pub(super) fn kebab<'a>(names: impl Iterator<Item = &'a str>) -> Names {
+    pub(crate) fn kebab<'a>(names: impl Iterator<Item = &'a str>) -> Names {
         Names::unique(names, |words| words.join("-").to_ascii_lowercase())
     }
 
