@@ -6,8 +6,9 @@ use std::io::Write;
 use clap::Parser;
 
 use super::protect::remove_stale_temp_files;
-use super::repository::{DEPENDABOT, RENOVATE, is_not_read, misnamed};
+use super::repository::{is_not_read, misnamed};
 use super::stream::Stream;
+use super::updaters::{DEPENDABOT, RENOVATE};
 use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem};
 use crate::config::{Config, FILE_NAMES, Facts, Overrides, propose};
 use crate::find::{Finder, Hosts, Role, Site, Tool, Write as Write_};

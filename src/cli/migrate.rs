@@ -10,7 +10,7 @@ use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
-use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, charts_args, problem, repository};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, charts_args, problem, repository, updaters};
 use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
@@ -152,7 +152,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let more = inventory::take(&repository, &args.repository.paths, &options, &finder)?;
         whole.add(more);
     }
-    let updaters = repository::hidden_updaters(&repository);
+    let updaters = updaters::hidden_updaters(&repository);
     if !options.hidden && !updaters.is_empty() {
         // What they look for after the migration is said.
         whole.add(inventory::take(&repository, &updaters, &options, &finder)?);

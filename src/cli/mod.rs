@@ -26,6 +26,7 @@ mod repository;
 mod scan;
 mod signals;
 mod stream;
+mod updaters;
 mod values;
 mod verify;
 mod warm;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::messages::once;
+use super::updaters::hidden_updaters;
 use super::values::number;
 use super::{CliError, detail, note, problem};
 use crate::config::{Config, ConfigErrors, FILE_NAMES, Overrides};
@@ -427,35 +428,6 @@ fn note_new_regions(config: &Config) {
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         note(&format!("the Region `{region}` is newer than this version, or misspelled{near}"));
     }
-}
-
-/// Configurations of Renovate and Dependabot; a walk passes over those in hidden places.
-pub(super) const RENOVATE: &[&str] = &[
-    "renovate.json",
-    "renovate.jsonc",
-    "renovate.json5",
-    ".github/renovate.json",
-    ".github/renovate.jsonc",
-    ".github/renovate.json5",
-    ".gitlab/renovate.json",
-    ".gitlab/renovate.jsonc",
-    ".gitlab/renovate.json5",
-    ".gitea/renovate.json",
-    ".gitea/renovate.json5",
-    ".forgejo/renovate.json",
-    ".forgejo/renovate.json5",
-    ".renovaterc",
-    ".renovaterc.json",
-    ".renovaterc.jsonc",
-    ".renovaterc.json5",
-    ".renovate.json",
-];
-pub(super) const DEPENDABOT: &[&str] = &[".github/dependabot.yml", ".github/dependabot.yaml"];
-
-/// Those of them that are there and that a walk passes over.
-pub(super) fn hidden_updaters(repository: &Repository) -> Vec<PathBuf> {
-    let hidden = RENOVATE.iter().chain(DEPENDABOT).filter(|name| name.starts_with('.'));
-    hidden.map(|name| repository.root.join(name)).filter(|path| path.is_file()).collect()
 }
 
 fn note_failures(inventory: &Inventory) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::verify::PlaceRow;
+use super::place::PlaceRow;
 use super::{Paint, count, quoted};
 
 /// Images of a group that are named before it only counts.

@@ -19,6 +19,7 @@ pub mod init;
 pub mod merge;
 pub mod migrate;
 pub mod page;
+mod place;
 pub mod prices;
 #[cfg(feature = "aws")]
 pub mod provision;

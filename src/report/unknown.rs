@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::verify::PlaceRow;
+use super::place::PlaceRow;
 use super::{Paint, count, quoted};
 use crate::images::Unknown;
 

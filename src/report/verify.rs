@@ -9,9 +9,10 @@ use super::comment;
 use super::covered::{self, Covered};
 use super::finding::{self, Finding, Level, cell};
 use super::group::{self, Member};
+use super::place::PlaceRow;
 use super::unknown::{self, UnknownRow};
 use super::{Paint, count, quoted};
-use crate::images::{Place, Unknown};
+use crate::images::Unknown;
 use crate::tree::shell_word;
 use crate::verify::{At, Severity, Verified};
 
@@ -89,20 +90,6 @@ pub struct PlatformRow {
     /// Compressed bytes of configuration and layers; not known of an index without `--sizes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct PlaceRow {
-    pub path: String,
-    pub line: usize,
-    pub column: usize,
-}
-
-impl From<&Place> for PlaceRow {
-    fn from(place: &Place) -> PlaceRow {
-        PlaceRow { path: place.path.to_string(), line: place.position.line, column: place.position.column }
-    }
 }
 
 impl VerifyReport {

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::covered::{self, Covered};
 use super::group::{self, Member};
+use super::place::PlaceRow;
 use super::unknown::{self, UnknownRow};
-use super::verify::{PlaceRow, brought_by, bytes};
+use super::verify::{brought_by, bytes};
 use super::{Paint, count, quoted};
 use crate::images::Unknown;
 use crate::warm::{Result as WarmResult, Warmed};

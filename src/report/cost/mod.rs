@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::count;
+use super::place::PlaceRow;
 use super::prices::PriceTable;
 use super::unknown::UnknownRow;
-use super::verify::PlaceRow;
 use crate::cost::{Column, Estimate, Measured, Options, Prices, Repository, Scanning, Unmeasured};
 use crate::images::{Image, Unknown};
 
