@@ -17,7 +17,7 @@ use pullthru_core::releases::{self, Sources};
 use crate::golden::{assert_same, copy_of};
 use crate::scratch::{Run, Scratch};
 
-const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2
+pub(super) const RELEASE: &str = "apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
 metadata: {name: bakery, namespace: shops}
 spec:
@@ -37,7 +37,7 @@ spec: {url: https://charts.guild.example}
 ";
 
 /// A repository with one release; the lock says that its chart renders these images.
-fn locked(images: &[(&str, RenderedRole)]) -> Scratch {
+pub(super) fn locked(images: &[(&str, RenderedRole)]) -> Scratch {
     let scratch = Scratch::new(&[
         ("shops/bakery.yaml", RELEASE.as_bytes()),
         ("shops/kustomization.yaml", b"resources: [bakery.yaml, pod.yaml]\n"),
@@ -55,7 +55,7 @@ fn lock(root: &Path, images: &[(&str, RenderedRole)]) {
 }
 
 /// The lock of a repository with one release whose chart renders these images.
-fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
+pub(super) fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
     let repository = Repository::at(root).unwrap();
     let config = Config::load(None, &Overrides::default()).unwrap();
     let finder = Finder::new(Hosts::new(&config.upstream_hosts(), &config.cache_hosts()).unwrap());
@@ -98,38 +98,6 @@ fn wrong_arguments_are_errors() {
         assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
         assert!(run.err.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{}", run.err);
     }
-}
-
-/// A lock that cannot be read is not written over, and the advice is one that works.
-#[test]
-fn a_broken_lock_is_named_with_what_to_do() {
-    let scratch =
-        Scratch::new(&[("pod.yaml", b"apiVersion: v1\nkind: Pod\n"), ("pullthru-images.lock.json", b"{")]);
-    for arguments in [&["charts"][..], &["charts", "lock"], &["check"]] {
-        let run = scratch.run(arguments);
-        assert_eq!(run.code, 2, "{arguments:?}: {}", run.err);
-        assert!(run.err.contains("remove it, and run"), "{}", run.err);
-    }
-    assert_eq!(scratch.read("pullthru-images.lock.json"), "{");
-}
-
-/// The locks that rules are shown with.
-#[test]
-fn locks_of_rules_are_what_a_render_would_write() {
-    let rules = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rules").join(name);
-    let images = [
-        ("ghcr.io/mill/grinder:v3", RenderedRole::Container),
-        ("ghcr.io/mill/grinder:v3", RenderedRole::InitContainer),
-        ("ghcr.io/mill/probe:v1", RenderedRole::Environment),
-        ("ghcr.io/mill/check:v1", RenderedRole::Test),
-        ("quay.io/mill/other:v1", RenderedRole::Container),
-    ];
-    let fresh = lock_of(&rules("chart-bypasses-cache"), &images);
-    assert_same(&format!("testdata/rules/chart-bypasses-cache/{LOCK_NAME}"), &fresh);
-    let current = lock_of(&rules("chart-lock-stale"), &[("ghcr.io/mill/hopper:v3", RenderedRole::Container)]);
-    let (before, after) = current.split_once("sha256:").unwrap();
-    let stale = format!("{before}sha256:{}{}", "0".repeat(64), after.get(64..).unwrap());
-    assert_same(&format!("testdata/rules/chart-lock-stale/{LOCK_NAME}"), &stale);
 }
 
 /// The lock of the sample repository is checked to be fresh by every command that is shown with it. This renders it again.
@@ -269,18 +237,18 @@ fn emitters_name_the_images_of_charts_that_they_leave_out() {
     );
 }
 
-fn json(scratch: &Scratch, arguments: &[&str]) -> (i32, serde_json::Value) {
+pub(super) fn json(scratch: &Scratch, arguments: &[&str]) -> (i32, serde_json::Value) {
     let run = scratch.run(&[arguments, &["--format", "json", "--root", "."]].concat());
     (run.code, serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err)))
 }
 
-fn rules(report: &serde_json::Value) -> Vec<(String, String)> {
+pub(super) fn rules(report: &serde_json::Value) -> Vec<(String, String)> {
     let findings = report["findings"].as_array().unwrap().iter();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     findings.map(|finding| (text(&finding["rule"]), text(&finding["image"]))).collect()
 }
 
-const BROUGHT: &[(&str, RenderedRole)] = &[
+pub(super) const BROUGHT: &[(&str, RenderedRole)] = &[
     ("ghcr.io/guild/bakery:v1", RenderedRole::Container),
     ("ghcr.io/guild/oven-probe:v7", RenderedRole::Argument),
     ("docker.io/library/busybox:1.37", RenderedRole::InitContainer),
@@ -333,71 +301,6 @@ fn a_chart_that_goes_through_the_cache_completes_the_figure() {
     // The values still name the upstream, where nobody pulls it any more: the chart was rendered.
     assert_eq!((code, &check["summary"]["coverage"]["percent"]), (1, &100.into()), "{check:#}");
     assert_eq!(check["summary"]["coverage"]["images"]["cached"], 3);
-}
-
-#[test]
-fn a_lock_is_stale_when_what_the_chart_sees_changes() {
-    let scratch = locked(BROUGHT);
-    let stale = |scratch: &Scratch| {
-        let (_, check) = json(scratch, &["check"]);
-        let found = rules(&check);
-        let stale = found.iter().filter(|(rule, _)| rule == "chart-lock-stale").count();
-        (stale, check["summary"]["coverage"]["unseen"]["releases"].clone())
-    };
-    assert_eq!(stale(&scratch), (0, 0.into()));
-    scratch.write("shops/bakery.yaml", format!("# a comment\n{RELEASE}").as_bytes());
-    assert_eq!(stale(&scratch), (0, 0.into()));
-    scratch.write("shops/bakery.yaml", RELEASE.replace("replicas: 1", "replicas: 2").as_bytes());
-    assert_eq!(stale(&scratch), (1, 1.into()));
-    // Images as they were are neither counted nor asked for.
-    let listed = scratch.run(&["emit", "list"]);
-    assert!(!listed.out.contains("oven-probe"), "{}", listed.out);
-    assert!(listed.err.contains("shops/bakery is not listed: its images are not known"), "{}", listed.err);
-    let required = ["scan", "--charts", "required", "--offline", "--helm", "/nonexistent/helm"];
-    let cache = scratch.path().join("home");
-    let required = Run::from(scratch.command(&required).env("XDG_CACHE_HOME", cache).output().unwrap());
-    assert_eq!(required.code, 1, "{}", required.err);
-    assert!(required.err.contains("the images of 1 release are not known"), "{}", required.err);
-}
-
-/// What the repository and its configuration say about clusters counts for charts that ask for it.
-#[test]
-fn definitions_and_versions_make_a_release_stale_that_asks_for_them() {
-    let scratch = locked(BROUGHT);
-    let stale = |arguments: &[&str]| {
-        let (_, check) = json(&scratch, &[&["check"], arguments].concat());
-        rules(&check).iter().filter(|(rule, _)| rule == "chart-lock-stale").count()
-    };
-    let lock = scratch
-        .read(LOCK_NAME)
-        .replace("\"version\":\"2.1.0\"}", "\"version\":\"2.1.0\",\"asks\":[\"fern.example/v1\"]}");
-    let definition = |group: &str| {
-        format!(
-            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: as.{group}}}\n\
-             spec:\n  group: {group}\n  names: {{kind: A}}\n  versions: [{{name: v1, served: true}}]\n"
-        )
-    };
-    scratch.write("crds/fern.yaml", definition("fern.example").as_bytes());
-    assert_eq!(stale(&[]), 0, "the chart does not ask");
-    std::fs::remove_file(scratch.path().join("crds/fern.yaml")).unwrap();
-    assert!(lock.contains("\"asks\""), "{lock}");
-    scratch.write(LOCK_NAME, lock.as_bytes());
-    scratch.write("crds/moss.yaml", definition("moss.example").as_bytes());
-    assert_eq!(stale(&[]), 0, "not what it asks for");
-    scratch.write("crds/fern.yaml", definition("fern.example").as_bytes());
-    assert_eq!(stale(&[]), 1);
-    std::fs::remove_file(scratch.path().join("crds/fern.yaml")).unwrap();
-    for (charts, is_stale, flags) in [
-        ("{api-versions: [fern.example/v1]}", 1, &[][..]),
-        ("{api-versions: [moss.example/v2]}", 0, &[]),
-        ("{kubernetes-version: 1.33.0}", 1, &[]),
-        ("{kubernetes-version: 1.33.0}", 0, &["--kubernetes-version", "1.34.0"]),
-    ] {
-        scratch.write("pullthru.yaml", format!("charts: {charts}\n").as_bytes());
-        assert_eq!(stale(flags), is_stale, "{charts}");
-    }
-    let wrong = scratch.run(&["check", "--kubernetes-version", "new"]);
-    assert!(wrong.code == 2 && wrong.err.contains("1.33.0"), "{}", wrong.err);
 }
 
 /// A chart of charts: what it deploys has images too, and nobody has rendered them.
@@ -497,26 +400,6 @@ fn a_chart_that_depends_on_others_is_not_seen_without_a_lock() {
             );
         }
     }
-}
-
-/// A hook that gets one file reads the rest only where that file bears on a release.
-#[test]
-fn a_hook_hears_of_the_releases_that_its_files_decide_about() {
-    let scratch = locked(BROUGHT);
-    scratch.write("shops/bakery.yaml", RELEASE.replace("version: 2.1.0", "version: 2.2.0").as_bytes());
-    let of = |path: &str| rules(&json(&scratch, &["check", path]).1);
-    let chart =
-        |found: &[(String, String)]| found.iter().filter(|(rule, _)| rule == "chart-lock-stale").count();
-    assert_eq!(chart(&of("shops/bakery.yaml")), 1);
-    assert_eq!(chart(&of("shops/pod.yaml")), 0);
-}
-
-#[test]
-fn a_lock_that_is_none_stops_the_run() {
-    let scratch = locked(BROUGHT);
-    scratch.write(LOCK_NAME, b"{}");
-    let run = scratch.run(&["scan"]);
-    assert!(run.code == 2 && run.err.contains("run `pullthru charts lock`"), "{} {}", run.code, run.err);
 }
 
 /// All steps with a chart of the repository: shown, locked, checked, and stale when the chart changes.

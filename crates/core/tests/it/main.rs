@@ -20,6 +20,7 @@ mod generated_yaml;
 #[path = "../../../../tests/it/golden.rs"]
 mod golden;
 mod hostile;
+mod hostile_generated;
 mod image_lock;
 mod outline;
 mod pairs;
@@ -33,3 +34,4 @@ mod tree_walk;
 mod tree_write;
 mod value_edits;
 mod yaml;
+mod yaml_content;
