@@ -254,10 +254,11 @@ fn the_kustomization_is_kept_in_step_however_it_is_written() {
         ("resources:\r\n- a.yaml\r\n", "resources:\r\n- a.yaml\r\n- ghcr-io.o.app.yaml\r\n"),
         ("resources:\n- a.yaml", "resources:\n- a.yaml\n- ghcr-io.o.app.yaml"),
         ("namespace: x\n", "namespace: x\nresources:\n  - ghcr-io.o.app.yaml\n"),
-        ("namespace: x", "namespace: x\nresources:\n  - ghcr-io.o.app.yaml\n"),
+        ("namespace: x", "namespace: x\nresources:\n  - ghcr-io.o.app.yaml"),
         ("namespace: x # y\n# end\n", "namespace: x # y\n# end\nresources:\n  - ghcr-io.o.app.yaml\n"),
         ("resources: null # none\n", "resources: [ghcr-io.o.app.yaml] # none\n"),
-        ("resources:\nnamespace: x\n", "resources: [ghcr-io.o.app.yaml]\nnamespace: x\n"),
+        ("resources:\nnamespace: x\n", "resources:\n  - ghcr-io.o.app.yaml\nnamespace: x\n"),
+        ("components:\n- a\n", "components:\n- a\nresources:\n- ghcr-io.o.app.yaml\n"),
     ] {
         let scratch = with_images(&["ghcr.io/o/app:v1.0.0"]);
         scratch.write("auto/kustomization.yaml", before.as_bytes());

@@ -1,4 +1,4 @@
-//! A text of the configuration that remembers where it stands, so that an error can point at it.
+//! A text of the configuration with its place in the file, so that an error can point at it.
 
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;

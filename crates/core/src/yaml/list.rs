@@ -3,7 +3,7 @@
 
 use super::{Edit, Kind, NodeId, Slot, Span, Stream};
 
-/// Why a list cannot be edited where it stands.
+/// Why a list cannot be edited in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListError {
     /// There is no mapping to hold it.

@@ -1,4 +1,4 @@
-//! The decoded texts of scalars, with the way back to the bytes of the file.
+//! The decoded texts of scalars, each word of which leads to its bytes in the file.
 
 use pullthru_core::yaml::{self, Content, Span, SpanMap};
 
