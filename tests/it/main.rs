@@ -13,7 +13,9 @@ mod action;
 mod action_scripts;
 mod architecture;
 #[cfg(feature = "aws")]
-mod aws;
+#[allow(dead_code)]
+#[path = "../../crates/aws-sim/tests/sdk/peers.rs"]
+mod aws_peers;
 mod chart_corpus;
 mod chart_overrides;
 mod charts;

@@ -6,7 +6,7 @@ use aws_sdk_iam::config::Credentials;
 use serde_json::{Value, json};
 
 use super::TOKEN;
-use crate::aws::peers::{Peer, ministack};
+use crate::aws_peers::{Peer, ministack};
 use crate::scratch::{Run, Scratch};
 
 const FILE: &str = "registry: { account: \"000000000000\", region: eu-central-1 }

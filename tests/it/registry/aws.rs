@@ -58,7 +58,7 @@ fn api() -> Script {
 
 /// As [`super::child`], for a test of this file.
 fn child(test: &str, variables: &[(&str, &str)]) {
-    super::child(&format!("aws::{test}"), variables);
+    super::child(&format!("registry::aws::{test}"), variables);
 }
 
 /// The logins of the process, with AWS's API behind them.

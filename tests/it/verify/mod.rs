@@ -5,7 +5,6 @@ mod chosen;
 mod denied;
 mod formats;
 mod guide;
-mod judged;
 mod lists;
 mod locks;
 mod outcomes;

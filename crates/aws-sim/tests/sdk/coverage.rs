@@ -167,7 +167,7 @@ fn endpoint(url: &str) -> Endpoint {
 }
 
 fn page() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/aws-coverage.md")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/aws-coverage.md")
 }
 
 /// The rows of a table of the page, by their first cell.

@@ -1,8 +1,15 @@
 //! AWS, simulated and emulated: through the real SDK, which of them does what, and the emulators to start.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod cases;
 mod coverage;
-pub(crate) mod peers;
+mod peers;
 mod sim;
 
 use std::time::Duration;
@@ -12,7 +19,7 @@ use aws_sdk_ecr::config::Credentials;
 use aws_sdk_ecr::config::retry::RetryConfig;
 
 /// The SDK's settings for an endpoint: access key and secret key, and nothing that the machine has.
-pub(crate) async fn config(endpoint: &str, keys: [&str; 2], session_token: Option<String>) -> SdkConfig {
+async fn config(endpoint: &str, keys: [&str; 2], session_token: Option<String>) -> SdkConfig {
     let mut credentials =
         Credentials::builder().access_key_id(keys[0]).secret_access_key(keys[1]).provider_name("test");
     credentials.set_session_token(session_token);

@@ -129,7 +129,10 @@ fn joined(body: &str) -> String {
 
 /// A module of the environment that `.ci/peers aws` makes. Not its scripts: they hold the path that it was made at.
 fn python(module: &str) -> Command {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/aws/bin/python");
+    // The project, from the crate that uses this file.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let project = above.find(|directory| directory.join("testdata").is_dir()).unwrap();
+    let python = project.join("target/peers/aws/bin/python");
     assert!(python.exists(), "{} is missing: `.ci/peers aws` makes it", python.display());
     let mut command = Command::new(python);
     command.args(["-m", module]);

@@ -1,9 +1,9 @@
 //! Questions and answers when nothing goes wrong, as they are on the wire.
 
-use pullthru::registry::{Client, Credentials, Kind, Settings};
+use pullthru_registry::{Client, Credentials, Kind, Settings};
 
 use super::script::{Script, answer, error, head};
-use super::{CONFIG, INDEX, LAYER, MANIFEST, at, client, index, manifest, name, quick, sha256};
+use super::support::{CONFIG, INDEX, LAYER, MANIFEST, at, client, index, manifest, name, quick, sha256};
 
 const PLATFORM: &[u8] = br#"{"os":"linux","architecture":"arm64","variant":"v8"}"#;
 
@@ -218,7 +218,6 @@ fn settings_that_cannot_be_used_are_refused() {
     assert!(Client::new(settings, Credentials::none()).is_err());
 }
 
-#[cfg(not(feature = "aws"))]
 #[tokio::test]
 async fn without_the_feature_ecr_is_explained() {
     let registry = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";

@@ -1,11 +1,11 @@
 //! Which host gets which credential, on the wire: a table of the scheme that a registry asks for, the question, and what comes
 //! after the login. Whoever is redirected to asks for a login, too, and gets none.
 
-use pullthru::registry::{Client, Credentials, Failure};
+use pullthru_registry::{Client, Credentials, Failure};
 
 use super::logins::{ENCODED, PASSWORD, good};
 use super::script::{Act, Script, answer, basic, bearer};
-use super::{at, quick, sha256};
+use super::support::{at, quick, sha256};
 
 /// What the token server gives.
 const TOKEN: &str = "tok-Zq81";

@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pullthru::registry::{Credentials, Variables};
+use pullthru_registry::{Credentials, Variables};
 
 use super::logins::{ENCODED, PASSWORD, all, bearer_registry, good};
 use super::script::{Script, answer, basic};
-use super::{at, client};
+use super::support::{at, client};
 use crate::scratch::Scratch;
 
 /// A configuration of Docker's in a directory of its own, and helpers beside it.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use pullthru::registry::{Broken, Client, Credentials, Failure, Network};
+use pullthru_registry::{Broken, Client, Credentials, Failure, Network};
 
 use super::script::{Act, Script, answer, bearer, bytes, error};
-use super::{CONFIG, LAYER, MANIFEST, at, client, manifest, name, quick, sha256};
+use super::support::{CONFIG, LAYER, MANIFEST, at, client, manifest, name, quick, sha256};
 
 fn image() -> Vec<u8> {
     manifest(CONFIG, b"{}", LAYER, b"layer")

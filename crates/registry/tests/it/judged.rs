@@ -1,13 +1,13 @@
 //! The pure judgement, a case a line: what was said of an image, and what it means.
 
-use pullthru::image::{Digest, Name};
-use pullthru::images::Image;
-use pullthru::registry::{Detail, Failure, Kind, Network, Platform, Resolved};
-use pullthru::verify::{
+use pullthru_core::image::{Digest, Name};
+use pullthru_core::images::Image;
+use pullthru_registry::verify::{
     Answers, At, CacheAnswer, CachedImage, Options, Outcome, PinnedTag, Severity, UpstreamAnswer, judge,
 };
+use pullthru_registry::{Detail, Failure, Kind, Network, Platform, Resolved};
 
-use super::ECR;
+const ECR: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
 
 fn digest(byte: &str) -> Digest {
     Digest::parse(&format!("sha256:{}", byte.repeat(32))).unwrap()
@@ -292,7 +292,7 @@ fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
 /// What is no platform never stands for one that is not there.
 #[test]
 fn a_platform_that_is_spelled_wrong_is_refused() {
-    use pullthru::verify::WantedPlatform;
+    use pullthru_registry::verify::WantedPlatform;
     for (text, says) in [
         ("amd64", "write `linux/amd64`"),
         ("linux", "write `linux/amd64`"),

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use pullthru::registry::{Client, Credentials, Failure, Network, Settings, Variables};
+use pullthru_registry::{Client, Credentials, Failure, Network, Settings, Variables};
 
 use super::script::{Act, Script, answer, basic, bearer, error};
-use super::{CONFIG, LAYER, MANIFEST, at, client, manifest, quick};
+use super::support::{CONFIG, LAYER, MANIFEST, at, client, manifest, quick};
 
 pub(super) const PASSWORD: &str = "hunter2-password";
 /// `me:hunter2-password`
@@ -237,8 +237,10 @@ async fn a_token_server_that_is_down() {
     for body in ["", "{}", r#"{"token":""}"#, r#"{"token":"a\nb"}"#, "<html>"] {
         let server = Script::start(move |_, _| answer("200 OK", &[], body.as_bytes()));
         let registry = bearer_registry(format!("http://{}/token", server.host()));
-        let failure =
-            super::client(Credentials::none()).manifest(&at(&registry.host(), "a/b:1")).await.unwrap_err();
+        let failure = super::support::client(Credentials::none())
+            .manifest(&at(&registry.host(), "a/b:1"))
+            .await
+            .unwrap_err();
         assert_eq!(failure.id(), "broken", "{body}");
     }
 }
@@ -254,7 +256,7 @@ async fn a_stale_login_is_told_and_left() {
         }
     });
     let registry = bearer_registry(format!("http://{}/token", server.host()));
-    let variable = pullthru::registry::auth::variable_for(&registry.host());
+    let variable = pullthru_registry::auth::variable_for(&registry.host());
     let variables = Variables::of([(variable.clone(), format!("me:{PASSWORD}"))]);
     let client = client(Credentials::of(variables));
     client.manifest(&at(&registry.host(), "a/b:1")).await.unwrap();

@@ -1,9 +1,9 @@
 //! Proxies of the environment: used for remote registries, and never for this machine.
 
-use pullthru::registry::{Client, Credentials};
+use pullthru_registry::{Client, Credentials};
 
 use super::script::{Script, answer, basic};
-use super::{CONFIG, LAYER, MANIFEST, at, child, manifest, quick};
+use super::support::{CONFIG, LAYER, MANIFEST, at, child, manifest, quick};
 
 #[test]
 fn remote_registries_go_through_the_proxy() {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pullthru::registry::{Client, Credentials, Failure, Settings, Variables};
+use pullthru_registry::{Client, Credentials, Failure, Settings, Variables};
 
 use super::docker::docker;
 use super::logins::{ENCODED, PASSWORD, bearer_registry, good};
 use super::script::{Act, Request, Script, answer, basic, error};
-use super::{at, quick};
+use super::support::{at, quick};
 
 const IMAGES: usize = 37;
 
@@ -82,7 +82,7 @@ async fn a_password_that_basic_refuses_is_tried_once() {
 async fn wherever_the_password_came_from() {
     let registry = slow(|_| basic());
     let host = registry.host();
-    let variable = pullthru::registry::auth::variable_for(&host);
+    let variable = pullthru_registry::auth::variable_for(&host);
     let of_variable = Variables::of([(variable.clone(), format!("me:{PASSWORD}"))]);
     let inline = format!(r#"{{"auths":{{"{host}":{{"auth":"{ENCODED}"}}}}}}"#);
     let (files, of_file) = docker(&inline, &[]);
