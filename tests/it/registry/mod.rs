@@ -10,6 +10,8 @@ mod real;
 #[path = "../../../crates/registry/tests/it/script.rs"]
 pub(crate) mod script;
 mod seed;
+mod stopped;
+#[allow(dead_code)]
 #[path = "../../../crates/registry/tests/it/support.rs"]
 mod support;
 

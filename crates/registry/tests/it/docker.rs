@@ -8,6 +8,8 @@ use pullthru_registry::{Credentials, Variables};
 
 use super::logins::{ENCODED, PASSWORD, all, bearer_registry, good};
 use super::script::{Script, answer, basic};
+#[cfg(target_os = "linux")]
+use super::support::{assert_ends, is_alive};
 use super::support::{at, client};
 use crate::scratch::Scratch;
 
@@ -107,23 +109,6 @@ async fn helpers_that_misbehave_are_named_and_never_quoted() {
     }
 }
 
-/// Is the process there, and no corpse that nobody has collected yet?
-#[cfg(target_os = "linux")]
-fn is_alive(process: &str) -> bool {
-    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    !matches!(state.rsplit_once(") ").map(|(_, rest)| rest.chars().next()), None | Some(Some('Z' | 'X')))
-}
-
-#[cfg(target_os = "linux")]
-#[track_caller]
-fn assert_ends(process: &str) {
-    let begin = Instant::now();
-    while is_alive(process) {
-        assert!(begin.elapsed() < Duration::from_secs(30), "{process} is still there");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// What a helper that hangs has started would go on without it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
@@ -136,37 +121,6 @@ async fn what_a_helper_started_ends_with_it() {
     client.manifest(&at(&open.host(), "a/b:1")).await.unwrap_err();
     let below = scratch.read("bin/below").trim().to_owned();
     assert!(below.parse::<u32>().is_ok(), "{below}");
-    assert_ends(&below);
-}
-
-/// Ctrl-C reaches the process alone: what it started is no longer of its group.
-#[cfg(target_os = "linux")]
-#[test]
-fn what_a_helper_started_ends_with_ctrl_c() {
-    use std::process::Stdio;
-    let open = Script::start(|_, _| basic());
-    let text = r#"sleep 600 & echo $! > "$(dirname "$0")/below"; wait"#;
-    let (scratch, _) = docker(r#"{"credHelpers":{"ghcr.io":"hangs"}}"#, &[("hangs", text)]);
-    scratch.write("list.txt", b"ghcr.io/a/b:1\n");
-    let served = format!("ghcr.io={}", open.host());
-    let mut command =
-        scratch.command(&["verify", "--at", "upstream", "--list", "list.txt", "--served-at", &served]);
-    let path = format!("{}:{}", scratch.path().join("bin").display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).env("DOCKER_CONFIG", scratch.path().join("docker"));
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begin = Instant::now();
-    let below = loop {
-        let text = std::fs::read_to_string(scratch.path().join("bin/below")).unwrap_or_default();
-        if text.ends_with('\n') {
-            break text.trim().to_owned();
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "the helper was not asked");
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    let ended = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(ended.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     assert_ends(&below);
 }
 

@@ -91,3 +91,20 @@ pub(crate) fn index(children: &[(&str, &[u8])]) -> Vec<u8> {
     format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, children.join(","))
         .into_bytes()
 }
+
+/// Is the process there, and no corpse that nobody has collected yet?
+#[cfg(target_os = "linux")]
+pub(crate) fn is_alive(process: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    !matches!(state.rsplit_once(") ").map(|(_, rest)| rest.chars().next()), None | Some(Some('Z' | 'X')))
+}
+
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub(crate) fn assert_ends(process: &str) {
+    let begin = std::time::Instant::now();
+    while is_alive(process) {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{process} is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
