@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::DesiredArgs;
 use crate::aws::Desired;
 #[cfg(feature = "aws")]
-use crate::aws::account::Current;
+use crate::aws::account::existing;
 use crate::aws::export::{self, Existing, File, Objects};
 #[cfg(feature = "aws")]
 use crate::cli::aws::{AwsArgs, of_aws};
@@ -292,11 +292,10 @@ impl TerraformArgs {
         if !self.import {
             return Ok(None);
         }
-        let current = registries::runtime()?.block_on(async {
+        registries::runtime()?.block_on(async {
             let session = self.aws.session(desired.registry.clone(), None).await?;
-            Ok::<_, CliError>(Current::read(&session, desired, !desired.repositories.is_empty()).await)
-        })?;
-        current.existing().map(Some).map_err(of_aws)
+            existing(&session, desired).await.map(Some).map_err(of_aws)
+        })
     }
 }
 

@@ -28,15 +28,15 @@ run "applies" {
     error_message = "a role that is there"
   }
   assert {
-    condition     = aws_ecr_repository_creation_template.ghcr_my_org.custom_role_arn == "arn:aws:iam::123456789012:role/ecr-templates"
+    condition     = aws_ecr_repository_creation_template.this["ghcr/my-org"].custom_role_arn == "arn:aws:iam::123456789012:role/ecr-templates"
     error_message = "the role of templates"
   }
   assert {
-    condition     = aws_ecr_repository.team_app.encryption_configuration[0].kms_key == aws_kms_key.ecr_own.arn
+    condition     = aws_ecr_repository.this["team/app"].encryption_configuration[0].kms_key == aws_kms_key.ecr_own.arn
     error_message = "a key that is made"
   }
   assert {
-    condition     = aws_ecr_repository_creation_template.ghcr_my_org.resource_tags == tomap({ team = "platform", cost-center = "4711", data = "internal" })
+    condition     = aws_ecr_repository_creation_template.this["ghcr/my-org"].resource_tags == tomap({ team = "platform", cost-center = "4711", data = "internal" })
     error_message = "tags"
   }
   assert {
@@ -44,7 +44,7 @@ run "applies" {
     error_message = "repositories"
   }
   assert {
-    condition     = aws_ecr_repository.sandbox.tags["team"] == "sandbox" && aws_ecr_repository.sandbox.force_delete
+    condition     = aws_ecr_repository.this["sandbox"].tags["team"] == "sandbox" && aws_ecr_repository.this["sandbox"].force_delete
     error_message = "a repository's own settings"
   }
   assert {

@@ -20,12 +20,12 @@ run "applies" {
     error_message = "prefixes"
   }
   assert {
-    condition     = sha256(aws_ecr_repository_creation_template.ghcr_io_cache.description) == sha256(join("", ["says \"$", "{hello}\", $$", "{twice}, %", "{ and back", "\\", "slash\tand tab"]))
-    error_message = aws_ecr_repository_creation_template.ghcr_io_cache.description
+    condition     = sha256(aws_ecr_repository_creation_template.this["ghcr.io/cache"].description) == sha256(join("", ["says \"$", "{hello}\", $$", "{twice}, %", "{ and back", "\\", "slash\tand tab"]))
+    error_message = aws_ecr_repository_creation_template.this["ghcr.io/cache"].description
   }
   assert {
-    condition     = jsondecode(aws_ecr_repository_creation_template.ghcr_io_cache.lifecycle_policy).rules[0].description == join("", ["keep the \"new\" ones of $", "{n}"])
-    error_message = aws_ecr_repository_creation_template.ghcr_io_cache.lifecycle_policy
+    condition     = jsondecode(aws_ecr_repository_creation_template.this["ghcr.io/cache"].lifecycle_policy).rules[0].description == join("", ["keep the \"new\" ones of $", "{n}"])
+    error_message = aws_ecr_repository_creation_template.this["ghcr.io/cache"].lifecycle_policy
   }
   assert {
     condition     = var.ghcr_io_cache_username == join("", ["bot $", "{x} %", "{y}"])

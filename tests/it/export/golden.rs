@@ -230,3 +230,39 @@ fn who_pulls_may_tag_where_templates_do() {
         }
     }
 }
+
+/// One more repository, or one more template, is one more entry: no resource is written twice.
+#[test]
+fn repositories_and_templates_are_entries_of_tables() {
+    let fixture = Fixture::new("full");
+    fixture.exported(&["terraform", "--out", "module"]);
+    let main = fixture.read("module/main.tf");
+    for (kind, table) in [
+        ("aws_ecr_repository", "repositories"),
+        ("aws_ecr_lifecycle_policy", "lifecycle_policies"),
+        ("aws_ecr_repository_policy", "repository_policies"),
+        ("aws_ecr_repository_creation_template", "templates"),
+    ] {
+        assert_eq!(main.matches(&format!("resource \"{kind}\"")).count(), 1, "{kind}");
+        assert!(
+            main.contains(&format!("resource \"{kind}\" \"this\" {{\n  for_each = local.{table}\n")),
+            "{kind}"
+        );
+        assert!(main.contains(&format!("  {table} = {{\n")), "{table}");
+    }
+    let config =
+        fixture.read("pullthru.yaml").replace("[team/app, team/worker]", "[team/app, team/web, team/worker]");
+    std::fs::write(fixture.path("pullthru.yaml"), config).unwrap();
+    let check = fixture.export(&["terraform", "--out", "module", "--check"]);
+    assert_eq!(check.code, 1);
+    assert!(!check.out.contains("+resource"), "{}", check.out);
+    assert!(check.out.lines().any(|line| line == "+    \"team/web\" = {"), "{}", check.out);
+    // What no entry has is no argument: the module takes the lowest provider that has what is used.
+    let plain = Fixture::new("regions");
+    plain.exported(&["terraform", "--out", "module"]);
+    let main = plain.read("module/main.tf");
+    assert!(
+        main.contains("resource \"aws_ecr_repository\" \"this\"") && !main.contains("exclusion"),
+        "{main}"
+    );
+}

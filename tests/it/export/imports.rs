@@ -41,12 +41,12 @@ fn what_the_account_has_is_handed_over() {
         [
             "aws_secretsmanager_secret.ghcr",
             "aws_secretsmanager_secret.hub",
-            "aws_ecr_repository_creation_template.docker_hub",
-            "aws_ecr_repository_creation_template.ghcr",
-            "aws_ecr_repository_creation_template.quay",
+            "aws_ecr_repository_creation_template.this[\"docker-hub\"]",
+            "aws_ecr_repository_creation_template.this[\"ghcr\"]",
+            "aws_ecr_repository_creation_template.this[\"quay\"]",
             "aws_ecr_pull_through_cache_rule.docker_hub",
             "aws_ecr_pull_through_cache_rule.ghcr",
-            "aws_ecr_repository.team_app",
+            "aws_ecr_repository.this[\"team/app\"]",
         ]
     );
     assert!(
@@ -59,8 +59,64 @@ fn what_the_account_has_is_handed_over() {
     let main = std::fs::read_to_string(world.scratch.path().join("module/main.tf")).unwrap();
     for id in ids.iter().filter(|id| !id.starts_with("aws_secretsmanager")) {
         let (kind, name) = id.split_once('.').unwrap();
+        let (name, key) = name.split_once('[').unwrap_or((name, ""));
         assert!(main.contains(&format!("resource \"{kind}\" \"{name}\"")), "{id}");
+        // An entry of a table, whose key has quotes where it needs them.
+        let (quoted, plain) = (key.trim_end_matches(']'), key.trim_matches(['"', ']']));
+        let is_entry = [quoted, plain].iter().any(|key| main.contains(&format!("    {key} = {{\n")));
+        assert!(key.is_empty() || is_entry, "{id}");
     }
+}
+
+/// Roles, policies and replication are asked for; a key only KMS knows, and what prints its id is said.
+#[test]
+fn what_only_the_module_makes_is_handed_over_too() {
+    let world = World::new(
+        "  registry: { replication: [{ to: [{ region: us-east-1 }], prefixes: [ghcr/] }] }
+  repositories: [{ names: [team/app], encryption: { new-kms-key: images } }]
+  iam: { policies: { node-pull: {}, scan: {} }, github-actions: { repositories: [org/app], branches: [main] } }
+",
+    );
+    assert_eq!(blocks(&imports(&world)), [], "an empty account");
+    let document = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }] });
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "ec2.amazonaws.com" } }] });
+    let policy = json!({ "PolicyName": "pullthru-node-pull", "PolicyDocument": document.to_string() });
+    world.aws.call("iam:CreatePolicy", policy).unwrap();
+    let role = json!({ "RoleName": "pullthru-ci-push", "AssumeRolePolicyDocument": trust.to_string() });
+    world.aws.call("iam:CreateRole", role).unwrap();
+    let rules = json!([{ "destinations": [{ "region": "eu-west-1", "registryId": "123456789012" }] }]);
+    world
+        .aws
+        .call("ecr:PutReplicationConfiguration", json!({ "replicationConfiguration": { "rules": rules } }))
+        .unwrap();
+    world.aws.clear_requests();
+    let text = imports(&world);
+    assert!(world.aws.requests().iter().all(|request| !request.writes()));
+    let found = blocks(&text);
+    let found: Vec<(&str, &str)> = found.iter().map(|(to, id)| (to.as_str(), id.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("module.ecr.aws_iam_role.pullthru_ci_push", "pullthru-ci-push"),
+            (
+                "module.ecr.aws_iam_policy.pullthru_node_pull",
+                "arn:aws:iam::123456789012:policy/pullthru-node-pull"
+            ),
+            ("module.ecr.aws_ecr_replication_configuration.this", "123456789012"),
+        ]
+    );
+    for line in [
+        "# aws kms describe-key --key-id alias/images --query KeyMetadata.KeyId --output text",
+        "#   to = module.ecr.aws_kms_key.images",
+        "#   id = \"alias/images\"",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    // One that may not be read may be there.
+    world.aws.faults().deny("iam:GetPolicy");
+    let run = world.run(&EXPORT);
+    assert_eq!(run.code, 3, "{}{}", run.out, run.err);
+    assert!(run.err.contains("iam:GetPolicy"), "{}", run.err);
 }
 
 /// Without the block, Terraform would make what is there, and fail.

@@ -8,6 +8,7 @@ mod iam;
 mod imports;
 mod judges;
 mod objects;
+mod seed;
 mod terraform;
 
 use std::path::{Path, PathBuf};

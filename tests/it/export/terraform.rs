@@ -84,8 +84,8 @@ fn export_terraform_passes_checkov() {
         (
             "full",
             &[
-                "CKV_AWS_163 module.ecr.aws_ecr_repository.sandbox",
-                "CKV_AWS_51 module.ecr.aws_ecr_repository.sandbox",
+                "CKV_AWS_163 module.ecr.aws_ecr_repository.this[\"sandbox\"]",
+                "CKV_AWS_51 module.ecr.aws_ecr_repository.this[\"sandbox\"]",
             ],
         ),
     ] {
@@ -121,7 +121,14 @@ fn export_terraform_judges_see_mistakes() {
         ("main.tf", "  credential_arn ", "  credential_arm ", "Unsupported argument"),
         ("main.tf", "  upstream_registry_url = \"ghcr.io\"\n", "", "Missing required argument"),
         ("main.tf", "aws_kms_key.ecr_own.arn", "aws_kms_key.ecr_won.arn", "Reference to undeclared resource"),
-        ("main.tf", "encryption_configuration {", "encryption_config {", "Unsupported block type"),
+        (
+            "main.tf",
+            "dynamic \"encryption_configuration\"",
+            "dynamic \"encryption_config\"",
+            "Unsupported block type",
+        ),
+        // A table without a column that the resource reads.
+        ("main.tf", "      force_delete         = true\n", "", "Unsupported attribute"),
         ("registry.tf", "    repository_filter {", "    repository_filters {", "Unsupported block type"),
         ("outputs.tf", "local.registry", "local.registri", "Reference to undeclared local value"),
         // An ephemeral value may go into a write-only argument only: the token cannot land in a state.

@@ -45,11 +45,11 @@ impl Current {
         Current { rules, templates, secrets, statements, scanning, repositories }
     }
 
-    /// What an export can hand over to another tool.
+    /// What of it an export can hand over to another tool.
     ///
     /// # Errors
     /// The first read that failed.
-    pub fn existing(&self) -> Result<Existing, AwsFailure> {
+    pub(super) fn existing(&self) -> Result<Existing, AwsFailure> {
         let seen = |failure: &AwsFailure| failure.clone();
         let mut secrets = BTreeMap::new();
         for (name, found) in &self.secrets {
@@ -66,6 +66,7 @@ impl Current {
             secrets,
             repositories: repositories.into_iter().flat_map(BTreeMap::keys).cloned().collect(),
             policy: !self.statements.as_ref().map_err(seen)?.is_empty(),
+            ..Existing::default()
         })
     }
 

@@ -10,6 +10,7 @@ pub mod backfill;
 mod change;
 mod current;
 pub mod destroy;
+mod existing;
 pub(super) mod failure;
 mod import;
 
@@ -28,6 +29,7 @@ mod token;
 
 pub use change::{Action, Change, Field};
 pub use current::Current;
+pub use existing::existing;
 pub use failure::{AwsFailure, FailureKind, Seen};
 pub use import::{Imported, import};
 

@@ -488,344 +488,380 @@ resource "aws_iam_role_policy_attachment" "cache_scan" {
   policy_arn = aws_iam_policy.cache_scan.arn
 }
 
-resource "aws_ecr_repository_creation_template" "root" {
-  prefix               = "ROOT"
-  description          = "made by pullthru"
-  applied_for          = ["CREATE_ON_PUSH"]
-  image_tag_mutability = "MUTABLE"
-  custom_role_arn      = "arn:aws:iam::${local.account_id}:role/ecr-templates"
-
-  encryption_configuration {
-    encryption_type = "KMS"
-    kms_key         = "arn:aws:kms:${local.region}:${local.account_id}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+# Settings of repositories that ECR makes, by prefix.
+# kms_keys: the key that encrypts it, null for the one that AWS manages; none for AES-256.
+locals {
+  templates = {
+    ROOT = {
+      description           = "made by pullthru"
+      applied_for           = ["CREATE_ON_PUSH"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = "arn:aws:iam::${local.account_id}:role/ecr-templates"
+      kms_keys              = ["arn:aws:kms:${local.region}:${local.account_id}:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
+      resource_tags         = null
+      lifecycle_policy      = null
+      repository_policy     = null
+    }
+    cgr = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
+    docker-hub = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
+    ghcr = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
+    "ghcr/my-org" = {
+      description           = "images of my-org"
+      applied_for           = ["PULL_THROUGH_CACHE", "REPLICATION"]
+      image_tag_mutability  = "IMMUTABLE_WITH_EXCLUSION"
+      mutability_exclusions = ["dev-*", "latest"]
+      custom_role_arn       = "arn:aws:iam::${local.account_id}:role/ecr-templates"
+      kms_keys              = [null]
+      resource_tags = {
+        cost-center = "4711"
+        data        = "internal"
+        team        = "platform"
+      }
+      lifecycle_policy  = null
+      repository_policy = null
+    }
+    gitlab = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
+    k8s = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
+    shared = {
+      description           = "made by pullthru"
+      applied_for           = ["PULL_THROUGH_CACHE"]
+      image_tag_mutability  = "MUTABLE"
+      mutability_exclusions = []
+      custom_role_arn       = null
+      kms_keys              = []
+      resource_tags         = null
+      lifecycle_policy = jsonencode({
+        rules = [
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "untagged images go after 7 days"
+            rulePriority = 1
+            selection = {
+              countNumber = 7
+              countType   = "sinceImagePushed"
+              countUnit   = "days"
+              tagStatus   = "untagged"
+            }
+          },
+          {
+            action = {
+              type = "expire"
+            }
+            description  = "the newest 10 tagged images stay"
+            rulePriority = 2
+            selection = {
+              countNumber    = 10
+              countType      = "imageCountMoreThan"
+              tagPatternList = ["*"]
+              tagStatus      = "tagged"
+            }
+          },
+        ]
+      })
+      repository_policy = jsonencode({
+        Statement = [
+          {
+            Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+            Effect = "Allow"
+            Principal = {
+              AWS = ["arn:aws:iam::210987654321:root"]
+            }
+            Sid = "PullthruPull"
+          },
+        ]
+        Version = "2012-10-17"
+      })
+    }
   }
 }
 
-resource "aws_ecr_repository_creation_template" "cgr" {
-  prefix               = "cgr"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
+resource "aws_ecr_repository_creation_template" "this" {
+  for_each = local.templates
 
-resource "aws_ecr_repository_creation_template" "docker_hub" {
-  prefix               = "docker-hub"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
+  prefix               = each.key
+  description          = each.value.description
+  applied_for          = each.value.applied_for
+  image_tag_mutability = each.value.image_tag_mutability
+  custom_role_arn      = each.value.custom_role_arn
+  lifecycle_policy     = each.value.lifecycle_policy
+  repository_policy    = each.value.repository_policy
+  resource_tags        = each.value.resource_tags
 
-resource "aws_ecr_repository_creation_template" "ghcr" {
-  prefix               = "ghcr"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
+  dynamic "image_tag_mutability_exclusion_filter" {
+    for_each = each.value.mutability_exclusions
 
-resource "aws_ecr_repository_creation_template" "ghcr_my_org" {
-  prefix               = "ghcr/my-org"
-  description          = "images of my-org"
-  applied_for          = ["PULL_THROUGH_CACHE", "REPLICATION"]
-  image_tag_mutability = "IMMUTABLE_WITH_EXCLUSION"
-  custom_role_arn      = "arn:aws:iam::${local.account_id}:role/ecr-templates"
-  resource_tags = {
-    cost-center = "4711"
-    data        = "internal"
-    team        = "platform"
+    content {
+      filter      = image_tag_mutability_exclusion_filter.value
+      filter_type = "WILDCARD"
+    }
   }
 
-  image_tag_mutability_exclusion_filter {
-    filter      = "dev-*"
-    filter_type = "WILDCARD"
+  dynamic "encryption_configuration" {
+    for_each = each.value.kms_keys
+
+    content {
+      encryption_type = "KMS"
+      kms_key         = encryption_configuration.value
+    }
   }
-
-  image_tag_mutability_exclusion_filter {
-    filter      = "latest"
-    filter_type = "WILDCARD"
-  }
-
-  encryption_configuration {
-    encryption_type = "KMS"
-  }
-}
-
-resource "aws_ecr_repository_creation_template" "gitlab" {
-  prefix               = "gitlab"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
-
-resource "aws_ecr_repository_creation_template" "k8s" {
-  prefix               = "k8s"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
-
-resource "aws_ecr_repository_creation_template" "shared" {
-  prefix               = "shared"
-  description          = "made by pullthru"
-  applied_for          = ["PULL_THROUGH_CACHE"]
-  image_tag_mutability = "MUTABLE"
-  lifecycle_policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "untagged images go after 7 days"
-        rulePriority = 1
-        selection = {
-          countNumber = 7
-          countType   = "sinceImagePushed"
-          countUnit   = "days"
-          tagStatus   = "untagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 10 tagged images stay"
-        rulePriority = 2
-        selection = {
-          countNumber    = 10
-          countType      = "imageCountMoreThan"
-          tagPatternList = ["*"]
-          tagStatus      = "tagged"
-        }
-      },
-    ]
-  })
-  repository_policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Effect = "Allow"
-        Principal = {
-          AWS = ["arn:aws:iam::210987654321:root"]
-        }
-        Sid = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
 }
 
 resource "aws_ecr_pull_through_cache_rule" "cgr" {
@@ -834,7 +870,7 @@ resource "aws_ecr_pull_through_cache_rule" "cgr" {
   upstream_repository_prefix = "my-org"
   credential_arn             = "arn:aws:secretsmanager:${local.region}:${local.account_id}:secret:ecr-pullthroughcache/chainguard-AbCdEf"
 
-  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.cgr]
+  depends_on = [aws_ecr_repository_creation_template.this]
 }
 
 resource "aws_ecr_pull_through_cache_rule" "docker_hub" {
@@ -842,11 +878,7 @@ resource "aws_ecr_pull_through_cache_rule" "docker_hub" {
   upstream_registry_url = "registry-1.docker.io"
   credential_arn        = aws_secretsmanager_secret.dockerhub.arn
 
-  depends_on = [
-    aws_secretsmanager_secret_version.dockerhub,
-    aws_ecr_repository_creation_template.root,
-    aws_ecr_repository_creation_template.docker_hub,
-  ]
+  depends_on = [aws_secretsmanager_secret_version.dockerhub, aws_ecr_repository_creation_template.this]
 }
 
 resource "aws_ecr_pull_through_cache_rule" "ghcr" {
@@ -854,12 +886,7 @@ resource "aws_ecr_pull_through_cache_rule" "ghcr" {
   upstream_registry_url = "ghcr.io"
   credential_arn        = aws_secretsmanager_secret.ghcr.arn
 
-  depends_on = [
-    aws_secretsmanager_secret_version.ghcr,
-    aws_ecr_repository_creation_template.root,
-    aws_ecr_repository_creation_template.ghcr,
-    aws_ecr_repository_creation_template.ghcr_my_org,
-  ]
+  depends_on = [aws_secretsmanager_secret_version.ghcr, aws_ecr_repository_creation_template.this]
 }
 
 resource "aws_ecr_pull_through_cache_rule" "gitlab" {
@@ -867,18 +894,14 @@ resource "aws_ecr_pull_through_cache_rule" "gitlab" {
   upstream_registry_url = "registry.gitlab.com"
   credential_arn        = aws_secretsmanager_secret.gitlab.arn
 
-  depends_on = [
-    aws_secretsmanager_secret_version.gitlab,
-    aws_ecr_repository_creation_template.root,
-    aws_ecr_repository_creation_template.gitlab,
-  ]
+  depends_on = [aws_secretsmanager_secret_version.gitlab, aws_ecr_repository_creation_template.this]
 }
 
 resource "aws_ecr_pull_through_cache_rule" "k8s" {
   ecr_repository_prefix = "k8s"
   upstream_registry_url = "registry.k8s.io"
 
-  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.k8s]
+  depends_on = [aws_ecr_repository_creation_template.this]
 }
 
 resource "aws_ecr_pull_through_cache_rule" "shared" {
@@ -886,166 +909,177 @@ resource "aws_ecr_pull_through_cache_rule" "shared" {
   upstream_registry_url = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
   custom_role_arn       = "arn:aws:iam::${local.account_id}:role/ecr-to-ecr"
 
-  depends_on = [aws_ecr_repository_creation_template.root, aws_ecr_repository_creation_template.shared]
+  depends_on = [aws_ecr_repository_creation_template.this]
 }
 
-resource "aws_ecr_repository" "sandbox" {
-  name                 = "sandbox"
-  image_tag_mutability = "MUTABLE"
-  force_delete         = true
-  tags = merge(local.tags, {
-    team = "sandbox"
-  })
+# Repositories of one's own, by name.
+# kms_keys: the key that encrypts it, null for the one that AWS manages; none for AES-256.
+locals {
+  repositories = {
+    sandbox = {
+      image_tag_mutability = "MUTABLE"
+      force_delete         = true
+      scan_on_push         = false
+      kms_keys             = [null]
+      tags = merge(local.tags, {
+        team = "sandbox"
+      })
+    }
+    "team/app" = {
+      image_tag_mutability = "IMMUTABLE"
+      force_delete         = false
+      scan_on_push         = true
+      kms_keys             = [aws_kms_key.ecr_own.arn]
+      tags = merge(local.tags, {
+        team = "platform"
+      })
+    }
+    "team/worker" = {
+      image_tag_mutability = "IMMUTABLE"
+      force_delete         = false
+      scan_on_push         = true
+      kms_keys             = [aws_kms_key.ecr_own.arn]
+      tags = merge(local.tags, {
+        team = "platform"
+      })
+    }
+  }
+}
 
-  encryption_configuration {
-    encryption_type = "KMS"
+resource "aws_ecr_repository" "this" {
+  for_each = local.repositories
+
+  name                 = each.key
+  image_tag_mutability = each.value.image_tag_mutability
+  force_delete         = each.value.force_delete
+  tags                 = each.value.tags
+
+  dynamic "encryption_configuration" {
+    for_each = each.value.kms_keys
+
+    content {
+      encryption_type = "KMS"
+      kms_key         = encryption_configuration.value
+    }
   }
 
   image_scanning_configuration {
-    scan_on_push = false
+    scan_on_push = each.value.scan_on_push
   }
 }
 
-resource "aws_ecr_repository" "team_app" {
-  name                 = "team/app"
-  image_tag_mutability = "IMMUTABLE"
-  force_delete         = false
-  tags = merge(local.tags, {
-    team = "platform"
-  })
-
-  encryption_configuration {
-    encryption_type = "KMS"
-    kms_key         = aws_kms_key.ecr_own.arn
-  }
-
-  image_scanning_configuration {
-    scan_on_push = true
-  }
-}
-
-resource "aws_ecr_lifecycle_policy" "team_app" {
-  repository = aws_ecr_repository.team_app.name
-  policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 20 of v* stay"
-        rulePriority = 1
-        selection = {
-          countNumber   = 20
-          countType     = "imageCountMoreThan"
-          tagPrefixList = ["v"]
-          tagStatus     = "tagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 20 of release-* stay"
-        rulePriority = 2
-        selection = {
-          countNumber   = 20
-          countType     = "imageCountMoreThan"
-          tagPrefixList = ["release-"]
-          tagStatus     = "tagged"
-        }
-      },
-    ]
-  })
-}
-
-resource "aws_ecr_repository_policy" "team_app" {
-  repository = aws_ecr_repository.team_app.name
-  policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Condition = {
-          StringEquals = {
-            "aws:PrincipalOrgID" = "o-abcde12345"
+locals {
+  lifecycle_policies = {
+    "team/app" = jsonencode({
+      rules = [
+        {
+          action = {
+            type = "expire"
           }
-        }
-        Effect    = "Allow"
-        Principal = "*"
-        Sid       = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
-}
-
-resource "aws_ecr_repository" "team_worker" {
-  name                 = "team/worker"
-  image_tag_mutability = "IMMUTABLE"
-  force_delete         = false
-  tags = merge(local.tags, {
-    team = "platform"
-  })
-
-  encryption_configuration {
-    encryption_type = "KMS"
-    kms_key         = aws_kms_key.ecr_own.arn
-  }
-
-  image_scanning_configuration {
-    scan_on_push = true
-  }
-}
-
-resource "aws_ecr_lifecycle_policy" "team_worker" {
-  repository = aws_ecr_repository.team_worker.name
-  policy = jsonencode({
-    rules = [
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 20 of v* stay"
-        rulePriority = 1
-        selection = {
-          countNumber   = 20
-          countType     = "imageCountMoreThan"
-          tagPrefixList = ["v"]
-          tagStatus     = "tagged"
-        }
-      },
-      {
-        action = {
-          type = "expire"
-        }
-        description  = "the newest 20 of release-* stay"
-        rulePriority = 2
-        selection = {
-          countNumber   = 20
-          countType     = "imageCountMoreThan"
-          tagPrefixList = ["release-"]
-          tagStatus     = "tagged"
-        }
-      },
-    ]
-  })
-}
-
-resource "aws_ecr_repository_policy" "team_worker" {
-  repository = aws_ecr_repository.team_worker.name
-  policy = jsonencode({
-    Statement = [
-      {
-        Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-        Condition = {
-          StringEquals = {
-            "aws:PrincipalOrgID" = "o-abcde12345"
+          description  = "the newest 20 of v* stay"
+          rulePriority = 1
+          selection = {
+            countNumber   = 20
+            countType     = "imageCountMoreThan"
+            tagPrefixList = ["v"]
+            tagStatus     = "tagged"
           }
-        }
-        Effect    = "Allow"
-        Principal = "*"
-        Sid       = "PullthruPull"
-      },
-    ]
-    Version = "2012-10-17"
-  })
+        },
+        {
+          action = {
+            type = "expire"
+          }
+          description  = "the newest 20 of release-* stay"
+          rulePriority = 2
+          selection = {
+            countNumber   = 20
+            countType     = "imageCountMoreThan"
+            tagPrefixList = ["release-"]
+            tagStatus     = "tagged"
+          }
+        },
+      ]
+    })
+    "team/worker" = jsonencode({
+      rules = [
+        {
+          action = {
+            type = "expire"
+          }
+          description  = "the newest 20 of v* stay"
+          rulePriority = 1
+          selection = {
+            countNumber   = 20
+            countType     = "imageCountMoreThan"
+            tagPrefixList = ["v"]
+            tagStatus     = "tagged"
+          }
+        },
+        {
+          action = {
+            type = "expire"
+          }
+          description  = "the newest 20 of release-* stay"
+          rulePriority = 2
+          selection = {
+            countNumber   = 20
+            countType     = "imageCountMoreThan"
+            tagPrefixList = ["release-"]
+            tagStatus     = "tagged"
+          }
+        },
+      ]
+    })
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "this" {
+  for_each = local.lifecycle_policies
+
+  repository = aws_ecr_repository.this[each.key].name
+  policy     = each.value
+}
+
+locals {
+  repository_policies = {
+    "team/app" = jsonencode({
+      Statement = [
+        {
+          Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+          Condition = {
+            StringEquals = {
+              "aws:PrincipalOrgID" = "o-abcde12345"
+            }
+          }
+          Effect    = "Allow"
+          Principal = "*"
+          Sid       = "PullthruPull"
+        },
+      ]
+      Version = "2012-10-17"
+    })
+    "team/worker" = jsonencode({
+      Statement = [
+        {
+          Action = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+          Condition = {
+            StringEquals = {
+              "aws:PrincipalOrgID" = "o-abcde12345"
+            }
+          }
+          Effect    = "Allow"
+          Principal = "*"
+          Sid       = "PullthruPull"
+        },
+      ]
+      Version = "2012-10-17"
+    })
+  }
+}
+
+resource "aws_ecr_repository_policy" "this" {
+  for_each = local.repository_policies
+
+  repository = aws_ecr_repository.this[each.key].name
+  policy     = each.value
 }

@@ -62,20 +62,12 @@ output "gitlab_credential_secret_arn" {
 
 output "repository_urls" {
   description = "Where images are pushed to, by name of the repository."
-  value = {
-    sandbox       = aws_ecr_repository.sandbox.repository_url
-    "team/app"    = aws_ecr_repository.team_app.repository_url
-    "team/worker" = aws_ecr_repository.team_worker.repository_url
-  }
+  value       = { for name, repository in aws_ecr_repository.this : name => repository.repository_url }
 }
 
 output "repository_arns" {
   description = "ARNs by name of the repository."
-  value = {
-    sandbox       = aws_ecr_repository.sandbox.arn
-    "team/app"    = aws_ecr_repository.team_app.arn
-    "team/worker" = aws_ecr_repository.team_worker.arn
-  }
+  value       = { for name, repository in aws_ecr_repository.this : name => repository.arn }
 }
 
 output "kms_key_arn" {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Module;
+use super::table::instance;
 use crate::export::hcl::{Expr, Item};
 
 /// What the account has of what the module makes.
@@ -19,6 +20,22 @@ pub struct Existing {
     pub repositories: BTreeSet<String>,
     /// The registry has a policy.
     pub policy: bool,
+    /// The registry has a replication configuration with rules.
+    pub replication: bool,
+    /// Names.
+    pub roles: BTreeSet<String>,
+    /// ARN by name.
+    pub policies: BTreeMap<String, String>,
+}
+
+/// A key is imported by its id, which only KMS knows, and this program does not ask it.
+fn by_hand(id: &str, alias: &str) -> Item {
+    Item::Comment(format!(
+        "Is the key alias/{alias} there? Then take the signs of comment away and write what this prints:\n\
+         aws kms describe-key --key-id alias/{alias} --query KeyMetadata.KeyId --output text\n\
+         import {{\n  to = module.ecr.aws_kms_key.{id}\n  id = \"…\"\n}}\n\
+         import {{\n  to = module.ecr.aws_kms_alias.{id}\n  id = \"alias/{alias}\"\n}}"
+    ))
 }
 
 pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
@@ -29,36 +46,48 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
          module says: read the plan. Delete the file after the first apply."
             .to_owned(),
     )];
-    let mut import = |kind: &str, id: &str, of: &str| {
+    let mut import = |to: String, of: &str| {
         let body = vec![
-            Item::attribute("to", Expr::raw(format!("module.ecr.{kind}.{id}"))),
+            Item::attribute("to", Expr::raw(format!("module.ecr.{to}"))),
             Item::attribute("id", Expr::text(of)),
         ];
         items.push(Item::block("import", &[], body));
     };
+    for role in desired.roles.iter().filter(|role| existing.roles.contains(&role.name)) {
+        import(format!("aws_iam_role.{}", module.roles.of(&role.name)), &role.name);
+    }
+    for policy in &desired.policies {
+        if let Some(arn) = existing.policies.get(&policy.name) {
+            import(format!("aws_iam_policy.{}", module.policies.of(&policy.name)), arn);
+        }
+    }
     for (id, login) in &module.logins {
         if let super::Login::Made(secret) = login
             && let Some(arn) = existing.secrets.get(&secret.name)
         {
-            import("aws_secretsmanager_secret", id, arn);
+            import(format!("aws_secretsmanager_secret.{id}"), arn);
         }
     }
     for template in desired.templates.iter().filter(|one| existing.templates.contains(&one.prefix)) {
-        let id = module.templates.of(&template.prefix);
-        import("aws_ecr_repository_creation_template", &id, &template.prefix);
+        import(instance("aws_ecr_repository_creation_template", &template.prefix), &template.prefix);
     }
     for rule in desired.rules.iter().filter(|rule| existing.rules.contains(&rule.prefix)) {
-        import("aws_ecr_pull_through_cache_rule", &module.rules.of(&rule.prefix), &rule.prefix);
+        let id = module.rules.of(&rule.prefix);
+        import(format!("aws_ecr_pull_through_cache_rule.{id}"), &rule.prefix);
     }
     for repository in desired.repositories.iter().filter(|one| existing.repositories.contains(&one.name)) {
-        import("aws_ecr_repository", &module.repositories.of(&repository.name), &repository.name);
+        import(instance("aws_ecr_repository", &repository.name), &repository.name);
     }
     // Each registry has a scanning configuration.
     if desired.scanning.is_some() {
-        import("aws_ecr_registry_scanning_configuration", "this", account);
+        import("aws_ecr_registry_scanning_configuration.this".to_owned(), account);
     }
     if existing.policy && !desired.statements.is_empty() {
-        import("aws_ecr_registry_policy", "this", account);
+        import("aws_ecr_registry_policy.this".to_owned(), account);
     }
+    if existing.replication && !desired.replication.is_empty() {
+        import("aws_ecr_replication_configuration.this".to_owned(), account);
+    }
+    items.extend(desired.keys.iter().map(|key| by_hand(&module.keys.of(&key.alias), &key.alias)));
     items
 }

@@ -1,5 +1,8 @@
 //! `main.tf`: the guard, keys, roles, policies, templates, rules and repositories.
 
+use serde_json::Value;
+
+use super::table::{Cell, Table};
 use super::{Module, depends_on, object};
 use crate::export::hcl::{Expr, Item};
 use crate::export::templates_of;
@@ -11,9 +14,9 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     desired.keys.iter().for_each(|key| items.extend(self::key(module, key)));
     desired.roles.iter().for_each(|role| items.extend(self::role(module, role)));
     desired.policies.iter().for_each(|policy| items.extend(self::policy(module, policy)));
-    items.extend(desired.templates.iter().map(|template| self::template(module, template)));
+    items.extend(templates(module));
     items.extend(desired.rules.iter().map(|rule| self::rule(module, rule)));
-    desired.repositories.iter().for_each(|repository| items.extend(self::repository(module, repository)));
+    items.extend(repositories(module));
     items
 }
 
@@ -128,30 +131,57 @@ fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
     items
 }
 
-fn template(module: &Module<'_>, template: &Template) -> Item {
-    let applied_for = template.applied_for.iter().map(Expr::text).collect();
-    let mut body = vec![
-        Item::attribute("prefix", Expr::text(&template.prefix)),
-        Item::attribute("description", Expr::text(&template.description)),
-        Item::attribute("applied_for", Expr::List(applied_for)),
-        mutability(&template.mutability),
+/// What is said above a table that has keys.
+const KEYS: &str = "kms_keys: the key that encrypts it, null for the one that AWS manages; none for AES-256.";
+
+fn templates(module: &Module<'_>) -> Vec<Item> {
+    let all = &module.desired.templates;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let cells = |template: &Template| {
+        let tags = Some(&template.tags).filter(|tags| !tags.is_empty());
+        vec![
+            Cell::of("description", Expr::text(&template.description)),
+            Cell::of("applied_for", Expr::List(template.applied_for.iter().map(Expr::text).collect())),
+            Cell::of("image_tag_mutability", Expr::text(template.mutability.setting.id())),
+            exclusions(&template.mutability),
+            Cell::optional(
+                "custom_role_arn",
+                template.custom_role.as_ref().map(|role| module.text(&role.to_string())),
+            ),
+            kms_keys(module, &template.cipher),
+            Cell::optional("resource_tags", tags.map(object)),
+            Cell::optional(
+                "lifecycle_policy",
+                template.lifecycle.as_ref().map(|document| module.json(document)),
+            ),
+            Cell::optional(
+                "repository_policy",
+                template.policy.as_ref().map(|document| module.json(document)),
+            ),
+        ]
+    };
+    let entries = all.iter().map(|template| (template.prefix.clone(), cells(template)));
+    let table = Table::new("templates", entries.collect());
+    let mut body: Vec<Item> = table.for_each().into();
+    body.push(Item::attribute("prefix", Expr::raw("each.key")));
+    let arguments = [
+        "description",
+        "applied_for",
+        "image_tag_mutability",
+        "custom_role_arn",
+        "lifecycle_policy",
+        "repository_policy",
+        "resource_tags",
     ];
-    if let Some(role) = &template.custom_role {
-        body.push(Item::attribute("custom_role_arn", module.text(&role.to_string())));
-    }
-    if let Some(lifecycle) = &template.lifecycle {
-        body.push(Item::attribute("lifecycle_policy", module.json(lifecycle)));
-    }
-    if let Some(policy) = &template.policy {
-        body.push(Item::attribute("repository_policy", module.json(policy)));
-    }
-    if !template.tags.is_empty() {
-        body.push(Item::attribute("resource_tags", object(&template.tags)));
-    }
-    body.extend(exclusions(&template.mutability));
-    body.extend(cipher(module, &template.cipher));
-    let id = module.templates.of(&template.prefix);
-    Item::block("resource", &["aws_ecr_repository_creation_template", &id], body)
+    body.extend(arguments.into_iter().filter_map(|name| table.argument(name)));
+    body.extend(blocks(&table));
+    vec![
+        Item::Comment(format!("Settings of repositories that ECR makes, by prefix.\n{KEYS}")),
+        Item::block("locals", &[], vec![table.local()]),
+        Item::block("resource", &["aws_ecr_repository_creation_template", "this"], body),
+    ]
 }
 
 fn rule(module: &Module<'_>, rule: &Rule) -> Item {
@@ -177,71 +207,105 @@ fn rule(module: &Module<'_>, rule: &Rule) -> Item {
     if let Some(role) = &rule.custom_role {
         body.push(Item::attribute("custom_role_arn", module.text(&role.to_string())));
     }
-    before.extend(
-        templates_of(module.desired, rule)
-            .map(|prefix| format!("aws_ecr_repository_creation_template.{}", module.templates.of(prefix))),
-    );
+    // What it makes in the meantime would have no settings.
+    if templates_of(module.desired, rule).next().is_some() {
+        before.push("aws_ecr_repository_creation_template.this".to_owned());
+    }
     body.extend(depends_on(before));
     let id = module.rules.of(&rule.prefix);
     Item::block("resource", &["aws_ecr_pull_through_cache_rule", &id], body)
 }
 
-fn repository(module: &Module<'_>, repository: &Repository) -> Vec<Item> {
-    let id = module.repositories.of(&repository.name);
-    let mut body = vec![
-        Item::attribute("name", Expr::text(&repository.name)),
-        mutability(&repository.mutability),
-        Item::attribute("force_delete", Expr::raw(repository.force_delete.to_string())),
-        Item::attribute("tags", module.tags(&repository.tags)),
-    ];
-    body.extend(exclusions(&repository.mutability));
-    body.extend(cipher(module, &repository.cipher));
+fn repositories(module: &Module<'_>) -> Vec<Item> {
+    let all = &module.desired.repositories;
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let cells = |repository: &Repository| {
+        vec![
+            Cell::of("image_tag_mutability", Expr::text(repository.mutability.setting.id())),
+            exclusions(&repository.mutability),
+            Cell::of("force_delete", Expr::raw(repository.force_delete.to_string())),
+            Cell::of("scan_on_push", Expr::raw(repository.scan_on_push.to_string())),
+            kms_keys(module, &repository.cipher),
+            Cell::of("tags", module.tags(&repository.tags)),
+        ]
+    };
+    let entries = all.iter().map(|repository| (repository.name.clone(), cells(repository)));
+    let table = Table::new("repositories", entries.collect());
+    let documents = |of: fn(&Repository) -> &Option<Value>| {
+        let with =
+            all.iter().filter_map(|repository| Some((repository.name.clone(), of(repository).as_ref()?)));
+        with.map(|(name, document)| (name, module.json(document))).collect::<Vec<_>>()
+    };
+    let lifecycles = documents(|repository| &repository.lifecycle);
+    let policies = documents(|repository| &repository.policy);
+    let mut body: Vec<Item> = table.for_each().into();
+    body.push(Item::attribute("name", Expr::raw("each.key")));
+    let arguments = ["image_tag_mutability", "force_delete", "tags"];
+    body.extend(arguments.into_iter().filter_map(|name| table.argument(name)));
+    body.extend(blocks(&table));
     body.push(Item::block(
         "image_scanning_configuration",
         &[],
-        vec![Item::attribute("scan_on_push", Expr::raw(repository.scan_on_push.to_string()))],
+        vec![Item::attribute("scan_on_push", Expr::raw("each.value.scan_on_push"))],
     ));
-    let mut items = vec![Item::block("resource", &["aws_ecr_repository", &id], body)];
-    let documents = [
-        ("aws_ecr_lifecycle_policy", &repository.lifecycle),
-        ("aws_ecr_repository_policy", &repository.policy),
+    let mut items = vec![
+        Item::Comment(format!("Repositories of one's own, by name.\n{KEYS}")),
+        Item::block("locals", &[], vec![table.local()]),
+        Item::block("resource", &["aws_ecr_repository", "this"], body),
     ];
-    for (kind, document) in documents {
-        let Some(document) = document else { continue };
-        items.push(Item::block(
-            "resource",
-            &[kind, &id],
-            vec![
-                Item::attribute("repository", Expr::raw(format!("aws_ecr_repository.{id}.name"))),
-                Item::attribute("policy", module.json(document)),
-            ],
-        ));
-    }
+    items.extend(of_repositories("aws_ecr_lifecycle_policy", "lifecycle_policies", lifecycles));
+    items.extend(of_repositories("aws_ecr_repository_policy", "repository_policies", policies));
     items
 }
 
-fn mutability(mutability: &Mutability) -> Item {
-    Item::attribute("image_tag_mutability", Expr::text(mutability.setting.id()))
-}
-
-fn exclusions(mutability: &Mutability) -> impl Iterator<Item = Item> {
-    mutability.except.iter().map(|pattern| {
-        Item::block(
-            "image_tag_mutability_exclusion_filter",
-            &[],
-            vec![
-                Item::attribute("filter", Expr::text(pattern)),
-                Item::attribute("filter_type", Expr::text("WILDCARD")),
-            ],
-        )
-    })
-}
-
-fn cipher(module: &Module<'_>, cipher: &Cipher) -> Option<Item> {
-    let Cipher::Kms(key) = cipher else { return None };
-    let mut body = vec![Item::attribute("encryption_type", Expr::text("KMS"))];
-    if let Some(key) = key {
-        body.push(Item::attribute("kms_key", module.key_arn(key)));
+/// A document that some repositories have.
+fn of_repositories(kind: &str, local: &str, documents: Vec<(String, Expr)>) -> Vec<Item> {
+    if documents.is_empty() {
+        return Vec::new();
     }
-    Some(Item::block("encryption_configuration", &[], body))
+    let body = vec![
+        Item::attribute("for_each", Expr::raw(format!("local.{local}"))),
+        Item::Blank,
+        Item::attribute("repository", Expr::raw("aws_ecr_repository.this[each.key].name")),
+        Item::attribute("policy", Expr::raw("each.value")),
+    ];
+    vec![
+        Item::block("locals", &[], vec![Item::attribute(local, Expr::Object(documents))]),
+        Item::block("resource", &[kind, "this"], body),
+    ]
+}
+
+/// Tags that may move all the same.
+fn exclusions(mutability: &Mutability) -> Cell {
+    Cell::list("mutability_exclusions", mutability.except.iter().map(Expr::text).collect())
+}
+
+fn kms_keys(module: &Module<'_>, cipher: &Cipher) -> Cell {
+    let keys = match cipher {
+        Cipher::Kms(Some(key)) => vec![module.key_arn(key)],
+        Cipher::Kms(None) => vec![Expr::raw("null")],
+        _ => Vec::new(),
+    };
+    Cell::list("kms_keys", keys)
+}
+
+/// Those of templates and of repositories.
+fn blocks(table: &Table) -> impl Iterator<Item = Item> {
+    let filter = "image_tag_mutability_exclusion_filter";
+    let cipher = "encryption_configuration";
+    let of_filter = vec![
+        Item::attribute("filter", Expr::raw(format!("{filter}.value"))),
+        Item::attribute("filter_type", Expr::text("WILDCARD")),
+    ];
+    let of_cipher = vec![
+        Item::attribute("encryption_type", Expr::text("KMS")),
+        Item::attribute("kms_key", Expr::raw(format!("{cipher}.value"))),
+    ];
+    let both = [
+        table.blocks("mutability_exclusions", filter, of_filter),
+        table.blocks("kms_keys", cipher, of_cipher),
+    ];
+    both.into_iter().flatten()
 }

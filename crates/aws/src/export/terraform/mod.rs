@@ -8,6 +8,7 @@ mod outputs;
 mod readme;
 mod registry;
 mod secrets;
+mod table;
 mod variables;
 mod versions;
 
@@ -60,11 +61,9 @@ struct Module<'a> {
     /// Each login with its identifier.
     logins: Vec<(String, Login<'a>)>,
     rules: Names,
-    templates: Names,
     keys: Names,
     roles: Names,
     policies: Names,
-    repositories: Names,
     /// Tags that everything has: the default of `var.tags`. `None`: nothing is tagged.
     common: Option<Tags>,
 }
@@ -77,13 +76,9 @@ impl<'a> Module<'a> {
             desired,
             logins: by_name.iter().map(|(name, login)| (names.of(name), *login)).collect(),
             rules: Names::snake(desired.rules.iter().map(|rule| rule.prefix.as_str())),
-            templates: Names::snake(desired.templates.iter().map(|template| template.prefix.as_str())),
             keys: Names::snake(desired.keys.iter().map(|key| key.alias.as_str())),
             roles: Names::snake(desired.roles.iter().map(|role| role.name.as_str())),
             policies: Names::snake(desired.policies.iter().map(|policy| policy.name.as_str())),
-            repositories: Names::snake(
-                desired.repositories.iter().map(|repository| repository.name.as_str()),
-            ),
             common: common(desired),
         }
     }

@@ -1,6 +1,7 @@
 //! `outputs.tf`: what other modules and pipelines need.
 
 use super::Module;
+use super::table::instance;
 use crate::export::credentials::Login;
 use crate::export::hcl::{Expr, Item};
 use pullthru_core::config::PolicyKind;
@@ -31,12 +32,11 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
             value,
         ));
     }
-    let of_each = |attribute: &str| {
-        let of = |name: &String| {
-            let id = module.repositories.of(name);
-            (name.clone(), Expr::raw(format!("aws_ecr_repository.{id}.{attribute}")))
-        };
-        Expr::Object(module.desired.repositories.iter().map(|repository| of(&repository.name)).collect())
+    let of_each = |attribute: &str| match module.desired.repositories.as_slice() {
+        [] => Expr::Object(Vec::new()),
+        _ => Expr::raw(format!(
+            "{{ for name, repository in aws_ecr_repository.this : name => repository.{attribute} }}"
+        )),
     };
     items.push(output(
         "repository_urls",
@@ -58,8 +58,8 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
 /// Where there is one repository, what it is called and where it is.
 fn single(module: &Module<'_>) -> Vec<Item> {
     let [repository] = module.desired.repositories.as_slice() else { return Vec::new() };
-    let id = module.repositories.of(&repository.name);
-    let of = |attribute: &str| Expr::raw(format!("aws_ecr_repository.{id}.{attribute}"));
+    let one = instance("aws_ecr_repository", &repository.name);
+    let of = |attribute: &str| Expr::raw(format!("{one}.{attribute}"));
     vec![
         output("repository_name", "The repository.", of("name")),
         output("repository_url", "Where its images are pushed to.", of("repository_url")),
