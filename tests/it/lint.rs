@@ -241,3 +241,69 @@ fn a_migration_names_the_updaters_that_would_undo_it() {
         ["fleet/apps.yaml:6", "fleet/apps.yaml:23", "fleet/stage.yaml:14", "fleet/updater.yaml:11"]
     );
 }
+
+/// The lines of each finding, carried out as their updater does: `kustomize edit set image` is what Argo CD Image Updater and
+/// Kargo run.
+#[test]
+#[ignore = "needs target/peers/bin/kustomize"]
+fn kustomize_applies_what_updaters_write_after_the_advice() {
+    const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/acme";
+    let kustomize = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/kustomize");
+    let run = |directory: &Path, args: &[&str]| {
+        let output =
+            std::process::Command::new(&kustomize).args(args).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let copy = copy_of("testdata/rules/updaters");
+    let (_, err) = run_in(copy.path(), &["migrate", "--write", "--allow-no-vcs"]);
+    let (out, _) = run_in(copy.path(), &["check", "--format", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+    let advice = |at: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| {
+            finding["rule"] == "updater-reverts"
+                && format!("{}:{}", finding["path"].as_str().unwrap(), finding["line"]) == at
+        });
+        found.unwrap_or_else(|| panic!("nothing is found at {at}: {report:#}"))["next"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+
+    // The annotation of an Application, an ImageUpdater, a step of Kargo: the name to match, and the name to write.
+    let of_kargo = format!("newName: {CACHE}/billing");
+    let of_object = format!("imageName: {CACHE}/billing:~4.1");
+    let of_annotation = format!("ledger={CACHE}/ledger:^2");
+    for (at, lines, directory) in [
+        ("fleet/stage.yaml:14", [of_kargo.as_str(), ""], "billing"),
+        ("fleet/updater.yaml:11", [of_object.as_str(), ""], "billing"),
+        (
+            "fleet/apps.yaml:6",
+            [of_annotation.as_str(), "ledger.kustomize.image-name: ghcr.io/acme/ledger"],
+            "ledger",
+        ),
+    ] {
+        let advice = advice(at);
+        assert!(lines.iter().all(|line| advice.contains(line)), "{at}: {advice}");
+        let place = copy.path().join(directory);
+        let before = std::fs::read(place.join("kustomization.yaml")).unwrap();
+        let upstream = format!("ghcr.io/acme/{directory}");
+        for (name, cached) in [(upstream.clone(), false), (format!("{CACHE}/{directory}"), true)] {
+            std::fs::write(place.join("kustomization.yaml"), &before).unwrap();
+            run(&place, &["edit", "set", "image", &format!("{upstream}={name}:9.9.9")]);
+            let built = run(&place, &["build"]);
+            assert_eq!(built.contains(&format!("image: {CACHE}/{directory}:9.9.9")), cached, "{built}");
+        }
+        std::fs::write(place.join("kustomization.yaml"), &before).unwrap();
+    }
+
+    // Steps that write a whole image: the expression becomes what Kargo found.
+    let of_yaml = format!("{CACHE}/plain:${{{{ imageFrom(\"ghcr.io/acme/plain\").Tag }}}}");
+    assert!(advice("fleet/stage.yaml:26").contains(&of_yaml), "{}", advice("fleet/stage.yaml:26"));
+    let of_helm = format!(
+        "write `uses: yaml-update` and `updates: [{{key: image, value: '{CACHE}/plain@${{{{ \
+         imageFrom(\"ghcr.io/acme/plain\").Digest }}}}'}}]`"
+    );
+    assert_eq!(advice("fleet/stage.yaml:31"), of_helm);
+}

@@ -50,8 +50,8 @@ pub enum Write {
     /// Kargo's step `kustomize-set-image` without a `newName` of the cache: `kustomize edit set image` writes the entry
     /// anew (`kustomize/commands/edit/set/setimage.go`).
     KustomizeSetImage { new_name: Option<String> },
-    /// Kargo's step `helm-update-image`, whose value is the whole image.
-    HelmUpdateImage { value: String },
+    /// Kargo's step `helm-update-image`, which writes the name that it found with its tag or digest, both in `key`.
+    HelmUpdateImage { key: String, by_digest: bool },
     /// Kargo's step `yaml-update`, whose expression takes the name from the image that it found.
     YamlUpdate { value: String },
 }
@@ -88,7 +88,18 @@ impl UpdatedImage {
                 [list].into_iter().chain(name).collect()
             }
             Write::KustomizeSetImage { .. } => vec![format!("newName: {cached}")],
-            Write::HelmUpdateImage { value } => vec![format!("value: {}", value.replace("ImageAnd", ""))],
+            // This step has no value with another name; that of `yaml-update` is free.
+            Write::HelmUpdateImage { key, by_digest } => {
+                let found = &self.name;
+                let version = match by_digest {
+                    true => format!("@${{{{ imageFrom(\"{found}\").Digest }}}}"),
+                    false => format!(":${{{{ imageFrom(\"{found}\").Tag }}}}"),
+                };
+                vec![
+                    "uses: yaml-update".to_owned(),
+                    format!("updates: [{{key: {key}, value: '{cached}{version}'}}]"),
+                ]
+            }
             Write::YamlUpdate { value } => match expression(value) {
                 Some((span, _)) => {
                     let (before, after) = (value.get(..span.start), value.get(span.end..));
@@ -254,9 +265,13 @@ impl Reader<'_, '_> {
                     for &image in self.items(step, &["config", "images"]).to_vec().iter() {
                         let Some(at) = stream.get(image, "image") else { continue };
                         let Some(name) = stream.value(at) else { continue };
-                        let value = self.text(image, &["value"]).filter(|text| text.starts_with("ImageAnd"));
-                        let Some(value) = value.map(str::to_owned) else { continue };
-                        self.push(object, name, Write::HelmUpdateImage { value }, at);
+                        let by_digest = match self.text(image, &["value"]) {
+                            Some("ImageAndTag") => false,
+                            Some("ImageAndDigest") => true,
+                            _ => continue,
+                        };
+                        let key = self.text(image, &["key"]).unwrap_or("KEY").to_owned();
+                        self.push(object, name, Write::HelmUpdateImage { key, by_digest }, at);
                     }
                 }
                 Some("yaml-update") => {
