@@ -8,7 +8,16 @@ use super::{TOKEN, project};
 use crate::scratch::Run;
 
 /// Versions of Terraform: the oldest that the module is for, and a new one.
-pub(super) const TERRAFORMS: [&str; 2] = ["terraform-oldest", "terraform"];
+const TERRAFORMS: [&str; 2] = ["terraform-oldest", "terraform"];
+
+/// A program, which `.ci/peers opentofu` builds: that takes too long for each run of the gate.
+pub(super) const OPENTOFU: &str = "bin/tofu";
+
+/// Those that are there.
+pub(super) fn terraforms() -> Vec<&'static str> {
+    let opentofu = project().join("target/peers").join(OPENTOFU).exists().then_some(OPENTOFU);
+    TERRAFORMS.into_iter().chain(opentofu).collect()
+}
 
 fn peer(name: &str) -> PathBuf {
     let path = project().join("target/peers").join(name);
@@ -59,8 +68,15 @@ impl Terraform {
 
     /// `terraform …` in the module's directory, for an account's Region.
     pub(super) fn run(&self, module: &Path, region: &str, arguments: &[&str]) -> Run {
-        let mut command = python(self.version);
-        command.arg(script("terraform.py")).arg(format!("-chdir={}", module.display())).args(arguments);
+        let mut command = match self.version {
+            OPENTOFU => Command::new(peer(OPENTOFU)),
+            library => {
+                let mut command = python(library);
+                command.arg(script("terraform.py"));
+                command
+            }
+        };
+        command.stdin(Stdio::null()).arg(format!("-chdir={}", module.display())).args(arguments);
         command
             .env("TF_CLI_CONFIG_FILE", self.place.path().join("terraformrc"))
             .env("TF_IN_AUTOMATION", "1")

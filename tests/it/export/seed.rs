@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Fixture;
-use super::judges::{TERRAFORMS, Terraform};
+use super::judges::{Terraform, terraforms};
 
 /// One row: what it is about, and what an export has to say of it.
 type Row = (&'static str, Value);
@@ -329,7 +329,7 @@ impl Export for Plan {
 #[test]
 #[ignore = "needs `.ci/peers aws-export`"]
 fn export_terraform_plans_have_every_row() {
-    for version in TERRAFORMS {
+    for version in terraforms() {
         let terraform = Terraform::new(version);
         let fixture = Fixture::new("full");
         fixture.exported(&["terraform", "--out", "module"]);

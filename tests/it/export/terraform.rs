@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::judges::{TERRAFORMS, Terraform, checkov, unpacked, values};
+use super::judges::{OPENTOFU, Terraform, checkov, terraforms, unpacked, values};
 use super::{FIXTURES, Fixture, TOKEN, project};
 
 const HOME: &str = "ca-central-1";
@@ -10,7 +10,7 @@ const HOME: &str = "ca-central-1";
 #[test]
 #[ignore = "needs `.ci/peers aws-export`"]
 fn export_terraform_formats_validates_and_plans_every_module() {
-    for version in TERRAFORMS {
+    for version in terraforms() {
         let terraform = Terraform::new(version);
         let further = [("regions", "eu-west-1")];
         for (name, region) in FIXTURES.map(|name| (name, HOME)).into_iter().chain(further) {
@@ -45,7 +45,7 @@ fn export_terraform_formats_validates_and_plans_every_module() {
 #[test]
 #[ignore = "needs `.ci/peers aws-export`"]
 fn export_terraform_modules_do_what_their_tests_say() {
-    for version in TERRAFORMS {
+    for version in terraforms() {
         let terraform = Terraform::new(version);
         for name in ["empty", "full", "odd"] {
             let fixture = Fixture::new(name);
@@ -63,6 +63,10 @@ fn export_terraform_modules_do_what_their_tests_say() {
             assert_eq!(got.code, 0, "{version} {name}: {}{}", got.out, got.err);
             let valid = terraform.run(&example, HOME, &["validate", "-no-color"]);
             assert_eq!(valid.code, 0, "{version} {name}: {}{}", valid.out, valid.err);
+            // Its provider for tests gives write-only arguments a value on apply, and then refuses that (1.11.5).
+            if version == OPENTOFU {
+                continue;
+            }
             let test = project().join(format!("testdata/export/{name}/module.tftest.hcl"));
             fs::copy(test, fixture.path("module/module.tftest.hcl")).unwrap();
             let run = terraform.run(&fixture.path("module"), HOME, &["test", "-no-color"]);

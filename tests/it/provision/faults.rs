@@ -126,3 +126,38 @@ fn without_aws_nothing_is_guessed() {
     let run = crate::scratch::Run::from(none.output().unwrap());
     assert!(run.code == 3 && run.err.contains("there are no AWS credentials"), "{}", run.err);
 }
+
+/// What keeps credentials away is said: a profile that is in no file, and a login of IAM Identity Center that has ended.
+#[test]
+fn a_profile_that_is_not_there_and_a_login_that_has_ended() {
+    let world = World::new("");
+    let config = "[default]\nregion = eu-central-1\n[profile build]\nsso_session = org\nsso_account_id = 123456789012\nsso_role_name = admin\n\
+                  [sso-session org]\nsso_region = eu-central-1\nsso_start_url = https://org.awsapps.example/start\n";
+    world.scratch.write(".aws/config", config.as_bytes());
+    // The name is the SHA-1 of the session's (AWS SDKs and Tools reference guide, "IAM Identity Center authentication").
+    let token = r#"{"accessToken":"old","expiresAt":"2020-01-01T00:00:00Z","region":"eu-central-1","startUrl":"https://org.awsapps.example/start"}"#;
+    world.scratch.write(".aws/sso/cache/d23b5987504c1b3de484bf2e47c76f75abb794d3.json", token.as_bytes());
+    let run = |arguments: &[&str], profile: Option<&str>| {
+        let mut command = world.scratch.command(&["provision", "plan"]);
+        command.args(arguments).envs(world.aws.environment()).env("HOME", world.scratch.path());
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env_remove("AWS_CONFIG_FILE").env_remove("AWS_SHARED_CREDENTIALS_FILE");
+        command.env("AWS_EC2_METADATA_DISABLED", "true").envs(profile.map(|name| ("AWS_PROFILE", name)));
+        let run = crate::scratch::Run::from(command.output().unwrap());
+        assert_eq!(run.code, 3, "{}{}", run.out, run.err);
+        crate::verify::flat(&run.err)
+    };
+    for said in [run(&["--profile", "buil"], None), run(&[], Some("buil"))] {
+        assert!(said.contains("there is no profile `buil` in"), "{said}");
+        assert!(
+            said.contains("did you mean `build`?") && said.contains("aws configure list-profiles"),
+            "{said}"
+        );
+    }
+    let over = run(&[], Some("build"));
+    assert!(
+        over.contains("the login of AWS IAM Identity Center has ended") && over.contains("aws sso login"),
+        "{over}"
+    );
+    assert!(run(&[], None).contains("there are no AWS credentials"));
+}
