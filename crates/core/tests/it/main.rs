@@ -11,18 +11,14 @@ mod artifacts;
 mod config;
 mod edits;
 mod emit_merge;
-mod explained;
 mod families;
+mod find;
 mod flux_rules;
-mod forms;
 mod generated_yaml;
 #[allow(dead_code)]
 #[path = "../../../../tests/it/golden.rs"]
 mod golden;
-mod hostile;
-mod hostile_generated;
 mod image_lock;
-mod outline;
 mod pairs;
 mod policies;
 mod properties_route;
