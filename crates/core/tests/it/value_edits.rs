@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use pullthru_core::config::{Config, Overrides};
 use pullthru_core::find::{Finder, Hosts};
 use pullthru_core::inventory;
@@ -18,6 +19,15 @@ use serde_json::{Map, Value};
 use crate::generated_yaml::{Choices, generate, generate_mapping};
 
 const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay";
+
+/// The same texts in each run, unless `PROPTEST_CASES` asks for another number of other ones.
+fn settings(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => default,
+        None => ProptestConfig { cases, rng_seed: RngSeed::Fixed(16), ..default },
+    }
+}
 
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
@@ -105,10 +115,12 @@ fn at<'v>(value: &'v Value, way: &[Step]) -> Option<&'v Value> {
     })
 }
 
-/// Is it inserted below a mapping? A null that it takes the place of is not restored: for helm it removes a default.
+/// Is it inserted behind other keys? A null or an empty mapping that it takes the place of is not restored: what is inserted
+/// reads the same as where the key was missing.
 fn is_new(value: &Value, way: &[Step]) -> bool {
+    let is_empty = |above: &Value| above.is_null() || above.as_object().is_some_and(Map::is_empty);
     at(value, way).is_none()
-        && (0..way.len()).all(|end| at(value, &way[..end]).is_none_or(|above| !above.is_null()))
+        && (0..way.len()).all(|end| at(value, &way[..end]).is_none_or(|above| !is_empty(above)))
 }
 
 /// What is between the common beginning and the common end of two texts.
@@ -120,7 +132,7 @@ fn changed<'t>(old: &'t str, new: &'t str) -> (&'t str, &'t str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(settings(1500))]
 
     #[test]
     fn a_value_is_set_and_nothing_else(text in bytes(120), choices in bytes(12)) {
@@ -200,7 +212,7 @@ const CONFIG_MAP: &str =
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: values\n  namespace: shop\ndata:";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(settings(150))]
 
     /// In a HelmRelease, and in the text of a ConfigMap that it takes its values from.
     #[test]
