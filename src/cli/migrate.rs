@@ -1,6 +1,7 @@
 //! `pullthru migrate`.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::{Parser, ValueEnum};
 
@@ -174,6 +175,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         repository: &args.repository,
         registries: &args.registries,
         allow_frozen_tags: args.allow_frozen_tags,
+        is_wanted: Arc::new(|_, _| true),
     };
     let planned = |within: &dyn Fn(&RepoPath) -> bool| {
         let mut proved = prove(&model, &mode, within, repository, &finder);

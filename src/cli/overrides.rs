@@ -26,6 +26,8 @@ pub(super) struct Request<'r> {
     pub(super) repository: &'r RepositoryArgs,
     pub(super) registries: &'r RegistryArgs,
     pub(super) allow_frozen_tags: bool,
+    /// Is this image of this release to move?
+    pub(super) is_wanted: Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>,
 }
 
 impl Request<'_> {
@@ -151,7 +153,7 @@ impl Request<'_> {
         let known =
             self.charts.charts(self.read, self.model, &evaluated, self.repository, self.registries)?;
         let routes = routes_of(&known, self.read);
-        let route = route(routes, self.read.config.clone());
+        let route = route(routes, self.read.config.clone(), Arc::clone(&self.is_wanted));
         let wanted = wanted(&known, &route, &evaluated.releases, edited, within);
         if wanted.is_empty() {
             return Ok(OverridePlan::default());
@@ -202,9 +204,16 @@ fn routes_of(known: &Charts, read: &ReadRepository) -> HashMap<ReleaseId, Routes
     routes.collect()
 }
 
-/// The cached reference of an image that the configuration does not exclude.
-fn route(routes: HashMap<ReleaseId, Routes>, config: Config) -> Route {
+/// The cached reference of an image that is wanted, and that the configuration does not exclude.
+fn route(
+    routes: HashMap<ReleaseId, Routes>,
+    config: Config,
+    is_wanted: Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>,
+) -> Route {
     Arc::new(move |release: &ReleaseId, image: &str| {
+        if !is_wanted(release, image) {
+            return None;
+        }
         let routes = routes.get(release)?;
         let reference = Reference::parse(image).ok()?;
         let name = reference.name();

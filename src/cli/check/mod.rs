@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use run::Run;
+use run::{Fixed, Run};
 
 use super::charts_args::{ChartsArgs, How};
 use super::digest_lock;
@@ -184,12 +184,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             remove_stale_temp_files(&run.read.repository, &run.read.inventory.directories);
         }
         let before = run.bypassing();
-        let (changed, failed) = run.fix(out)?;
+        let Fixed { changed, failed, images_of_charts } = run.fix(out)?;
         if !failed.is_empty() {
             outcome = outcome.max(Outcome::Failure);
         }
         if args.diff {
-            let left = run.checked.findings.len() - fix::fixable(&run.checked, args.safety());
+            let fixed = fix::fixable(&run.checked, args.safety()) + images_of_charts;
+            let left = run.checked.findings.len().saturating_sub(fixed);
             if left > 0 {
                 note(&format!("{left} more findings are not fixed by this: `pullthru check` lists them"));
             }

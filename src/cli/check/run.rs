@@ -1,13 +1,15 @@
 //! One look at the repository: what `check` finds, and what it fixes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Args, write_file};
 use crate::cli::charts_args::How;
 use crate::cli::migrate::write;
+use crate::cli::overrides;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, problem};
 use crate::config::RuleId;
@@ -18,6 +20,18 @@ use crate::migrate::{self, Direction, Mode, Written, prove};
 use crate::report::covered::Covered;
 use crate::report::{Paint, migrate as diffs};
 use crate::tree::RepoPath;
+use pullthru_charts::OverridePlan;
+use pullthru_core::releases::ReleaseId;
+
+/// What `--fix` does.
+#[derive(Default)]
+pub(super) struct Fixed {
+    pub(super) changed: bool,
+    /// Files that could not be changed, with the reason.
+    pub(super) failed: BTreeMap<RepoPath, String>,
+    /// How many images of charts are moved by values.
+    pub(super) images_of_charts: usize,
+}
 
 /// One look at the repository.
 pub(super) struct Run<'a> {
@@ -79,15 +93,16 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn bypassing(&self) -> usize {
-        self.checked.findings.iter().filter(|finding| finding.rule == RuleId::BypassesCache).count()
+        let rules = [RuleId::BypassesCache, RuleId::ChartBypassesCache];
+        self.checked.findings.iter().filter(|finding| rules.contains(&finding.rule)).count()
     }
 
-    /// Has the plan of a migration carried out, or shown. Tells whether anything changes, and which files could not, with
-    /// the reason.
-    pub(super) fn fix(&self, out: &mut dyn Write) -> Result<(bool, BTreeMap<RepoPath, String>), CliError> {
+    /// Has the plan of a migration carried out, or shown.
+    pub(super) fn fix(&self, out: &mut dyn Write) -> Result<Fixed, CliError> {
         let safety = self.args.safety();
-        if fix::fixable(&self.checked, safety) == 0 {
-            return Ok((false, BTreeMap::new()));
+        let images = self.images_of_charts();
+        if fix::fixable(&self.checked, safety) == 0 && images.is_empty() {
+            return Ok(Fixed::default());
         }
         let inventory = fix::held_back(self.read.whole().into_owned(), &self.checked, safety);
         let strategy: migrate::Strategy = self.args.strategy.into();
@@ -95,7 +110,27 @@ impl<'a> Run<'a> {
         let within = |path: &RepoPath| self.read.is_named(path);
         let (repository, config) = (&self.read.repository, &self.read.config);
         let model = Model::new(&inventory, config);
-        let mut proved = prove(&model, &mode, within, repository, &self.finder);
+        let overrides = overrides::Request {
+            charts: self.args.charts.or(How::Lock),
+            read: &self.read,
+            model: &model,
+            repository: &self.args.repository,
+            registries: &self.args.registries,
+            allow_frozen_tags: false,
+            is_wanted: {
+                let images = images.clone();
+                Arc::new(move |release, image| images.contains(&(release.clone(), image.to_owned())))
+            },
+        };
+        let planned = |within: &dyn Fn(&RepoPath) -> bool| {
+            let mut proved = prove(&model, &mode, within, repository, &self.finder);
+            let plan = match images.is_empty() {
+                true => OverridePlan::default(),
+                false => overrides.add_to(&mut proved, within)?,
+            };
+            Ok::<_, CliError>((proved, plan))
+        };
+        let (mut proved, mut plan) = planned(&within)?;
         let mut written = Written::default();
         if self.args.diff {
             diffs::diff(&proved.files, out, Paint::for_stdout())?;
@@ -105,7 +140,7 @@ impl<'a> Run<'a> {
             if !submodules.is_empty() {
                 let within =
                     |path: &RepoPath| within(path) && !submodules.iter().any(|one| path.is_within(one));
-                proved = prove(&model, &mode, within, repository, &self.finder);
+                (proved, plan) = planned(&within)?;
             }
             written = write(repository, &proved);
         }
@@ -114,7 +149,27 @@ impl<'a> Run<'a> {
         }
         let unprepared = proved.errors.iter().map(|error| (error.path().clone(), error.to_string()));
         let unwritten = written.failed.iter().map(|(path, error)| (path.clone(), error.to_string()));
-        Ok((!proved.files.is_empty(), unprepared.chain(unwritten).collect()))
+        let is_moved = |(release, image): &&(ReleaseId, String)| {
+            plan.releases.iter().any(|one| {
+                one.id == *release
+                    && (!one.written.is_empty() || one.post_renderer.is_some())
+                    && one.remaining.iter().all(|remaining| remaining.image != *image)
+            })
+        };
+        Ok(Fixed {
+            changed: !proved.files.is_empty(),
+            failed: unprepared.chain(unwritten).collect(),
+            images_of_charts: images.iter().filter(is_moved).count(),
+        })
+    }
+
+    /// Images of charts that are reported, with their releases, where they are rendered: values are written for these alone.
+    fn images_of_charts(&self) -> BTreeSet<(ReleaseId, String)> {
+        if !self.args.charts.or(How::Lock).renders() {
+            return BTreeSet::new();
+        }
+        let findings = self.checked.findings.iter().filter(|one| one.rule == RuleId::ChartBypassesCache);
+        findings.filter_map(|finding| Some((finding.release.clone()?, finding.image.clone()?))).collect()
     }
 
     pub(super) fn write_baseline(&self, out: &mut dyn Write) -> Result<Outcome, CliError> {

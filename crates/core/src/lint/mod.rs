@@ -22,6 +22,7 @@ use crate::images::{Charts, ReleaseImages};
 use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::migrate::Strategy;
+use crate::releases::ReleaseId;
 use crate::tree::{Position, RepoPath};
 use crate::yaml::Span;
 
@@ -49,6 +50,8 @@ pub struct Finding {
     pub image: Option<String>,
     /// The same through the cache.
     pub cached: Option<String>,
+    /// The release whose chart brings it.
+    pub release: Option<ReleaseId>,
     /// What distinguishes it from others of its rule in its file, whatever the line and the tag.
     pub subject: String,
     /// What to do: one line.
@@ -71,6 +74,7 @@ impl Finding {
             message,
             image: None,
             cached: None,
+            release: None,
             subject: String::new(),
             next: String::new(),
             related: Vec::new(),

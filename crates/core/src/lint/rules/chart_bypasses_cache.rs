@@ -15,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
     id: RuleId::ChartBypassesCache,
     summary: "A chart brings an image that goes to its upstream, past the cache.",
     severity: Severity::Error,
-    fix: "none yet: set the image in the release's values.",
+    fix: "where charts are rendered (`--charts auto`): the values of the release, as `pullthru migrate` sets them.",
     page: include_str!("chart_bypasses_cache.md"),
     find,
 };
@@ -46,6 +46,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         };
         finding.image = Some(one.image.image.clone());
         finding.cached = cached;
+        finding.release = Some(release.id.clone());
         finding.subject = format!("{} {}", release.id, one.name);
         findings.push(finding);
     }
