@@ -278,6 +278,12 @@ fn plain(text: &str) -> String {
     text.replace("docker.io/", "")
 }
 
+/// A text without words of 64 hexadecimal digits that are no digest of an image.
+fn without_checksums(text: &str) -> String {
+    let pattern = regex::Regex::new("(^|[^:0-9a-zA-Z])[0-9a-f]{64}\\b").unwrap();
+    pattern.replace_all(text, "$1").into_owned()
+}
+
 fn template(chart: &Path, helm: &str, values: &Value) -> Result<String, String> {
     let mut command = Command::new(peer(helm));
     command.args([
@@ -322,19 +328,22 @@ fn judge(
     let unstable = |field: &Field| before.fields.get(field) != other.fields.get(field);
     let templates = unstable_templates(&before, &other);
     let fields: BTreeSet<&Field> = before.fields.keys().chain(after.fields.keys()).collect();
-    let mut moved = 0;
+    let (cacheable, mut moved) = (before.cacheable(), 0);
     for field in fields {
         let (old, new) = (before.fields.get(field), after.fields.get(field));
         if old == new || unstable(field) || templates.contains(template_of(&field.0)) {
             continue;
         }
         let is_image = match (old.and_then(Value::as_str), new.and_then(Value::as_str)) {
-            (Some(old), Some(new)) => new.contains(CACHE) && plain(old) == plain(new),
+            (Some(old), Some(new)) => {
+                new.contains(CACHE) && without_checksums(&plain(old)) == without_checksums(&plain(new))
+            }
             _ => false,
         };
         let name = field.1.to_ascii_lowercase();
         match is_image {
-            true => moved += 1,
+            // A name without its tag moves, too, and is no image.
+            true => moved += usize::from(cacheable.contains_key(field)),
             false
                 if old.is_some() && new.is_some() && (name.contains("checksum") || name.contains("hash")) => {
             }
@@ -363,7 +372,7 @@ fn judge(
         }
     }
     if counts {
-        row.places = before.cacheable().len();
+        row.places = cacheable.len();
         (row.by_values, row.by_post_renderers) = (moved, by_post_renderers);
         let (tests, others): (Vec<_>, Vec<_>) =
             stays.into_iter().partition(|(field, _)| after.is_test(field));

@@ -110,19 +110,87 @@ fn helm_charts_are_overridden_in_named_files_alone() {
     );
 }
 
+/// What no value moves is renamed by the kustomization that renders the chart, as kustomize itself builds it.
+#[test]
+#[ignore = "needs helm and kustomize: .ci/peers"]
+fn helm_charts_of_kustomizations_are_renamed_by_their_images() {
+    let [helm, _] = helms();
+    let (copy, store) = (copy_of("testdata/overrides"), tempfile::tempdir().unwrap());
+    let run = migrate(copy.path(), &helm, store.path(), &["--write", "--allow-no-vcs", "kust-images/"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let chart = copy.path().join("kust-images/charts/hook-1.0.0/hook");
+    crate::golden::copy_tree(&root().join("testdata/charts/hook"), &chart);
+    let mut kustomize = Command::new(root().join("target/peers/bin/kustomize"));
+    kustomize
+        .args(["build", "--enable-helm", "--helm-command"])
+        .arg(&helm)
+        .arg(copy.path().join("kust-images"));
+    let output = kustomize.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let built = String::from_utf8(output.stdout).unwrap();
+    let images: Vec<&str> =
+        built.lines().filter_map(|line| line.trim().split_once("image: ")).map(|(_, image)| image).collect();
+    let cache = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    assert_eq!(
+        images,
+        [
+            format!("{cache}/ghcr/shop/app:2"),
+            format!("{cache}/k8s/kubectl:v1.34.0"),
+            format!("{cache}/docker-hub/curlimages/curl:8.11.0")
+        ]
+    );
+}
+
+/// `check --fix` sets values where it renders, and none for what is silenced.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_charts_are_fixed_by_check_where_it_renders() {
+    let [helm, _] = helms();
+    let (copy, store) = (copy_of("testdata/overrides"), tempfile::tempdir().unwrap());
+    let settings = copy.path().join("pullthru.yaml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let silence = "lint-ignore:\n  - paths: [apps/hub.yaml]\n    reason: next week\n";
+    fs::write(&settings, format!("{text}{silence}")).unwrap();
+    let before = tree(copy.path());
+    let check = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pullthru"));
+        command.args(["check", "--offline", "--chart-dir"]).arg(root().join("testdata/charts"));
+        command.arg("--helm").arg(&helm).args(more).args(["apps/split-keys.yaml", "apps/hub.yaml"]);
+        command.current_dir(copy.path()).env_clear().env("PULLTHRU_CHART_CACHE", store.path());
+        Run::from(command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().unwrap())
+    };
+    check(&["--fix", "--allow-no-vcs"]);
+    assert_eq!(tree(copy.path()), before, "the lock alone is read by default");
+    let diff = check(&["--fix", "--diff", "--charts", "auto"]);
+    assert_eq!(diff.code, 1, "{}", diff.err);
+    assert!(
+        diff.out.contains("+      registry: 123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay\n"),
+        "{}",
+        diff.out
+    );
+    assert_eq!(tree(copy.path()), before);
+    let fixed = check(&["--fix", "--allow-no-vcs", "--charts", "auto"]);
+    assert!(fixed.out.contains("1 fixed"), "{}{}", fixed.out, fixed.err);
+    let after = tree(copy.path());
+    let changed: Vec<&PathBuf> = after.keys().filter(|path| after[*path] != before[*path]).collect();
+    assert_eq!(changed, [Path::new("apps/split-keys.yaml")]);
+    let again = check(&["--fix", "--diff", "--charts", "auto"]);
+    assert_eq!((again.code, again.out.as_str()), (0, ""), "{}", again.err);
+}
+
 /// What kustomize makes of a render with the images of `postRenderers`, as helm-controller calls it. Hooks are not passed to
 /// them in all its versions.
 fn post_rendered(renderers: &Value, rendered: &str) -> String {
     let Some(renderers) = renderers.as_array() else { return rendered.to_owned() };
-    let [renderer] = &renderers[..] else { panic!("{renderers:?}") };
+    let lists = renderers.iter().filter_map(|renderer| renderer["kustomize"]["images"].as_array());
+    let images: Vec<&Value> = lists.flatten().collect();
     let kustomize = root().join("target/peers/bin/kustomize");
     assert!(kustomize.exists(), "{} is not there: run .ci/peers", kustomize.display());
     let (hooks, others): (Vec<&str>, Vec<&str>) =
         rendered.split("\n---").partition(|document| document.contains("helm.sh/hook"));
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("rendered.yaml"), others.join("\n---")).unwrap();
-    let kustomization =
-        serde_json::json!({"resources": ["rendered.yaml"], "images": renderer["kustomize"]["images"]});
+    let kustomization = serde_json::json!({"resources": ["rendered.yaml"], "images": images});
     fs::write(directory.path().join("kustomization.yaml"), kustomization.to_string()).unwrap();
     let output = Command::new(kustomize).arg("build").arg(directory.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

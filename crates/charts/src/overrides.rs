@@ -55,7 +55,7 @@ pub struct WrittenValue {
     pub path: RepoPath,
 }
 
-/// An entry of `images:` in a HelmRelease's `postRenderers`.
+/// An entry of `images:`, in a HelmRelease's `postRenderers` or in a kustomization.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RenamedImage {
     /// The image's name as the chart writes it.

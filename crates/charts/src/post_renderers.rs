@@ -1,5 +1,6 @@
-//! What no value of a chart moves, and `postRenderers` of its HelmRelease do: kustomize renames the image in containers after
-//! the chart is rendered, and the tag stays the chart's. Written where the release has no post-renderers yet.
+//! What no value of a chart moves, and `postRenderers` of its HelmRelease do, or `images:` of the kustomization that renders it
+//! (`helmCharts`): kustomize renames the image in containers after the chart is rendered, and the tag stays the chart's. Written
+//! behind what the release has of it already.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,11 +45,14 @@ impl Charts {
             let mut texts = Texts::over(request.sources, request.may_write, plan.files.clone());
             additions.retain(|addition| write(addition, &now, &mut texts));
             let after = by_id((request.evaluate)(texts.edited()));
-            let planned: BTreeMap<&ReleaseId, &Addition> =
-                additions.iter().map(|addition| (&addition.id, addition)).collect();
+            let mut planned: BTreeMap<(&RepoPath, Option<&ReleaseId>), BTreeSet<&RenamedImage>> =
+                BTreeMap::new();
+            for addition in &additions {
+                planned.entry(addition.key()).or_default().extend(&addition.entries);
+            }
             let is_failed = |before: &&Release| {
-                let planned = planned.get(&before.id).copied();
-                !after.get(&before.id).is_some_and(|after| is_as_planned(before, after, planned))
+                let entries = key(before).and_then(|key| planned.get(&key));
+                !after.get(&before.id).is_some_and(|after| is_as_planned(before, after, entries))
             };
             let failed: Vec<&Release> = now.values().filter(is_failed).collect();
             if failed.is_empty() {
@@ -79,15 +83,14 @@ impl Charts {
         charts: &BTreeMap<&ReleaseId, &ChartRef>,
     ) -> Option<Addition> {
         let planned = plan.releases.get(number)?;
-        if planned.error.is_some()
-            || planned.remaining.is_empty()
-            || planned.id.kind != ReleaseKind::HelmRelease
-        {
+        let is_post_rendered =
+            matches!(planned.id.kind, ReleaseKind::HelmRelease | ReleaseKind::KustomizeHelmChart);
+        if planned.error.is_some() || planned.remaining.is_empty() || !is_post_rendered {
             return None;
         }
         let release = now.get(&planned.id)?;
         let (path, _) = release.own_values.as_ref()?;
-        if !release.post_renderers.is_empty() || !(request.may_write)(path) {
+        if !(request.may_write)(path) {
             return None;
         }
         // Its chart may move behind the cache as an artifact with the same migration.
@@ -100,7 +103,8 @@ impl Charts {
         let entries: BTreeSet<RenamedImage> =
             images.iter().filter_map(|image| renamed(&planned.id, image, request.route)).collect();
         let with = |entries: &[RenamedImage]| {
-            let post_renderers = entries.iter().map(RenamedImage::entry).collect();
+            let own = release.post_renderers.iter().cloned();
+            let post_renderers = own.chain(entries.iter().map(RenamedImage::entry)).collect();
             places(request.reader, &Release { post_renderers, ..release.clone() }, &text)
         };
         let mut entries: Vec<RenamedImage> = entries.into_iter().collect();
@@ -144,6 +148,11 @@ impl RenamedImage {
 }
 
 impl Addition {
+    fn key(&self) -> (&RepoPath, Option<&ReleaseId>) {
+        let is_alone = self.id.kind != ReleaseKind::KustomizeHelmChart;
+        (&self.path, is_alone.then_some(&self.id))
+    }
+
     fn add_to(self, plan: &mut OverridePlan) {
         let Some(release) = plan.releases.get_mut(self.number) else { return };
         release.remaining.retain_mut(|one| {
@@ -188,13 +197,30 @@ fn write(addition: &Addition, now: &BTreeMap<ReleaseId, Release>, texts: &mut Te
     let Some(release) = now.get(&addition.id) else { return false };
     let entries: Vec<(&str, &str)> =
         addition.entries.iter().map(|entry| (entry.name.as_str(), entry.new_name.as_str())).collect();
-    texts.add_post_renderer(release, &entries).is_ok()
+    match addition.id.kind {
+        ReleaseKind::KustomizeHelmChart => texts.add_image_entries(release, &entries).is_ok(),
+        _ => texts.add_post_renderer(release, &entries).is_ok(),
+    }
 }
 
-fn is_as_planned(before: &Release, after: &Release, planned: Option<&Addition>) -> bool {
-    let entries: Vec<ImageEntry> = match planned {
-        Some(addition) => addition.entries.iter().map(RenamedImage::entry).collect(),
-        None => before.post_renderers.clone(),
-    };
-    after.post_renderers == entries && after.values == before.values && after.unknown == before.unknown
+/// What decides which entries a release gains: its object, or the kustomization, whose entries are for all charts in it.
+fn key(release: &Release) -> Option<(&RepoPath, Option<&ReleaseId>)> {
+    let (path, _) = release.own_values.as_ref()?;
+    let is_alone = release.id.kind != ReleaseKind::KustomizeHelmChart;
+    Some((path, is_alone.then_some(&release.id)))
+}
+
+/// Has the release gained these entries and nothing else? They may stand before those of kustomizations further out.
+fn is_as_planned(before: &Release, after: &Release, planned: Option<&BTreeSet<&RenamedImage>>) -> bool {
+    let mut open: Vec<ImageEntry> = planned.into_iter().flatten().map(|entry| entry.entry()).collect();
+    let mut kept = before.post_renderers.iter().peekable();
+    let all_known = after.post_renderers.iter().all(|entry| {
+        if kept.next_if_eq(&entry).is_some() {
+            return true;
+        }
+        let at = open.iter().position(|planned| planned == entry);
+        at.map(|at| open.swap_remove(at)).is_some()
+    });
+    let is_whole = all_known && open.is_empty() && kept.next().is_none();
+    is_whole && after.values == before.values && after.unknown == before.unknown
 }

@@ -271,6 +271,13 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     read
 }
 
+/// Entries of `images:` of a kustomization's text.
+pub(crate) fn image_entries(text: &str) -> Vec<ImageEntry> {
+    let stream = parse_without_comments(text);
+    let root = stream.documents.iter().find_map(|document| document.root);
+    root.map(|root| images(&stream, root)).unwrap_or_default()
+}
+
 /// The entries of an `images:` list; kustomize 1 called it `imageTags`.
 pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
     let list = ["images", "imageTags"].iter().find_map(|key| stream.get(holder, key));

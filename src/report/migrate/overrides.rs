@@ -2,13 +2,15 @@
 //! moves. As rows of the report.
 
 use pullthru_charts::{OverridePlan, RemovalPlan};
+use pullthru_core::releases::ReleaseKind;
 use serde::Serialize;
 
 use super::{MigrationReport, SkippedRow};
 use crate::tree::RepoPath;
 
-/// The field of a HelmRelease that renames images after its chart is rendered.
+/// The field of a HelmRelease that renames images after its chart is rendered, and that of a kustomization.
 pub(super) const POST_RENDERERS: &str = "spec.postRenderers";
+pub(super) const IMAGES: &str = "images";
 
 /// A value of a release.
 #[derive(Clone, Debug, Serialize)]
@@ -18,7 +20,7 @@ pub struct OverrideRow {
     pub release: String,
     /// The file that holds it.
     pub path: String,
-    /// `image.registry`; `spec.postRenderers` for an entry of its `images:`.
+    /// `image.registry`; `spec.postRenderers` or `images`, of a HelmRelease or a kustomization, for an entry that renames an image.
     pub key: String,
     /// The value, or the entry's new name.
     pub value: serde_json::Value,
@@ -108,17 +110,23 @@ impl MigrationReport {
                 .post_renderer
                 .iter()
                 .flat_map(|(path, entries)| entries.iter().map(move |entry| (path, entry)));
-            overrides.extend(renamed.map(|(path, entry)| OverrideRow {
-                release: name.clone(),
-                path: path.to_string(),
-                key: POST_RENDERERS.to_owned(),
-                value: entry.new_name.clone().into(),
-                was: Some(entry.name.clone()),
-                asked_by_chart: false,
-                copies_list: false,
-                freezes_tag: false,
-                assumed: release.assumed.clone(),
-                written: self.is_written(path.as_str()),
+            overrides.extend(renamed.map(|(path, entry)| {
+                OverrideRow {
+                    release: name.clone(),
+                    path: path.to_string(),
+                    key: match release.id.kind {
+                        ReleaseKind::KustomizeHelmChart => IMAGES,
+                        _ => POST_RENDERERS,
+                    }
+                    .to_owned(),
+                    value: entry.new_name.clone().into(),
+                    was: Some(entry.name.clone()),
+                    asked_by_chart: false,
+                    copies_list: false,
+                    freezes_tag: false,
+                    assumed: release.assumed.clone(),
+                    written: self.is_written(path.as_str()),
+                }
             }));
             let images = release.remaining.iter().map(|image| NotOverriddenRow {
                 release: name.clone(),

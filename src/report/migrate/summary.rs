@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::overrides::{OverrideRow, POST_RENDERERS, RemovedRow};
+use super::overrides::{IMAGES, OverrideRow, POST_RENDERERS, RemovedRow};
 use super::{BY_KUSTOMIZATION, BY_POST_RENDERER, ChangeRow, FileRow, FileState, MigrationReport, SkippedRow};
 use crate::lint::Status;
 use crate::migrate::Warning;
@@ -143,7 +143,7 @@ fn overrides(report: &MigrationReport, out: &mut dyn Write, paint: Paint) -> io:
         };
         let place = |row: &OverrideRow| {
             let mut value = row.value.as_str().map_or_else(|| row.value.to_string(), str::to_owned);
-            if let (POST_RENDERERS, Some(was)) = (row.key.as_str(), &row.was) {
+            if let (POST_RENDERERS | IMAGES, Some(was)) = (row.key.as_str(), &row.was) {
                 value = format!("{was} -> {value}");
             }
             format!("{}  {}: {} = {}{}", quoted(&row.path), row.release, row.key, value, note(row))

@@ -51,7 +51,7 @@ pub(crate) fn compare(base: &Base, after: &Tree) -> Result<BTreeSet<usize>, Diff
         let expected = moved
             .iter()
             .fold(old.to_owned(), |text, (_, image)| replaced(&text, &image.reference, &image.routed));
-        if !moved.is_empty() && expected == new {
+        if !moved.is_empty() && is_same(&expected, new) {
             reached.extend(moved.iter().map(|(number, _)| *number));
         } else if !is_checksum(&place, old, new) && !is_name(&names, old, new) {
             return Err(difference(base, after, &place));
@@ -86,7 +86,55 @@ fn names(base: &Base) -> BTreeMap<&str, &str> {
 /// Does a text name an image where nobody looks for one, or its name alone, and has it moved as the image does?
 fn is_name(names: &BTreeMap<&str, &str>, old: &str, new: &str) -> bool {
     let moved = names.iter().fold(old.to_owned(), |text, (name, cached)| replaced(&text, name, cached));
-    moved == new
+    is_same(&moved, new)
+}
+
+/// The same but for checksums in them: a template may hash the part of a text that names an image.
+fn is_same(expected: &str, new: &str) -> bool {
+    expected == new || without_checksums(expected) == without_checksums(new)
+}
+
+/// A text without words of at least 32 hexadecimal digits. The digest of an image, behind its colon, is none of them.
+fn without_checksums(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let (before, word) = rest.split_at(start);
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        kept.push_str(before);
+        let is_word = !kept.ends_with(|c: char| c.is_ascii_alphanumeric() || c == ':');
+        let is_checksum =
+            is_word && (32..=64).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_hexdigit());
+        kept.push_str(if is_checksum { "#" } else { word });
+        rest = after;
+    }
+    kept + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_in_texts_may_differ_and_digests_may_not() {
+        let (one, two) = ("0123456789abcdef0123456789abcdef", "ffffffffffffffffffffffffffffffff");
+        for (text, same) in [
+            (format!("id: \"{one}\"\nname: a"), format!("id: \"{two}\"\nname: a")),
+            (one.to_owned(), two.to_owned()),
+            (format!("{one}-{one}"), format!("{two}-{one}")),
+        ] {
+            assert!(is_same(&text, &same), "{text}");
+        }
+        for (text, other) in [
+            (format!("n@sha256:{one}{one}"), format!("n@sha256:{one}{two}")),
+            (format!("id: {one}"), format!("id: {one}\n")),
+            (format!("x{one}"), format!("x{two}")),
+            ("id: abc".to_owned(), "id: abd".to_owned()),
+        ] {
+            assert!(!is_same(&text, &other), "{text}");
+        }
+    }
 }
 
 /// A checksum of what has changed: by its name, or since both are one.

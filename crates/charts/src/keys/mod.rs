@@ -96,7 +96,7 @@ impl std::fmt::Display for RemainingReason {
         match self {
             RemainingReason::NoKey => f.write_str("no value of the chart sets its registry"),
             RemainingReason::NotInContainers => f.write_str(
-                "`postRenderers` renames it in containers; it also stands in a hook, an argument or a custom resource",
+                "`images:` renames it in containers; it also stands in a hook, an argument or a custom resource",
             ),
             RemainingReason::Refused(_) => {
                 f.write_str("the chart's `values.schema.json` does not allow the value that sets its registry")

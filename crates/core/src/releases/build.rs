@@ -17,7 +17,7 @@ use super::sources::{Entry, Sources, documents_of};
 use super::transform::{Transforms, transform};
 use super::value::{at, list_at, map_at, text_at};
 use crate::inventory::MAX_LAYERS;
-use crate::kustomization::is_remote;
+use crate::kustomization::{image_entries, is_remote};
 use crate::kustomize::Graph;
 use crate::tree::RepoPath;
 use crate::yaml::{FieldPath, Holder};
@@ -275,7 +275,8 @@ impl<'b> Builder<'b> {
             suffix: text("nameSuffix"),
             labels,
             annotations: map("commonAnnotations"),
-            images: self.graph.at(directory).map(|(_, own)| own.images.clone()).unwrap_or_default(),
+            // Of the text as it would be, which the graph does not know.
+            images: self.sources.text(path).map(|text| image_entries(&text)).unwrap_or_default(),
         }
     }
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Layer, LayerKind, Release, Sources, helm_values};
+use crate::kustomization::{self, is_kustomization};
 use crate::tree::RepoPath;
 use crate::yaml::set::{NewValue, SetError, holds_value, set, unset};
-use crate::yaml::{self, Holder, Kind, Step, Style};
+use crate::yaml::{self, FieldPath, Holder, Kind, Step, Style};
 
 /// Files with edits that are not written yet.
 pub struct Texts<'s> {
@@ -62,29 +63,77 @@ impl<'s> Texts<'s> {
         self.all_or_none(|texts| keys.iter().map(|key| remove(release, key, texts)).collect())
     }
 
-    /// Gives a HelmRelease without post-renderers one that renames images, each by the name that the chart writes. Once more it
-    /// changes nothing.
+    /// Gives a HelmRelease a post-renderer that renames images, each by the name that the chart writes, behind those that it has.
+    /// Once more it changes nothing.
     ///
     /// # Errors
-    /// [`ValueError`], where the object is not in the repository or has other post-renderers.
+    /// [`ValueError`], where the object is not in the repository, or its list cannot be added to.
     pub fn add_post_renderer(&mut self, release: &Release, names: &[(&str, &str)]) -> Result<(), ValueError> {
         let (path, values) = release.own_values.as_ref().ok_or(ValueError::NoSource)?;
-        let text = |text: &str| NewValue::Text(text.to_owned());
-        let one = |key: &str, value| NewValue::Mapping(vec![(key.to_owned(), value)]);
-        let images = names.iter().map(|(name, new_name)| {
-            NewValue::Mapping(vec![("name".to_owned(), text(name)), ("newName".to_owned(), text(new_name))])
-        });
-        let images = NewValue::Sequence(images.collect());
-        let list = NewValue::Sequence(vec![one("kustomize", one("images", images))]);
-        let way = [Step::from("spec"), Step::from("postRenderers")];
-        if values.path.steps().first() != way.first() {
+        if values.path.steps().first() != Some(&Step::from("spec")) {
             return Err(ValueError::NoSource);
         }
-        let old = self.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
-        if holds_value(&old, values.document, &way, &list) {
+        let one = |key: &str, value| NewValue::Mapping(vec![(key.to_owned(), value)]);
+        let images = names.iter().map(|(name, new_name)| image_entry(name, new_name)).collect();
+        let renderer = one("kustomize", one("images", NewValue::Sequence(images)));
+        let list = [Step::from("spec"), Step::from("postRenderers")];
+        self.add_items(path, values.document, &list, vec![renderer])
+    }
+
+    /// Gives the kustomization that a chart is rendered in entries of `images:`. Once more it changes nothing.
+    ///
+    /// # Errors
+    /// [`ValueError`], where it renames one of them in another way, or its list cannot be added to.
+    pub fn add_image_entries(&mut self, release: &Release, names: &[(&str, &str)]) -> Result<(), ValueError> {
+        let (path, values) = release.own_values.as_ref().ok_or(ValueError::NoSource)?;
+        if !is_kustomization(path.as_str()) {
+            return Err(ValueError::NoSource);
+        }
+        let text = self.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+        let stream = yaml::parse_without_comments(&text);
+        let root = stream.documents.get(values.document).and_then(|document| document.root);
+        let now = root.map(|root| kustomization::images(&stream, root)).unwrap_or_default();
+        let mut missing = Vec::new();
+        for (name, new_name) in names {
+            match now.iter().find(|entry| entry.name == *name) {
+                Some(entry) if entry.new_name.as_deref() == Some(new_name) => {}
+                Some(_) => return Err(ValueError::Renamed((*name).to_owned(), path.clone())),
+                None => missing.push(image_entry(name, new_name)),
+            }
+        }
+        self.add_items(path, values.document, &[Step::from("images")], missing)
+    }
+
+    /// Adds what a list of a file does not end with.
+    fn add_items(
+        &mut self,
+        path: &RepoPath,
+        document: usize,
+        list: &[Step],
+        items: Vec<NewValue>,
+    ) -> Result<(), ValueError> {
+        let text = self.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
+        let count = {
+            let stream = yaml::parse_without_comments(&text);
+            let root = stream.documents.get(document).and_then(|document| document.root);
+            let found = root.and_then(|root| FieldPath::from(list.to_vec()).find(&stream, root));
+            found.map(|list| stream.items(list).len())
+        };
+        let item = |index: usize| -> Vec<Step> { list.iter().cloned().chain([Step::Item(index)]).collect() };
+        if let ([only], Some(last)) = (&items[..], count.and_then(|count| count.checked_sub(1)))
+            && holds_value(&text, document, &item(last), only)
+        {
             return Ok(());
         }
-        edit_file(self, path, |old| set(old, values.document, &way, &list)).map(|_| ())
+        match count {
+            _ if items.is_empty() => Ok(()),
+            None => {
+                edit_file(self, path, |old| set(old, document, list, &NewValue::Sequence(items))).map(|_| ())
+            }
+            Some(count) => items.iter().enumerate().try_for_each(|(number, value)| {
+                edit_file(self, path, |old| set(old, document, &item(count + number), value)).map(|_| ())
+            }),
+        }
     }
 
     fn all_or_none<T>(
@@ -130,10 +179,17 @@ pub enum ValueError {
     NotNamed(RepoPath),
     #[error("it comes from {0}, which is not written here")]
     Source(String),
+    #[error("`{0}` has another name in `{1}`")]
+    Renamed(String, RepoPath),
     #[error("`{path}`: {source}")]
     Set { path: RepoPath, source: SetError },
     #[error("the text of values in `{0}` is no block of its own lines")]
     Text(RepoPath),
+}
+
+fn image_entry(name: &str, new_name: &str) -> NewValue {
+    let text = |text: &str| NewValue::Text(text.to_owned());
+    NewValue::Mapping(vec![("name".to_owned(), text(name)), ("newName".to_owned(), text(new_name))])
 }
 
 /// Sets `key` of a release's values; gives the file that was edited. `merged` are the values that the chart sees, from which a

@@ -73,11 +73,11 @@ fn batches<'o>(overlays: &[&'o Overlay]) -> Vec<Vec<&'o Overlay>> {
     batches
 }
 
-/// The text without the post-renderers of an object, which are one with a list of images that is removed whole, in the form in
-/// which it is inserted for images of charts.
+/// The text without the last post-renderer of an object, one with a list of images that is removed whole, in the form in which it
+/// is inserted for images of charts.
 fn without_renderer(text: &str, overlay: &Overlay) -> Option<String> {
     let path = &overlay.holder.as_ref()?.path;
-    let (steps, [Step::Item(0), Step::Key(kustomize)]) = path.steps().split_last_chunk::<2>()? else {
+    let (steps, [Step::Item(index), Step::Key(kustomize)]) = path.steps().split_last_chunk::<2>()? else {
         return None;
     };
     if overlay.remove.is_empty()
@@ -93,12 +93,14 @@ fn without_renderer(text: &str, overlay: &Overlay) -> Option<String> {
     let entries = entries_of(&stream, holder);
     let is_name_alone =
         |entry: &ImageEntry| entry.new_tag.is_none() && entry.digest.is_none() && entry.tag_suffix.is_none();
-    let is_whole = stream.items(list).len() == 1
+    let count = stream.items(list).len();
+    let is_whole = count == index + 1
         && [renderer, holder].iter().all(|mapping| stream.entries(*mapping).len() == 1)
         && entries.len() == overlay.remove.len()
         && entries.iter().all(is_name_alone);
     let document = overlay.holder.as_ref()?.document;
-    if is_whole { unset(text, document, steps, 1).ok() } else { None }
+    let way: Vec<Step> = steps.iter().cloned().chain((*index > 0).then_some(Step::Item(*index))).collect();
+    if is_whole { unset(text, document, &way, 1).ok() } else { None }
 }
 
 /// The text with other entries in the lists of images.

@@ -48,7 +48,7 @@ pub enum SetError {
     Reads,
 }
 
-/// The text with `value` at `way` of a document.
+/// The text with `value` at `way` of a document. The item behind the last one of a list is appended.
 ///
 /// # Errors
 /// [`SetError`]; then nothing is to be written.
@@ -92,6 +92,11 @@ fn edit_for(stream: &Stream<'_>, document: usize, way: &[Step], value: &NewValue
                 item_from(depth)?;
                 let rest = way.get(depth..).unwrap_or_default();
                 return insertion(stream, at, &nested(rest, value)).ok_or_else(|| SetError::Form(shown()));
+            }
+            (Kind::Sequence { items, .. }, Step::Item(index))
+                if *index == items.len() && depth + 1 == way.len() =>
+            {
+                return appended(stream, at, value).ok_or_else(|| SetError::Form(shown()));
             }
             (Kind::Sequence { items, .. }, Step::Item(index)) => {
                 at = *items.get(*index).ok_or_else(|| SetError::NoMapping(shown()))?;
@@ -218,6 +223,30 @@ fn insertion(stream: &Stream<'_>, mapping: NodeId, entry: &(String, NewValue)) -
     let block = block(entry, indent, step, ending)?;
     let end = last_byte(stream, *last).max(stream.node(*key)?.span.end);
     Some(behind_line(stream.text, end, &block, ending))
+}
+
+/// A new item behind the last one of a list.
+fn appended(stream: &Stream<'_>, list: NodeId, value: &NewValue) -> Option<Edit> {
+    let node = stream.node(list)?;
+    let Kind::Sequence { items, flow } = &node.kind else { return None };
+    if *flow {
+        let (at, lead) = match items.last() {
+            Some(last) => (last_byte(stream, *last), ", "),
+            None => (node.span.end.checked_sub(1)?, ""),
+        };
+        return Some(Edit { span: Span::new(at, at), text: format!("{lead}{}", text::flow(value)?) });
+    }
+    let last = *items.last()?;
+    let start = stream.node(last)?.span.start;
+    let line = stream.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let lead = stream.text.get(line..start)?;
+    // An item that begins on a line of its own shows no dash here.
+    let indent =
+        lead.rfind('-').filter(|dash| lead.get(..*dash).is_some_and(|before| before.trim().is_empty()))?;
+    let ending = ending(stream.text);
+    let mut block = String::new();
+    text::write_item(&mut block, value, indent, 2, ending)?;
+    Some(behind_line(stream.text, last_byte(stream, last), &block, ending))
 }
 
 /// `block` on lines of its own behind the line in which `end` lies.
@@ -399,6 +428,35 @@ mod tests {
         assert!(matches!(set_text("a: text\n", "a.b"), Err(SetError::NoMapping(_))));
         assert!(matches!(set_text("a: |\n  text\n", "a"), Err(SetError::Form(_))));
         assert!(matches!(set_text("a: [\n", "a"), Err(SetError::NotYaml)));
+    }
+
+    #[test]
+    fn the_item_behind_the_last_one_is_appended() {
+        let append = |text: &str, way: &[Step]| {
+            set(
+                text,
+                0,
+                way,
+                &NewValue::Mapping(vec![("name".to_owned(), NewValue::Text("ghcr.io/o/n".to_owned()))]),
+            )
+        };
+        let list = |index: usize| [Step::from("list"), Step::Item(index)];
+        for (text, index, wanted) in [
+            (
+                "list:\n- a: 1\n  b: 2 # two\n\n# next\nx: 1\n",
+                1,
+                "list:\n- a: 1\n  b: 2 # two\n- name: ghcr.io/o/n\n\n# next\nx: 1\n",
+            ),
+            ("list:\r\n    - a\r\n", 1, "list:\r\n    - a\r\n    - name: ghcr.io/o/n\r\n"),
+            ("list: []\n", 0, "list: [{name: ghcr.io/o/n}]\n"),
+            ("list: [a, {b: 1}]\n", 2, "list: [a, {b: 1}, {name: ghcr.io/o/n}]\n"),
+        ] {
+            let new = append(text, &list(index)).unwrap();
+            assert_eq!(new, wanted);
+            assert_eq!(unset(&new, 0, &list(index), 1).as_deref(), Ok(text), "{new}");
+        }
+        assert!(matches!(append("list:\n- a\n", &list(2)), Err(SetError::NoMapping(_))));
+        assert!(matches!(append("list: &a\n- a\nother: *a\n", &list(1)), Err(SetError::Shared(_))));
     }
 
     #[test]

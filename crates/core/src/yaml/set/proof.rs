@@ -56,7 +56,14 @@ fn same(
         }
         (Kind::Alias(x), Kind::Alias(y)) => x.is_some() == y.is_some() && way.is_none(),
         (Kind::Sequence { items: x, .. }, Kind::Sequence { items: y, .. }) => {
-            x.len() == y.len()
+            let added = y.get(x.len()..).unwrap_or_default();
+            let is_planned = match (added, way) {
+                ([], way) => way != Some(&[Step::Item(x.len())]),
+                ([item], Some([Step::Item(index)])) => *index == x.len() && is_value(new, *item, value),
+                _ => false,
+            };
+            x.len() <= y.len()
+                && is_planned
                 && x.iter()
                     .zip(y)
                     .enumerate()

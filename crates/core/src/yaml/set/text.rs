@@ -42,7 +42,13 @@ fn write_value(text: &mut String, value: &NewValue, indent: usize, step: usize, 
     Some(())
 }
 
-fn write_item(text: &mut String, item: &NewValue, indent: usize, step: usize, ending: &str) -> Option<()> {
+pub(super) fn write_item(
+    text: &mut String,
+    item: &NewValue,
+    indent: usize,
+    step: usize,
+    ending: &str,
+) -> Option<()> {
     match item {
         NewValue::Mapping(entries) if !entries.is_empty() => {
             for (number, entry) in entries.iter().enumerate() {
@@ -64,7 +70,7 @@ pub(super) fn flow_entry((key, value): &(String, NewValue)) -> Option<String> {
     Some(format!("{}: {}", scalar(&NewValue::Text(key.clone()), true)?, flow(value)?))
 }
 
-fn flow(value: &NewValue) -> Option<String> {
+pub(super) fn flow(value: &NewValue) -> Option<String> {
     Some(match value {
         NewValue::Mapping(entries) => {
             let entries: Option<Vec<String>> = entries.iter().map(flow_entry).collect();

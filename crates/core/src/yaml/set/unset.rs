@@ -55,6 +55,9 @@ fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> 
         return None;
     }
     let mapping = *nodes.get(depth)?;
+    if let Kind::Sequence { items, flow } = &stream.node(mapping)?.kind {
+        return out_of_list(stream, items, *flow, *nodes.get(depth + 1)?);
+    }
     let Kind::Mapping { entries, flow } = &stream.node(mapping)?.kind else { return None };
     let ((key, value), before) = entries.split_last()?;
     if Some(value) != nodes.get(depth + 1) {
@@ -70,11 +73,32 @@ fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> 
         // `key:` with nothing below it would be a null.
         return None;
     }
-    let text = stream.text;
-    let line = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
-    if !text.get(line..start)?.trim().is_empty() {
+    let line = stream.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    if !stream.text.get(line..start)?.trim().is_empty() {
         return None;
     }
+    lines(stream.text, line, end)
+}
+
+/// Removes the last item of a list.
+fn out_of_list(stream: &Stream<'_>, items: &[NodeId], flow: bool, item: NodeId) -> Option<Edit> {
+    let (last, before) = items.split_last()?;
+    if *last != item {
+        return None;
+    }
+    let (start, end) = (stream.node(item)?.span.start, last_byte(stream, item));
+    if flow {
+        let start = before.last().map_or(start, |before| last_byte(stream, *before));
+        return Some(Edit { span: Span::new(start, end), text: String::new() });
+    }
+    // A list without items would be a null.
+    let line = stream.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let has_dash_alone = stream.text.get(line..start)?.trim() == "-";
+    if before.is_empty() || !has_dash_alone { None } else { lines(stream.text, line, end) }
+}
+
+/// Removes the lines from `line`, where one begins, to the one in which `end` lies.
+fn lines(text: &str, line: usize, end: usize) -> Option<Edit> {
     let line_end = line_end(text, end);
     let span = match text.get(line_end..)? {
         // The file ends without a line break, and goes on doing so.
