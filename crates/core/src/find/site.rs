@@ -201,6 +201,20 @@ ids! {
 }
 
 impl Form {
+    /// How values of charts are written, whole or in parts.
+    pub fn is_value(self) -> bool {
+        matches!(
+            self,
+            Form::Split
+                | Form::RegistrySplit
+                | Form::RegistryPrefix
+                | Form::LoneRegistry
+                | Form::WholeValue
+                | Form::OtherKey
+                | Form::ArgoParameter
+        )
+    }
+
     /// A field that a node reads itself: no tag is `latest` there. Elsewhere something else may add one.
     pub fn is_pulled_as_written(self) -> bool {
         matches!(

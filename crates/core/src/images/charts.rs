@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Place;
 use crate::config::Config;
-use crate::find::{Form, Site};
+use crate::find::Site;
 use crate::image::{Name, Reference};
 use crate::kustomize::Model;
 use crate::releases::lock::{
@@ -229,21 +229,11 @@ impl<'c> RenderedValues<'c> {
 
     /// Is a site a value that a chart was rendered with, or a part of such a chart?
     pub fn hold(&self, path: &RepoPath, site: &Site) -> bool {
-        let is_value = matches!(
-            site.form,
-            Form::Split
-                | Form::RegistrySplit
-                | Form::RegistryPrefix
-                | Form::LoneRegistry
-                | Form::WholeValue
-                | Form::OtherKey
-                | Form::ArgoParameter
-        );
         let is_held = || match &site.object {
             Some(object) => object.name.as_deref().is_some_and(|name| self.objects.contains(&(path, name))),
             None => self.files.contains(path),
         };
-        is_value && is_held() || self.is_in_chart(path)
+        site.form.is_value() && is_held() || self.is_in_chart(path)
     }
 
     /// Does a file belong to a chart of the repository that was rendered?

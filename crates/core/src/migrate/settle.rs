@@ -142,15 +142,5 @@ impl<'o> Renames<'o> {
 /// The values of a chart that a controller renders: they override the chart's own.
 fn is_value(site: &Site) -> bool {
     let kind = site.object.as_ref().map(|object| object.kind.as_str());
-    matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet"))
-        && matches!(
-            site.form,
-            Form::Split
-                | Form::RegistrySplit
-                | Form::RegistryPrefix
-                | Form::LoneRegistry
-                | Form::WholeValue
-                | Form::OtherKey
-                | Form::ArgoParameter
-        )
+    matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet")) && site.form.is_value()
 }
