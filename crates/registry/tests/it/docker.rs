@@ -117,7 +117,7 @@ async fn what_a_helper_started_ends_with_it() {
     let config = format!(r#"{{"credHelpers":{{"{}":"hangs"}}}}"#, open.host());
     let text = r#"sleep 600 & echo $! > "$(dirname "$0")/below"; wait"#;
     let (scratch, variables) = docker(&config, &[("hangs", text)]);
-    let client = client(Credentials::of(variables).helper_limit(Duration::from_secs(5)));
+    let client = client(Credentials::of(variables).helper_limit(Duration::from_secs(10)));
     client.manifest(&at(&open.host(), "a/b:1")).await.unwrap_err();
     let below = scratch.read("bin/below").trim().to_owned();
     assert!(below.parse::<u32>().is_ok(), "{below}");
