@@ -21,6 +21,9 @@ pub(crate) struct Definition {
 pub(crate) struct Dependency {
     #[serde(default)]
     pub(crate) name: String,
+    /// What its values are called in those of the chart, where that is not its name.
+    #[serde(default)]
+    pub(crate) alias: String,
     /// A range.
     #[serde(default)]
     pub(crate) version: String,

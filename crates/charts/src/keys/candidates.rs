@@ -8,6 +8,7 @@ use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::Value;
 
 use super::Image;
+use crate::definition::Definition;
 
 /// A key that is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,13 +181,27 @@ fn undeclared(chart: &Path, prefix: &str, values: &Value) -> Vec<FieldPath> {
         }
     });
     if prefix.len() < DEEPEST {
+        let definition = Definition::of(chart).unwrap_or_default();
         for entry in fs::read_dir(chart.join("charts")).into_iter().flatten().flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let below = format!("{}/{name}", prefix.join("/"));
-            keys.extend(undeclared(&entry.path(), &below, values));
+            for name in names_in_values(&definition, &entry.path()) {
+                let below = format!("{}/{name}", prefix.join("/"));
+                keys.extend(undeclared(&entry.path(), &below, values));
+            }
         }
     }
     keys.into_iter().collect()
+}
+
+/// The keys of a chart's values that hold those of a chart in it: its aliases, else its name. The directory that an archive was
+/// unpacked into is called otherwise.
+fn names_in_values(outer: &Definition, directory: &Path) -> Vec<String> {
+    let Ok(Definition { name, .. }) = Definition::of(directory) else {
+        return directory.file_name().and_then(|name| name.to_str()).map(str::to_owned).into_iter().collect();
+    };
+    let own = outer.dependencies.iter().filter(|one| one.name == name);
+    let names: Vec<String> =
+        own.map(|one| if one.alias.is_empty() { name.clone() } else { one.alias.clone() }).collect();
+    if names.is_empty() { vec![name] } else { names }
 }
 
 fn templates(directory: &Path, depth: usize, each: &mut impl FnMut(&str)) {
@@ -279,6 +294,14 @@ mod tests {
         )
         .unwrap();
         fs::write(chart.path().join("charts/db/templates/a.yaml"), "{{ $.Values.registry }}").unwrap();
+        // From an archive, and used under another name.
+        let packed = chart.path().join("charts/store-1.0.0");
+        fs::create_dir_all(packed.join("templates")).unwrap();
+        fs::write(packed.join("templates/a.yaml"), "{{ .Values.image.registry }}").unwrap();
+        fs::write(packed.join("Chart.yaml"), "name: store\nversion: 1.0.0\n").unwrap();
+        let outer =
+            "name: web\nversion: 1.0.0\ndependencies:\n- {name: store, version: 1.x, alias: primary}\n";
+        fs::write(chart.path().join("Chart.yaml"), outer).unwrap();
         let values = json!({
             "image": {"repository": "", "tag": "", "pullPolicy": null, "pullSecret": ""},
             "hub": null,
@@ -292,6 +315,7 @@ mod tests {
                 "db.registry EmptyRegistry",
                 "hub EmptyRegistry",
                 "image.registry EmptyRegistry",
+                "primary.image.registry EmptyRegistry",
                 "image.repository EmptyRepository",
                 "jobs.repository EmptyRepository",
                 "global.imageRegistry EmptyGlobal",
