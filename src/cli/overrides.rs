@@ -18,6 +18,9 @@ use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, RemovalPlan, R
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::{self, ChartRef, Release, ReleaseId, Sources};
 
+/// Is an image of a release to move?
+pub(super) type Wanted = Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>;
+
 /// What the plan is made with.
 pub(super) struct Request<'r> {
     pub(super) charts: ChartsRequest<'r>,
@@ -26,8 +29,7 @@ pub(super) struct Request<'r> {
     pub(super) repository: &'r RepositoryArgs,
     pub(super) registries: &'r RegistryArgs,
     pub(super) allow_frozen_tags: bool,
-    /// Is this image of this release to move?
-    pub(super) is_wanted: Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>,
+    pub(super) is_wanted: Wanted,
 }
 
 impl Request<'_> {
@@ -205,11 +207,7 @@ fn routes_of(known: &Charts, read: &ReadRepository) -> HashMap<ReleaseId, Routes
 }
 
 /// The cached reference of an image that is wanted, and that the configuration does not exclude.
-fn route(
-    routes: HashMap<ReleaseId, Routes>,
-    config: Config,
-    is_wanted: Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>,
-) -> Route {
+fn route(routes: HashMap<ReleaseId, Routes>, config: Config, is_wanted: Wanted) -> Route {
     Arc::new(move |release: &ReleaseId, image: &str| {
         if !is_wanted(release, image) {
             return None;

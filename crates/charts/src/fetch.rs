@@ -10,7 +10,7 @@ use pullthru_core::releases::lock::AskedVersions;
 use pullthru_core::releases::{ChartRef, VersionRef};
 use tokio::sync::OnceCell;
 
-use crate::archive::ArchiveError;
+use crate::archive::{self, ArchiveError, Budget};
 use crate::definition::Definition;
 use crate::directory;
 use crate::failure::{Failure, blocking};
@@ -150,6 +150,7 @@ impl Fetch {
                 GivenPlace::Directory(path) => {
                     let place = store.place().map_err(text)?;
                     directory::copy(path, path, place.path()).map_err(|error| error.to_string())?;
+                    archive::unpack_dependencies(place.path(), &mut Budget::default(), 0).map_err(text)?;
                     store.add_place(place).map_err(text)
                 }
             }

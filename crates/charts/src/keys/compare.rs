@@ -112,6 +112,19 @@ fn without_checksums(text: &str) -> String {
     kept + rest
 }
 
+/// A checksum of what has changed: by its name, or since both are one.
+fn is_checksum(place: &RenderedPlace, old: &str, new: &str) -> bool {
+    let is_named = place.way.steps().iter().any(|step| match step {
+        Step::Key(key) => {
+            let key = key.to_ascii_lowercase();
+            key.contains("checksum") || key.contains("hash")
+        }
+        Step::Item(_) => false,
+    });
+    let is_hex = |text: &str| (32..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_named || is_hex(old) && is_hex(new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,17 +148,4 @@ mod tests {
             assert!(!is_same(&text, &other), "{text}");
         }
     }
-}
-
-/// A checksum of what has changed: by its name, or since both are one.
-fn is_checksum(place: &RenderedPlace, old: &str, new: &str) -> bool {
-    let is_named = place.way.steps().iter().any(|step| match step {
-        Step::Key(key) => {
-            let key = key.to_ascii_lowercase();
-            key.contains("checksum") || key.contains("hash")
-        }
-        Step::Item(_) => false,
-    });
-    let is_hex = |text: &str| (32..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    is_named || is_hex(old) && is_hex(new)
 }
