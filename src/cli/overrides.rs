@@ -8,7 +8,8 @@ use super::charts_args::{ChartsRequest, Evaluated};
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::{ReadRepository, RepositoryArgs};
 use crate::config::Config;
-use crate::image::Reference;
+use crate::find::Role;
+use crate::image::{Name, Reference};
 use crate::images::{Charts, ReleaseState};
 use crate::kustomize::Model;
 use crate::migrate::{Prepared, Proved};
@@ -165,6 +166,7 @@ impl Request<'_> {
         let evaluate = |more: &EditedTexts| {
             releases::of(self.model, &Sources::new(repository).with_edits(both(edited, more)))
         };
+        let is_built = |path: &RepoPath, name: &str| is_built(self.model, path, name);
         let runtime = runtime()?;
         let bar = bar(wanted.len(), "overrides");
         let request = OverrideRequest {
@@ -175,6 +177,7 @@ impl Request<'_> {
             evaluate: &evaluate,
             reader: &reader,
             route: &route,
+            is_built: &is_built,
             allow_frozen_tags: self.allow_frozen_tags,
         };
         let plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));
@@ -246,6 +249,17 @@ fn wanted(
             && images.iter().any(|image| route(&release.id, &image.image).is_some())
     };
     known.releases.iter().filter(is_wanted).map(|release| release.id.clone()).collect()
+}
+
+/// Does a file that this kustomization builds hold an image of this name? It may be one that is to stay.
+fn is_built(model: &Model<'_>, kustomization: &RepoPath, name: &str) -> bool {
+    let Ok(name) = Name::parse(name) else { return true };
+    let files = &model.inventory.files;
+    let at = |path| files.binary_search_by(|file| file.path.cmp(path)).ok().and_then(|at| files.get(at));
+    model.graph.layers(kustomization).files.iter().filter_map(at).any(|file| {
+        let mut images = file.found.sites.iter().filter(|site| site.role == Role::Image);
+        images.any(|site| site.name == name)
+    })
 }
 
 fn add_file(proved: &mut Proved, path: &RepoPath, new: &str, read: &ReadRepository) -> Result<(), CliError> {

@@ -141,6 +141,24 @@ fn helm_charts_of_kustomizations_are_renamed_by_their_images() {
     );
 }
 
+/// An entry of a kustomization renames all that it builds: what is to stay keeps its name, and the chart's image with it.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_charts_of_kustomizations_leave_what_is_built_beside_them() {
+    let [helm, _] = helms();
+    let (copy, store) = (copy_of("testdata/overrides"), tempfile::tempdir().unwrap());
+    let kustomization = copy.path().join("kust-images/kustomization.yaml");
+    let text = fs::read_to_string(&kustomization).unwrap();
+    fs::write(&kustomization, format!("{text}resources: [kept.yaml]\n")).unwrap();
+    let kept = "apiVersion: v1\nkind: Pod\nmetadata: {name: kept}\nspec:\n  containers:\n    - name: main\n      \
+                image: ghcr.io/shop/app:1 # pullthru: ignore\n";
+    fs::write(copy.path().join("kust-images/kept.yaml"), kept).unwrap();
+    let run = migrate(copy.path(), &helm, store.path(), &["kust-images/"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let names: Vec<&str> = run.out.lines().filter_map(|line| line.strip_prefix("+  - name: ")).collect();
+    assert!(!names.is_empty() && !names.contains(&"ghcr.io/shop/app"), "{}", run.out);
+}
+
 /// `check --fix` sets values where it renders, and none for what is silenced.
 #[test]
 #[ignore = "needs helm: .ci/peers"]

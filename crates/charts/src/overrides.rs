@@ -77,6 +77,8 @@ pub struct OverrideRequest<'r> {
     pub evaluate: &'r dyn Fn(&EditedTexts) -> Vec<Release>,
     pub reader: &'r RenderReader,
     pub route: &'r Route,
+    /// Does this kustomization build an image of this name from anything but a chart? An entry of its `images:` renames both.
+    pub is_built: &'r dyn Fn(&RepoPath, &str) -> bool,
     /// Also keys that hold name and tag in one.
     pub allow_frozen_tags: bool,
 }

@@ -108,6 +108,9 @@ impl Charts {
             places(request.reader, &Release { post_renderers, ..release.clone() }, &text)
         };
         let mut entries: Vec<RenamedImage> = entries.into_iter().collect();
+        if planned.id.kind == ReleaseKind::KustomizeHelmChart {
+            entries.retain(|entry| !(request.is_built)(path, &entry.name));
+        }
         let (before, after) = (with(&[]), with(&entries));
         // Each entry has a name of its own, so that all of them together show what each does.
         let moved: Vec<&String> = before
