@@ -5,6 +5,8 @@
 //! is put into upper case, and before a text is cut, since a cut credential is not recognised any more. Where a
 //! credential shows only once the text is decoded, none of the text is printed.
 
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
@@ -36,15 +38,21 @@ const ENCODED_MIN: usize = 6;
 
 /// All credentials of a run.
 #[derive(Default)]
-pub struct Scrub(Mutex<Vec<Needle>>);
+pub struct Scrub(Mutex<Known>);
 
-struct Needle {
-    secret: Secret,
-    /// As it would be printed, in lower case.
-    forms: Vec<String>,
-    /// In base64, within something else or not, in lower case.
-    encoded: Vec<String>,
+#[derive(Default)]
+struct Known {
+    secrets: HashSet<Secret>,
+    /// As they would be printed.
+    printed: Forms,
+    /// In base64, within something else or not.
+    encoded: Forms,
 }
+
+/// Texts in lower case, by how they begin: a run may have a token for each repository, and a text is looked through once,
+/// however many there are.
+#[derive(Default)]
+struct Forms(HashMap<[u8; SHORTEST], Vec<String>>);
 
 impl Scrub {
     /// Takes a secret in, once.
@@ -53,19 +61,12 @@ impl Scrub {
         if text.len() < SHORTEST {
             return;
         }
-        let mut needles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if needles.iter().any(|needle| needle.secret == *secret) {
-            return;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.secrets.insert(secret.clone()) {
+            known.printed.add(text);
+            known.printed.add(&printable(text, usize::MAX));
+            aligned(text).iter().for_each(|form| known.encoded.add(form));
         }
-        let lower = |mut form: String| {
-            form.make_ascii_lowercase();
-            form
-        };
-        let mut forms = vec![lower(text.to_owned()), lower(printable(text, usize::MAX))];
-        forms.dedup();
-        forms.retain(|form| form.len() >= SHORTEST);
-        let encoded = aligned(text).into_iter().map(lower).collect();
-        needles.push(Needle { secret: secret.clone(), forms, encoded });
     }
 
     /// Takes in what of a login a server could give away: the secret, and its form on the wire.
@@ -84,14 +85,11 @@ impl Scrub {
     pub fn quote(&self, text: &str, max: usize) -> String {
         let whole = printable(text, usize::MAX);
         let line = printable(&whole, READ_MAX);
-        let needles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The longest first: one may be a part of another.
-        let mut forms: Vec<&String> = needles.iter().flat_map(|needle| &needle.forms).collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        let hidden = forms.into_iter().fold(line.clone(), |text, form| hide(text, form));
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden = known.printed.hide(&line);
         // Beyond what is read a credential may begin that what was hidden makes room for.
         let is_cut = line != whole && hidden != line;
-        if is_cut || views(&hidden).iter().any(|view| needles.iter().any(|needle| needle.is_in(view))) {
+        if is_cut || views(&hidden).iter().any(|view| known.is_in(view)) {
             return HIDDEN.to_owned();
         }
         printable(&hidden, max)
@@ -103,26 +101,50 @@ impl Scrub {
     }
 }
 
-impl Needle {
+impl Known {
     fn is_in(&self, text: &str) -> bool {
-        let lower = text.to_ascii_lowercase();
-        self.forms.iter().chain(&self.encoded).any(|form| lower.contains(form))
+        [&self.printed, &self.encoded].iter().any(|forms| !forms.places(text).is_empty())
     }
 }
 
-/// `text` with `form`, which is in lower case, replaced in whatever case it is.
-fn hide(text: String, form: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut out = String::new();
-    let mut from = 0;
-    // Lower case has the same length: only ASCII was changed.
-    for (at, found) in lower.match_indices(form) {
-        out.push_str(text.get(from..at).unwrap_or_default());
-        out.push_str(HIDDEN);
-        from = at + found.len();
+impl Forms {
+    fn add(&mut self, text: &str) {
+        let form = text.to_ascii_lowercase();
+        if let Some(start) = form.as_bytes().first_chunk().copied() {
+            self.0.entry(start).or_default().push(form);
+        }
     }
-    out.push_str(text.get(from..).unwrap_or_default());
-    out
+
+    /// Where they stand in a text, in whatever case; of two that overlap the whole.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        // It has the same length: only ASCII is changed.
+        let lower = text.to_ascii_lowercase();
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for (at, start) in lower.as_bytes().windows(SHORTEST).enumerate() {
+            let begun = <[u8; SHORTEST]>::try_from(start).ok().and_then(|start| self.0.get(&start));
+            let rest = lower.as_bytes().get(at..).unwrap_or_default();
+            let there = begun.into_iter().flatten().filter(|form| rest.starts_with(form.as_bytes()));
+            let Some(length) = there.map(String::len).max() else { continue };
+            match places.last_mut().filter(|last| at < last.end) {
+                Some(last) => last.end = last.end.max(at + length),
+                None => places.push(at..at + length),
+            }
+        }
+        places
+    }
+
+    /// `text` with each of them replaced.
+    fn hide(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut from = 0;
+        for place in self.places(text) {
+            out.push_str(text.get(from..place.start).unwrap_or_default());
+            out.push_str(HIDDEN);
+            from = place.end;
+        }
+        out.push_str(text.get(from..).unwrap_or_default());
+        out
+    }
 }
 
 /// The base64 of a text wherever it may stand in what is encoded: at each of three places, without the letters at its
@@ -319,6 +341,16 @@ mod tests {
         }
         assert!(scrub.is_in(&format!("v1-{PASSWORD}")));
         assert_eq!(Scrub::default().quote(PASSWORD, 300), PASSWORD);
+    }
+
+    #[test]
+    fn of_two_that_overlap_the_whole_is_hidden() {
+        let scrub = Scrub::default();
+        for secret in ["abcdef", "cdefghij", "cdef", "ghij-é"] {
+            scrub.learn(&Secret::new(secret));
+        }
+        assert_eq!(scrub.quote("x ABCDEFGHIJ-É y", 300), "x ***-É y");
+        assert_eq!(scrub.quote("x abcdefghij-é, cdef", 300), "x ***, ***");
     }
 
     #[test]

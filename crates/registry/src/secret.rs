@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A password or token. `Debug` and `Display` print `***`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Arc<str>);
 
 impl Secret {
