@@ -149,10 +149,10 @@ impl<'a> Run<'a> {
         }
         let unprepared = proved.errors.iter().map(|error| (error.path().clone(), error.to_string()));
         let unwritten = written.failed.iter().map(|(path, error)| (path.clone(), error.to_string()));
+        let by_id: BTreeMap<_, _> = plan.releases.iter().map(|one| (&one.id, one)).collect();
         let is_moved = |(release, image): &&(ReleaseId, String)| {
-            plan.releases.iter().any(|one| {
-                one.id == *release
-                    && (!one.written.is_empty() || one.post_renderer.is_some())
+            by_id.get(release).is_some_and(|one| {
+                (!one.written.is_empty() || one.post_renderer.is_some())
                     && one.remaining.iter().all(|remaining| remaining.image != *image)
             })
         };
