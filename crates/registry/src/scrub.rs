@@ -115,7 +115,7 @@ impl Forms {
         }
     }
 
-    /// Where they stand in a text, in whatever case; of two that overlap the whole.
+    /// Their places in a text, in whatever case; of two that overlap, the whole.
     fn places(&self, text: &str) -> Vec<Range<usize>> {
         // It has the same length: only ASCII is changed.
         let lower = text.to_ascii_lowercase();
