@@ -168,6 +168,10 @@ fn statuses_are_what_clusters_are_given() {
         ("south/kustomization.yaml", b"resources: [../base]\n"),
         ("own.yaml", &pod(&["999999999999.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1"])),
         ("values.yaml", b"image:\n  repository: fern/e\n  tag: v1\n"),
+        (
+            "machine.yaml",
+            b"version: v1alpha1\nmachine: {type: worker, kubelet: {image: 'ghcr.io/fern/kubelet:v1'}}\n",
+        ),
     ]);
     let (code, lines) = rendered(&scratch);
     assert_eq!(code, 1);
@@ -177,7 +181,7 @@ fn statuses_are_what_clusters_are_given() {
         "images      at most 50 % through the cache: 1 of 2 known images, 1 reference not seen"
     );
     assert_eq!(lines[1], "upstreams   ghcr.io 1 of 2");
-    assert_eq!(lines[2], "others      2 not cacheable, 2 excluded, 1 unknown");
+    assert_eq!(lines[2], "others      2 not cacheable, 3 excluded, 1 unknown");
     // A chart may put its own registry before a short name, whatever is configured.
     let hub = scratch.run(&["check", "--upstream", "ghcr.io", "--upstream", "docker.io"]).out;
     assert!(hub.contains("1 of 2 known images, 1 reference not seen"), "{hub}");

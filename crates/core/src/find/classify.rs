@@ -8,7 +8,7 @@ use super::lines::{self, Value};
 use super::literal::{self, Literal, outermost};
 use super::names::is_image_key;
 use super::scalar::Scalar;
-use super::site::{Around, Embedding, Form, IgnoreReason, Role, Scope, Shape};
+use super::site::{Around, Embedding, Form, IgnoreReason, Obstacle, Role, Scope, Shape};
 use super::{charts, deny, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values, workloads};
 
 /// How deep a text inside a text is followed.
@@ -38,7 +38,10 @@ impl Explorer<'_> {
         if scalar.place.is_key() {
             self.ignore_all(scalar, found, key_reason(scalar.place));
         } else if let Some(reason) = deny::reason(scalar.place) {
-            self.ignore_all(scalar, found, reason);
+            let node_image = reason == IgnoreReason::NodeImage;
+            if !(node_image && matches!(found, [only] if self.node_image(scalar, text, only))) {
+                self.ignore_all(scalar, found, reason);
+            }
         } else if kustomize::is_argo_image(scalar.place) {
             self.argo_images(scalar, text, found);
         } else if let Some((start, _)) = schema::literal_in(scalar.place, text) {
@@ -53,6 +56,20 @@ impl Explorer<'_> {
             return whole || self.list(scalar, text, found);
         }
         true
+    }
+
+    /// A whole reference that a node pulls before it has a login: the cluster pulls it, and nothing moves it.
+    fn node_image(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &Occurrence) -> bool {
+        let mut literal = literal::read(text, found);
+        let before = text.get(..literal.span.start).unwrap_or("").trim_start();
+        let ends = text.get(literal.end..).is_some_and(|after| after.trim().is_empty());
+        let begins = before.is_empty() || is_flag(before);
+        let key = scalar.place.key();
+        if !(found.exact && begins && ends && deny::is_node_image(key, &literal)) {
+            return false;
+        }
+        literal.obstacle = Some(Obstacle::NodeImage);
+        self.site(scalar, found, literal, Form::ImageField, Role::Image)
     }
 
     /// A text that is one reference, or one host, with at most a scheme or a flag before it.

@@ -7,7 +7,7 @@ use super::explorer::Explorer;
 use super::names::{has_image_word, is_image_key, is_repository_key};
 use super::scalar::{self, Scalar};
 use super::short_name::Short;
-use super::site::{Around, Form, Obstacle, Role, Scope, Shape, Site};
+use super::site::{Around, Form, IgnoreReason, Obstacle, Role, Scope, Shape, Site};
 use super::{deny, globals, injectors, kustomize, oci_artifacts, schema, values, workloads};
 use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream};
@@ -43,8 +43,13 @@ pub(super) fn is_other_text(key: &str) -> bool {
 impl Explorer<'_> {
     pub(super) fn short_name(&mut self, scalar: &Scalar<'_, '_, '_>) {
         let (place, text) = (scalar.place, scalar.content.text.as_ref());
-        if place.is_key() || !scalar.decoded || deny::reason(place).is_some() {
+        if place.is_key() || !scalar.decoded {
             return;
+        }
+        match deny::reason(place) {
+            None => {}
+            Some(IgnoreReason::NodeImage) => return self.short_node_image(scalar),
+            Some(_) => return,
         }
         if kustomize::is_argo_image(place) {
             return self.short_argo_image(scalar);
@@ -58,6 +63,15 @@ impl Explorer<'_> {
         let form = if text.contains("${") && from > 0 { Form::DefaultExpression } else { form };
         let around = if name.len() == text.len() { Around::Nothing } else { Around::More };
         self.short_site(scalar, start + from, &short, (form, role, obstacle), around);
+    }
+
+    /// A name with a tag that a node pulls before it has a login.
+    fn short_node_image(&mut self, scalar: &Scalar<'_, '_, '_>) {
+        let Some(short) = Short::read(&scalar.content.text).filter(|short| !short.suffix.is_empty()) else {
+            return;
+        };
+        let as_what = (Form::ImageField, Role::Image, Some(Obstacle::NodeImage));
+        self.short_site(scalar, 0, &short, as_what, Around::Nothing);
     }
 
     /// `[old=]name[:tag][@digest]` of Argo CD, where one of the two has no host.

@@ -58,6 +58,7 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
         let verdict = match reader.judge(occurrence) {
             Verdict::Reference { literal, role, obstacle, form } => match context.reason(occurrence) {
+                Some(IgnoreReason::NodeImage) => reader.node_image(literal),
                 Some(reason) => Verdict::Ignored(reason),
                 None => Verdict::Reference { literal, role, obstacle, form },
             },
@@ -244,7 +245,7 @@ impl<'t> Reader<'t> {
             return Verdict::Ignored(IgnoreReason::Description);
         }
         if key.is_some_and(deny::is_node_key) {
-            return Verdict::Ignored(IgnoreReason::NodeImage);
+            return self.node_image(literal);
         }
         let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
         if literal.is_bare_host() {
@@ -277,6 +278,16 @@ impl<'t> Reader<'t> {
             return reference(literal, Role::Image, obstacle, Form::TemplateText);
         }
         Verdict::Ignored(IgnoreReason::Text)
+    }
+
+    /// What a node pulls before it has a login.
+    fn node_image(&self, mut literal: Literal) -> Verdict {
+        let key = self.key_before(literal.span.start).unwrap_or_default();
+        if !self.yaml || !deny::is_node_image(key, &literal) {
+            return Verdict::Ignored(IgnoreReason::NodeImage);
+        }
+        literal.obstacle = Some(Obstacle::NodeImage);
+        Verdict::Reference { literal, role: Role::Image, obstacle: None, form: Form::TemplateText }
     }
 
     /// Takes in what stands between the last occurrence and this one.

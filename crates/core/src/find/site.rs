@@ -296,6 +296,8 @@ ids! {
         InvalidName = "invalid-name",
         /// `# pullthru: ignore`.
         Ignored = "ignored",
+        /// A node pulls it before it has a login for ECR.
+        NodeImage = "node-image",
         /// Kustomize takes the name as a regular expression.
         Pattern = "pattern",
         /// A bare host in a text template: what it is joined with is not known.
@@ -390,7 +392,7 @@ ids! {
         Copy = "copy",
         /// A name that something else is compared with: of a package, or of what an updater writes.
         Identity = "identity",
-        /// A node pulls it before it has a login for ECR.
+        /// A registry, or the beginning of names, of images that a node pulls before it has a login for ECR.
         NodeImage = "node-image",
         /// A file of a workstation: a local cluster, a development environment, a playbook.
         Workstation = "workstation",

@@ -371,9 +371,11 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config
         }
         Some(SkipReason::Obstacle(Obstacle::Renamed | Obstacle::Pattern)) => return None,
         _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
-        Some(SkipReason::Excluded | SkipReason::Artifact | SkipReason::Obstacle(Obstacle::Ignored)) => {
-            Status::Excluded
-        }
+        Some(
+            SkipReason::Excluded
+            | SkipReason::Artifact
+            | SkipReason::Obstacle(Obstacle::Ignored | Obstacle::NodeImage),
+        ) => Status::Excluded,
         Some(_) if !wanted => Status::Excluded,
         // Which registry it is does not depend on the routes.
         Some(SkipReason::Obstacle(obstacle) | SkipReason::ByHand { obstacle, .. })

@@ -325,6 +325,7 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
         Obstacle::TwoRegistries => "registry and repository both name a host: one of them is not used",
         Obstacle::InvalidName => "no registry accepts this name",
         Obstacle::Ignored => "`# pullthru: ignore`",
+        Obstacle::NodeImage => "a node pulls it before it has a login for ECR",
         Obstacle::Pattern => "kustomize reads this name as a regular expression",
         Obstacle::Template => "stands in a text template: what it is joined with is not known",
         Obstacle::Alias => "the part that would change is an alias: edit its anchor",

@@ -17,7 +17,7 @@ mod tool;
 use super::context::Place;
 use super::site::IgnoreReason;
 use super::{injectors, schema};
-pub(super) use node::is_key as is_node_key;
+pub(super) use node::{is_image as is_node_image, is_key as is_node_key};
 pub(super) use policy::{is_connaisseur, is_runtime_rule};
 pub(super) use tool::Tools;
 

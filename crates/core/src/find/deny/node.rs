@@ -3,6 +3,7 @@
 
 use super::{Fields, is_one_of, passes};
 use crate::find::context::Place;
+use crate::find::literal::Literal;
 
 const FIELDS: &[Fields] = &[
     // kops.sigs.k8s.io: containerd's sandbox, control plane and etcd; add-ons are ordinary pods.
@@ -57,6 +58,12 @@ const KEYS: &[&str] = &[
 /// Is this the name of a setting for such an image?
 pub(in crate::find) fn is_key(key: &str) -> bool {
     KEYS.contains(&key.trim_start_matches('-'))
+}
+
+/// Is this one image, and not what the names of several begin with (`imageRepository`, `containerProxy`)?
+pub(in crate::find) fn is_image(key: &str, literal: &Literal) -> bool {
+    let key = key.to_ascii_lowercase();
+    !literal.is_bare_host() && (!literal.suffix.is_empty() || key.ends_with("image") || key.ends_with("imageurl"))
 }
 
 pub(super) fn is_before_login(place: &Place<'_, '_>, way: &[&str]) -> bool {

@@ -32,7 +32,11 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             // Said by its owner, or no image of an upstream for certain.
             SkipReason::ByHand { .. } => Confidence::Medium,
             SkipReason::Obstacle(
-                Obstacle::Ignored | Obstacle::Renamed | Obstacle::Pattern | Obstacle::RegistryUnknown,
+                Obstacle::Ignored
+                | Obstacle::NodeImage
+                | Obstacle::Renamed
+                | Obstacle::Pattern
+                | Obstacle::RegistryUnknown,
             ) => continue,
             SkipReason::Obstacle(Obstacle::Template | Obstacle::Computed | Obstacle::RegistryAlone) => {
                 Confidence::Medium

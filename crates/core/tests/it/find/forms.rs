@@ -72,12 +72,13 @@ fn every_form_is_planned_as_the_specification_has_it() {
     let mut differences = String::new();
     let mut cases = 0;
     for family in families {
-        let expected = fs::read_to_string(family.join("expected.txt")).unwrap();
+        let file = family.join("expected.txt");
         let found = listing(&family);
         cases += found.lines().count();
-        if std::env::var_os("PULLTHRU_DUMP").is_some() {
-            fs::write(Path::new("/tmp/dump").join(family.file_name().unwrap()), &found).unwrap();
+        if std::env::var_os("PULLTHRU_BLESS").is_some() {
+            fs::write(&file, &found).unwrap();
         }
+        let expected = fs::read_to_string(&file).unwrap();
         if expected != found {
             let diff = similar::TextDiff::from_lines(&expected, &found);
             let name = family.display().to_string();
