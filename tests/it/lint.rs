@@ -235,18 +235,86 @@ fn a_migration_names_the_updaters_that_would_undo_it() {
     let rendered: Vec<String> = updaters
         .map(|warning| format!("{}:{}", warning["path"].as_str().unwrap(), warning["line"]))
         .collect();
-    // Billing's image is renamed already, and what moves is the ledger's; its step of Kargo names the cache.
+    // Billing's and split's images are renamed already, and what moves is the ledger's; one of its steps of Kargo names the cache.
     assert_eq!(
         rendered,
-        ["fleet/apps.yaml:6", "fleet/apps.yaml:23", "fleet/stage.yaml:14", "fleet/updater.yaml:11"]
+        [
+            "fleet/apps.yaml:6",
+            "fleet/apps.yaml:23",
+            "fleet/promote.yaml:18",
+            "fleet/promote.yaml:26",
+            "fleet/stage.yaml:14",
+            "fleet/updater.yaml:11"
+        ]
     );
 }
 
-/// The lines of each finding, carried out as their updater does: `kustomize edit set image` is what Argo CD Image Updater and
-/// Kargo run.
+/// What the fixes of updaters write: in the files of the updaters alone, and nothing at the second time.
+#[test]
+fn fixes_tell_updaters_the_name_that_the_migration_gives() {
+    let copy = copy_of("testdata/rules/updaters");
+    let diff = |flags: &[&str]| run_in(copy.path(), &[&["check", "--fix", "--diff"], flags].concat()).0;
+    assert_same("testdata/expected/check/updaters.diff", &diff(&["--unsafe-fixes"]));
+    // What needs a login of the updater is for those who ask for it.
+    assert!(!diff(&[]).contains("apps.yaml") && diff(&[]).contains("stage.yaml"), "{}", diff(&[]));
+    // The images of one path alone: those of the ledger do not move in this run, nor does what writes them.
+    let alone = diff(&["fleet"]);
+    assert!(alone.contains("acme/plain") && !alone.contains("newName: '123456789012"), "{alone}");
+
+    let fix = || run_in(copy.path(), &["check", "--fix", "--unsafe-fixes", "--format", "json"]);
+    let (out, err) = fix();
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+    assert!(report["summary"]["fixed"].as_u64().is_some_and(|fixed| fixed > 5), "{report:#}");
+    let rows = report["findings"].as_array().unwrap().iter();
+    let left: Vec<String> = rows
+        .filter(|row| row["rule"] == "updater-reverts")
+        .map(|row| format!("{}:{}", row["path"].as_str().unwrap(), row["line"]))
+        .collect();
+    assert_eq!(left, ["fleet/promote.yaml:19", "fleet/stage.yaml:32"], "{report:#}");
+    assert_eq!(diff(&["--unsafe-fixes"]), "");
+}
+
+/// What cannot be written is not: the file of the updater is as it was, and so is what belongs to it.
+#[test]
+fn fixes_of_updaters_leave_what_they_cannot_write() {
+    let copy = copy_of("testdata/rules/updaters");
+    let main = copy.path().join("relay/main.yaml");
+    let text = std::fs::read_to_string(&main).unwrap();
+    std::fs::write(&main, text.replace("123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr", "ghcr.io"))
+        .unwrap();
+    let kustomization = copy.path().join("relay/kustomization.yaml");
+    let text = std::fs::read_to_string(&kustomization).unwrap();
+    std::fs::write(
+        &kustomization,
+        text.replace("123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr", "ghcr.io"),
+    )
+    .unwrap();
+    let step = || std::fs::read_to_string(copy.path().join("fleet/promote.yaml")).unwrap();
+    let before = step();
+    // Silenced references stay, and what updates them does.
+    let ignored = std::fs::read_to_string(&main).unwrap().replace("relay:0", "relay:0 # pullthru: ignore");
+    std::fs::write(&main, &ignored).unwrap();
+    let flags = ["check", "--fix", "--strategy", "inline"];
+    run_in(copy.path(), &flags);
+    assert!(!step().contains("ghcr/acme/relay"), "{}", step());
+    // Renamed in place, the entry is called after the cache, and the step with it.
+    std::fs::write(copy.path().join("fleet/promote.yaml"), &before).unwrap();
+    std::fs::write(&main, ignored.replace(" # pullthru: ignore", "")).unwrap();
+    run_in(copy.path(), &flags);
+    let name = "            name: 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/acme/relay\n";
+    assert!(step().contains(name), "{}", step());
+    let text = std::fs::read_to_string(&kustomization).unwrap();
+    assert!(
+        text.contains("- name: 123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/acme/relay"),
+        "{text}"
+    );
+}
+
+/// What each fix writes, carried out as its updater does: `kustomize edit set image` is what Argo CD Image Updater and Kargo
+/// run, and an entry that they write loses the `newName` that it had.
 #[test]
 #[ignore = "needs target/peers/bin/kustomize"]
-fn kustomize_applies_what_updaters_write_after_the_advice() {
+fn kustomize_applies_what_updaters_write_after_the_fix() {
     const CACHE: &str = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/acme";
     let kustomize = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/kustomize");
     let run = |directory: &Path, args: &[&str]| {
@@ -256,54 +324,72 @@ fn kustomize_applies_what_updaters_write_after_the_advice() {
         String::from_utf8(output.stdout).unwrap()
     };
     let copy = copy_of("testdata/rules/updaters");
-    let (_, err) = run_in(copy.path(), &["migrate", "--write", "--allow-no-vcs"]);
-    let (out, _) = run_in(copy.path(), &["check", "--format", "json"]);
-    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
-    let advice = |at: &str| {
-        let findings = report["findings"].as_array().unwrap();
-        let found = findings.iter().find(|finding| {
-            finding["rule"] == "updater-reverts"
-                && format!("{}:{}", finding["path"].as_str().unwrap(), finding["line"]) == at
+    // The images move, and their updaters stay as they are.
+    let named = ["billing", "ledger", "plain", "relay", "split"];
+    run_in(copy.path(), &[&["check", "--fix"], &named[..]].concat());
+    let value = |file: &str, way: &str| {
+        let text = std::fs::read_to_string(copy.path().join(file)).unwrap();
+        let stream = pullthru::yaml::parse(&text);
+        let root = stream.documents[0].root.unwrap();
+        let found = way.split(' ').try_fold(root, |at, step| match step.parse::<usize>() {
+            Ok(index) => stream.items(at).get(index).copied(),
+            Err(_) => stream.get(at, step),
         });
-        found.unwrap_or_else(|| panic!("nothing is found at {at}: {report:#}"))["next"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        found.and_then(|at| stream.value(at)).map(str::to_owned)
     };
-
-    // The annotation of an Application, an ImageUpdater, a step of Kargo: the name to match, and the name to write.
-    let of_kargo = format!("newName: {CACHE}/billing");
-    let of_object = format!("imageName: {CACHE}/billing:~4.1");
-    let of_annotation = format!("ledger={CACHE}/ledger:^2");
-    for (at, lines, directory) in [
-        ("fleet/stage.yaml:14", [of_kargo.as_str(), ""], "billing"),
-        ("fleet/updater.yaml:11", [of_object.as_str(), ""], "billing"),
-        (
-            "fleet/apps.yaml:6",
-            [of_annotation.as_str(), "ledger.kustomize.image-name: ghcr.io/acme/ledger"],
-            "ledger",
-        ),
-    ] {
-        let advice = advice(at);
-        assert!(lines.iter().all(|line| advice.contains(line)), "{at}: {advice}");
-        let place = copy.path().join(directory);
-        let before = std::fs::read(place.join("kustomization.yaml")).unwrap();
-        let upstream = format!("ghcr.io/acme/{directory}");
-        for (name, cached) in [(upstream.clone(), false), (format!("{CACHE}/{directory}"), true)] {
-            std::fs::write(place.join("kustomization.yaml"), &before).unwrap();
-            run(&place, &["edit", "set", "image", &format!("{upstream}={name}:9.9.9")]);
+    // What an updater gives `kustomize edit set image`.
+    let of_kargo = |file: &str, image: &str| {
+        let key = |key: &str| value(file, &format!("{image} {key}")).filter(|value| value != "*");
+        let name = key("name").or_else(|| key("image")).unwrap();
+        let new_name = key("newName").map(|name| format!("={name}")).unwrap_or_default();
+        format!("{name}{new_name}:9.9.9")
+    };
+    let of_annotation = || {
+        let start = "metadata annotations argocd-image-updater.argoproj.io/";
+        let list = value("fleet/apps.yaml", &format!("{start}image-list")).unwrap();
+        let item = list.split(',').next().unwrap().trim_start_matches("ledger=").replace(":^2", "");
+        let name = value("fleet/apps.yaml", &format!("{start}ledger.kustomize.image-name"));
+        format!("{}={item}:9.9.9", name.unwrap_or(item.clone()))
+    };
+    let of_object = || {
+        let image = "spec applicationRefs 0 images 0";
+        let item = value("fleet/updater.yaml", &format!("{image} imageName")).unwrap().replace(":~4.1", "");
+        let name = value("fleet/updater.yaml", &format!("{image} manifestTargets kustomize name"));
+        format!("{}={item}:9.9.9", name.unwrap_or(item.clone()))
+    };
+    let stage = "spec promotionTemplate spec steps 1 config images 0";
+    let built = || {
+        let writes = [
+            ("billing", of_kargo("fleet/stage.yaml", stage)),
+            ("relay", of_kargo("fleet/promote.yaml", "spec steps 0 config images 0")),
+            ("ledger", of_kargo("fleet/promote.yaml", "spec steps 2 config images 1")),
+            ("ledger", of_annotation()),
+            ("billing", of_object()),
+        ];
+        let build = |(directory, image): (&str, String)| {
+            let place = copy.path().join(directory);
+            let before = std::fs::read(place.join("kustomization.yaml")).unwrap();
+            run(&place, &["edit", "set", "image", &image]);
             let built = run(&place, &["build"]);
-            assert_eq!(built.contains(&format!("image: {CACHE}/{directory}:9.9.9")), cached, "{built}");
-        }
-        std::fs::write(place.join("kustomization.yaml"), &before).unwrap();
+            std::fs::write(place.join("kustomization.yaml"), before).unwrap();
+            let image = built.lines().find_map(|line| line.trim().strip_prefix("- image: ")).unwrap();
+            image.to_owned()
+        };
+        writes.map(build)
+    };
+    let wrong = built();
+    let right =
+        ["billing", "relay", "ledger", "ledger", "billing"].map(|name| format!("{CACHE}/{name}:9.9.9"));
+    for (wrong, right) in wrong.iter().zip(&right) {
+        assert_ne!(wrong, right, "nothing was to be fixed");
     }
+    run_in(copy.path(), &["check", "--fix", "--unsafe-fixes"]);
+    assert_eq!(built(), right);
 
     // Steps that write a whole image: the expression becomes what Kargo found.
-    let of_yaml = format!("{CACHE}/plain:${{{{ imageFrom(\"ghcr.io/acme/plain\").Tag }}}}");
-    assert!(advice("fleet/stage.yaml:26").contains(&of_yaml), "{}", advice("fleet/stage.yaml:26"));
-    let of_helm = format!(
-        "write `uses: yaml-update` and `updates: [{{key: image, value: '{CACHE}/plain@${{{{ \
-         imageFrom(\"ghcr.io/acme/plain\").Digest }}}}'}}]`"
+    let update = "spec promotionTemplate spec steps 3 config updates 0 value";
+    assert_eq!(
+        value("fleet/stage.yaml", update).unwrap(),
+        format!("{CACHE}/plain:${{{{ imageFrom(\"ghcr.io/acme/plain\").Tag }}}}")
     );
-    assert_eq!(advice("fleet/stage.yaml:31"), of_helm);
 }

@@ -183,7 +183,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         if !args.diff {
             remove_stale_temp_files(&run.read.repository, &run.read.inventory.directories);
         }
-        let before = run.bypassing();
+        let before = run.open();
         let Fixed { changed, failed, images_of_charts } = run.fix(out)?;
         if !failed.is_empty() {
             outcome = outcome.max(Outcome::Failure);
@@ -200,7 +200,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         if changed {
             // What is there now is what counts.
             run = Run::new(args, baseline.as_ref())?;
-            fixes.fixed = before.saturating_sub(run.bypassing());
+            fixes.fixed = before.saturating_sub(run.open());
         }
         fix::say_failed(&mut run.checked, &failed);
         fixes.failed = failed.len();

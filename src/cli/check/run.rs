@@ -15,7 +15,7 @@ use crate::cli::{CliError, Outcome, problem};
 use crate::config::RuleId;
 use crate::find::Finder;
 use crate::kustomize::Model;
-use crate::lint::{self, Baseline, Checked, Request, fix};
+use crate::lint::{self, Baseline, Checked, Request, Updaters, fix};
 use crate::migrate::{self, Direction, Mode, Written, prove};
 use crate::report::covered::Covered;
 use crate::report::{Paint, migrate as diffs};
@@ -36,6 +36,7 @@ pub(super) struct Fixed {
 /// One look at the repository.
 pub(super) struct Run<'a> {
     pub(super) args: &'a Args,
+    baseline: Option<&'a Baseline>,
     pub(super) read: ReadRepository,
     pub(super) finder: Finder,
     /// Of standard input.
@@ -47,7 +48,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(args: &'a Args, baseline: Option<&Baseline>) -> Result<Run<'a>, CliError> {
+    pub(super) fn new(args: &'a Args, baseline: Option<&'a Baseline>) -> Result<Run<'a>, CliError> {
         let (mut read, finder, text) = args.repository.read_for_check(args.since.as_deref())?;
         if !read.config.has_registry() {
             return Err(CliError::usage(
@@ -89,11 +90,12 @@ impl<'a> Run<'a> {
             (checked, covered) = look(&read);
         }
         let unknown = args.charts.or(How::Lock).fails(charts.as_ref());
-        Ok(Run { args, read, finder, text, checked, covered, unknown })
+        Ok(Run { args, baseline, read, finder, text, checked, covered, unknown })
     }
 
-    pub(super) fn bypassing(&self) -> usize {
-        let rules = [RuleId::BypassesCache, RuleId::ChartBypassesCache];
+    /// Findings of the rules that `--fix` fixes.
+    pub(super) fn open(&self) -> usize {
+        let rules = [RuleId::BypassesCache, RuleId::ChartBypassesCache, RuleId::UpdaterReverts];
         self.checked.findings.iter().filter(|finding| rules.contains(&finding.rule)).count()
     }
 
@@ -122,12 +124,16 @@ impl<'a> Run<'a> {
                 Arc::new(move |release, image| images.contains(&(release.clone(), image.to_owned())))
             },
         };
+        let request =
+            Request { strategy, strict: self.args.strict, baseline: self.baseline, ..Request::default() };
+        let updaters = Updaters { repository, finder: &self.finder, request, safety };
         let planned = |within: &dyn Fn(&RepoPath) -> bool| {
             let mut proved = prove(&model, &mode, within, repository, &self.finder);
             let plan = match images.is_empty() {
                 true => OverridePlan::default(),
                 false => overrides.add_to(&mut proved, within)?,
             };
+            updaters.add_to(&mut proved, &model, within);
             Ok::<_, CliError>((proved, plan))
         };
         let (mut proved, mut plan) = planned(&within)?;

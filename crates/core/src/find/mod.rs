@@ -63,7 +63,7 @@ pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
 pub use releases::Release;
 pub use renovate::Renovate;
 pub use site::*;
-pub use updaters::{Target, UpdatedImage, Write};
+pub use updaters::{KUSTOMIZE_NAME, Place, Target, UpdatedImage, Write, annotation, own_alias};
 
 use aho_corasick::AhoCorasick;
 

@@ -3,16 +3,22 @@
 //!
 //! What they look tags up for and what they write is one name: where that is the upstream's, the cache's name is lost.
 
+use std::ops::Range;
+
 use super::blank;
 use super::context;
 use super::file_kind::FileClass;
 use super::site::Object;
 use crate::image::Name;
 use crate::tree::Position;
-use crate::yaml::{self, NodeId, Span, Stream};
+use crate::yaml::set::is_settable;
+use crate::yaml::{self, FieldPath, Holder, Kind, NodeId, Span, Stream};
 
 /// Files without any of these name no updater.
 const SIGNS: [&str; 2] = [IMAGE_UPDATER, "kargo.akuity.io"];
+
+/// In an item of `images` of an ImageUpdater: the image that a kustomization matches.
+pub const KUSTOMIZE_NAME: [&str; 3] = ["manifestTargets", "kustomize", "name"];
 
 /// The API group of ImageUpdater objects, and what annotations begin with
 /// (argocd-image-updater.readthedocs.io, "Application configuration").
@@ -27,6 +33,17 @@ pub struct UpdatedImage {
     /// Of the text that names the image.
     pub span: Span,
     pub position: Position,
+    /// Where another name can be written; else what keeps a program from it.
+    pub place: Result<Place, String>,
+}
+
+/// Where another name is written for an updater.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The name itself; of [`Write::YamlUpdate`] its expression.
+    pub name: Span,
+    /// The mapping that takes the other keys.
+    pub keys: Holder,
 }
 
 /// How an updater knows what to write.
@@ -47,13 +64,29 @@ pub enum Write {
         before: String,
         after: String,
     },
-    /// Kargo's step `kustomize-set-image` without a `newName` of the cache: `kustomize edit set image` writes the entry
-    /// anew (`kustomize/commands/edit/set/setimage.go`).
-    KustomizeSetImage { new_name: Option<String> },
+    /// Kargo's step `kustomize-set-image`, which writes the entry `matched` anew, with this `newName` or without any
+    /// (akuity/kargo, `pkg/promotion/runner/builtin/kustomize_image_setter.go`).
+    KustomizeSetImage { matched: String, new_name: Option<String> },
     /// Kargo's step `helm-update-image`, which writes the name that it found with its tag or digest, both in `key`.
     HelmUpdateImage { key: String, by_digest: bool },
     /// Kargo's step `yaml-update`, whose expression takes the name from the image that it found.
-    YamlUpdate { value: String },
+    YamlUpdate { value: String, expression: Expression },
+}
+
+/// `imageFrom("NAME").RepoURL` in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    /// In the text: the whole `${{ … }}` where it holds nothing else.
+    pub range: Range<usize>,
+    /// The quote of a text in its place, within a longer expression.
+    pub quote: Option<char>,
+}
+
+impl Expression {
+    /// What stands in its place.
+    pub fn replacement(&self, name: &str) -> String {
+        self.quote.map_or(name.to_owned(), |quote| format!("{quote}{name}{quote}"))
+    }
 }
 
 /// Where Argo CD Image Updater writes.
@@ -65,58 +98,13 @@ pub enum Target {
     Helm,
 }
 
-impl UpdatedImage {
-    /// The lines to write so that the image is called `cached` afterwards; kustomizations match it by `matched`.
-    pub fn lines(&self, cached: &str, matched: &str) -> Vec<String> {
-        let named = |target: &Target, key: &str| match target {
-            Target::Kustomize(name) if name.as_deref().unwrap_or(cached) != matched => {
-                Some(format!("{key}: {matched}"))
-            }
-            _ => None,
-        };
-        match &self.write {
-            Write::Object { constraint, target } => {
-                let name = named(target, "manifestTargets.kustomize.name");
-                [format!("imageName: {cached}{constraint}")].into_iter().chain(name).collect()
-            }
-            Write::Annotation { alias, constraint, target, before, after } => {
-                let last = cached.rsplit('/').next().unwrap_or_default();
-                let own = || last.replace('.', "-");
-                let alias = alias.clone().unwrap_or_else(own);
-                let list = format!("{IMAGE_UPDATER}/image-list: {before}{alias}={cached}{constraint}{after}");
-                let name = named(target, &format!("{IMAGE_UPDATER}/{alias}.kustomize.image-name"));
-                [list].into_iter().chain(name).collect()
-            }
-            Write::KustomizeSetImage { .. } => vec![format!("newName: {cached}")],
-            // This step has no value with another name; that of `yaml-update` is free.
-            Write::HelmUpdateImage { key, by_digest } => {
-                let found = &self.name;
-                let version = match by_digest {
-                    true => format!("@${{{{ imageFrom(\"{found}\").Digest }}}}"),
-                    false => format!(":${{{{ imageFrom(\"{found}\").Tag }}}}"),
-                };
-                vec![
-                    "uses: yaml-update".to_owned(),
-                    format!("updates: [{{key: {key}, value: '{cached}{version}'}}]"),
-                ]
-            }
-            Write::YamlUpdate { value } => match expression(value) {
-                Some((span, _)) => {
-                    let (before, after) = (value.get(..span.start), value.get(span.end..));
-                    vec![format!(
-                        "value: {}{cached}{}",
-                        before.unwrap_or_default(),
-                        after.unwrap_or_default()
-                    )]
-                }
-                None => Vec::new(),
-            },
-        }
-    }
+/// Kargo keeps the name that the entry has.
+const KEPT: &str = "*";
 
-    /// Is it configured to write the cache's name already?
+impl UpdatedImage {
+    /// Is it configured to write the cache's name already, or to keep it?
     pub fn is_of_cache(&self, cached: &str) -> bool {
-        matches!(&self.write, Write::KustomizeSetImage { new_name: Some(name) } if name == cached)
+        matches!(&self.write, Write::KustomizeSetImage { new_name: Some(name), .. } if name == cached || name == KEPT)
     }
 
     /// Whose writing it is.
@@ -126,6 +114,16 @@ impl UpdatedImage {
             _ => "Kargo",
         }
     }
+}
+
+/// What the annotation of an image's alias is called.
+pub fn annotation(key: &str) -> String {
+    format!("{IMAGE_UPDATER}/{key}")
+}
+
+/// What an image without an alias is called in annotations, when it gets one.
+pub fn own_alias(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or_default().replace('.', "-")
 }
 
 /// All images that updaters write by this file.
@@ -143,7 +141,8 @@ pub(super) fn read(class: FileClass, text: &str) -> Vec<UpdatedImage> {
         FileClass::Other(_) => return Vec::new(),
     };
     let stream = yaml::parse_without_comments(text);
-    let mut reader = Reader { stream: &stream, images: Vec::new() };
+    let template = matches!(class, FileClass::Template);
+    let mut reader = Reader { stream: &stream, template, images: Vec::new() };
     for root in stream.documents.iter().filter_map(|document| document.root) {
         let Some(object) = context::object_at(&stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or_default();
@@ -168,6 +167,7 @@ pub(super) fn read(class: FileClass, text: &str) -> Vec<UpdatedImage> {
 
 struct Reader<'s, 'a> {
     stream: &'s Stream<'a>,
+    template: bool,
     images: Vec<UpdatedImage>,
 }
 
@@ -180,8 +180,8 @@ impl Reader<'_, '_> {
         self.stream.get_path(at, path).map(|list| self.stream.items(list)).unwrap_or_default()
     }
 
-    fn push(&mut self, object: &Object, name: &str, write: Write, at: NodeId) {
-        let span = self.stream.node(at).map(|node| node.span);
+    fn push(&mut self, object: &Object, name: &str, write: Write, named: &Named<'_>) {
+        let span = self.stream.node(named.at).map(|node| node.span);
         if let (Ok(name), Some(span)) = (Name::parse(name), span) {
             self.images.push(UpdatedImage {
                 object: object.clone(),
@@ -189,8 +189,35 @@ impl Reader<'_, '_> {
                 write,
                 span,
                 position: Position::START,
+                place: self.place(named),
             });
         }
+    }
+
+    fn place(&self, named: &Named<'_>) -> Result<Place, String> {
+        let stream = self.stream;
+        if self.template {
+            return Err("it stands in a text template".to_owned());
+        }
+        if !stream.errors.is_empty() {
+            return Err("a part of the file is no YAML".to_owned());
+        }
+        let is_shared =
+            |id| stream.node(id).is_none_or(|node| node.anchored || matches!(node.kind, Kind::Alias(_)));
+        if stream.ancestors(named.at).any(is_shared) {
+            return Err("it has an anchor: other places would change with it".to_owned());
+        }
+        let name = stream.content(named.at).and_then(|content| content.map.outer(named.name));
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Err("the name is written with escapes, or over several lines".to_owned());
+        };
+        let document = stream.node(named.within).map_or(0, |node| node.document);
+        let keys = Holder::new(document, stream.path(named.within));
+        for path in named.keys {
+            let way = keys.path.clone().join(path);
+            is_settable(stream, document, way.steps()).map_err(|error| error.to_string())?;
+        }
+        Ok(Place { name, keys })
     }
 
     fn image_updater(&mut self, object: &Object, root: NodeId) {
@@ -207,7 +234,13 @@ impl Reader<'_, '_> {
                         Target::Kustomize(name.map(str::to_owned))
                     }
                 };
-                self.push(object, name, Write::Object { constraint: constraint.to_owned(), target }, at);
+                let keys = match target {
+                    Target::Helm => Vec::new(),
+                    Target::Kustomize(_) => vec![FieldPath::from(&KUSTOMIZE_NAME)],
+                };
+                let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &keys };
+                let write = Write::Object { constraint: constraint.to_owned(), target };
+                self.push(object, name, write, &named);
             }
         }
     }
@@ -215,8 +248,8 @@ impl Reader<'_, '_> {
     fn annotations(&mut self, object: &Object, root: NodeId, way: &[&str]) {
         let stream = self.stream;
         let Some(annotations) = stream.get_path(root, way) else { return };
-        let annotation = |key: &str| stream.get(annotations, &format!("{IMAGE_UPDATER}/{key}"));
-        let Some(at) = annotation("image-list") else { return };
+        let of = |key: &str| stream.get(annotations, &annotation(key));
+        let Some(at) = of("image-list") else { return };
         let list = stream.value(at).unwrap_or_default();
         let mut start = 0;
         for item in list.split(',') {
@@ -229,7 +262,7 @@ impl Reader<'_, '_> {
             let (name, constraint) = split_constraint(image);
             let of_alias = |key: &str| {
                 let alias = alias.as_deref()?;
-                stream.value(annotation(&format!("{alias}.{key}"))?).map(str::to_owned)
+                stream.value(of(&format!("{alias}.{key}"))?).map(str::to_owned)
             };
             let helm = ["helm.image-name", "helm.image-tag", "helm.image-spec"];
             let target = match helm.iter().any(|key| of_alias(key).is_some()) {
@@ -237,6 +270,14 @@ impl Reader<'_, '_> {
                 false => Target::Kustomize(of_alias("kustomize.image-name")),
             };
             let around = |text: Option<&str>| text.unwrap_or_default().split_whitespace().collect::<String>();
+            let first = start + item.find(image).unwrap_or_default();
+            let key = alias.clone().unwrap_or_else(|| own_alias(name)) + ".kustomize.image-name";
+            let keys = match target {
+                Target::Helm => Vec::new(),
+                Target::Kustomize(_) => vec![FieldPath::from(vec![annotation(&key).as_str().into()])],
+            };
+            let named =
+                Named { at, name: Span::new(first, first + name.len()), within: annotations, keys: &keys };
             let write = Write::Annotation {
                 alias: alias.clone(),
                 constraint: constraint.to_owned(),
@@ -244,7 +285,7 @@ impl Reader<'_, '_> {
                 before: around(list.get(..start)),
                 after: around(list.get(end..)),
             };
-            self.push(object, name, write, at);
+            self.push(object, name, write, &named);
             start = end + 1;
         }
     }
@@ -254,11 +295,15 @@ impl Reader<'_, '_> {
         for &step in self.items(root, way).to_vec().iter() {
             match self.text(step, &["uses"]) {
                 Some("kustomize-set-image") => {
+                    let keys = ["name", "newName"].map(|key| FieldPath::from(&[key]));
                     for &image in self.items(step, &["config", "images"]).to_vec().iter() {
                         let Some(at) = stream.get(image, "image") else { continue };
                         let Some(name) = stream.value(at) else { continue };
+                        let matched = self.text(image, &["name"]).filter(|matched| !matched.is_empty());
+                        let matched = matched.unwrap_or(name).to_owned();
                         let new_name = self.text(image, &["newName"]).map(str::to_owned);
-                        self.push(object, name, Write::KustomizeSetImage { new_name }, at);
+                        let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &keys };
+                        self.push(object, name, Write::KustomizeSetImage { matched, new_name }, &named);
                     }
                 }
                 Some("helm-update-image") => {
@@ -271,16 +316,19 @@ impl Reader<'_, '_> {
                             _ => continue,
                         };
                         let key = self.text(image, &["key"]).unwrap_or("KEY").to_owned();
-                        self.push(object, name, Write::HelmUpdateImage { key, by_digest }, at);
+                        let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &[] };
+                        self.push(object, name, Write::HelmUpdateImage { key, by_digest }, &named);
                     }
                 }
                 Some("yaml-update") => {
                     for &update in self.items(step, &["config", "updates"]).to_vec().iter() {
                         let Some(at) = stream.get(update, "value") else { continue };
                         let Some(value) = stream.value(at).map(str::to_owned) else { continue };
-                        if let Some((_, name)) = expression(&value) {
-                            let name = name.to_owned();
-                            self.push(object, &name, Write::YamlUpdate { value }, at);
+                        for (expression, name) in expressions(&value) {
+                            let Range { start, end } = expression.range;
+                            let named = Named { at, name: Span::new(start, end), within: update, keys: &[] };
+                            let write = Write::YamlUpdate { value: value.clone(), expression };
+                            self.push(object, name, write, &named);
                         }
                     }
                 }
@@ -290,24 +338,61 @@ impl Reader<'_, '_> {
     }
 }
 
-/// `${{ imageFrom("NAME").RepoURL }}` in a text, and the name in it.
-fn expression(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
+/// What names an image for an updater.
+struct Named<'k> {
+    at: NodeId,
+    /// In the value.
+    name: Span,
+    /// The mapping that takes other keys, and those that may be needed.
+    within: NodeId,
+    keys: &'k [FieldPath],
+}
+
+/// Each `imageFrom("NAME").RepoURL` within `${{ … }}`, with its name.
+fn expressions(text: &str) -> Vec<(Expression, &str)> {
+    let mut found = Vec::new();
     let mut at = 0;
-    while let Some(found) = text.get(at..)?.find("${{") {
-        let start = at + found;
-        let end = start + text.get(start..)?.find("}}")? + 2;
-        let inner = text.get(start..end)?;
-        if let Some(rest) = inner.split_once("imageFrom(").map(|(_, rest)| rest)
-            && inner.contains(".RepoURL")
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find("${{")).map(|found| at + found) {
+        let Some(length) = text.get(start..).and_then(|rest| rest.find("}}")) else { break };
+        let block = start..start + length + 2;
+        let mut from = start;
+        while let Some(call) =
+            text.get(from..block.end).and_then(|rest| rest.find(CALL)).map(|found| from + found)
         {
-            let rest = rest.trim_start();
-            let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-            let name = rest.get(1..)?.split(quote).next()?;
-            return Some((start..end, name));
+            from = call + CALL.len();
+            let Some((name, quote, end)) = argument(text, from, block.end) else { continue };
+            let alone = text.get(start + 3..call).is_some_and(|before| before.trim().is_empty())
+                && text.get(end..block.end - 2).is_some_and(|after| after.trim().is_empty());
+            let expression = match alone {
+                true => Expression { range: block.clone(), quote: None },
+                false => Expression { range: call..end, quote: Some(quote) },
+            };
+            found.push((expression, name));
+            from = end;
         }
-        at = end;
+        at = block.end;
     }
-    None
+    found
+}
+
+const CALL: &str = "imageFrom(";
+const URL: &str = ".RepoURL";
+
+/// The name that a call is given, its quote, and where `.RepoURL` ends behind the call; none where something else follows.
+fn argument(text: &str, from: usize, end: usize) -> Option<(&str, char, usize)> {
+    let rest = text.get(from..end)?;
+    let inner = rest.trim_start();
+    let quote = inner.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let name = inner.get(1..)?.split(quote).next()?;
+    let behind = rest.len() - inner.len() + 1 + name.len() + 1;
+    let url = rest.get(behind..)?.find(URL)?;
+    let between = rest.get(behind..behind + url)?.trim();
+    let is_call = between == ")"
+        || between.starts_with(',')
+            && between.ends_with(')')
+            && !between.contains(CALL)
+            && !between.contains('+');
+    is_call.then_some((name, quote, from + behind + url + URL.len()))
 }
 
 fn is_alias(text: &str) -> bool {
@@ -322,45 +407,43 @@ fn split_constraint(text: &str) -> (&str, &str) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Vec<String> {
-        let images = read(FileClass::Manifest, text);
-        images.iter().flat_map(|image| image.lines("CACHE/org/app", &image.name.to_string())).collect()
-    }
-
-    #[test]
-    fn items_of_an_annotation_keep_the_others() {
-        let list = |value: &str| {
-            format!(
-                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: a\n  annotations:\n    \
-                 argocd-image-updater.argoproj.io/image-list: {value}\n"
-            )
-        };
-        let start = "argocd-image-updater.argoproj.io";
-        assert_eq!(
-            lines(&list("\"web=ghcr.io/org/app:>=1.2, db=quay.io/org/db\"")),
-            [
-                format!("{start}/image-list: web=CACHE/org/app:>=1.2,db=quay.io/org/db"),
-                format!("{start}/web.kustomize.image-name: ghcr.io/org/app"),
-                format!("{start}/image-list: web=ghcr.io/org/app:>=1.2,db=CACHE/org/app"),
-                format!("{start}/db.kustomize.image-name: quay.io/org/db"),
-            ]
-        );
-        let alone = lines(&list("localhost:5000/org/app"));
-        assert_eq!(alone.first().unwrap(), &format!("{start}/image-list: app=CACHE/org/app"));
-    }
-
     #[test]
     fn expressions_of_kargo_that_take_the_name_are_told_apart() {
+        let found = |text| -> Vec<(String, String)> {
+            let replaced = |(expression, name): (Expression, &str)| {
+                let mut text = str::to_owned(text);
+                text.replace_range(expression.range.clone(), &expression.replacement("CACHE"));
+                (name.to_owned(), text)
+            };
+            expressions(text).into_iter().map(replaced).collect()
+        };
+        let one = |name: &str, text: &str| vec![(name.to_owned(), text.to_owned())];
         assert_eq!(
-            expression("${{ vars.host }}/x:${{ imageFrom('ghcr.io/o/a').RepoURL }}:v"),
-            Some((19..58, "ghcr.io/o/a"))
+            found("${{ vars.host }}/x:${{ imageFrom('ghcr.io/o/a').RepoURL }}:v"),
+            one("ghcr.io/o/a", "${{ vars.host }}/x:CACHE:v")
         );
-        for text in ["${{ imageFrom('ghcr.io/o/a').Tag }}", "imageFrom('a').RepoURL", "${{ imageFrom(", ""] {
-            assert_eq!(expression(text), None, "{text}");
+        // The rest of a longer expression stays.
+        assert_eq!(
+            found(
+                "${{ imageFrom('ghcr.io/o/a', warehouse('w')).RepoURL + ':' + imageFrom('ghcr.io/o/a').Tag }}"
+            ),
+            one("ghcr.io/o/a", "${{ 'CACHE' + ':' + imageFrom('ghcr.io/o/a').Tag }}")
+        );
+        assert_eq!(
+            found("${{ imageFrom('quay.io/o/b').Tag + imageFrom(\"ghcr.io/o/a\").RepoURL }}"),
+            one("ghcr.io/o/a", "${{ imageFrom('quay.io/o/b').Tag + \"CACHE\" }}")
+        );
+        for text in [
+            "${{ imageFrom('ghcr.io/o/a').Tag }}",
+            "imageFrom('a').RepoURL",
+            "${{ imageFrom(",
+            "${{ imageFrom('",
+            "",
+        ] {
+            assert_eq!(found(text), [], "{text}");
         }
     }
 }

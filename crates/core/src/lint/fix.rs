@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checked, Finding, Safety};
+use super::{Checked, Finding, Fix, NewKey, Safety};
 use crate::config::RuleId;
 use crate::find::Obstacle;
 use crate::inventory::Inventory;
 use crate::tree::RepoPath;
+use crate::yaml::set::{NewValue, SetError, set};
+use crate::yaml::{self, Edit};
 
 /// The inventory, where every reference is held back that is not to be fixed.
 pub fn held_back(mut inventory: Inventory, checked: &Checked, safety: Safety) -> Inventory {
@@ -46,4 +48,20 @@ pub fn say_failed(checked: &mut Checked, failed: &BTreeMap<RepoPath, String>) {
             finding.next = format!("not fixed: {reason}");
         }
     }
+}
+
+/// The text of a file with these fixes: first all edits, then the keys.
+///
+/// # Errors
+/// What does not read as it is to afterwards.
+pub fn rewritten(text: &str, fixes: &[&Fix]) -> Result<String, SetError> {
+    let edits: BTreeSet<&Edit> = fixes.iter().flat_map(|fix| &fix.edits).collect();
+    let edits: Vec<Edit> = edits.into_iter().cloned().collect();
+    let mut new = yaml::edit::apply(text, &edits)?;
+    yaml::edit::verify(&yaml::parse(text), &new, &edits)?;
+    let keys: BTreeSet<&NewKey> = fixes.iter().flat_map(|fix| &fix.keys).collect();
+    for NewKey { document, path, value } in keys {
+        new = set(&new, *document, path.steps(), &NewValue::Text(value.clone()))?;
+    }
+    Ok(new)
 }

@@ -3,16 +3,18 @@
 //! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`references`] says what each
 //! reference is, [`coverage`] counts them, each of [`rules`] reads them and the inventory and returns [`Finding`]s, [`silence`] takes out
 //! what comments, the configuration and a [`baseline`] leave, and [`fix`] makes of the rest what a migration is to
-//! leave alone when `check --fix` carries it out. [`usage`] lists the places themselves.
+//! leave alone when `check --fix` carries it out; [`Updaters`] adds what [`updates`] has for updaters. [`usage`] lists the places themselves.
 
 pub mod another_cache;
 mod baseline;
 pub mod coverage;
 mod edits;
 pub mod fix;
+mod fix_updaters;
 pub mod references;
 pub mod rules;
 mod silence;
+mod updates;
 mod usage;
 
 use std::collections::{BTreeSet, HashMap};
@@ -24,11 +26,12 @@ use crate::kustomize::Model;
 use crate::migrate::Strategy;
 use crate::releases::ReleaseId;
 use crate::tree::{Position, RepoPath};
-use crate::yaml::Span;
+use crate::yaml::{FieldPath, Span};
 
 pub use baseline::Baseline;
 pub use coverage::{Count, Counter, Coverage, Status, Unseen, UpstreamCount};
 pub use edits::Edits;
+pub use fix_updaters::Updaters;
 pub use references::{Built, Planned, Plans, Reference};
 pub use rules::{Rule, rule};
 pub use usage::{Given, Usage};
@@ -121,8 +124,28 @@ pub struct Fix {
     pub title: String,
     /// In the finding's own file; empty where kustomizations rename it.
     pub edits: Vec<crate::yaml::Edit>,
+    /// Keys that are set in the finding's own file, besides.
+    pub keys: Vec<NewKey>,
     /// Files that change instead.
     pub by: Vec<RepoPath>,
+    /// References have to move before it; it is made when they have.
+    pub follows: bool,
+}
+
+impl Fix {
+    /// Edits of the finding's own file alone.
+    fn by_edits(safety: Safety, title: String, edits: Vec<crate::yaml::Edit>) -> Fix {
+        Fix { safety, title, edits, keys: Vec::new(), by: Vec::new(), follows: false }
+    }
+}
+
+/// A key that gets a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NewKey {
+    /// Its number in the file.
+    pub document: usize,
+    pub path: FieldPath,
+    pub value: String,
 }
 
 /// What a fix may lose.

@@ -191,7 +191,8 @@ fn only(file: &FilePlan, part: &[Change]) -> FilePlan {
     FilePlan { path: file.path.clone(), changes: part.to_vec(), expected }
 }
 
-fn read(path: &RepoPath, repository: &Repository) -> Result<String, PrepareError> {
+/// A file as it is, which may be written.
+pub(crate) fn read(path: &RepoPath, repository: &Repository) -> Result<String, PrepareError> {
     let metadata = std::fs::metadata(repository.absolute(path));
     if metadata.is_ok_and(|metadata| metadata.permissions().readonly()) {
         return Err(PrepareError::ReadOnly { path: path.clone() });

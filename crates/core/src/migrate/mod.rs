@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub(crate) use apply::read;
 pub use apply::{edited, prepare, prove};
 
 pub(crate) use inline::back;

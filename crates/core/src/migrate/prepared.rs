@@ -6,6 +6,7 @@ use super::Plan;
 use super::overlay::OverlayError;
 use crate::tree::{self, Position, RepoPath, Repository, WriteError};
 use crate::yaml::edit::EditError;
+use crate::yaml::set::SetError;
 
 /// A file with its new content, proved.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub enum PrepareError {
     Edit { path: RepoPath, source: EditError },
     #[error("`{}` gets no entry in `images:`: {source}", path.shown())]
     Overlay { path: RepoPath, source: OverlayError },
+    #[error("`{}` is left as it is: its updater goes on to write the upstream's name: {source}", path.shown())]
+    Updater { path: RepoPath, source: SetError },
     #[error("`{}` is left as it is: it holds more than `pullthru migrate` writes; rename it, and run again", path.shown())]
     Foreign { path: RepoPath },
     #[error("`{}` is left as it is: it is read-only; give its owner the right to write it", path.shown())]
@@ -83,6 +86,7 @@ impl PrepareError {
             | PrepareError::Encoding { path }
             | PrepareError::Edit { path, .. }
             | PrepareError::Overlay { path, .. }
+            | PrepareError::Updater { path, .. }
             | PrepareError::Foreign { path }
             | PrepareError::ReadOnly { path }
             | PrepareError::Reads { path, .. }

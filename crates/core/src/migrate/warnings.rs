@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Direction, FilePlan, Plan, Warning};
-use crate::find::{IgnoreReason, Role, Site, Tool, UpdatedImage};
+use crate::find::{Form, IgnoreReason, Role, Site, Tool, UpdatedImage, Write};
 use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory};
 use crate::kustomize::Model;
@@ -80,19 +80,32 @@ fn of_file(file: &FileInventory, planned: &FilePlan, warnings: &mut Vec<Warning>
 
 /// Updaters other than Flux that write the upstream's name of an image that moves.
 fn updaters(model: &Model<'_>, plan: &Plan) -> Vec<Warning> {
-    let changed = plan.changes().map(|(_, change)| &change.site);
-    let moved = changed.chain(plan.renamed.iter().map(|renamed| &renamed.site));
+    let is_image = |site: &&Site| {
+        site.role == Role::Image && !matches!(site.form, Form::KustomizeNewName | Form::ArgoKustomizeImage)
+    };
+    let changed = || plan.changes().map(|(_, change)| &change.site);
+    let edited: HashSet<&Name> = changed().filter(is_image).map(|site| &site.name).collect();
+    let moved = changed().chain(plan.renamed.iter().map(|renamed| &renamed.site));
     let moved: HashSet<&Name> = moved.map(|site| &site.name).collect();
     let mut warnings = Vec::new();
     for file in &model.inventory.files {
         let routes = model.config.routes(file.path.as_str());
         let writes_back = |image: &&UpdatedImage| {
-            let cached = routes.and_then(|routes| routes.map(&image.name).ok());
-            moved.contains(&image.name) && cached.is_some_and(|name| !image.is_of_cache(&name.to_string()))
+            let Some(cached) = routes.and_then(|routes| routes.map(&image.name).ok()) else { return false };
+            match &image.write {
+                // A field that an entry renames keeps the upstream's name.
+                Write::HelmUpdateImage { .. } | Write::YamlUpdate { .. } => edited.contains(&image.name),
+                // An entry matches what was edited in place by the cache's name alone.
+                Write::KustomizeSetImage { matched, .. } if edited.contains(&image.name) => {
+                    *matched != cached.to_string()
+                }
+                _ => moved.contains(&image.name) && !image.is_of_cache(&cached.to_string()),
+            }
         };
         warnings.extend(file.found.updated.iter().filter(writes_back).map(|image| {
             let message = format!(
-                "{} writes the upstream's name back at its next update: `pullthru check` has the lines to change",
+                "{} writes the upstream's name back at its next update: `pullthru check` has the lines to change, and \
+                 `pullthru check --fix` writes those that are safe",
                 image.tool()
             );
             warning("updater-reverts", &file.path, image.position, message)

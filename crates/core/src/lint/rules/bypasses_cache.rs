@@ -34,7 +34,7 @@ fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
             let title = format!("name `{}`", change.to);
             let edits = change.edits.clone();
             finding.cached.get_or_insert_with(|| change.to.clone());
-            finding.fix = Some(Fix { safety, title, edits, by: Vec::new() });
+            finding.fix = Some(Fix::by_edits(safety, title, edits));
             let path = shell_word(path.as_str());
             finding.next = format!("`pullthru check --fix{flag} {path}` edits it in place");
         }
@@ -44,7 +44,7 @@ fn finding(context: &Context<'_>, reference: &Reference<'_>) -> Finding {
             let title = format!("rename it by `images:` of {}", names.join(", "));
             finding.next =
                 format!("`pullthru check --fix{flag}` has `images:` of {} rename it", names.join(", "));
-            finding.fix = Some(Fix { safety, title, edits: Vec::new(), by });
+            finding.fix = Some(Fix { by, ..Fix::by_edits(safety, title, Vec::new()) });
         }
         Planned::Blocked(Some(why)) => {
             finding.next = format!("{}; `--strategy inline` edits it in place", why.explain());

@@ -131,7 +131,7 @@ fn finding(
     finding.next = format!("write `name: {seen}`");
     if let Some(change) = context.changes.get(&(path, site.start())) {
         let (title, edits) = (format!("name `{seen}`"), change.edits.clone());
-        finding.fix = Some(Fix { safety: Safety::Safe, title, edits, by: Vec::new() });
+        finding.fix = Some(Fix::by_edits(Safety::Safe, title, edits));
         finding.next = format!("`pullthru check --fix {path}` writes `name: {seen}`");
     }
     if let Origin::Site(id) = flow.origin

@@ -62,6 +62,17 @@ pub fn set(text: &str, document: usize, way: &[Step], value: &NewValue) -> Resul
     if reads_as(&stream, &new, document, way, value) { Ok(new) } else { Err(SetError::Reads) }
 }
 
+/// Would [`set`] find a place for a plain text at `way`?
+///
+/// # Errors
+/// What keeps it from that.
+pub fn is_settable(stream: &Stream<'_>, document: usize, way: &[Step]) -> Result<(), SetError> {
+    if !stream.errors.is_empty() {
+        return Err(SetError::NotYaml);
+    }
+    edit_for(stream, document, way, &NewValue::Text("text".to_owned())).map(drop)
+}
+
 fn edit_for(stream: &Stream<'_>, document: usize, way: &[Step], value: &NewValue) -> Result<Edit, SetError> {
     let item_from = |depth: usize| {
         let rest = way.get(depth..).unwrap_or_default();
