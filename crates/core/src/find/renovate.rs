@@ -32,27 +32,48 @@ impl Renovate {
     }
 }
 
+/// What a configuration says, in order.
+enum Entry {
+    Key(Span),
+    /// A key of `registryAliases`.
+    Alias(Span),
+    Text(Span),
+}
+
+fn entries(text: &str) -> impl Iterator<Item = Entry> {
+    // Brackets that are open since `registryAliases`.
+    let mut aliases: Option<usize> = None;
+    tokens(text).into_iter().filter_map(move |token| {
+        match token {
+            Token::Open => aliases = aliases.map(|depth| depth + 1),
+            Token::Close => {
+                aliases = aliases.and_then(|depth| depth.checked_sub(1)).filter(|&depth| depth > 0);
+            }
+            Token::Key(span) if span.slice(text) == "registryAliases" => {
+                aliases = Some(0);
+                return Some(Entry::Key(span));
+            }
+            Token::Key(span) if aliases.is_some_and(|depth| depth > 0) => return Some(Entry::Alias(span)),
+            Token::Key(span) => return Some(Entry::Key(span)),
+            Token::Text(span) => return Some(Entry::Text(span)),
+        }
+        None
+    })
+}
+
 /// The configuration of Renovate that a text is.
 pub(super) fn configuration(text: &str) -> Renovate {
     let mut found = Renovate::default();
     let mut key = "";
-    let mut aliases: Option<usize> = None;
-    for token in tokens(text) {
-        match token {
-            Token::Open => aliases = aliases.map(|depth| depth + 1),
-            Token::Close => {
-                aliases = aliases.and_then(|depth| depth.checked_sub(1)).filter(|&depth| depth > 0)
-            }
-            Token::Key(span) => {
+    for entry in entries(text) {
+        match entry {
+            Entry::Key(span) => key = span.slice(text),
+            Entry::Alias(span) => {
                 key = span.slice(text);
-                if key == "registryAliases" {
-                    aliases = Some(0);
-                } else if aliases.is_some_and(|depth| depth > 0) {
-                    found.aliases.push(key.to_owned());
-                }
+                found.aliases.push(key.to_owned());
             }
-            Token::Text(span) if key == "extends" => found.extends.push(span.slice(text).to_owned()),
-            Token::Text(_) => {}
+            Entry::Text(span) if key == "extends" => found.extends.push(span.slice(text).to_owned()),
+            Entry::Text(_) => {}
         }
     }
     found
@@ -62,27 +83,21 @@ pub(super) fn configuration(text: &str) -> Renovate {
 pub(super) fn read(text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
     let mut patterns: Vec<PolicyPattern> = Vec::new();
     let mut key = "";
-    // Brackets that are open since `registryAliases`.
-    let mut aliases: Option<usize> = None;
     // Since the last key: alternatives of one another, and where their patterns begin.
     let (mut list, mut texts) = (0, Vec::new());
-    for token in tokens(text) {
-        match token {
-            Token::Open => aliases = aliases.map(|depth| depth + 1),
-            Token::Close => {
-                aliases = aliases.and_then(|depth| depth.checked_sub(1)).filter(|&depth| depth > 0)
-            }
-            Token::Key(span) => {
+    for entry in entries(text) {
+        match entry {
+            Entry::Key(span) => {
                 close(&mut patterns, &mut list, &mut texts);
                 key = span.slice(text);
-                if key == "registryAliases" {
-                    aliases = Some(0);
-                } else if aliases.is_some_and(|depth| depth > 0) {
-                    patterns.push(of_renovate(PolicyTool::RenovateAlias, key, key, span, Vec::new()));
-                    list = patterns.len();
-                }
             }
-            Token::Text(span) => {
+            Entry::Alias(span) => {
+                close(&mut patterns, &mut list, &mut texts);
+                key = span.slice(text);
+                patterns.push(of_renovate(PolicyTool::RenovateAlias, key, key, span, Vec::new()));
+                list = patterns.len();
+            }
+            Entry::Text(span) => {
                 let raw = span.slice(text);
                 let matcher = key.starts_with("match") && key != "matchHost"
                     || key.starts_with("exclude")
