@@ -356,7 +356,7 @@ impl RepositoryArgs {
         since: Option<&str>,
     ) -> Result<(ReadRepository, Finder, String), CliError> {
         let (repository, config, mut scope) = self.open()?;
-        let finder = checking(&config)?;
+        let finder = finder(&config)?;
         let options = self.walk_options(&config);
         let mut text = String::new();
         let inventory = if self.is_stdin() {
@@ -384,6 +384,8 @@ impl RepositoryArgs {
             }
             inventory
         };
+        // `check` heeds comments itself, so that it can tell those that silence nothing.
+        let inventory = inventory.without_comments();
         note_failures(&inventory);
         let context = Inventory::default();
         let stdin = self.is_stdin();
@@ -391,8 +393,19 @@ impl RepositoryArgs {
         Ok((read, finder, text))
     }
 
+    /// Reads the rest of the repository, too, after [`Self::read_for_check`].
+    pub(super) fn read_context_for_check(
+        &self,
+        read: &mut ReadRepository,
+        finder: &Finder,
+    ) -> Result<(), CliError> {
+        self.read_context(read, finder)?;
+        read.context = std::mem::take(&mut read.context).without_comments();
+        Ok(())
+    }
+
     /// Reads the rest of the repository, too.
-    pub(super) fn read_context(&self, read: &mut ReadRepository, finder: &Finder) -> Result<(), CliError> {
+    fn read_context(&self, read: &mut ReadRepository, finder: &Finder) -> Result<(), CliError> {
         read.context = inventory::take(&read.repository, &[], &self.walk_options(&read.config), finder)?;
         Ok(())
     }
@@ -434,11 +447,6 @@ fn note_failures(inventory: &Inventory) {
     for (path, what) in inventory.notes.iter().filter(|(_, note)| note.is_failure()) {
         problem(&format!("error: `{}`: {what}", quoted(path)));
     }
-}
-
-/// The finder of `check`.
-fn checking(config: &Config) -> Result<Finder, CliError> {
-    Ok(finder(config)?.for_check())
 }
 
 /// Bytes of standard input, or of a list, that are read: what `kubectl get pods -A -o yaml` gives for thousands of pods.

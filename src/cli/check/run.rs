@@ -59,7 +59,7 @@ impl<'a> Run<'a> {
         let mut charts = None;
         if args.wants_charts(&read) {
             if !read.is_whole() {
-                args.repository.read_context(&mut read, &finder)?;
+                args.repository.read_context_for_check(&mut read, &finder)?;
             }
             let whole = read.whole();
             let model = Model::new(&whole, &read.config);
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         // What builds the files decides about what was found in them, and about overrides. Where nothing was found
         // nothing else is read: a hook looks at a few files, again and again.
         if !read.is_whole() && charts.is_none() && (decides(&checked) || read.overrides()) {
-            args.repository.read_context(&mut read, &finder)?;
+            args.repository.read_context_for_check(&mut read, &finder)?;
             (checked, covered) = look(&read);
         }
         let unknown = args.charts.or(How::Lock).fails(charts.as_ref());

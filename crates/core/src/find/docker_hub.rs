@@ -111,7 +111,6 @@ impl Explorer<'_> {
         } else {
             short.suffix.to_owned()
         };
-        let ignored = self.ignored_at(place.stream, place.scalar);
         self.found.sites.push(Site {
             position: Position::START,
             form,
@@ -124,7 +123,8 @@ impl Explorer<'_> {
             name: short.name.clone(),
             suffix,
             shape: Shape::Name(span),
-            obstacle: if ignored { Some(Obstacle::Ignored) } else { obstacle },
+            obstacle,
+            beneath: None,
             marker: self.marker_at(place.stream, place.scalar),
             covers: Vec::new(),
         });

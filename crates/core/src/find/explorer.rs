@@ -7,7 +7,7 @@ use super::hosts::{Hosts, Occurrence, Owner};
 use super::literal::Literal;
 use super::scalar::{Scalar, spelling};
 use super::site::{Around, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
-use super::{Found, ignores, kustomize, values};
+use super::{Found, kustomize, values};
 use crate::tree::Position;
 use crate::yaml::{NodeId, SpanMap, Stream};
 
@@ -27,8 +27,6 @@ pub(super) struct Explorer<'f> {
     pub(super) outlined_from: usize,
     /// The text may hold objects that deploy something.
     pub(super) deployers: bool,
-    /// Comments take lines out of plans.
-    pub(super) heeds_ignores: bool,
     pub(super) found: Found,
 }
 
@@ -88,6 +86,7 @@ impl Explorer<'_> {
                 suffix: split.suffix,
                 shape,
                 obstacle: split.obstacle,
+                beneath: None,
                 marker: None,
                 covers: needle.into_iter().collect(),
             },
@@ -134,6 +133,7 @@ impl Explorer<'_> {
                 suffix: literal.suffix,
                 shape,
                 obstacle,
+                beneath: None,
                 marker: None,
                 covers: place_of_needle.into_iter().collect(),
             },
@@ -176,21 +176,11 @@ impl Explorer<'_> {
             site.covers.clear();
         }
         site.marker = self.marker_at(scalar.place.stream, scalar.place.scalar);
-        if self.ignored_at(scalar.place.stream, scalar.place.scalar) {
-            site.obstacle = Some(Obstacle::Ignored);
-        }
         self.found.sites.push(site);
     }
 
     pub(super) fn marker_at(&self, stream: &Stream<'_>, scalar: NodeId) -> Option<Marker> {
         stream.comment_behind(scalar).and_then(marker_in)
-    }
-
-    /// `# pullthru: ignore` behind the scalar, or alone on the line above.
-    pub(super) fn ignored_at(&self, stream: &Stream<'_>, scalar: NodeId) -> bool {
-        self.heeds_ignores
-            && (stream.comment_behind(scalar).is_some_and(|comment| ignores::holds_back(beginning(comment)))
-                || stream.line_above(scalar).is_some_and(is_ignore_line))
     }
 }
 
@@ -208,11 +198,6 @@ pub(super) fn is_flag(before: &str) -> bool {
     let Some(name) = before.strip_suffix('=') else { return false };
     let name = name.trim_start_matches('-');
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
-/// A comment that stands alone on its line and takes the next line out of every plan.
-fn is_ignore_line(line: &str) -> bool {
-    line.trim_start().starts_with('#') && ignores::holds_back(beginning(line))
 }
 
 /// As much of a comment as is read for every scalar of its line.

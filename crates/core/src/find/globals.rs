@@ -123,6 +123,7 @@ impl Explorer<'_> {
             suffix,
             shape: Shape::Below { registry: span, span: own },
             obstacle: None,
+            beneath: None,
             marker: self.marker_at(place.stream, place.scalar),
             covers: Vec::new(),
         });

@@ -100,11 +100,8 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                     name,
                     suffix,
                     shape,
-                    obstacle: if explorer.heeds_ignores && reader.line.ignored {
-                        Some(Obstacle::Ignored)
-                    } else {
-                        literal.obstacle.or(obstacle)
-                    },
+                    obstacle: literal.obstacle.or(obstacle),
+                    beneath: None,
                     marker: reader.line.marker,
                     covers: if occurrence.owner == Owner::Upstream { vec![needle] } else { Vec::new() },
                 });
@@ -200,7 +197,6 @@ struct Line {
     content: usize,
     /// The first byte behind the dashes of list items.
     item: usize,
-    ignored: bool,
     marker: Option<Marker>,
     double_quotes: usize,
     single_quotes: usize,
@@ -366,9 +362,8 @@ impl Line {
         let line = span.slice(text);
         let content = span.end - line.trim_start().len();
         let item = span.end - line.trim_start().trim_start_matches("- ").trim_start().len();
-        let ignored = super::ignores::holds_back(line);
         let marker = line.find('#').and_then(|hash| marker_in(line.get(hash..)?));
-        Line { span, at: span.start, content, item, ignored, marker, word: span.start, ..Line::default() }
+        Line { span, at: span.start, content, item, marker, word: span.start, ..Line::default() }
     }
 
     /// `default "`, `coalesce "`, …: a quoted argument of a template's function.

@@ -65,7 +65,7 @@ pub use renovate::Renovate;
 pub use site::*;
 pub use updaters::{KUSTOMIZE_NAME, Place, Target, UpdatedImage, Write, annotation, own_alias};
 
-use aho_corasick::AhoCorasick;
+use std::collections::BTreeSet;
 
 use crate::kustomization::{self, Kustomization};
 use crate::tree::{LineIndex, Position};
@@ -88,15 +88,15 @@ pub struct Found {
     pub releases: Vec<Release>,
     /// It says where charts come from: source objects of Flux, or the dependencies of a chart.
     pub chart_sources: bool,
-    /// Patterns of policies, allow-lists and updaters that name an upstream; only for [`Finder::for_check`].
+    /// Patterns of policies, allow-lists and updaters that name an upstream.
     pub policies: Vec<PolicyPattern>,
     /// Images whose names other programs write.
     pub updated: Vec<UpdatedImage>,
-    /// Logins of registries; only for [`Finder::for_check`].
+    /// Logins of registries.
     pub logins: Logins,
     /// It is a configuration of Renovate.
     pub renovate: Option<Renovate>,
-    /// `# pullthru: ignore` comments; only for [`Finder::for_check`].
+    /// `# pullthru: ignore` comments; sites that they are about have [`Obstacle::Ignored`].
     pub ignores: Vec<IgnoreComment>,
     /// ConfigMaps and Secrets whose values Flux puts into manifests (`substituteFrom`).
     pub substituted: Vec<Object>,
@@ -151,26 +151,38 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The lines that a comment takes out of every plan.
+    pub fn ignored_lines(&self) -> BTreeSet<usize> {
+        let about = self.ignores.iter().filter(|comment| comment.holds_back());
+        about.map(|comment| comment.position.line + usize::from(comment.alone)).collect()
+    }
+
+    fn heed_ignores(&mut self) {
+        if self.ignores.is_empty() {
+            return;
+        }
+        let lines = self.ignored_lines();
+        self.sites.iter_mut().filter(|site| lines.contains(&site.position.line)).for_each(Site::ignore);
+    }
+}
+
 /// Finds sites in files of a repository.
 #[derive(Clone, Debug)]
 pub struct Finder {
     hosts: Hosts,
     /// Bytes from which an outline may stand in for a text.
     outlined_from: usize,
-    /// Texts without any of these hold no object that deploys something.
-    deployers: Option<Search>,
-    /// Looks for policies and comments, too: texts without any of these hold none that names no host in clear.
-    check: Option<AhoCorasick>,
+    /// Texts without any of these deploy nothing, and hold no comment of ours and no policy that names no host in clear.
+    signs: Option<Search>,
 }
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
-        Finder {
-            hosts,
-            outlined_from: pruned::WORTH_IT,
-            deployers: Search::new(&[&deployers::NEEDLES[..], &releases::NEEDLES].concat()).ok(),
-            check: None,
-        }
+        let policies = policies::needles(&hosts);
+        let needles = deployers::NEEDLES.into_iter().chain(releases::NEEDLES).chain([ignores::IGNORE]);
+        let needles: Vec<&str> = needles.chain(policies.iter().map(String::as_str)).collect();
+        Finder { hosts, outlined_from: pruned::WORTH_IT, signs: Search::new(&needles).ok() }
     }
 
     /// A finder that parses every text whole; for tests and measurements.
@@ -183,12 +195,6 @@ impl Finder {
         Finder { outlined_from: 0, ..self }
     }
 
-    /// A finder that also reads [`Found::policies`] and [`Found::ignores`], and leaves it to its caller to heed the
-    /// last.
-    pub fn for_check(self) -> Finder {
-        Finder { check: AhoCorasick::new(policies::needles(&self.hosts)).ok(), ..self }
-    }
-
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
     }
@@ -196,7 +202,7 @@ impl Finder {
     /// The prefilter: can [`Finder::find`] return anything for this file? Errs on the side of yes.
     pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
         let has_words = || match file_kind::may_hold_manifests(path) {
-            true => self.hosts.occur_in(bytes) || self.may_build(bytes),
+            true => self.hosts.occur_in(bytes) || self.has_signs(bytes),
             false => self.hosts.are_named_in(bytes),
         };
         kustomization::is_kustomization(path)
@@ -204,17 +210,17 @@ impl Finder {
             || deployers::overridden_application(path).is_some()
             || file_kind::is_renovate(path)
             || has_words()
-            || self.check.as_ref().is_some_and(|needles| needles.is_match(bytes))
     }
 
-    fn may_build(&self, bytes: &[u8]) -> bool {
-        self.deployers.as_ref().is_none_or(|needles| needles.is_in(bytes))
+    fn has_signs(&self, bytes: &[u8]) -> bool {
+        self.signs.as_ref().is_none_or(|needles| needles.is_in(bytes))
     }
 
     /// `path` is relative to the repository with `/`, or `-` for standard input.
     pub fn find(&self, path: &str, bytes: &[u8]) -> Found {
         let mut found = self.search(path, bytes);
         found.locate(&LineIndex::new(bytes));
+        found.heed_ignores();
         found
     }
 
@@ -232,15 +238,11 @@ impl Finder {
             path,
             hosts: &self.hosts,
             outlined_from: self.outlined_from,
-            deployers: self.may_build(bytes),
-            heeds_ignores: self.check.is_none(),
+            deployers: self.has_signs(bytes),
             found: Found::default(),
         };
         let class = file_kind::classify(path, text);
-        let policies = match self.check {
-            Some(_) => policies::read(class, text, &self.hosts),
-            None => Vec::new(),
-        };
+        let policies = policies::read(class, text, &self.hosts);
         match class {
             FileClass::Other(reason) => {
                 let renovate = file_kind::is_renovate(path).then(|| renovate::configuration(text));
@@ -259,10 +261,8 @@ impl Finder {
         account_for_the_rest(&self.hosts, text, &mut found);
         found.policies = policies;
         found.updated = updaters::read(class, text);
-        if self.check.is_some() {
-            found.ignores = ignores::read(text);
-            found.logins = pull_secrets::read(class, text);
-        }
+        found.ignores = ignores::read(text);
+        found.logins = pull_secrets::read(class, text);
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);
         found.ignored.sort_by_key(|ignored| ignored.span);

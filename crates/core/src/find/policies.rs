@@ -1,27 +1,25 @@
 //! What compares image names and pulls nothing: policies, allow-lists, egress rules, updaters' matchers, and the
-//! signatures and credentials of Flux's sources. Only `pullthru check` asks for them.
+//! signatures and credentials of Flux's sources. `pullthru check` judges them.
 //!
 //! Policies and egress rules are read as YAML; [`super::renovate`] reads Renovate's configuration.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::blank;
 use super::context::{self, Outer, Place};
 use super::deny;
 use super::file_kind::FileClass;
-use super::hosts::Hosts;
+use super::hosts::{Hosts, Search};
 use super::policy_pattern::{ESCAPES, Matching, PolicyPattern, PolicyTool, named};
 use super::renovate;
 use super::site::IgnoreReason;
 use crate::tree::Position;
 use crate::yaml::{self, NodeId, Slot, Span, Stream};
 
-/// Spellings of hosts in regular expressions, and the comments: files with them are read even where no host is in
-/// clear.
+/// Spellings of hosts in regular expressions: files with them are read even where no host is in clear.
 pub(super) fn needles(hosts: &Hosts) -> Vec<String> {
-    let escapes = hosts.upstreams().iter().flat_map(|host| ESCAPES.map(|dot| host.replace('.', dot)));
-    escapes.chain(["pullthru: ignore".to_owned()]).collect()
+    hosts.upstreams().iter().flat_map(|host| ESCAPES.map(|dot| host.replace('.', dot))).collect()
 }
 
 /// Files without any of these hold no policy.
@@ -50,6 +48,12 @@ const SIGNS: [&str; 22] = [
     "HelmChart",
 ];
 
+static SIGNED: LazyLock<Option<Search>> = LazyLock::new(|| Search::new(&SIGNS).ok());
+
+fn is_signed(text: &str) -> bool {
+    SIGNED.as_ref().is_none_or(|signs| signs.is_in(text.as_bytes()))
+}
+
 /// All patterns of a file.
 pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
     match class {
@@ -57,10 +61,8 @@ pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPat
             renovate::read(text, hosts)
         }
         FileClass::Other(IgnoreReason::Renovate) => of_stream(text, hosts, dependabot),
-        FileClass::Template if SIGNS.iter().any(|sign| text.contains(sign)) => {
-            of_stream(&blank::blanked(text), hosts, policy)
-        }
-        FileClass::Manifest if SIGNS.iter().any(|sign| text.contains(sign)) => {
+        FileClass::Template if is_signed(text) => of_stream(&blank::blanked(text), hosts, policy),
+        FileClass::Manifest if is_signed(text) => {
             let mut patterns = of_stream(text, hosts, policy);
             patterns.extend(sources(&yaml::parse_without_comments(text)));
             patterns.sort_by_key(|pattern| pattern.span);

@@ -1,5 +1,5 @@
-//! Logins of registries: `imagePullSecrets` of pods and values, and the Secrets that hold them. Only `pullthru check` asks for
-//! them; credentials of Flux's sources are among the policies.
+//! Logins of registries: `imagePullSecrets` of pods and values, and the Secrets that hold them, for `pullthru check`;
+//! credentials of Flux's sources are among the policies.
 
 use super::context;
 use super::file_kind::FileClass;

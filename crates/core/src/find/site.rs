@@ -31,6 +31,8 @@ pub struct Site {
     pub suffix: String,
     pub shape: Shape,
     pub obstacle: Option<Obstacle>,
+    /// What the obstacle is without the comment, where it is [`Obstacle::Ignored`].
+    pub beneath: Option<Obstacle>,
     pub marker: Option<Marker>,
     /// The bytes of upstream hosts that this site accounts for.
     pub covers: Vec<Span>,
@@ -50,6 +52,18 @@ impl Site {
         match &self.spelling {
             Some(spelling) => format!("{spelling}{}", self.suffix),
             None => self.reference(),
+        }
+    }
+
+    /// A comment takes it out of every plan.
+    pub(super) fn ignore(&mut self) {
+        self.beneath = self.obstacle.replace(Obstacle::Ignored);
+    }
+
+    /// As if there were no such comment.
+    pub fn without_comment(&mut self) {
+        if self.obstacle == Some(Obstacle::Ignored) {
+            self.obstacle = self.beneath.take();
         }
     }
 

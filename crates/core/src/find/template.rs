@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use super::context::Outer;
 use super::explorer::{Explorer, marker_in};
 use super::field::Field;
+use super::prefix;
 use super::scalar;
 use super::short_name::Short;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
-use super::{ignores, prefix};
 use crate::tree::Position;
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
@@ -129,7 +129,7 @@ pub(super) fn short_names(
     outer: &Outer,
 ) {
     let mut lists: Vec<(usize, &str)> = Vec::new();
-    let (mut at, mut comment, mut ignored) = (region.start, false, false);
+    let (mut at, mut comment) = (region.start, false);
     for line in region.slice(text).split_inclusive('\n') {
         let start = at;
         at += line.len();
@@ -138,7 +138,6 @@ pub(super) fn short_names(
         comment = (comment || begins) && !line.contains("*/");
         let body = line.trim();
         if within || body.is_empty() || body.starts_with('#') || body.starts_with("{{") {
-            ignored = body.starts_with('#') && ignores::holds_back(body);
             continue;
         }
         let item = line.trim_start().trim_start_matches("- ").trim_start();
@@ -148,7 +147,6 @@ pub(super) fn short_names(
         lists.retain(|(column, _)| *column < indent || is_item && *column == indent);
         let Some((key, value)) = item.split_once(':') else { continue };
         let key = key.trim_matches(['"', '\'']);
-        let held = std::mem::take(&mut ignored) || ignores::holds_back(line);
         if value.trim().is_empty() {
             lists.push((inner, key));
             continue;
@@ -182,7 +180,8 @@ pub(super) fn short_names(
             name: short.name.clone(),
             suffix: short.suffix.to_owned(),
             shape: Shape::Name(span),
-            obstacle: if held && explorer.heeds_ignores { Some(Obstacle::Ignored) } else { unknown },
+            obstacle: unknown,
+            beneath: None,
             marker: line.find('#').and_then(|hash| marker_in(line.get(hash..)?)),
             covers: Vec::new(),
         });

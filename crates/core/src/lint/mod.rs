@@ -1,6 +1,6 @@
 //! What is wrong with a repository's references, as a migration would see it: one engine for both.
 //!
-//! [`check`] is pure over an inventory that a [`crate::find::Finder::for_check`] made. [`references`] says what each
+//! [`check`] is pure over an [`crate::inventory::Inventory::without_comments`]. [`references`] says what each
 //! reference is, [`coverage`] counts them, each of [`rules`] reads them and the inventory and returns [`Finding`]s, [`silence`] takes out
 //! what comments, the configuration and a [`baseline`] leave, and [`fix`] makes of the rest what a migration is to
 //! leave alone when `check --fix` carries it out; [`Updaters`] adds what [`updates`] has for updaters. [`usage`] lists the places themselves.

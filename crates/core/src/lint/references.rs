@@ -119,7 +119,7 @@ pub fn references<'a>(model: &Model<'a>, plans: &'a Plans) -> Vec<Reference<'a>>
     let new_entries = NewEntries::new(&plans.asked);
     let mut references = Vec::new();
     for (f, file) in inventory.files.iter().enumerate() {
-        let ignored = ignored_lines(file);
+        let ignored = file.found.ignored_lines();
         for (s, site) in file.found.sites.iter().enumerate() {
             let position = site.position;
             if matches!(site.role, Role::Matcher(_)) {
@@ -343,12 +343,6 @@ impl<'a> Needing<'a> {
             around.and_then(|above| above.parent()).is_some_and(|above| self.charts.contains(&above));
         self.charts.contains(&chart) && !self.deployed.contains(chart.as_str()) && !is_part
     }
-}
-
-/// Lines that a comment takes out of every plan; [`crate::find::Finder::for_check`] leaves it to its caller to heed them.
-fn ignored_lines(file: &FileInventory) -> BTreeSet<usize> {
-    let about = file.found.ignores.iter().filter(|comment| comment.holds_back());
-    about.map(|comment| comment.position.line + usize::from(comment.alone)).collect()
 }
 
 /// The status of a reference as it is written; `why` a migration in place skips it.

@@ -277,12 +277,6 @@ impl<'a> Stream<'a> {
         self.text.get(hash..self.lines().around(end).end)
     }
 
-    /// The line above the one on which the node begins.
-    pub fn line_above(&self, id: NodeId) -> Option<&'a str> {
-        let line = self.lines().around(self.node(id)?.span.start);
-        self.text.get(self.lines().around(line.start.checked_sub(1)?).range())
-    }
-
     /// A scalar's decoded text with the map back to this stream's bytes.
     pub fn content(&self, id: NodeId) -> Option<Content<'a>> {
         content::of_scalar(self.text, self.node(id)?)

@@ -63,7 +63,8 @@ pub(in crate::find) fn is_key(key: &str) -> bool {
 /// Is this one image, and not what the names of several begin with (`imageRepository`, `containerProxy`)?
 pub(in crate::find) fn is_image(key: &str, literal: &Literal) -> bool {
     let key = key.to_ascii_lowercase();
-    !literal.is_bare_host() && (!literal.suffix.is_empty() || key.ends_with("image") || key.ends_with("imageurl"))
+    !literal.is_bare_host()
+        && (!literal.suffix.is_empty() || key.ends_with("image") || key.ends_with("imageurl"))
 }
 
 pub(super) fn is_before_login(place: &Place<'_, '_>, way: &[&str]) -> bool {
