@@ -20,7 +20,7 @@ use crate::route::upstreams;
 use crate::tree::{Repository, WalkOptions};
 use pullthru_charts::DEFAULT_KUBERNETES;
 use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
-use pullthru_core::releases::{self, Sources};
+use pullthru_core::releases::{Evaluation, Sources};
 
 static FLEET: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/testdata/fleet");
 
@@ -128,12 +128,13 @@ fn images(root: &Path) -> Result<Vec<Pulled>, DemoError> {
     let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &Finder::new(hosts))
         .map_err(|error| wrong(&error))?;
     let model = Model::new(&inventory, &config);
-    let releases = releases::of(&model, &Sources::new(&repository));
+    let sources = Sources::new(&repository);
+    let mut evaluation = Evaluation::of(&model, &sources);
     let lock = fs::read_to_string(root.join(LOCK_NAME)).map_err(|error| wrong(&error))?;
     let lock = ImageLock::read(&lock).map_err(|error| wrong(&error))?;
     let capabilities =
         Capabilities { kubernetes_version: DEFAULT_KUBERNETES.to_owned(), ..Capabilities::default() };
-    let charts = Charts::of_lock(&model, &releases, &lock, &capabilities);
+    let charts = Charts::of_lock(&mut evaluation, &lock, &capabilities);
     Ok(Images::of(&model, Some(&charts), false, |_| true).images)
 }
 

@@ -3,7 +3,6 @@
 //! Used by `benches/tree.rs` and by the test `growth`.
 #![allow(dead_code)]
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -16,7 +15,7 @@ use pullthru_core::releases::lock::{
     AskedVersions, Capabilities, ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole,
     hash,
 };
-use pullthru_core::releases::{self, Sources};
+use pullthru_core::releases::{self, RenderedDeployers, Sources};
 use pullthru_core::tree::{Repository, WalkOptions};
 
 /// What a repository has many of.
@@ -345,7 +344,7 @@ fn locked_releases(tree: &Tree<'_>, n: usize) {
             hash: hash(&release, &capabilities, &AskedVersions::default()),
             inputs: release.inputs.clone(),
             images: (0..5).map(image).collect(),
-            releases: BTreeSet::new(),
+            deploys: RenderedDeployers::default(),
             render_failed: false,
         };
         let known = release.unknown.is_empty() && lock.releases.insert(release.id.clone(), block).is_none();

@@ -10,7 +10,7 @@ use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::ReadRepository;
 use super::values::duration;
 use super::{CliError, RepositoryArgs, problem};
-use crate::images::{ChartImage, Charts, KnownFrom, ReleaseState};
+use crate::images::{ChartImage, Charts, KnownFrom, KnownRelease, ReleaseState};
 use crate::kustomize::Model;
 use crate::report::count;
 use crate::tree::{RepoPath, Repository};
@@ -19,7 +19,7 @@ use pullthru_core::config::is_kubernetes_version;
 use pullthru_core::reasons::of_io;
 use pullthru_core::releases::lock::{Capabilities, ImageLock, LOCK_NAME};
 use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
-use pullthru_core::releases::{self, ChartRef, Release, Sources};
+use pullthru_core::releases::{self, ChartRef, Evaluation, Release, RenderedDeployers, Sources};
 use pullthru_registry::Client;
 
 #[derive(Debug, Args)]
@@ -91,24 +91,20 @@ pub(super) enum How {
 }
 
 /// The releases of a repository, evaluated.
-pub(super) struct Evaluated {
-    pub(super) releases: Vec<Release>,
+pub(super) struct Evaluated<'e> {
+    pub(super) evaluation: Evaluation<'e>,
     /// `None` where there is no lock.
     pub(super) lock: Option<ImageLock>,
 }
 
-impl Evaluated {
-    pub(super) fn of(read: &ReadRepository, model: &Model<'_>) -> Result<Evaluated, CliError> {
-        Evaluated::from_sources(read, model, &Sources::new(&read.repository))
-    }
-
-    /// The same with edits that are not written yet.
-    pub(super) fn from_sources(
+impl<'e> Evaluated<'e> {
+    /// `sources` may have edits that are not written yet.
+    pub(super) fn of(
         read: &ReadRepository,
-        model: &Model<'_>,
-        sources: &Sources<'_>,
-    ) -> Result<Evaluated, CliError> {
-        Ok(Evaluated { releases: releases::of(model, sources), lock: read_lock(&read.repository)? })
+        model: &'e Model<'e>,
+        sources: &'e Sources<'e>,
+    ) -> Result<Evaluated<'e>, CliError> {
+        Ok(Evaluated { evaluation: Evaluation::of(model, sources), lock: read_lock(&read.repository)? })
     }
 }
 
@@ -144,16 +140,15 @@ impl ChartsRequest<'_> {
         matches!(self.how, How::Auto | How::Required)
     }
 
-    /// What is known of these releases.
+    /// What is known of these releases, and of those that their charts render, which are evaluated with it.
     pub(super) fn charts(
         &self,
         read: &ReadRepository,
-        model: &Model<'_>,
-        evaluated: &Evaluated,
+        evaluated: &mut Evaluated<'_>,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
     ) -> Result<Charts, CliError> {
-        self.rendering.charts(self.how, read, model, evaluated, repository, registries)
+        self.rendering.charts(self.how, read, evaluated, repository, registries)
     }
 
     /// What fetches and renders charts, and the client that it asks registries with.
@@ -214,8 +209,8 @@ impl ChartsRequest<'_> {
             read_lock(&read.repository)?;
             return Ok(Charts::default());
         }
-        let evaluated = Evaluated::from_sources(read, model, sources)?;
-        let charts = self.rendering.charts(self.how, read, model, &evaluated, repository, registries)?;
+        let mut evaluated = Evaluated::of(read, model, sources)?;
+        let charts = self.rendering.charts(self.how, read, &mut evaluated, repository, registries)?;
         Ok(charts.within(|path| read.is_named(path)))
     }
 
@@ -234,22 +229,26 @@ impl ChartsRequest<'_> {
 }
 
 /// What a render says about a release.
-pub(super) fn state_of_render(read: &ReadRepository, release: &Release, outcome: Outcome) -> ReleaseState {
+fn known_from_render(read: &ReadRepository, release: &Release, outcome: Outcome) -> KnownRelease {
     match outcome.rendered {
         Ok(text) => {
-            let (images, releases) = images_of_render(read, release, &text);
-            ReleaseState::Known { images, releases, from: KnownFrom::Render }
+            let (images, deployers) = images_of_render(read, release, &text);
+            let state = ReleaseState::Known { images, releases: BTreeSet::new(), from: KnownFrom::Render };
+            KnownRelease { state, deployers }
         }
-        Err(failure) => ReleaseState::Unknown { reason: failure.to_string(), place: release.place.clone() },
+        Err(failure) => {
+            let state = ReleaseState::Unknown { reason: failure.to_string(), place: release.place.clone() };
+            KnownRelease { state, deployers: RenderedDeployers::default() }
+        }
     }
 }
 
-/// What a chart renders; a name that is not known whole stands for itself, and is no image. With the releases that it deploys.
+/// What a chart renders; a name that is not known whole stands for itself, and is no image. With what deploys charts in turn.
 fn images_of_render(
     read: &ReadRepository,
     release: &Release,
     text: &str,
-) -> (BTreeSet<ChartImage>, BTreeSet<String>) {
+) -> (BTreeSet<ChartImage>, RenderedDeployers) {
     let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
     let rendered = reader.read(release, text);
     let unknown = rendered.unknown.into_iter().filter(UnknownImage::is_name).map(|unknown| ChartImage {
@@ -259,7 +258,7 @@ fn images_of_render(
         object: Some(unknown.object),
         field: Some(unknown.field),
     });
-    (rendered.images.into_iter().map(ChartImage::from).chain(unknown).collect(), rendered.releases)
+    (rendered.images.into_iter().map(ChartImage::from).chain(unknown).collect(), rendered.deployers)
 }
 
 impl RenderArgs {
@@ -268,30 +267,50 @@ impl RenderArgs {
         &self,
         how: How,
         read: &ReadRepository,
-        model: &Model<'_>,
-        evaluated: &Evaluated,
+        evaluated: &mut Evaluated<'_>,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
     ) -> Result<Charts, CliError> {
         let none = ImageLock::default();
-        let lock = evaluated.lock.as_ref().unwrap_or(&none);
+        let Evaluated { evaluation, lock } = evaluated;
+        let lock = lock.as_ref().unwrap_or(&none);
         let capabilities = self.capabilities(read, repository, lock)?;
-        let mut charts = Charts::of_lock(model, &evaluated.releases, lock, &capabilities);
         match how {
             How::Off => {
+                let mut charts = Charts::of_lock(evaluation, &none, &capabilities);
                 charts.forget("charts are not looked at (`--charts off`)");
-                return Ok(charts);
+                Ok(charts)
             }
-            How::Lock => return Ok(charts),
-            How::Auto | How::Required => {}
+            How::Lock => Ok(Charts::of_lock(evaluation, lock, &capabilities)),
+            How::Auto | How::Required => Charts::gather(evaluation, |level| {
+                let mut known: Vec<KnownRelease> =
+                    level.iter().map(|release| KnownRelease::of_lock(release, lock, &capabilities)).collect();
+                self.render_unknown(how, read, level, &mut known, repository, registries)?;
+                Ok(known)
+            }),
         }
+    }
+
+    /// Renders those of some releases that the lock does not know and that were asked for.
+    fn render_unknown(
+        &self,
+        how: How,
+        read: &ReadRepository,
+        releases: &[Release],
+        known: &mut [KnownRelease],
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<(), CliError> {
         let can_be_had = |release: &Release| {
             release.unknown.is_empty()
                 && !(matches!(release.chart, ChartRef::Named { .. }) && self.chart_dir.is_empty())
         };
+        let is_asked = |release: &Release| {
+            read.is_named(&release.place.path) || release.inputs.iter().any(|path| read.is_named(path))
+        };
         let open =
-            charts.releases.iter().zip(&evaluated.releases).enumerate().filter(|(_, (known, release))| {
-                !known.is_known() && can_be_had(release) && known.is_within(|path| read.is_named(path))
+            known.iter().zip(releases).enumerate().filter(|(_, (known, release))| {
+                !known.is_known() && can_be_had(release) && is_asked(release)
             });
         let (open, wanted): (Vec<usize>, Vec<Release>) =
             open.map(|(number, (_, release))| (number, release.clone())).unzip();
@@ -305,12 +324,11 @@ impl RenderArgs {
             Err(error) => return Err(error.into()),
         };
         for ((number, release), outcome) in open.into_iter().zip(&wanted).zip(outcomes) {
-            if let Some(known) = charts.releases.get_mut(number) {
-                known.state = state_of_render(read, release, outcome);
+            if let Some(known) = known.get_mut(number) {
+                *known = known_from_render(read, release, outcome);
             }
         }
-        charts.count_templates_once();
-        Ok(charts)
+        Ok(())
     }
 
     /// What the charts of the image lock know of clusters.
@@ -372,11 +390,12 @@ impl RenderArgs {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Renews the image lock for these releases.
+    /// Renews the image lock for the releases that were asked for, then for those that their charts render, level by level.
+    /// The blocks of all others are kept.
     pub(super) fn renew_lock(
         &self,
         read: &ReadRepository,
-        releases: Vec<Release>,
+        evaluation: &mut Evaluation<'_>,
         lock: &ImageLock,
         renew: Renew,
         repository: &RepositoryArgs,
@@ -385,13 +404,34 @@ impl RenderArgs {
         let (charts, client) = self.renderer(read, repository, registries)?;
         let reader = RenderReader::new(&read.config.upstream_hosts(), &read.config.cache_hosts());
         let runtime = runtime()?;
-        let bar = bar(releases.len(), "charts");
-        let renewing = charts.renew_lock(releases, lock, renew, &reader, |_| bar.inc(1));
-        let renewed = runtime.block_on(renewing);
-        bar.finish_and_clear();
+        let is_asked = |release: &&Release| {
+            read.is_named(&release.place.path) || release.inputs.iter().any(|path| read.is_named(path))
+        };
+        let mut all = RenewedLock::default();
+        let mut level = evaluation.releases().to_vec();
+        while !level.is_empty() {
+            let asked: Vec<Release> = level.iter().filter(is_asked).cloned().collect();
+            let bar = bar(asked.len(), "charts");
+            let renewing = charts.renew_lock(asked, lock, renew, &reader, |_| bar.inc(1));
+            let mut renewed = runtime.block_on(renewing);
+            bar.finish_and_clear();
+            for release in level.iter().filter(|release| !is_asked(release)) {
+                let block = lock.releases.get(&release.id).map(|block| (release.id.clone(), block.clone()));
+                renewed.lock.releases.extend(block);
+            }
+            let mut next = Vec::new();
+            for release in &level {
+                let Some(block) = renewed.lock.releases.get(&release.id) else { continue };
+                let doubt = renewed.unknown.contains_key(&release.id).then_some(PARENT_FAILED);
+                next.extend(evaluation.render(release, &block.deploys, doubt).releases);
+            }
+            all.add(renewed);
+            level = next;
+        }
+        all.retain(|id| !evaluation.is_replaced(id));
         runtime.shutdown_background();
         say_notes(&client);
-        Ok(renewed)
+        Ok(all)
     }
 
     /// What fetches and renders charts, and the client that it asks registries with.
@@ -428,6 +468,9 @@ impl RenderArgs {
         Ok((charts, client))
     }
 }
+
+/// Why a release keeps its images of before whose object is in a render of before.
+const PARENT_FAILED: &str = "the release whose chart renders it could not be rendered";
 
 /// Why nothing can be rendered at all.
 pub(super) enum NoRender {

@@ -17,7 +17,7 @@ use crate::route::Routes;
 use crate::tree::RepoPath;
 use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, RemovalPlan, RemovalRequest, Route};
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::{self, ChartRef, Release, ReleaseId, Sources};
+use pullthru_core::releases::{self, ChartRef, Evaluation, Release, ReleaseId, Sources};
 
 /// Is an image of a release to move?
 pub(super) type Wanted = Arc<dyn Fn(&ReleaseId, &str) -> bool + Send + Sync>;
@@ -91,7 +91,10 @@ impl Request<'_> {
         let read = self.read;
         let hosts = read.config.cache_hosts();
         let whole = Sources::new(&read.repository);
-        let before = releases::of(self.model, &whole);
+        let mut evaluated = Evaluated::of(read, self.model, &whole)?;
+        self.charts.charts(read, &mut evaluated, self.repository, self.registries)?;
+        let evaluation = &evaluated.evaluation;
+        let before = evaluation.all();
         let named = |release: &Release| {
             let values = serde_json::Value::Object(release.values.clone()).to_string();
             within(&release.place.path) && hosts.iter().any(|host| values.contains(host.as_str()))
@@ -102,7 +105,7 @@ impl Request<'_> {
             return Ok(RemovalPlan::default());
         }
         let sources = Sources::new(&read.repository).with_edits(edited.clone());
-        let reverted = releases::of(self.model, &sources);
+        let reverted = evaluation.with_sources(&sources).into_releases();
         let routes: HashMap<ReleaseId, Routes> = before
             .iter()
             .filter_map(|release| {
@@ -115,7 +118,8 @@ impl Request<'_> {
         let (charts, client) = self.charts.renderer(read, self.repository, self.registries)?;
         let reader = RenderReader::new(&read.config.upstream_hosts(), &hosts);
         let evaluate = |more: &EditedTexts| {
-            releases::of(self.model, &Sources::new(&read.repository).with_edits(both(edited, more)))
+            let sources = Sources::new(&read.repository).with_edits(both(edited, more));
+            evaluation.with_sources(&sources).into_releases()
         };
         let request = RemovalRequest {
             before: &before,
@@ -142,35 +146,33 @@ impl Request<'_> {
     ) -> Result<OverridePlan, CliError> {
         let repository = &self.read.repository;
         let sources = Sources::new(repository).with_edits(edited.clone());
-        let mut evaluated = Evaluated::from_sources(self.read, self.model, &sources)?;
+        let mut evaluated = Evaluated::of(self.read, self.model, &sources)?;
         // A chart that moves behind the cache as an artifact is rendered from where it is now.
         let charts: HashMap<ReleaseId, ChartRef> = releases::of(self.model, &Sources::new(repository))
             .into_iter()
             .map(|release| (release.id, release.chart))
             .collect();
-        for release in &mut evaluated.releases {
-            if let Some(chart) = charts.get(&release.id) {
-                release.chart.clone_from(chart);
-            }
-        }
-        let known =
-            self.charts.charts(self.read, self.model, &evaluated, self.repository, self.registries)?;
+        evaluated.evaluation.set_charts(|release| charts.get(&release.id).cloned());
+        let known = self.charts.charts(self.read, &mut evaluated, self.repository, self.registries)?;
+        let evaluation = &evaluated.evaluation;
+        let releases = evaluation.all();
         let routes = routes_of(&known, self.read);
         let route = route(routes, self.read.config.clone(), Arc::clone(&self.is_wanted));
-        let wanted = wanted(&known, &route, &evaluated.releases, edited, within);
+        let wanted = wanted(&known, &route, evaluation, edited, within);
         if wanted.is_empty() {
             return Ok(OverridePlan::default());
         }
         let (charts, client) = self.charts.renderer(self.read, self.repository, self.registries)?;
         let reader = RenderReader::new(&self.read.config.upstream_hosts(), &self.read.config.cache_hosts());
         let evaluate = |more: &EditedTexts| {
-            releases::of(self.model, &Sources::new(repository).with_edits(both(edited, more)))
+            let sources = Sources::new(repository).with_edits(both(edited, more));
+            evaluation.with_sources(&sources).into_releases()
         };
         let is_built = |path: &RepoPath, name: &str| is_built(self.model, path, name);
         let runtime = runtime()?;
         let bar = bar(wanted.len(), "overrides");
         let request = OverrideRequest {
-            releases: &evaluated.releases,
+            releases: &releases,
             wanted: &|release| wanted.contains(&release.id),
             sources: &sources,
             may_write: within,
@@ -230,18 +232,22 @@ fn route(routes: HashMap<ReleaseId, Routes>, config: Config, is_wanted: Wanted) 
 fn wanted(
     known: &Charts,
     route: &Route,
-    releases: &[Release],
+    evaluation: &Evaluation<'_>,
     edited: &EditedTexts,
     within: &impl Fn(&RepoPath) -> bool,
 ) -> BTreeSet<ReleaseId> {
     let parents = |path: &RepoPath| std::iter::successors(path.parent(), RepoPath::parent);
     let directories: BTreeSet<RepoPath> = edited.keys().flat_map(parents).collect();
-    let changes = |release: &&Release| match &release.chart {
+    let changes = |release: &Release| match &release.chart {
         ChartRef::Local(directory) => directories.contains(directory),
         _ => false,
     };
-    let in_change: BTreeSet<&ReleaseId> =
-        releases.iter().filter(changes).map(|release| &release.id).collect();
+    let in_change: BTreeSet<&ReleaseId> = evaluation
+        .releases()
+        .iter()
+        .filter(|release| evaluation.ancestors(release).any(changes))
+        .map(|release| &release.id)
+        .collect();
     let is_wanted = |release: &&crate::images::ReleaseImages| {
         let ReleaseState::Known { images, .. } = &release.state else { return false };
         within(&release.place.path)

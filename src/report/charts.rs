@@ -43,7 +43,10 @@ pub struct ReleaseRow {
     /// Why its images are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
-    /// Releases that the chart deploys in turn, whose images are not known: `HelmRelease/web`.
+    /// The release whose chart renders its object: `Application argocd/root`. The path and line are those of that release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered_by: Option<String>,
+    /// Objects of its render that deploy something which cannot be evaluated: `HelmRelease/web`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deploys: Vec<String>,
     /// What the chart renders; of a stale release as it was before.
@@ -133,6 +136,7 @@ fn release_row(release: &ReleaseImages, config: &Config) -> ReleaseRow {
         path: release.place.path.to_string(),
         line: release.place.position.line,
         state: state.to_owned(),
+        rendered_by: release.id.rendered_by.clone(),
         because,
         deploys: release.deployed().map(str::to_owned).collect(),
         images: images.into_iter().flatten().map(row).collect(),
@@ -172,8 +176,7 @@ fn cells(row: &ReleaseRow) -> [String; 3] {
         None => counts.words(),
     };
     if !row.deploys.is_empty() {
-        images
-            .push_str(&format!(", deploys {} that nobody has rendered", count(row.deploys.len(), "release")));
+        images.push_str(&format!(", deploys {} not evaluated", count(row.deploys.len(), "release")));
     }
     if tests > 0 && row.because.is_none() {
         images.push_str(&format!(", {tests} of tests"));
@@ -184,7 +187,8 @@ fn cells(row: &ReleaseRow) -> [String; 3] {
 /// One release: each image with its object and field.
 pub fn detail(row: &ReleaseRow, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     writeln!(out, "{}  {}", paint.bold(&quoted(&row.release)), quoted(&row.chart))?;
-    writeln!(out, "  {} in {}:{}", row.kind, quoted(&row.path), row.line)?;
+    let by = row.rendered_by.as_ref().map(|by| format!(" rendered by {}", quoted(by))).unwrap_or_default();
+    writeln!(out, "  {}{by} in {}:{}", row.kind, quoted(&row.path), row.line)?;
     if let Some(because) = &row.because {
         writeln!(out, "  {}: {because}", row.state)?;
     }

@@ -12,7 +12,7 @@ use pullthru_core::releases::lock::{
     AskedVersions, Capabilities, ImageLock, LOCK_NAME, LockedChart, LockedImage, LockedRelease, RenderedRole,
     hash,
 };
-use pullthru_core::releases::{self, Sources};
+use pullthru_core::releases::{self, RenderedDeployers, Sources};
 
 use crate::golden::{assert_same, copy_of};
 use crate::scratch::{Run, Scratch};
@@ -75,7 +75,7 @@ pub(super) fn lock_of(root: &Path, images: &[(&str, RenderedRole)]) -> String {
             hash: hash(&release, &capabilities, &AskedVersions::default()),
             inputs: release.inputs.clone(),
             images: images.iter().map(image).collect(),
-            releases: BTreeSet::new(),
+            deploys: RenderedDeployers::default(),
             render_failed: false,
         };
         lock.releases.insert(release.id, block);
@@ -325,7 +325,7 @@ fn releases_that_a_chart_deploys_are_not_seen() {
     let listed = scratch.run(&["emit", "list"]);
     assert!(listed.err.contains("release HelmRelease/till of shops/bakery is not listed"), "{}", listed.err);
     let table = scratch.run(&["charts"]);
-    assert!(table.out.contains("no image, deploys 2 releases that nobody has rendered"), "{}", table.out);
+    assert!(table.out.contains("no image, deploys 2 releases not evaluated"), "{}", table.out);
     assert_eq!(scratch.run(&["scan", "--charts", "required"]).code, 1);
 }
 
@@ -357,8 +357,12 @@ fn helm_templates_that_deploy_charts_count_once() {
     let of = |name: &str| {
         report["releases"].as_array().unwrap().iter().find(|one| one["release"] == name).unwrap()
     };
-    assert_eq!(of("tree")["deploys"], serde_json::json!(["HelmRelease/made-tree"]), "{report:#}");
-    assert_eq!(of("plain")["images"][0]["reference"], "ghcr.io/o/leaf:1.2.3");
+    assert_eq!(report["releases"].as_array().unwrap().len(), 3, "{report:#}");
+    assert_eq!(of("tree").get("deploys"), None, "{report:#}");
+    for (name, by) in [("plain", None), ("default/made-tree", Some("HelmRelease tree"))] {
+        assert_eq!(of(name)["rendered_by"].as_str(), by, "{report:#}");
+        assert_eq!(of(name)["images"][0]["reference"], "ghcr.io/o/leaf:1.2.3");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod chart_corpus;
 mod chart_overrides;
 mod charts;
 mod charts_diff;
+mod charts_in_turn;
 mod charts_lock;
 mod check;
 mod check_corpus;

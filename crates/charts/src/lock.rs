@@ -35,6 +35,22 @@ pub struct RenewedLock {
     pub unknown: BTreeMap<ReleaseId, Failure>,
 }
 
+impl RenewedLock {
+    /// Takes in that of other releases.
+    pub fn add(&mut self, other: RenewedLock) {
+        self.lock.releases.extend(other.lock.releases);
+        self.rendered.extend(other.rendered);
+        self.unknown.extend(other.unknown);
+    }
+
+    /// Keeps these releases only.
+    pub fn retain(&mut self, keeps: impl Fn(&ReleaseId) -> bool) {
+        self.lock.releases.retain(|id, _| keeps(id));
+        self.rendered.retain(|id, _| keeps(id));
+        self.unknown.retain(|id, _| keeps(id));
+    }
+}
+
 /// A release that was rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedRelease {
@@ -127,7 +143,7 @@ fn block(
         hash: hash(release, capabilities, &chart.asks),
         inputs: release.inputs.clone(),
         images: images.listed().map(image).collect(),
-        releases: images.releases.clone(),
+        deploys: images.deployers.clone(),
         render_failed: false,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::value_edit::Texts;
+use pullthru_core::releases::value_edit::{Texts, ValueError};
 use pullthru_core::releases::{Release, ReleaseId, Sources};
 use pullthru_core::tree::{Place, RepoPath};
 use serde_json::Value;
@@ -181,7 +181,7 @@ impl<'r> Desk<'r> {
                 entry.found.values.iter().map(|value| (value.key.steps(), &value.value)).collect();
             match texts.write(entry.release, &values, &entry.found.merged) {
                 Ok(paths) => entry.written = paths,
-                Err(error) => entry.error = Some(error.to_string()),
+                Err(error) => entry.error = Some(explained(&error, &entry.found)),
             }
         }
     }
@@ -293,6 +293,19 @@ impl<'r> Desk<'r> {
         let releases = releases.collect();
         OverridePlan { files: texts.edited().clone(), releases }
     }
+}
+
+/// Why nothing is written, and which values a person is to set where no file has them.
+fn explained(error: &ValueError, found: &Override) -> String {
+    if !matches!(error, ValueError::Rendered(_)) {
+        return error.to_string();
+    }
+    let values = found.values.iter().map(|value| format!("`{}: {}`", value.key, text(&value.value)));
+    format!("{error}; set there {}", values.collect::<Vec<_>>().join(", "))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 impl Entry<'_> {

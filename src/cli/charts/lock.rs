@@ -14,8 +14,8 @@ use crate::kustomize::Model;
 use crate::report::{self, Paint, count, quoted};
 use crate::tree::{self, RepoPath};
 use pullthru_charts::{Failure, RenewedLock};
-use pullthru_core::releases::ReleaseId;
 use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
+use pullthru_core::releases::{ReleaseId, Sources};
 
 /// Render the charts of releases and write their images to the image lock.
 ///
@@ -65,24 +65,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
-    let Evaluated { releases, lock } = Evaluated::of(&read, &model)?;
+    let sources = Sources::new(&read.repository);
+    let Evaluated { mut evaluation, lock } = Evaluated::of(&read, &model, &sources)?;
     let old = lock.unwrap_or_default();
-    let (named, others): (Vec<_>, Vec<_>) = releases.into_iter().partition(|release| {
-        read.is_named(&release.place.path) || release.inputs.iter().any(|path| read.is_named(path))
-    });
-    let RenewedLock { mut lock, rendered, unknown } = args.rendering.renew_lock(
+    let RenewedLock { lock, rendered, unknown } = args.rendering.renew_lock(
         &read,
-        named,
+        &mut evaluation,
         &old,
         args.renew.into(),
         &args.repository,
         &args.registries,
     )?;
-    for release in others {
-        if let Some(block) = old.releases.get(&release.id) {
-            lock.releases.insert(release.id, block.clone());
-        }
-    }
     let changed = write(&read, &lock)?;
     not_rendered(&unknown, out)?;
     let images: usize = lock.releases.values().map(|release| release.images.len()).sum();

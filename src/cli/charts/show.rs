@@ -11,6 +11,7 @@ use crate::images::Charts;
 use crate::kustomize::Model;
 use crate::report::Paint;
 use crate::report::charts::{self as report, ChartsReport};
+use pullthru_core::releases::{ReleaseId, Sources};
 
 #[derive(Debug, Parser)]
 #[group(skip)]
@@ -43,25 +44,32 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
-    let mut evaluated = Evaluated::of(&read, &model)?;
-    evaluated.releases.retain(|release| read.is_named(&release.place.path));
+    let sources = Sources::new(&read.repository);
+    let mut evaluated = Evaluated::of(&read, &model, &sources)?;
+    evaluated.evaluation.retain(|release| read.is_named(&release.place.path));
+    let is_wanted = |id: &ReleaseId, wanted: &String| id.to_string() == *wanted || id.name == *wanted;
     if let Some(wanted) = &args.release {
-        let is_wanted =
-            |id: &pullthru_core::releases::ReleaseId| id.to_string() == *wanted || id.name == *wanted;
-        evaluated.releases.retain(|release| is_wanted(&release.id));
-        if evaluated.releases.is_empty() {
-            return Err(CliError::usage(
-                format!("there is no release `{wanted}` in what was read"),
-                "`pullthru charts` lists all releases",
-            ));
+        // One that a chart renders is known when that was rendered.
+        if evaluated.evaluation.releases().iter().any(|release| is_wanted(&release.id, wanted)) {
+            evaluated.evaluation.retain(|release| is_wanted(&release.id, wanted));
         }
         if how != How::Lock {
             // Objects and fields are in no lock.
             evaluated.lock = None;
         }
     }
-    let charts: Charts =
-        args.charts.rendering.charts(how, &read, &model, &evaluated, &args.repository, &args.registries)?;
+    let rendering = &args.charts.rendering;
+    let mut charts: Charts =
+        rendering.charts(how, &read, &mut evaluated, &args.repository, &args.registries)?;
+    if let Some(wanted) = &args.release {
+        charts.releases.retain(|release| is_wanted(&release.id, wanted));
+        if charts.releases.is_empty() {
+            return Err(CliError::usage(
+                format!("there is no release `{wanted}` in what was read"),
+                "`pullthru charts` lists all releases",
+            ));
+        }
+    }
     let report = ChartsReport::new(&charts, &read.config);
     match args.format {
         Format::Json => report::json(&report, out)?,

@@ -12,8 +12,8 @@ mod tree;
 
 use std::collections::BTreeSet;
 
-use pullthru_core::releases::Release;
 use pullthru_core::releases::rendered::RenderReader;
+use pullthru_core::releases::{Release, RenderedDeployers};
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
@@ -116,6 +116,8 @@ pub enum OverrideError {
     Render(#[from] Failure),
     #[error("with the values that set its images, {0}")]
     Differs(Difference),
+    #[error("with the values that set its images, it would render another release than before in turn")]
+    Deploys,
 }
 
 /// An image of a render, and what it has to be.
@@ -228,6 +230,11 @@ impl Charts {
         let (first, second) = trial.render_twice().await?;
         let mut base = Base::new(reader, before, &first, &second, route);
         let text = trial.with(self, after).await?.render_valid(&after.values).await?;
+        // The releases that it renders are judged by the objects of the first render.
+        let deployers = RenderedDeployers::read(&first);
+        if deployers == RenderedDeployers::read(&second) && deployers != RenderedDeployers::read(&text) {
+            return Err(OverrideError::Deploys);
+        }
         let tree = base.tree_of(reader, after, &text);
         let reached = base.judge(&trial, reader, &before.values, &tree).await;
         Ok(reached.map_err(OverrideError::Differs)?.len())

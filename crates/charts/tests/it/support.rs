@@ -34,6 +34,7 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
             kind: ReleaseKind::HelmRelease,
             namespace: Some("shop".to_owned()),
             name: name.to_owned(),
+            rendered_by: None,
         },
         place: Place { path: file.clone(), position: Position { line: 1, column: 1 } },
         chart,
@@ -51,6 +52,8 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         variables: BTreeSet::new(),
         assumed: Vec::new(),
         unknown: Vec::new(),
+        output_namespace: None,
+        output_gaps: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The images that charts bring: those of every release, from the image lock or from a render.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::convert::Infallible;
 
 use super::Place;
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::releases::lock::{
     Capabilities, ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale,
 };
 use crate::releases::rendered::RenderedImage;
-use crate::releases::{ChartRef, Release, ReleaseId};
+use crate::releases::{ChartRef, Evaluation, Release, ReleaseId, RenderedDeployers};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -19,6 +20,8 @@ use crate::tree::RepoPath;
 #[derive(Clone, Debug, Default)]
 pub struct Charts {
     pub releases: Vec<ReleaseImages>,
+    /// Where templates of charts hold releases as they are written there, which the charts render otherwise.
+    pub replaced: BTreeSet<Place>,
 }
 
 /// A release with its images.
@@ -42,7 +45,8 @@ pub enum ReleaseState {
     /// They are those that the release pulls as it is written.
     Known {
         images: BTreeSet<ChartImage>,
-        /// Releases that the chart deploys in turn, whose images are not known: `HelmRelease/web`.
+        /// Objects of its render that deploy something which cannot be evaluated: `HelmRelease/web`. What can be is a release
+        /// of its own.
         releases: BTreeSet<String>,
         from: KnownFrom,
     },
@@ -123,7 +127,7 @@ impl ReleaseImages {
         matches!(self.state, ReleaseState::Known { .. })
     }
 
-    /// Releases that its chart deploys in turn, and that nobody has rendered.
+    /// Objects of its render that deploy something which cannot be evaluated.
     pub fn deployed(&self) -> impl Iterator<Item = &str> {
         let releases = match &self.state {
             ReleaseState::Known { releases, .. } => Some(releases),
@@ -149,35 +153,48 @@ impl ReleaseImages {
 }
 
 impl Charts {
-    /// What the image lock says about releases.
-    pub fn of_lock(
-        model: &Model<'_>,
-        releases: &[Release],
-        lock: &ImageLock,
-        capabilities: &Capabilities,
-    ) -> Charts {
-        let one = |release: &Release| {
-            let state = state_of_lock(release, lock, capabilities);
-            ReleaseImages::new(model, release, state)
-        };
-        let mut charts = Charts { releases: releases.iter().map(one).collect() };
-        charts.count_templates_once();
-        charts
+    /// What the image lock says about releases, and about those that their charts render in turn.
+    pub fn of_lock(evaluation: &mut Evaluation<'_>, lock: &ImageLock, capabilities: &Capabilities) -> Charts {
+        let charts = Charts::gather(evaluation, |level| {
+            Ok::<_, Infallible>(
+                level.iter().map(|release| KnownRelease::of_lock(release, lock, capabilities)).collect(),
+            )
+        });
+        match charts {
+            Ok(charts) => charts,
+        }
     }
 
-    /// An object in a template of a chart that is read as it is written is a release of its own there: what the chart deploys
-    /// is not said a second time.
-    pub fn count_templates_once(&mut self) {
-        let mut evaluated: HashMap<String, BTreeSet<RepoPath>> = HashMap::new();
-        for release in &self.releases {
-            let name = format!("{}/{}", release.id.kind.as_str(), release.id.name);
-            evaluated.entry(name).or_default().insert(release.place.path.clone());
+    /// Asks what is known of the releases of an evaluation, then of those that their charts render in turn, level by level.
+    ///
+    /// # Errors
+    /// What `know` gives, which has one answer for each release of a level.
+    pub fn gather<E>(
+        evaluation: &mut Evaluation<'_>,
+        mut know: impl FnMut(&[Release]) -> Result<Vec<KnownRelease>, E>,
+    ) -> Result<Charts, E> {
+        let mut charts = Charts::default();
+        let mut level = evaluation.releases().to_vec();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for (release, mut known) in level.iter().zip(know(&level)?) {
+                let doubt = (!matches!(known.state, ReleaseState::Known { .. })).then_some(PARENT_IS_STALE);
+                let found = evaluation.render(release, &known.deployers, doubt);
+                if let ReleaseState::Known { releases, .. } = &mut known.state {
+                    *releases = found.unread;
+                }
+                next.extend(found.releases);
+                charts.releases.push(ReleaseImages::new(evaluation.model(), release, known.state));
+            }
+            level = next;
         }
-        for release in &mut self.releases {
-            let ReleaseState::Known { releases, .. } = &mut release.state else { continue };
-            let is_in_chart = |path: &RepoPath| release.inputs.iter().any(|input| path.is_within(input));
-            releases.retain(|name| !evaluated.get(name).is_some_and(|paths| paths.iter().any(is_in_chart)));
-        }
+        let replaced = |release: &ReleaseImages| evaluation.is_replaced(&release.id);
+        charts
+            .replaced
+            .extend(charts.releases.iter().filter(|one| replaced(one)).map(|one| one.place.clone()));
+        charts.releases.retain(|release| !replaced(release));
+        charts.releases.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(charts)
     }
 
     /// Those of the releases that are in these paths.
@@ -197,6 +214,29 @@ impl Charts {
     /// The releases whose images are not known; those that charts deploy in turn, too.
     pub fn unknown(&self) -> usize {
         self.releases.iter().map(ReleaseImages::unknown).sum()
+    }
+}
+
+/// Why the images of a release are not known whose object is in a render of before.
+const PARENT_IS_STALE: &str = "the release whose chart renders it changed since it was rendered";
+
+/// What is known of a release, and the objects that its chart renders to deploy charts in turn.
+#[derive(Clone, Debug)]
+pub struct KnownRelease {
+    pub state: ReleaseState,
+    pub deployers: RenderedDeployers,
+}
+
+impl KnownRelease {
+    /// What the image lock says.
+    pub fn of_lock(release: &Release, lock: &ImageLock, capabilities: &Capabilities) -> KnownRelease {
+        let state = state_of_lock(release, lock, capabilities);
+        let block = lock.releases.get(&release.id).filter(|_| release.unknown.is_empty());
+        KnownRelease { state, deployers: block.map(|block| block.deploys.clone()).unwrap_or_default() }
+    }
+
+    pub fn is_known(&self) -> bool {
+        matches!(self.state, ReleaseState::Known { .. })
     }
 }
 
@@ -251,11 +291,9 @@ pub fn state_of_lock(release: &Release, lock: &ImageLock, capabilities: &Capabil
     let unknown =
         |reason: &str| ReleaseState::Unknown { reason: reason.to_owned(), place: release.place.clone() };
     match lock.state(release, capabilities) {
-        LockState::Fresh(block) => ReleaseState::Known {
-            images: images_of(block),
-            releases: block.releases.clone(),
-            from: KnownFrom::Lock,
-        },
+        LockState::Fresh(block) => {
+            ReleaseState::Known { images: images_of(block), releases: BTreeSet::new(), from: KnownFrom::Lock }
+        }
         LockState::Stale(block, Stale::Changed) => ReleaseState::Stale {
             images: images_of(block),
             reason: "its chart, values or variables changed since it was rendered",

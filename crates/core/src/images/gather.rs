@@ -166,7 +166,7 @@ impl<'c> Gathered<'c> {
             self.unknown.insert(Unknown {
                 place: place.clone(),
                 reference: format!("release {name}"),
-                why: "its images are not known: a chart deploys it, and such releases are not rendered"
+                why: "its images are not known: a chart deploys it, and what it deploys cannot be evaluated"
                     .into(),
                 release: Some(name),
                 invalid: false,

@@ -22,7 +22,9 @@ use crate::route::Routes;
 pub use crate::tree::Place;
 use crate::tree::{Position, RepoPath};
 
-pub use charts::{ChartImage, Charts, KnownFrom, ReleaseImages, ReleaseState, RenderedValues, state_of_lock};
+pub use charts::{
+    ChartImage, Charts, KnownFrom, KnownRelease, ReleaseImages, ReleaseState, RenderedValues, state_of_lock,
+};
 use gather::Gathered;
 pub use named::{Named, Tagged, as_used_in, by_name, names};
 pub use outputs::{EntryOutput, Output, Outputs};

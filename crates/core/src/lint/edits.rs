@@ -10,7 +10,7 @@ use crate::images::Charts;
 use crate::kustomize::Model;
 use crate::migrate::Prepared;
 use crate::releases::lock::{Capabilities, ImageLock};
-use crate::releases::{self, Sources};
+use crate::releases::{Evaluation, Sources};
 use crate::tree::{RepoPath, Repository};
 
 /// Files of a repository with their new texts, written or not.
@@ -53,8 +53,8 @@ impl Edits<'_> {
             let texts =
                 self.files.iter().filter_map(|file| Some((file.path.clone(), Arc::from(text(file)?))));
             let sources = Sources::new(self.repository).with_edits(texts.collect::<BTreeMap<_, _>>());
-            let releases = releases::of(model, &sources);
-            Charts::of_lock(model, &releases, lock, capabilities).within(&within)
+            let mut evaluation = Evaluation::of(model, &sources);
+            Charts::of_lock(&mut evaluation, lock, capabilities).within(&within)
         });
         coverage_of(model, charts.as_ref(), &within)
     }

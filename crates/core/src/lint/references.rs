@@ -296,6 +296,9 @@ pub fn unseen(
         unseen.releases += release.unknown();
         evaluated.entry(&release.place.path).or_default().insert(release.place.position);
     }
+    for place in charts.into_iter().flat_map(|charts| &charts.replaced) {
+        evaluated.entry(&place.path).or_default().insert(place.position);
+    }
     // Where releases were not evaluated: a chart that depends on others is one, unless an object that counts deploys it.
     let needing = charts.is_none().then(|| Needing::new(whole));
     for file in inventory.files.iter().filter(|file| within(&file.path)) {

@@ -77,6 +77,16 @@ pub(super) fn directories(object: &Object, sources: &Sources<'_>) -> Vec<Directo
     directories
 }
 
+/// Is this an Application whose sources are all directories of manifests in the repository? What they hold is read as files.
+pub(super) fn is_of_directories(object: &Object, sources: &Sources<'_>) -> bool {
+    let all = sources_of(object);
+    let is_here = |source: &Source| {
+        let is_named_alone = at(&source.value, &["ref"]).is_some() && at(&source.value, &["path"]).is_none();
+        is_named_alone || directory_of(&source.value, sources).is_some()
+    };
+    object.kind() == "Application" && !all.is_empty() && all.iter().all(is_here)
+}
+
 /// `kustomize:` of a source.
 fn transforms(source: &Source, object: &Object, directory: &RepoPath) -> Transforms {
     let kustomize = source.value.get("kustomize").unwrap_or(&Value::Null);
@@ -123,6 +133,7 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Vec<Release> {
             kind: ReleaseKind::Application,
             namespace: object.namespace().map(str::to_owned),
             name,
+            rendered_by: None,
         };
         let release = Release::begin(id, object);
         let mut reader = Reader { object, all: &all, source, value: source.value.clone(), sources, release };

@@ -21,6 +21,7 @@ pub(super) fn read(built: &Built, sources: &Sources<'_>) -> Option<Release> {
         kind: ReleaseKind::KustomizeHelmChart,
         namespace: object.namespace().map(str::to_owned),
         name: text_at(entry, &["releaseName"]).unwrap_or(name).to_owned(),
+        rendered_by: None,
     };
     let mut release = Release::begin(id, object);
     // The entry's own, else that of its kustomization; those of the layers above only move what was rendered.

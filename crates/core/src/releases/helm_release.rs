@@ -30,6 +30,7 @@ pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) ->
         kind: ReleaseKind::HelmRelease,
         namespace: object.namespace().map(str::to_owned),
         name: object.name().to_owned(),
+        rendered_by: None,
     };
     let mut release = Release::begin(id, object);
     release.namespace = namespace.to_owned();
@@ -357,9 +358,17 @@ impl<'r> Reader<'r> {
             let kustomize = renderer.get("kustomize").unwrap_or(&Value::Null);
             for field in ["patches", "patchesStrategicMerge", "patchesJson6902"] {
                 let list = Value::Array(list_at(kustomize, &[field]).to_vec());
+                if list_at(kustomize, &[field]).is_empty() {
+                    continue;
+                }
+                let renderer = FieldPath::from(&["spec", "postRenderers"]).child(number);
+                let place = self.place(renderer.child("kustomize").child(field));
+                if list_at(kustomize, &[field]).iter().any(may_change_releases) {
+                    let reason = "a patch of `postRenderers` may change the releases that this chart renders, and is not \
+                                  evaluated";
+                    self.release.output_gaps.push(Gap { place: place.clone(), reason: reason.to_owned() });
+                }
                 if list.to_string().contains("image") {
-                    let renderer = FieldPath::from(&["spec", "postRenderers"]).child(number);
-                    let place = self.place(renderer.child("kustomize").child(field));
                     self.unknown(place, "a patch of `postRenderers` may change images, and is not evaluated");
                 }
             }
@@ -401,6 +410,16 @@ impl<'r> Reader<'r> {
             );
         }
     }
+}
+
+/// May a patch change an object that deploys a chart, or one that such an object reads? Not where it names another kind.
+fn may_change_releases(patch: &Value) -> bool {
+    text_at(patch, &["target", "kind"]).is_none_or(|kind| {
+        let is_pattern = !kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let read =
+            ["HelmRelease", "Application", "ApplicationSet", "HelmChart", "HelmChartConfig", "ConfigMap"];
+        is_pattern || read.contains(&kind) || kind.ends_with("Repository")
+    })
 }
 
 /// Is the mapping that holds the last key one of `spec.values` alone?

@@ -17,6 +17,7 @@ pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) ->
         kind: ReleaseKind::K3sHelmChart,
         namespace: object.namespace().map(str::to_owned),
         name: object.name().to_owned(),
+        rendered_by: None,
     };
     let mut release = Release::begin(id, object);
     if let Some(target) = text_at(spec, &["targetNamespace"]) {

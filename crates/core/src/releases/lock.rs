@@ -3,6 +3,9 @@
 //! One file, committed: a block a release, one image a line, sorted, so that a review shows which images a change brings
 //! and two branches meet only where they change the same release. It holds no totals, routes, times or paths of a machine.
 //! A block is [fresh](ImageLock::state) while the evaluated release has the hash that it was rendered with.
+//!
+//! The block of a chart that renders releases in turn holds their objects, so that these are evaluated again without helm: while
+//! that block is fresh, the block of each of them is judged by its own hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::hash::sha256;
+use super::rendered_deployers::RenderedDeployers;
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
 use crate::reasons::of_json;
 use crate::tree::RepoPath;
@@ -40,8 +44,8 @@ pub struct LockedRelease {
     /// [`Release::inputs`].
     pub inputs: BTreeSet<RepoPath>,
     pub images: BTreeSet<LockedImage>,
-    /// Releases that the chart deploys in turn, and that were not rendered: `HelmRelease/web`.
-    pub releases: BTreeSet<String>,
+    /// The objects in the render that deploy charts in turn. The releases that they are have blocks of their own.
+    pub deploys: RenderedDeployers,
     /// The last attempt to render it failed: the images are those of the render before.
     pub render_failed: bool,
 }
@@ -245,7 +249,7 @@ impl ImageLock {
                 hash: block.hash,
                 inputs: block.inputs.iter().map(path).collect::<Result<_, _>>()?,
                 images: block.images,
-                releases: block.deploys,
+                deploys: block.deploys,
                 render_failed: block.render_failed,
             };
             if lock.conflicting.contains(&id) {
@@ -273,8 +277,8 @@ impl ImageLock {
             }
             list(&mut text, "inputs", release.inputs.iter().map(|path| line(&json!(path.as_str()))));
             text.push_str(",\n");
-            if !release.releases.is_empty() {
-                list(&mut text, "deploys", release.releases.iter().map(|name| line(&json!(name))));
+            if !release.deploys.is_empty() {
+                list(&mut text, "deploys", release.deploys.lines());
                 text.push_str(",\n");
             }
             list(&mut text, "images", release.images.iter().map(|image| line(&json!(image))));
@@ -351,7 +355,7 @@ struct Block {
     render_failed: bool,
     inputs: Vec<String>,
     #[serde(default)]
-    deploys: BTreeSet<String>,
+    deploys: RenderedDeployers,
     images: BTreeSet<LockedImage>,
 }
 
@@ -365,6 +369,8 @@ struct IdLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
     name: String,
+    #[serde(default, rename = "renderedBy", skip_serializing_if = "Option::is_none")]
+    rendered_by: Option<String>,
 }
 
 impl IdLine {
@@ -374,6 +380,7 @@ impl IdLine {
             kind: id.kind,
             namespace: id.namespace.clone(),
             name: id.name.clone(),
+            rendered_by: id.rendered_by.clone(),
         }
     }
 
@@ -387,7 +394,8 @@ impl IdLine {
             _ => RepoPath::new(&text).ok_or(LockError::Path(text)),
         };
         let root = self.root.map(path).transpose()?;
-        Ok(ReleaseId { root, kind: self.kind, namespace: self.namespace, name: self.name })
+        let IdLine { kind, namespace, name, rendered_by, .. } = self;
+        Ok(ReleaseId { root, kind, namespace, name, rendered_by })
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) struct Object {
     pub(super) files: BTreeMap<String, RepoPath>,
     /// `images:` that the output of a `helmCharts` entry has passed.
     pub(super) images: Vec<ImageEntry>,
+    /// What that output is given besides: see [`super::Release::output_namespace`] and `output_gaps`.
+    pub(super) output_namespace: Option<String>,
+    pub(super) output_gaps: Vec<Gap>,
 }
 
 /// Where an object is written.
@@ -50,6 +53,21 @@ pub(super) struct Origin {
     pub(super) place: Place,
     /// The object's mapping.
     pub(super) holder: Holder,
+}
+
+/// The document of what stands in no file: no file has so many.
+const NO_DOCUMENT: usize = usize::MAX;
+
+impl Origin {
+    /// Of an object that the chart of a release renders; `place` is the release's.
+    pub(super) fn rendered(place: Place) -> Origin {
+        Origin { place, holder: Holder::new(NO_DOCUMENT, FieldPath::default()) }
+    }
+}
+
+/// Is this in an object that a chart renders?
+pub(super) fn is_rendered(holder: &Holder) -> bool {
+    holder.document == NO_DOCUMENT
 }
 
 impl Object {
@@ -66,6 +84,8 @@ impl Object {
             unread: BTreeSet::new(),
             files: BTreeMap::new(),
             images: Vec::new(),
+            output_namespace: None,
+            output_gaps: Vec::new(),
         }
     }
 

@@ -49,6 +49,10 @@ pub struct Release {
     pub assumed: Vec<Gap>,
     /// What keeps it from being rendered as it is deployed. Empty for a release that was evaluated.
     pub unknown: Vec<Gap>,
+    /// The namespace that everything has which it renders, where something sets it after the chart (kustomize).
+    pub output_namespace: Option<String>,
+    /// What keeps objects that it renders from being known as they are deployed: patches over what the chart renders.
+    pub output_gaps: Vec<Gap>,
 }
 
 impl Release {
@@ -71,6 +75,8 @@ impl Release {
             variables: object.variables.clone(),
             assumed: Vec::new(),
             unknown: object.gaps.clone(),
+            output_namespace: object.output_namespace.clone(),
+            output_gaps: object.output_gaps.clone(),
             id,
         }
     }
@@ -102,6 +108,8 @@ pub struct ReleaseId {
     pub namespace: Option<String>,
     /// Of the object; of `helmCharts` the release name.
     pub name: String,
+    /// The release whose chart renders its object, which then stands in no file: `Application argocd/root`.
+    pub rendered_by: Option<String>,
 }
 
 impl std::fmt::Display for ReleaseId {
@@ -258,4 +266,6 @@ pub enum LayerKind {
     File,
     /// Single values: Argo CD's `parameters`, k3s's `set`, a `targetPath`.
     Parameters,
+    /// In an object that a chart renders: a template writes them, and no file holds them.
+    Rendered,
 }

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use super::lock::RenderedRole;
+use super::rendered_deployers::{RenderedDeployers, deploys};
+use super::value::{self, Words, list_at, text_at};
 use super::{Release, ReleaseKind, has_placeholder};
 use crate::find::{Finder, Form, Hosts, Obstacle, Role, Site};
 use crate::image::{Reference, fold_host};
@@ -64,8 +68,8 @@ impl std::fmt::Display for UnknownReason {
 pub struct Rendered {
     pub images: BTreeSet<RenderedImage>,
     pub unknown: BTreeSet<UnknownImage>,
-    /// Releases that the chart deploys in turn, as `HelmRelease/web`: nobody has rendered them.
-    pub releases: BTreeSet<String>,
+    /// Objects that deploy charts in turn.
+    pub deployers: RenderedDeployers,
 }
 
 impl Rendered {
@@ -104,14 +108,13 @@ impl RenderReader {
 
     /// The images of a release, in the text that helm printed for it.
     pub fn read(&self, release: &Release, text: &str) -> Rendered {
-        let mut rendered = Rendered::default();
+        let mut rendered = Rendered { deployers: RenderedDeployers::read(text), ..Rendered::default() };
         let entries: Vec<Transformer> = release.post_renderers.iter().map(Transformer::new).collect();
         let Some(finder) = self.finder(text) else { return rendered };
         for document in documents(text) {
             let Some(document) = Document::read(document) else { continue };
-            rendered.releases.extend(document.release());
             let found = finder.find("rendered.yaml", document.text.as_bytes());
-            for site in &found.sites {
+            for site in found.sites.iter().filter(|site| !document.is_of_other_release(site)) {
                 // helm-controller passes hooks to them in some versions only (helm-controller#1469, #1470): their images are
                 // counted as the chart has them.
                 let is_passed = document.hook.is_none() || release.id.kind != ReleaseKind::HelmRelease;
@@ -127,6 +130,25 @@ impl RenderReader {
         hosts.extend(text.lines().filter_map(host_of_image));
         let hosts: Vec<String> = hosts.into_iter().collect();
         Hosts::new(&hosts, &self.caches).ok().map(Finder::new)
+    }
+}
+
+/// Texts without any of these hold no object that deploys a chart.
+const DEPLOYERS: [&str; 3] = ["toolkit.fluxcd.io", "argoproj.io", "helm.cattle.io"];
+
+impl RenderedDeployers {
+    /// Reads what helm printed.
+    pub fn read(text: &str) -> RenderedDeployers {
+        let is_in = |text: &str| DEPLOYERS.iter().any(|needle| text.contains(needle));
+        if !is_in(text) {
+            return RenderedDeployers::default();
+        }
+        let is_read = |document: &Document<'_>| {
+            (is_in(document.text) || document.text.contains("ConfigMap"))
+                && document.hook != Some(RenderedRole::Test)
+        };
+        let documents = documents(text).filter_map(Document::read).filter(is_read);
+        RenderedDeployers::of(documents.flat_map(|document| document.objects()))
     }
 }
 
@@ -192,26 +214,31 @@ impl<'t> Document<'t> {
         Some(Document { text, template, hook: hook(text) })
     }
 
-    /// Is it an object that deploys a chart?
-    fn release(&self) -> Option<String> {
+    /// Its object, or those of a `List`. One that deploys a chart and is no YAML is named all the same.
+    fn objects(&self) -> Vec<Value> {
+        let unread =
+            |(version, kind)| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "?"}});
+        let whole = value::of_text(self.text, Words::Objects).or_else(|| self.deployer().map(unread));
+        match whole {
+            Some(list) if text_at(&list, &["kind"]) == Some("List") => list_at(&list, &["items"]).to_vec(),
+            one => one.into_iter().collect(),
+        }
+    }
+
+    /// The API version and the kind of an object that deploys a chart, by its lines: also of one that is no YAML.
+    fn deployer(&self) -> Option<(&'t str, &'t str)> {
         let value = |key: &str| {
             let line = self.text.lines().find_map(|line| line.strip_prefix(key))?;
             Some(line.split(" #").next()?.trim().trim_matches(['"', '\'']))
         };
-        let (group, kind) = (value("apiVersion:")?.split('/').next()?, value("kind:")?);
-        let deploys = matches!(
-            (group, kind),
-            ("helm.toolkit.fluxcd.io", "HelmRelease")
-                | ("argoproj.io", "Application" | "ApplicationSet")
-                | ("helm.cattle.io", "HelmChart")
-        );
-        if !deploys {
-            return None;
-        }
-        let stream = yaml::parse_without_comments(self.text);
-        let root = stream.documents.iter().find_map(|document| document.root);
-        let name = root.and_then(|root| stream.value(stream.get(stream.get(root, "metadata")?, "name")?));
-        Some(format!("{kind}/{}", name.unwrap_or("?")))
+        let (version, kind) = (value("apiVersion:")?, value("kind:")?);
+        deploys(version.split('/').next()?, kind).then_some((version, kind))
+    }
+
+    /// Does a site stand in the values of a release that the chart renders? What that release pulls is its own. Images that
+    /// kustomize gives to a directory are no values.
+    pub(super) fn is_of_other_release(&self, site: &Site) -> bool {
+        self.deployer().is_some() && !site.field.paths().any(|path| path.contains(&["kustomize"]))
     }
 
     fn site(&self, site: &Site, entries: &[Transformer], rendered: &mut Rendered) {
@@ -309,7 +336,7 @@ mod tests {
     fn release(kind: ReleaseKind, post_renderers: Vec<ImageEntry>) -> Release {
         let path = RepoPath::new("a.yaml").unwrap();
         Release {
-            id: ReleaseId { root: None, kind, namespace: None, name: "shop".to_owned() },
+            id: ReleaseId { root: None, kind, namespace: None, name: "shop".to_owned(), rendered_by: None },
             place: Place { path, position: Position { line: 1, column: 1 } },
             chart: ChartRef::Unknown,
             values_files: Vec::new(),
@@ -326,6 +353,8 @@ mod tests {
             variables: BTreeSet::new(),
             assumed: Vec::new(),
             unknown: Vec::new(),
+            output_namespace: None,
+            output_gaps: Vec::new(),
         }
     }
 
@@ -452,5 +481,32 @@ mod tests {
             images(ReleaseKind::KustomizeHelmChart),
             ["quay.io/o/other:1", "registry.example/o/n:1", "registry.example/o/n:2"]
         );
+    }
+
+    #[test]
+    fn deployers_are_kept_with_what_they_read() {
+        let text = "---\n# Source: c/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: read, labels: {a: b}}\ndata: {values.yaml: \"a: 1\"}\n\
+                    ---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: b}\n\
+                    ---\napiVersion: v1\nkind: Secret\nmetadata: {name: read}\nstringData: {password: x}\n\
+                    ---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec:\n  interval: 5m\n  chart: {spec: {chart: web}}\n  \
+                    valuesFrom: [{kind: ConfigMap, name: read}, {kind: Secret, name: read}]\n\
+                    ---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: r}\nspec: {url: 'https://r.example', interval: 1h}\n\
+                    ---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: test, annotations: {helm.sh/hook: test}}\nspec: {}\n\
+                    ---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: [\n";
+        let found = RenderedDeployers::read(text);
+        let lines: Vec<String> = found.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                r#"{"apiVersion":"argoproj.io/v1alpha1","kind":"Application","metadata":{"name":"?"}}"#,
+                r#"{"apiVersion":"v1","data":{"values.yaml":"a: 1"},"kind":"ConfigMap","metadata":{"name":"read"}}"#,
+                r#"{"apiVersion":"helm.toolkit.fluxcd.io/v2","kind":"HelmRelease","metadata":{"name":"web"},"spec":{"chart":{"spec":{"chart":"web"}},"valuesFrom":[{"kind":"ConfigMap","name":"read"},{"kind":"Secret","name":"read"}]}}"#,
+                r#"{"apiVersion":"source.toolkit.fluxcd.io/v1","kind":"HelmRepository","metadata":{"name":"r"},"spec":{"url":"https://r.example"}}"#,
+            ]
+        );
+        assert_eq!(found.names().into_iter().collect::<Vec<_>>(), ["Application/?", "HelmRelease/web"]);
+        let sources_alone =
+            "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: r}\n";
+        assert!(RenderedDeployers::read(sources_alone).is_empty());
     }
 }

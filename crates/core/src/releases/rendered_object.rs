@@ -62,7 +62,8 @@ impl RenderReader {
             }
             collect(&stream, root, &mut Vec::new(), &mut object.leaves);
             let found = finder.find("rendered.yaml", document.text.as_bytes());
-            object.images = found.sites.iter().filter_map(|site| image(&stream, site)).collect();
+            let own = found.sites.iter().filter(|site| !document.is_of_other_release(site));
+            object.images = own.filter_map(|site| image(&stream, site)).collect();
             object.images.retain(|image| !is_matched(image));
             objects.push(object);
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::Gap;
 use super::object::{HELM_CHARTS, Object};
 use super::patch::{self, Change, Patch};
 use super::sources::Sources;
@@ -24,10 +25,14 @@ pub(super) struct Transforms {
 /// The transformers, in kustomize's order.
 pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sources: &Sources<'_>) {
     patch::apply(&transforms.patches, objects, sources);
-    for patch in transforms.patches.iter().filter(|patch| changes_images(patch)) {
+    for patch in &transforms.patches {
         for object in objects.iter_mut().filter(|object| object.kind() == HELM_CHARTS) {
-            let reason = "a patch may change the images that this chart renders, and is not evaluated";
-            object.doubt(patch.place(sources), reason);
+            if changes_images(patch) {
+                let reason = "a patch may change the images that this chart renders, and is not evaluated";
+                object.doubt(patch.place(sources), reason);
+            }
+            let reason = "a patch may change the releases that this chart renders, and is not evaluated";
+            object.output_gaps.push(Gap { place: patch.place(sources), reason: reason.to_owned() });
         }
     }
     for object in objects {
@@ -39,7 +44,8 @@ pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sour
                 Some(format!("{}{}{}", text(prefix), now.0, text(suffix)))
             }
         };
-        if name.is_some() || transforms.namespace.as_ref().is_some_and(|new| now.1.as_ref() != Some(new)) {
+        let name_changes = name.is_some();
+        if name_changes || transforms.namespace.as_ref().is_some_and(|new| now.1.as_ref() != Some(new)) {
             rename(object, name, transforms.namespace.as_deref());
             object.former.push(now);
         }
@@ -50,6 +56,14 @@ pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sour
         }
         if object.kind() == HELM_CHARTS {
             object.images.extend(transforms.images.iter().cloned());
+            if transforms.namespace.is_some() {
+                object.output_namespace.clone_from(&transforms.namespace);
+            }
+            if name_changes {
+                let reason = "kustomize renames what this chart renders, which is not evaluated";
+                let gap = Gap { place: object.origin.place.clone(), reason: reason.to_owned() };
+                object.output_gaps.push(gap);
+            }
         }
     }
 }

@@ -47,8 +47,13 @@ fn read(path: &RepoPath, sources: &Sources<'_>, deployed: &BTreeSet<RepoPath>) -
         return None;
     }
     let name = text_at(chart, &["name"])?.to_owned();
-    let id =
-        ReleaseId { root: Some(directory.clone()), kind: ReleaseKind::UmbrellaChart, namespace: None, name };
+    let id = ReleaseId {
+        root: Some(directory.clone()),
+        kind: ReleaseKind::UmbrellaChart,
+        namespace: None,
+        name,
+        rendered_by: None,
+    };
     let place = sources.place_of(path, FieldPath::default());
     let object = Object::new(Value::Null, Origin { place, holder: Holder::default() });
     let mut release = Release::begin(id, &object);

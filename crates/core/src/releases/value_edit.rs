@@ -179,6 +179,8 @@ pub enum ValueError {
     NotNamed(RepoPath),
     #[error("it comes from {0}, which is not written here")]
     Source(String),
+    #[error("the chart of {0} renders this release, and a template writes its values, which no file holds")]
+    Rendered(String),
     #[error("`{0}` has another name in `{1}`")]
     Renamed(String, RepoPath),
     #[error("`{path}`: {source}")]
@@ -220,7 +222,11 @@ fn write(
             Err(error) => _ = first_error.get_or_insert(error),
         }
     }
-    Err(first_error.unwrap_or(ValueError::NoSource))
+    let error = first_error.unwrap_or(ValueError::NoSource);
+    Err(match &release.id.rendered_by {
+        Some(by) if error == ValueError::NoSource => ValueError::Rendered(by.clone()),
+        _ => error,
+    })
 }
 
 /// Removes a key from the source that sets it.
@@ -239,6 +245,7 @@ fn remove(release: &Release, key: &[Step], texts: &mut Texts<'_>) -> Result<Repo
     };
     match &layer.kind {
         LayerKind::Secret { name, .. } => Err(ValueError::Source(format!("Secret `{name}`"))),
+        LayerKind::Rendered => Err(ValueError::NoSource),
         LayerKind::Parameters => Err(ValueError::Source("single values that are set one by one".to_owned())),
         LayerKind::ConfigMap { .. } | LayerKind::Text if !layer.holder.path.is_root() => {
             edit_text(texts, layer, |inner| without(inner, &Holder::default()))
@@ -257,7 +264,9 @@ enum Target<'r> {
 fn targets<'r>(release: &'r Release, key: &[Step]) -> Vec<Target<'r>> {
     let layers = &release.layers;
     let own = release.own_values.as_ref().map(|(path, holder)| Target::Own(path, holder));
-    let may_hold = |layer: &&Layer| !layer.values.is_empty() && layer.kind != LayerKind::Parameters;
+    let may_hold = |layer: &&Layer| {
+        !layer.values.is_empty() && !matches!(layer.kind, LayerKind::Parameters | LayerKind::Rendered)
+    };
     let mut targets = Vec::new();
     match layers.iter().rposition(|layer| holds(&layer.values, key)) {
         Some(at) => targets.extend(layers.get(at..).unwrap_or_default().iter().map(Target::Layer)),
@@ -289,6 +298,8 @@ fn write_layer(
     let path = &layer.path;
     match &layer.kind {
         LayerKind::Secret { name, .. } => Err(ValueError::Source(format!("Secret `{name}`"))),
+        // `write` says whose it is.
+        LayerKind::Rendered => Err(ValueError::NoSource),
         LayerKind::Parameters => set_parameter(texts, layer, key, value),
         LayerKind::Inline | LayerKind::File => set_in(texts, path, &layer.holder, key, value, merged),
         LayerKind::ConfigMap { .. } if layer.holder.path.is_root() => {

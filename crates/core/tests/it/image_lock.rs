@@ -8,7 +8,7 @@ use pullthru_core::releases::lock::{
     AskedVersions, Capabilities, ImageLock, LockState, LockedChart, LockedImage, LockedRelease, RenderedRole,
     Stale, hash,
 };
-use pullthru_core::releases::{Release, ReleaseId};
+use pullthru_core::releases::{Release, ReleaseId, RenderedDeployers};
 use pullthru_core::tree::RepoPath;
 
 use crate::golden::copy_of;
@@ -38,7 +38,7 @@ fn lock_of(releases: &[Release]) -> ImageLock {
         images: [format!("ghcr.io/example/{}:1", release.id.name), "docker.io/library/busybox:1".to_owned()]
             .map(|image| LockedImage { image, role: RenderedRole::Container, key: None })
             .into(),
-        releases: BTreeSet::new(),
+        deploys: RenderedDeployers::default(),
         render_failed: false,
     };
     let releases = releases.iter().map(|release| (release.id.clone(), block(release))).collect();

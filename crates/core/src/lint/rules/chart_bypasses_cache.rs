@@ -41,6 +41,11 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             .and_then(|reference| release.routes(context.config)?.map_reference(&reference).ok());
         let what = cached.as_ref().map(|cached| format!("`{cached}`")).unwrap_or_default();
         finding.next = match &one.image.key {
+            _ if release.id.rendered_by.is_some() => format!(
+                "the chart of {} renders this release: set the image where that chart or its values write the values of \
+                 the release, so that it pulls {what}",
+                release.id.rendered_by.as_deref().unwrap_or_default()
+            ),
             Some(key) => format!("set `{key}` in the values of the release, so that it pulls {what}"),
             None => format!("set the image in the values of the release, so that it pulls {what}"),
         };

@@ -25,7 +25,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             let mut finding = Finding::new(&RULE, &at.path, at.position, Span::new(0, 0), message);
             finding.subject = format!("{} {deployed}", release.id);
             finding.next =
-                "releases that a chart deploys are not rendered: name their objects in the repository"
+                "what it deploys cannot be evaluated: it is not in this repository, or names no chart"
                     .to_owned();
             findings.push(finding);
         }
