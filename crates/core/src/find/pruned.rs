@@ -115,7 +115,24 @@ fn needs_all(text: &str) -> bool {
     let bytes = text.as_bytes();
     let lone = || memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
     let far = |search: &Search| search.is_in(bytes);
-    text.starts_with('%') || FAR.as_ref().is_none_or(far) || lone()
+    text.starts_with('%') || FAR.as_ref().is_none_or(far) || lone() || !is_printable(text)
+}
+
+/// No document with other characters is YAML, wherever they stand (YAML 1.2.2, section 5.1).
+fn is_printable(text: &str) -> bool {
+    let control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f;
+    // Of characters that are not ASCII these are U+0080 to U+009F, but for the end of a line, and the last two of the plane.
+    let other = |bytes: &[u8]| match bytes {
+        [0xc2, second, ..] => (0x80..0xa0).contains(second) && *second != 0x85,
+        [0xef, 0xbf, third, ..] => *third >= 0xbe,
+        _ => false,
+    };
+    let bytes = text.as_bytes();
+    let beyond =
+        |lead: u8| memchr::memchr_iter(lead, bytes).any(|at| other(bytes.get(at..).unwrap_or_default()));
+    // All of them, without a branch for each, many at a time.
+    let controls = bytes.iter().fold(false, |found, &byte| found | control(byte));
+    !controls && !beyond(0xc2) && !beyond(0xef)
 }
 
 /// An object of Kubernetes: what else there is may be a tool's, which its whole shape tells.

@@ -147,12 +147,17 @@ impl<'a> Builder<'a> {
     /// Throws away the nodes of the document that failed; its bytes are known once the next one begins.
     fn fail(&mut self, error: &ScanError) {
         let text = self.stream.text;
-        let offset = error.marker().byte_offset().unwrap_or(self.document_end).min(text.len());
+        let offset = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(self.document_end));
         let start = match (self.document.take(), &self.failed) {
             (Some(document), _) => document.span.start,
             // A second failure between two documents: the first one reaches up to its line.
-            (None, Some(_)) => {
-                text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1)
+            (None, Some((first, ..))) => {
+                let line = text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+                if line <= *first {
+                    // All of this line is lost already.
+                    return;
+                }
+                line
             }
             (None, None) => 0,
         };

@@ -230,6 +230,24 @@ fn empty_values_and_odd_keys() {
     ]);
 }
 
+/// Found by fuzzing: what is lost is a part of the text.
+#[test]
+fn what_is_lost_lies_between_characters() {
+    for text in [
+        "# a\n     \n\n     an b    description: '\u{191} image description:...\r...\r\u{1f}# \r\n",
+        "a: '\u{191}\r...\r\u{1f}\n",
+        "\u{191}: \u{1}\r\u{191}\u{2}",
+        "a: \u{191}\n---\r\n'\u{191}\r---\r\u{1}\n--- \u{191}\n",
+    ] {
+        let stream = yaml::parse(text);
+        assert!(!stream.errors.is_empty(), "{text:?}");
+        for error in &stream.errors {
+            assert!(text.get(error.lost.range()).is_some(), "{text:?}: {error:?}");
+            assert!(text.is_char_boundary(error.offset), "{text:?}: {error:?}");
+        }
+    }
+}
+
 #[test]
 fn a_broken_document_costs_itself_only() {
     check(&[

@@ -163,6 +163,26 @@ proptest! {
 }
 
 /// What stands far from the host that it is joined with.
+/// Found by fuzzing: a comment that no outline has can make a file unreadable.
+#[test]
+fn what_no_yaml_may_hold_is_an_error_wherever_it_stands() {
+    let pod = |comment: &str| {
+        let rest = "  labels: { a: b }\n".repeat(200);
+        format!("# {comment}\napiVersion: v1\nkind: Pod\nmetadata:\n{rest}spec: {{}}\n")
+    };
+    for comment in ["\u{1}", "\u{7f}", "\u{80}", "\u{9f}", "\u{fffe}", "\u{ffff}", "\0"] {
+        let text = pod(comment);
+        let finders = [finder(UPSTREAMS[1]).with_all_outlines(), finder(UPSTREAMS[1]).without_outlines()];
+        let errors = finders.map(|finder| finder.find("values.yaml", text.as_bytes()).errors.len());
+        assert_eq!(errors, [1, 1], "{comment:?}");
+    }
+    for comment in ["\u{85}", "\u{a0}", "\u{191}", "\u{fffd}", "\u{feff}x", "\u{1f600}"] {
+        let text = pod(comment);
+        let found = finder(UPSTREAMS[1]).with_all_outlines().find("values.yaml", text.as_bytes());
+        assert!(found.errors.is_empty(), "{comment:?}: {:?}", found.errors);
+    }
+}
+
 #[test]
 fn registries_for_all_below_them_are_joined_from_afar() {
     let padding: String = (0..60).map(|number| format!("key-{number}: {}\n", "x".repeat(40))).collect();
