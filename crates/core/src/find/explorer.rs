@@ -7,7 +7,7 @@ use super::hosts::{Hosts, Occurrence, Owner};
 use super::literal::Literal;
 use super::scalar::{Scalar, spelling};
 use super::site::{Around, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
-use super::{Found, kustomize, values};
+use super::{Found, ignores, kustomize, values};
 use crate::tree::Position;
 use crate::yaml::{NodeId, SpanMap, Stream};
 
@@ -176,12 +176,22 @@ impl Explorer<'_> {
             site.covers.clear();
         }
         site.marker = self.marker_at(scalar.place.stream, scalar.place.scalar);
+        if is_ignored_at_its_end(scalar.place.stream, scalar.place.scalar) {
+            site.ignore();
+        }
         self.found.sites.push(site);
     }
 
     pub(super) fn marker_at(&self, stream: &Stream<'_>, scalar: NodeId) -> Option<Marker> {
         stream.comment_behind(scalar).and_then(marker_in)
     }
+}
+
+/// Does a comment stand behind the last line of a scalar of several? All others are heeded by their line.
+fn is_ignored_at_its_end(stream: &Stream<'_>, scalar: NodeId) -> bool {
+    let raw = stream.node(scalar).map_or("", |node| node.span.slice(stream.text));
+    raw.contains('\n')
+        && stream.comment_behind(scalar).is_some_and(|comment| ignores::holds_back(beginning(comment)))
 }
 
 fn around(text: &str, literal: &Literal) -> Around {

@@ -33,6 +33,11 @@ impl IgnoreComment {
     }
 }
 
+/// Does the comment take its line out of every plan?
+pub(super) fn holds_back(comment: &str) -> bool {
+    read(comment).first().is_some_and(IgnoreComment::holds_back)
+}
+
 /// The rules of the list at the start of a text, and its length.
 fn rules(rest: &str) -> (Option<Vec<String>>, usize) {
     let Some(inner) = rest.strip_prefix('[') else { return (None, 0) };
@@ -61,7 +66,9 @@ pub(super) fn read(text: &str) -> Vec<IgnoreComment> {
         let (rules, length) = rules(rest);
         let span = Span::new(at, at + IGNORE.len() + length);
         let reason = rest.get(length..).unwrap_or("").trim().trim_end_matches("*/}}").trim().to_owned();
-        let alone = before.trim_start().starts_with(['#', '/']) || before.trim_start().starts_with("{{/*");
+        let start = before.trim_start();
+        let in_braces = start.strip_prefix("{{").map(|rest| rest.trim_start_matches('-').trim_start());
+        let alone = in_braces.unwrap_or(start).starts_with(['#', '/']);
         comments.push(IgnoreComment { span, position: Position::START, alone, rules, reason });
     }
     comments
@@ -87,7 +94,6 @@ mod tests {
 
     #[test]
     fn only_some_hold_a_migration_back() {
-        let holds_back = |text: &str| read(text).iter().any(IgnoreComment::holds_back);
         assert!(holds_back("# pullthru: ignore"));
         assert!(holds_back("# pullthru: ignore because of us"));
         assert!(holds_back("# pullthru: ignore[moving-tag, bypasses-cache]"));

@@ -57,7 +57,9 @@ impl Site {
 
     /// A comment takes it out of every plan.
     pub(super) fn ignore(&mut self) {
-        self.beneath = self.obstacle.replace(Obstacle::Ignored);
+        if self.obstacle != Some(Obstacle::Ignored) {
+            self.beneath = self.obstacle.replace(Obstacle::Ignored);
+        }
     }
 
     /// As if there were no such comment.
