@@ -61,8 +61,8 @@ const ARGO: &str = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadat
 
 /// What Renovate looks up in the migrated sample repository: manager, name in the file, name looked up; and its log.
 fn looked_up(with_preset: bool) -> (BTreeSet<(String, String, String)>, String) {
-    let renovate = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target/peers/renovate/node_modules/renovate/dist/renovate.js");
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/renovate");
+    let renovate = peers.join("node_modules/renovate/dist/renovate.js");
     assert!(renovate.exists(), "{} is missing: `.ci/peers` installs it", renovate.display());
     let scratch = Scratch::new(&[]);
     copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fleet"), scratch.path());
@@ -84,7 +84,7 @@ fn looked_up(with_preset: bool) -> (BTreeSet<(String, String, String)>, String) 
     scratch.git(&["add", "-A"]);
     scratch.git(&["commit", "-qm", "fleet"]);
     let cache = tempfile::tempdir().unwrap();
-    let output = Command::new("node")
+    let output = Command::new(peers.join("node"))
         .arg(&renovate)
         .args(["--platform=local", "--dry-run=lookup"])
         .current_dir(scratch.path())
@@ -109,7 +109,7 @@ fn looked_up(with_preset: bool) -> (BTreeSet<(String, String, String)>, String) 
 }
 
 #[test]
-#[ignore = "needs node and target/peers/renovate"]
+#[ignore = "needs target/peers/renovate"]
 fn renovate_looks_at_the_upstream_and_keeps_the_cache_in_files() {
     let ecr = |name: &str| name.contains(".dkr.ecr.");
     let (without, log) = looked_up(false);
