@@ -129,3 +129,53 @@ fn what_cannot_be_read_stops_the_export() {
     assert!(run.err.contains("ecr:DescribePullThroughCacheRules"), "{}", run.err);
     assert!(!world.scratch.path().join("module").exists());
 }
+
+/// What hangs on a repository or a role is a resource of its own: without its block Terraform would make it again.
+#[test]
+fn what_hangs_on_others_is_handed_over_with_them() {
+    let world = World::new(
+        "  repositories:\n  - { names: [team/app, team/bare, team/new], lifecycle: { keep: 3 }, access: { pull-accounts: ['210987654321'] } }\n  \
+         iam: { policies: { node-pull: { attach-to: [nodes, spare, gone] }, scan: { attach-to: [nodes] } } }\n",
+    );
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "Service": "ec2.amazonaws.com" } }] });
+    let document = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*" }] });
+    for role in ["nodes", "spare"] {
+        let role = json!({ "RoleName": role, "AssumeRolePolicyDocument": trust.to_string() });
+        world.aws.call("iam:CreateRole", role).unwrap();
+    }
+    let arn = "arn:aws:iam::123456789012:policy/pullthru-node-pull";
+    for policy in ["pullthru-node-pull", "other"] {
+        let policy = json!({ "PolicyName": policy, "PolicyDocument": document.to_string() });
+        world.aws.call("iam:CreatePolicy", policy).unwrap();
+    }
+    world.aws.call("iam:AttachRolePolicy", json!({ "RoleName": "nodes", "PolicyArn": arn })).unwrap();
+    let other = json!({ "RoleName": "spare", "PolicyArn": "arn:aws:iam::123456789012:policy/other" });
+    world.aws.call("iam:AttachRolePolicy", other).unwrap();
+    for name in ["team/app", "team/bare"] {
+        world.aws.call("ecr:CreateRepository", json!({ "repositoryName": name })).unwrap();
+    }
+    let rule = json!({ "rules": [{ "rulePriority": 1, "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 9 }, "action": { "type": "expire" } }] });
+    let lifecycle = json!({ "repositoryName": "team/app", "lifecyclePolicyText": rule.to_string() });
+    world.aws.call("ecr:PutLifecyclePolicy", lifecycle).unwrap();
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Pull", "Effect": "Allow", "Action": "ecr:BatchGetImage", "Principal": { "AWS": "arn:aws:iam::210987654321:root" } }] });
+    let policy = json!({ "repositoryName": "team/app", "policyText": policy.to_string() });
+    world.aws.call("ecr:SetRepositoryPolicy", policy).unwrap();
+    world.aws.clear_requests();
+    let found = blocks(&imports(&world));
+    assert!(world.aws.requests().iter().all(|request| !request.writes()));
+    let found: Vec<(&str, &str)> = found.iter().map(|(to, id)| (to.as_str(), id.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("module.ecr.aws_iam_policy.pullthru_node_pull", arn),
+            (
+                "module.ecr.aws_iam_role_policy_attachment.pullthru_node_pull[\"nodes\"]",
+                "nodes/arn:aws:iam::123456789012:policy/pullthru-node-pull"
+            ),
+            ("module.ecr.aws_ecr_repository.this[\"team/app\"]", "team/app"),
+            ("module.ecr.aws_ecr_lifecycle_policy.this[\"team/app\"]", "team/app"),
+            ("module.ecr.aws_ecr_repository_policy.this[\"team/app\"]", "team/app"),
+            ("module.ecr.aws_ecr_repository.this[\"team/bare\"]", "team/bare"),
+        ]
+    );
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Module;
 use super::table::instance;
-use crate::export::hcl::{Expr, Item};
+use crate::export::hcl::{Expr, Item, quoted};
 
 /// What the account has of what the module makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct Existing {
     pub secrets: BTreeMap<String, String>,
     /// Names.
     pub repositories: BTreeSet<String>,
+    /// Names of repositories with a lifecycle policy.
+    pub lifecycles: BTreeSet<String>,
+    /// Names of repositories with a policy.
+    pub repository_policies: BTreeSet<String>,
     /// The registry has a policy.
     pub policy: bool,
     /// The registry has a replication configuration with rules.
@@ -26,6 +30,8 @@ pub struct Existing {
     pub roles: BTreeSet<String>,
     /// ARN by name.
     pub policies: BTreeMap<String, String>,
+    /// Role, and name of the policy that is attached to it.
+    pub attachments: BTreeSet<(String, String)>,
 }
 
 /// A key is imported by its id, which only KMS knows, and this program does not ask it.
@@ -58,7 +64,14 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
     }
     for policy in &desired.policies {
         if let Some(arn) = existing.policies.get(&policy.name) {
-            import(format!("aws_iam_policy.{}", module.policies.of(&policy.name)), arn);
+            let id = module.policies.of(&policy.name);
+            import(format!("aws_iam_policy.{id}"), arn);
+            let is_attached =
+                |role: &&String| existing.attachments.contains(&((*role).clone(), policy.name.clone()));
+            for role in policy.attach_to.iter().filter(is_attached) {
+                let to = format!("aws_iam_role_policy_attachment.{id}[{}]", quoted(role));
+                import(to, &format!("{role}/{arn}"));
+            }
         }
     }
     for (id, login) in &module.logins {
@@ -77,6 +90,12 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
     }
     for repository in desired.repositories.iter().filter(|one| existing.repositories.contains(&one.name)) {
         import(instance("aws_ecr_repository", &repository.name), &repository.name);
+        if repository.lifecycle.is_some() && existing.lifecycles.contains(&repository.name) {
+            import(instance("aws_ecr_lifecycle_policy", &repository.name), &repository.name);
+        }
+        if repository.policy.is_some() && existing.repository_policies.contains(&repository.name) {
+            import(instance("aws_ecr_repository_policy", &repository.name), &repository.name);
+        }
     }
     // Each registry has a scanning configuration.
     if desired.scanning.is_some() {
