@@ -195,6 +195,24 @@ impl ChartsRequest<'_> {
         self.of(read, model, &Sources::new(&read.repository), repository, registries).map(Some)
     }
 
+    /// The same, with all releases that were evaluated for it.
+    pub(super) fn known_releases(
+        &self,
+        read: &ReadRepository,
+        model: &Model<'_>,
+        repository: &RepositoryArgs,
+        registries: &RegistryArgs,
+    ) -> Result<(Option<Charts>, Vec<Release>), CliError> {
+        if repository.is_stdin() || !releases::are_in(model.inventory) {
+            return Ok((self.known(read, model, repository, registries)?, Vec::new()));
+        }
+        let sources = Sources::new(&read.repository);
+        let mut evaluated = Evaluated::of(read, model, &sources)?;
+        let charts = self.charts(read, &mut evaluated, repository, registries)?;
+        let charts = charts.within(|path| read.is_named(path));
+        Ok((Some(charts), evaluated.evaluation.into_releases()))
+    }
+
     /// The same with edits that are not written yet.
     pub(super) fn of(
         &self,

@@ -205,6 +205,44 @@ fn a_migration_names_what_charts_pull_past_the_cache() {
     assert_eq!(report["releases"], serde_json::json!([]));
 }
 
+/// Values that hold name and tag are followed, with a marker at the tag; for a tag alone the note names its key.
+#[test]
+fn flux_follows_the_images_whose_name_and_tag_values_hold() {
+    let cache = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
+    let values = format!(
+        "    image:\n      registry: {cache}\n      repository: ghcr/guild/bakery\n      tag: v1.4.0\n    oven:\n      image:\n        \
+         tag: v2.0.1\n    notes: {{ probe: v3.0.0 }}\n"
+    );
+    let text = RELEASE.replace("    image: {repository: ghcr.io/guild/bakery, tag: v1}\n", &values);
+    let scratch = Scratch::new(&[("shops/bakery.yaml", text.as_bytes())]);
+    let bakery = format!("{cache}/ghcr/guild/bakery:v1.4.0");
+    let container = RenderedRole::Container;
+    lock(
+        scratch.path(),
+        &[
+            (&bakery, container),
+            ("ghcr.io/guild/oven:v2.0.1", container),
+            ("ghcr.io/guild/oven-probe:v3.0.0", container),
+        ],
+    );
+    let run = scratch.run(&["emit", "flux", "--out", "auto", "--markers"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    for note in [
+        "release shops/bakery: no objects for ghcr.io/guild/oven: the chart sets the name, and `oven.image.tag` of \
+         shops/bakery.yaml holds such a tag alone; it gets objects when the values set the registry and the repository",
+        "release shops/bakery: no objects for ghcr.io/guild/oven-probe: the chart sets the tag, and no field here holds one",
+    ] {
+        assert!(run.err.contains(note), "{note}\n{}", run.err);
+    }
+    let marker =
+        |suffix: &str| format!("# {{\"$imagepolicy\": \"flux-system:ghcr-io.guild.bakery{suffix}\"}}\n");
+    let marked = scratch.read("shops/bakery.yaml");
+    assert_eq!(marked, text.replace("tag: v1.4.0\n", &format!("tag: v1.4.0 {}", marker(":tag"))));
+    let objects = scratch.read("auto/ghcr-io.guild.bakery.yaml");
+    assert!(objects.contains(&format!("image: {cache}/ghcr/guild/bakery\n")), "{objects}");
+    assert!(!scratch.path().join("auto/ghcr-io.guild.oven.yaml").exists());
+}
+
 /// Objects and entries are made for what a field of the repository holds; of the rest it is said why there is none.
 #[test]
 fn emitters_name_the_images_of_charts_that_they_leave_out() {

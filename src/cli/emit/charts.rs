@@ -4,30 +4,52 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::note;
 use crate::config::Config;
-use crate::images::{Charts, Named, ReleaseImages, ReleaseState};
+use crate::image::Reference;
+use crate::images::{ChartImage, Charts, Named, ReleaseImages, ReleaseState};
 use crate::report::{count, quoted};
-use pullthru_core::releases::ReleaseKind;
+use pullthru_core::releases::{Release, ReleaseId, ReleaseKind};
 
 /// Releases that a note names; the others are counted.
 const SHOWN: usize = 5;
 
-/// Says which releases have images that get no object of Flux: those of `named` have one, since a field holds their tag.
-pub(super) fn say_without_objects(charts: &Charts, named: &[Named], config: &Config) {
+/// Says which releases have images that get no object of Flux: those of `named` have one, since a field holds name and tag.
+pub(super) fn say_without_objects(charts: &Charts, releases: &[Release], named: &[Named], config: &Config) {
     let known: BTreeSet<String> = named.iter().map(|one| one.upstream.to_string()).collect();
+    let by_id: BTreeMap<&ReleaseId, &Release> = releases.iter().map(|one| (&one.id, one)).collect();
     for release in &charts.releases {
-        let images: BTreeSet<String> =
-            upstreams(release, config).filter(|name| !known.contains(name)).collect();
-        if !images.is_empty() {
-            let images: Vec<&str> = images.iter().map(String::as_str).collect();
+        let mut images: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for (name, image) in upstreams(release, config).filter(|(name, _)| !known.contains(name)) {
+            let key = by_id.get(&release.id).and_then(|values| key_of_tag(values, image));
+            images.entry(name).or_insert(key);
+        }
+        let id = release.id.to_string();
+        let id = quoted(&id);
+        let without: Vec<&str> =
+            images.iter().filter(|(_, key)| key.is_none()).map(|(name, _)| name.as_str()).collect();
+        if !without.is_empty() {
             note(&format!(
-                "release {}: no objects for {}: the chart sets the tag, and no field here holds one; a new version of the \
+                "release {id}: no objects for {}: the chart sets the tag, and no field here holds one; a new version of the \
                  chart brings it",
-                quoted(&release.id.to_string()),
-                quoted(&images.join(", "))
+                quoted(&without.join(", "))
+            ));
+        }
+        for (name, key) in images.iter().filter_map(|(name, key)| Some((name, key.as_ref()?))) {
+            note(&format!(
+                "release {id}: no objects for {}: the chart sets the name, and {} holds such a tag alone; it gets objects when the \
+                 values set the registry and the repository beside the tag",
+                quoted(name),
+                quoted(key)
             ));
         }
     }
     say_unknown(charts);
+}
+
+/// The first key of the values that holds the tag of an image, as `app.yaml: image.tag`.
+fn key_of_tag(release: &Release, image: &ChartImage) -> Option<String> {
+    let reference = Reference::parse(&image.image).ok()?;
+    let (path, key) = release.keys_of_tag(reference.tag()?).into_iter().next()?;
+    Some(format!("`{key}` of {path}"))
 }
 
 /// The releases whose images an `images:` transformer renames: kustomize itself renders `helmCharts`. Of the others it is said.
@@ -54,13 +76,17 @@ pub(super) fn built_by_kustomize(mut charts: Charts, config: &Config) -> Charts 
 }
 
 /// The names at configured upstreams of what a release pulls.
-fn upstreams<'r>(release: &'r ReleaseImages, config: &'r Config) -> impl Iterator<Item = String> + 'r {
+fn upstreams<'r>(
+    release: &'r ReleaseImages,
+    config: &'r Config,
+) -> impl Iterator<Item = (String, &'r ChartImage)> + 'r {
     let hosts = config.upstream_hosts();
     let routes = release.routes(config);
     release.pulled().filter_map(move |image| {
         let name = image.name()?;
         let upstream = routes.and_then(|routes| routes.unmap(&name)).unwrap_or(name);
-        (hosts.contains(&upstream.host) && config.wants_image(&upstream)).then(|| upstream.to_string())
+        (hosts.contains(&upstream.host) && config.wants_image(&upstream))
+            .then(|| (upstream.to_string(), image))
     })
 }
 

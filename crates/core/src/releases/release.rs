@@ -10,7 +10,7 @@ use super::sources::Sources;
 use super::{helm_values, local_chart};
 use crate::kustomization::ImageEntry;
 use crate::tree::{Place, RepoPath};
-use crate::yaml::Holder;
+use crate::yaml::{FieldPath, Holder};
 
 /// One chart with the values that it is deployed with, in one place of one cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,29 @@ pub struct Release {
 }
 
 impl Release {
+    /// The keys of its values that hold this tag, each with the file that has it; the strongest first.
+    pub fn keys_of_tag(&self, tag: &str) -> Vec<(&RepoPath, FieldPath)> {
+        let mut found = Vec::new();
+        for layer in self.layers.iter().rev() {
+            let mut open = vec![(FieldPath::default(), &layer.values)];
+            let mut keys = Vec::new();
+            while let Some((way, values)) = open.pop() {
+                for (key, value) in values {
+                    match value {
+                        Value::Object(below) => open.push((way.clone().child(key.as_str()), below)),
+                        Value::String(text) if text == tag && is_tag(key) => {
+                            keys.push(way.clone().child(key.as_str()));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            keys.sort();
+            found.extend(keys.into_iter().map(|way| (&layer.path, way)));
+        }
+        found
+    }
+
     /// A release of which nothing but its object is known yet.
     pub(super) fn begin(id: ReleaseId, object: &Object) -> Release {
         Release {
@@ -234,6 +257,11 @@ impl std::fmt::Display for VersionRef {
             VersionRef::Exact(text) | VersionRef::Range(text) | VersionRef::Digest(text) => f.write_str(text),
         }
     }
+}
+
+/// `tag`, `imageTag`.
+fn is_tag(key: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("tag")
 }
 
 /// One source of a release's values.
