@@ -13,7 +13,7 @@ use super::updaters::hidden_updaters;
 use super::values::number;
 use super::{CliError, detail, note, problem};
 use crate::config::{Config, ConfigErrors, FILE_NAMES, Overrides};
-use crate::find::{Finder, Hosts, Role};
+use crate::find::{Finder, Hosts, PullSecret, Role};
 use crate::images::{Charts, Images};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
@@ -172,11 +172,13 @@ impl ReadRepository {
         self.scope.holds(path) && self.shard.is_none_or(|shard| shard.holds(path.as_str()))
     }
 
-    /// Does a file among those that were asked for override images of others?
+    /// Does a file among those that were asked for override images of others, or say how they are pulled?
     pub(super) fn overrides(&self) -> bool {
         let kustomizations = self.inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
         let updates = self.inventory.files.iter().any(|file| !file.found.updated.is_empty());
+        let mut logins = self.inventory.files.iter().flat_map(|file| &file.found.logins.used);
         updates
+            || logins.any(PullSecret::is_of_account)
             || has_matcher(&self.inventory)
             || kustomizations.into_iter().any(|one| !one.images.is_empty())
     }

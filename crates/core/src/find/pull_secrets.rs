@@ -25,6 +25,13 @@ pub struct PullSecret {
     pub position: Position,
 }
 
+impl PullSecret {
+    /// Is it for pods in other documents?
+    pub fn is_of_account(&self) -> bool {
+        self.object.kind == "ServiceAccount"
+    }
+}
+
 /// A Secret with logins that are readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryLogin {

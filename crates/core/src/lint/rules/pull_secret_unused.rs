@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Rule;
 use crate::config::{RuleId, Severity};
-use crate::find::{PullSecret, RegistryLogin};
+use crate::find::{PullSecret, RegistryLogin, Role};
 use crate::image::Name;
+use crate::images::{ReleaseImages, ReleaseState};
 use crate::inventory::FileInventory;
 use crate::kustomization::split;
 use crate::lint::references::{Reference, upstream_name};
 use crate::lint::{Confidence, Context, Finding, Status};
+use crate::route::upstream_for;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::PullSecretUnused,
@@ -19,6 +21,9 @@ pub(crate) const RULE: Rule = Rule {
     page: include_str!("pull_secret_unused.md"),
     find,
 };
+
+const ADVICE: &str = "remove it from `imagePullSecrets`, and the Secret when nothing else uses it: nodes on AWS log in to ECR by \
+                      their role";
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut logins: HashMap<&str, Vec<&RegistryLogin>> = HashMap::new();
@@ -36,6 +41,10 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
     for file in context.inventory.files.iter().filter(is_asked) {
         let here = references.get(file.path.as_str()).map(Vec::as_slice).unwrap_or_default();
         for secret in &file.found.logins.used {
+            if secret.is_of_account() {
+                findings.extend(unused_by_all(context, file, secret, &logins));
+                continue;
+            }
             let within: Vec<&Reference<'_>> = here
                 .iter()
                 .filter(|one| secret.document.range().contains(&one.site.start()))
@@ -45,6 +54,62 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A ServiceAccount gives its logins to pods that are known nowhere: of an upstream that no image of the repository is pulled
+/// from any more, they are unused.
+fn unused_by_all(
+    context: &Context<'_>,
+    file: &FileInventory,
+    secret: &PullSecret,
+    logins: &HashMap<&str, Vec<&RegistryLogin>>,
+) -> Option<Finding> {
+    let (object, name) = (&secret.object, &secret.name);
+    let login = login_of(secret, logins)?;
+    // Images of registries that nobody caches are no references.
+    let is_seen = !login.hosts.is_empty() && login.hosts.iter().all(|host| upstream_for(host).is_some());
+    let is_unseen = |release: &ReleaseImages| !matches!(release.state, ReleaseState::Known { .. });
+    if !is_seen || context.charts.iter().any(is_unseen) {
+        return None;
+    }
+    let mut last = None;
+    for one in context.references.iter().filter(|one| one.site.role == Role::Image) {
+        let routes = context.config.routes(one.file.path.as_str());
+        let upstream = upstream_name(&one.site.name, routes);
+        if !login.hosts.iter().any(|host| upstream.split('/').next() == Some(host)) {
+            continue;
+        }
+        if one.status != Some(Status::Cached) {
+            return None;
+        }
+        last = Some(one);
+    }
+    let hosts = login.hosts.join(", ");
+    let pulled = context.charts.iter().flat_map(ReleaseImages::pulled).filter_map(|image| image.name());
+    if pulled.into_iter().any(|name| login.hosts.contains(&name.host)) {
+        return None;
+    }
+    let message =
+        format!("`{name}` of `{object}` logs in to {hosts}, and no image here is pulled from there any more");
+    let mut finding = Finding::new(&RULE, &file.path, secret.position, secret.span, message);
+    // Charts may pull with it, where they are not looked at.
+    finding.confidence = Confidence::Medium;
+    finding.next = ADVICE.to_owned();
+    finding.subject = format!("{object}:{name}");
+    finding.image = Some(last?.site.reference());
+    Some(finding)
+}
+
+/// The login that a name stands for, where it is readable.
+fn login_of<'l>(
+    secret: &PullSecret,
+    logins: &HashMap<&str, Vec<&'l RegistryLogin>>,
+) -> Option<&'l RegistryLogin> {
+    let namespace = &secret.object.namespace;
+    let is_of_namespace = |login: &&&RegistryLogin| {
+        login.namespace.is_none() || namespace.is_none() || login.namespace == *namespace
+    };
+    logins.get(secret.name.as_str())?.iter().find(is_of_namespace).copied()
 }
 
 /// `within` are the references of its document.
@@ -67,11 +132,7 @@ fn unused(
     let upstream_host = |one: &&Reference<'_>| {
         upstream_name(&one.site.name, routes).split('/').next().unwrap_or_default().to_owned()
     };
-    let is_of_namespace = |login: &&&RegistryLogin| {
-        login.namespace.is_none() || object.namespace.is_none() || login.namespace == object.namespace
-    };
-    let login = logins.get(name.as_str()).and_then(|found| found.iter().find(is_of_namespace));
-    let (message, confidence) = match login {
+    let (message, confidence) = match login_of(secret, logins) {
         Some(login) => {
             let serves = |host: String| login.hosts.contains(&host);
             let served = others
@@ -96,9 +157,7 @@ fn unused(
     };
     let mut finding = Finding::new(&RULE, &file.path, secret.position, secret.span, message);
     finding.confidence = confidence;
-    finding.next = "remove it from `imagePullSecrets`, and the Secret when nothing else uses it: nodes on AWS log in to ECR by \
-                    their role"
-        .to_owned();
+    finding.next = ADVICE.to_owned();
     finding.subject = format!("{object}:{name}");
     finding.image = Some(first.site.reference());
     Some(finding)
