@@ -89,29 +89,32 @@ impl Request<'_> {
         within: &impl Fn(&RepoPath) -> bool,
     ) -> Result<RemovalPlan, CliError> {
         let read = self.read;
-        let hosts = read.config.cache_hosts();
+        let mut hosts = read.config.cache_hosts();
         let whole = Sources::new(&read.repository);
         let mut evaluated = Evaluated::of(read, self.model, &whole)?;
-        self.charts.charts(read, &mut evaluated, self.repository, self.registries)?;
+        let known = self.charts.charts(read, &mut evaluated, self.repository, self.registries)?;
         let evaluation = &evaluated.evaluation;
         let before = evaluation.all();
+        // Where the configuration names a cache by a variable, clusters are given its value.
+        let replaced: BTreeSet<String> = before
+            .iter()
+            .flat_map(|release| hosts.iter().filter_map(|host| release.substitution.replace(host)))
+            .filter(|host| !host.is_empty())
+            .collect();
+        hosts.extend(replaced);
+        hosts.dedup();
         let named = |release: &Release| {
             let values = serde_json::Value::Object(release.values.clone()).to_string();
             within(&release.place.path) && hosts.iter().any(|host| values.contains(host.as_str()))
         };
-        let wanted: BTreeSet<ReleaseId> =
-            before.iter().filter(|release| named(release)).map(|release| release.id.clone()).collect();
+        let named = before.iter().filter(|release| named(release)).map(|release| &release.id);
+        let wanted: BTreeSet<ReleaseId> = named.flat_map(|id| [id.clone(), id.whole()]).collect();
         if wanted.is_empty() {
             return Ok(RemovalPlan::default());
         }
         let sources = Sources::new(&read.repository).with_edits(edited.clone());
         let reverted = evaluation.with_sources(&sources).into_releases();
-        let routes: HashMap<ReleaseId, Routes> = before
-            .iter()
-            .filter_map(|release| {
-                Some((release.id.clone(), read.config.routes(release.place.path.as_str())?.clone()))
-            })
-            .collect();
+        let routes = routes_of(&known, read);
         let route: Route = Arc::new(move |release: &ReleaseId, image: &str| {
             routes.get(release)?.map_reference(&Reference::parse(image).ok()?).ok()
         });
@@ -128,6 +131,7 @@ impl Request<'_> {
             sources: &sources,
             may_write: within,
             evaluate: &evaluate,
+            kustomization: &|root| self.kustomization(root),
             reader: &reader,
             cache_hosts: &hosts,
             route: &route,
@@ -137,6 +141,10 @@ impl Request<'_> {
         runtime.shutdown_background();
         say_notes(&client);
         Ok(plan)
+    }
+
+    fn kustomization(&self, root: &RepoPath) -> Option<RepoPath> {
+        self.model.graph.at(root).map(|(path, _)| path.clone())
     }
 
     fn plan(
@@ -179,6 +187,7 @@ impl Request<'_> {
             evaluate: &evaluate,
             reader: &reader,
             route: &route,
+            kustomization: &|root| self.kustomization(root),
             is_built: &is_built,
             allow_frozen_tags: self.allow_frozen_tags,
         };

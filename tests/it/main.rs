@@ -18,6 +18,7 @@ mod architecture;
 mod aws_peers;
 mod chart_corpus;
 mod chart_overrides;
+mod chart_registries;
 mod charts;
 mod charts_diff;
 mod charts_in_turn;

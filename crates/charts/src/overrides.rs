@@ -1,13 +1,14 @@
 //! The overrides of a repository's releases: found by `keys`, written into texts, and proved by rendering each release that
 //! the new texts change. A release that fails is taken out, and the rest is written anew without it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::value_edit::{Texts, ValueError};
 use pullthru_core::releases::{Release, ReleaseId, Sources};
 use pullthru_core::tree::{Place, RepoPath};
+use pullthru_core::yaml::FieldPath;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -77,6 +78,8 @@ pub struct OverrideRequest<'r> {
     pub evaluate: &'r dyn Fn(&EditedTexts) -> Vec<Release>,
     pub reader: &'r RenderReader,
     pub route: &'r Route,
+    /// The kustomization of a directory that is built.
+    pub kustomization: &'r dyn Fn(&RepoPath) -> Option<RepoPath>,
     /// Does this kustomization build an image of this name from anything but a chart? An entry of its `images:` renames both.
     pub is_built: &'r dyn Fn(&RepoPath, &str) -> bool,
     /// Also keys that hold name and tag in one.
@@ -97,7 +100,7 @@ impl Charts {
         // Each round takes a release out at least.
         loop {
             let mut texts = Texts::new(request.sources, request.may_write);
-            desk.write(&mut texts);
+            desk.write(&mut texts, request.kustomization);
             let after = (request.evaluate)(texts.edited());
             let failed = desk.prove(self, &after, reader, route).await;
             // Where nothing is written, what fails does so without new values.
@@ -175,15 +178,52 @@ impl<'r> Desk<'r> {
         }
     }
 
-    fn write(&mut self, texts: &mut Texts<'_>) {
+    fn write(&mut self, texts: &mut Texts<'_>, kustomization: &dyn Fn(&RepoPath) -> Option<RepoPath>) {
+        let apart = self.apart();
         for entry in self.entries.iter_mut().filter(|entry| entry.error.is_none()) {
+            if let Some(value) = not_replaced(entry.release, &entry.found) {
+                entry.error = Some(format!(
+                    "Flux does not replace the variable in `{value}` here: add it to `postBuild.substitute` of the Flux \
+                     Kustomization that builds this release"
+                ));
+                continue;
+            }
             let values: Vec<(&[pullthru_core::yaml::Step], &Value)> =
                 entry.found.values.iter().map(|value| (value.key.steps(), &value.value)).collect();
-            match texts.write(entry.release, &values, &entry.found.merged) {
+            let root = entry.release.id.root.as_ref().filter(|_| apart.contains(&entry.release.id));
+            let written = match root.map(|root| (root, kustomization(root))) {
+                None => texts.write(entry.release, &values, &entry.found.merged),
+                Some((_, Some(path))) => texts.write_patch(entry.release, &path, &values),
+                Some((root, None)) => Err(ValueError::Patch(root.clone())),
+            };
+            match written {
                 Ok(paths) => entry.written = paths,
                 Err(error) => entry.error = Some(explained(&error, &entry.found)),
             }
         }
+    }
+
+    /// Releases whose object other roots build, too, where these are to have other values: what is written into the object
+    /// would be for all of them.
+    fn apart(&self) -> BTreeSet<ReleaseId> {
+        let mut by_place: HashMap<&Place, Vec<&ReleaseId>> = HashMap::new();
+        for release in self.before.values().filter(|release| release.id.rendered_by.is_none()) {
+            by_place.entry(&release.place).or_default().push(&release.id);
+        }
+        let entries = self.entries.iter().filter(|entry| entry.is_written());
+        let found: HashMap<&ReleaseId, Vec<(&FieldPath, &Value)>> = entries
+            .map(|entry| {
+                let values = entry.found.values.iter().map(|value| (&value.key, &value.value));
+                (&entry.release.id, values.collect())
+            })
+            .collect();
+        let is_apart = |entry: &&Entry<'_>| {
+            let id = &entry.release.id;
+            let own = found.get(id);
+            let others = by_place.get(&entry.release.place).into_iter().flatten();
+            own.is_some() && others.filter(|other| other.root != id.root).any(|other| found.get(other) != own)
+        };
+        self.entries.iter().filter(is_apart).map(|entry| entry.release.id.clone()).collect()
     }
 
     /// Renders what the new texts change. Also releases that nobody wanted to change.
@@ -198,12 +238,16 @@ impl<'r> Desk<'r> {
         let mut under_way = JoinSet::new();
         let after: BTreeMap<&ReleaseId, &Release> =
             after.iter().map(|release| (&release.id, release)).collect();
+        let mut pairs: Vec<(&ReleaseId, &Release, &Release)> = Vec::new();
         for (id, before) in &self.before {
-            let Some(after) = after.get(id) else {
+            let parts = parts(&after, id);
+            if parts.is_empty() {
                 failed.push(((*id).clone(), "it is gone with the new values".to_owned()));
-                continue;
-            };
-            let key = ((*id).clone(), values_text(after));
+            }
+            pairs.extend(parts.into_iter().map(|after| (*id, *before, after)));
+        }
+        for (_, before, after) in &pairs {
+            let key = (after.id.clone(), values_text(after));
             if before.values == after.values && before.unknown == after.unknown
                 || self.proved.contains_key(&key)
             {
@@ -214,8 +258,9 @@ impl<'r> Desk<'r> {
             let (charts, before, reader) = (charts.clone(), (*before).clone(), reader.clone());
             let route = Arc::clone(route);
             under_way.spawn(async move {
-                let result =
-                    charts.prove_override(&before, &after, &reader, |image| route(&before.id, image)).await;
+                // What is written may name the cache by a variable: the cluster is given its value.
+                let route = |image: &str| after.substitution.replace(&route(&before.id, image)?);
+                let result = charts.prove_override(&before, &after, &reader, route).await;
                 (key, result.map_err(|error| error.to_string()))
             });
         }
@@ -227,23 +272,25 @@ impl<'r> Desk<'r> {
         let written = self.entries.iter().filter(|entry| entry.is_written());
         let written: BTreeMap<&ReleaseId, &Entry<'_>> =
             written.map(|entry| (&entry.release.id, entry)).collect();
-        for (id, before) in &self.before {
-            let Some(after) = after.get(id) else { continue };
-            let reached = match self.proved.get(&((*id).clone(), values_text(after))) {
+        for (id, before, after) in pairs {
+            if failed.iter().any(|(failed, _)| failed == id) {
+                continue;
+            }
+            let reached = match self.proved.get(&(after.id.clone(), values_text(after))) {
                 Some(Ok(reached)) => *reached,
                 Some(Err(error)) => {
-                    failed.push(((*id).clone(), error.clone()));
+                    failed.push((id.clone(), error.clone()));
                     continue;
                 }
                 None if before.values != after.values => {
-                    failed.push(((*id).clone(), "it could not be rendered".to_owned()));
+                    failed.push((id.clone(), "it could not be rendered".to_owned()));
                     continue;
                 }
                 None => 0,
             };
             if written.get(id).is_some_and(|entry| entry.found.reached != reached) {
                 let reason = "something else sets these values again (a patch, a variable, another source)";
-                failed.push(((*id).clone(), reason.to_owned()));
+                failed.push((id.clone(), reason.to_owned()));
             }
         }
         failed
@@ -293,6 +340,27 @@ impl<'r> Desk<'r> {
         let releases = releases.collect();
         OverridePlan { files: texts.edited().clone(), releases }
     }
+}
+
+/// The release of an id; where clusters build it with different values, that of each.
+pub(crate) fn parts<'a>(releases: &BTreeMap<&ReleaseId, &'a Release>, id: &ReleaseId) -> Vec<&'a Release> {
+    if let Some(release) = releases.get(id) {
+        return vec![*release];
+    }
+    let from = releases.range::<ReleaseId, _>(id..);
+    let near = from.take_while(|(other, _)| {
+        let around = |id: &ReleaseId| (id.root.clone(), id.kind, id.namespace.clone());
+        around(other) == around(id) && other.name.starts_with(&id.name)
+    });
+    near.filter(|(other, _)| other.whole() == *id).map(|(_, release)| *release).collect()
+}
+
+/// A value with a variable that Flux leaves in the release, or has no value for.
+fn not_replaced(release: &Release, found: &Override) -> Option<String> {
+    let values = found.values.iter().filter_map(|value| value.value.as_str());
+    let mut open =
+        values.filter(|value| value.contains('$') && release.substitution.replace(value).is_none());
+    open.next().map(str::to_owned)
 }
 
 /// Why nothing is written, and which values a person is to set where no file has them.

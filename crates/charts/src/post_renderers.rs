@@ -12,7 +12,7 @@ use pullthru_core::releases::{ChartRef, Release, ReleaseId, ReleaseKind};
 use pullthru_core::tree::RepoPath;
 
 use crate::keys::RemainingReason;
-use crate::overrides::{OverridePlan, OverrideRequest, RenamedImage, Route};
+use crate::overrides::{OverridePlan, OverrideRequest, RenamedImage, Route, parts};
 use crate::render::Charts;
 
 /// The entries of one release.
@@ -45,14 +45,19 @@ impl Charts {
             let mut texts = Texts::over(request.sources, request.may_write, plan.files.clone());
             additions.retain(|addition| write(addition, &now, &mut texts));
             let after = by_id((request.evaluate)(texts.edited()));
+            let after: BTreeMap<&ReleaseId, &Release> = after.iter().collect();
             let mut planned: BTreeMap<(&RepoPath, Option<&ReleaseId>), BTreeSet<&RenamedImage>> =
                 BTreeMap::new();
             for addition in &additions {
                 planned.entry(addition.key()).or_default().extend(&addition.entries);
             }
             let is_failed = |before: &&Release| {
-                let entries = key(before).and_then(|key| planned.get(&key));
-                !after.get(&before.id).is_some_and(|after| is_as_planned(before, after, entries))
+                let whole = before.id.whole();
+                let entries = key(before).and_then(|(path, id)| {
+                    planned.get(&(path, id)).or_else(|| planned.get(&(path, id.map(|_| &whole))))
+                });
+                let parts = parts(&after, &before.id);
+                parts.is_empty() || !parts.iter().all(|after| is_as_planned(before, after, entries))
             };
             let failed: Vec<&Release> = now.values().filter(is_failed).collect();
             if failed.is_empty() {
@@ -88,7 +93,7 @@ impl Charts {
         if planned.error.is_some() || planned.remaining.is_empty() || !is_post_rendered {
             return None;
         }
-        let release = now.get(&planned.id)?;
+        let release = part(now, &planned.id)?;
         let (path, _) = release.own_values.as_ref()?;
         if !(request.may_write)(path) {
             return None;
@@ -169,6 +174,11 @@ impl Addition {
     }
 }
 
+/// The release of an id, or that of the first cluster where they differ.
+fn part<'n>(now: &'n BTreeMap<ReleaseId, Release>, id: &ReleaseId) -> Option<&'n Release> {
+    parts(&now.iter().collect(), id).first().copied()
+}
+
 fn by_id(releases: Vec<Release>) -> BTreeMap<ReleaseId, Release> {
     releases.into_iter().map(|release| (release.id.clone(), release)).collect()
 }
@@ -197,7 +207,7 @@ fn places(reader: &RenderReader, release: &Release, text: &str) -> BTreeMap<Stri
 
 /// Writes the entries; where another cluster's release of the same object has written them, that is seen when it is evaluated.
 fn write(addition: &Addition, now: &BTreeMap<ReleaseId, Release>, texts: &mut Texts<'_>) -> bool {
-    let Some(release) = now.get(&addition.id) else { return false };
+    let Some(release) = part(now, &addition.id) else { return false };
     let entries: Vec<(&str, &str)> =
         addition.entries.iter().map(|entry| (entry.name.as_str(), entry.new_name.as_str())).collect();
     match addition.id.kind {
@@ -215,7 +225,12 @@ fn key(release: &Release) -> Option<(&RepoPath, Option<&ReleaseId>)> {
 
 /// Has the release gained these entries and nothing else? They may stand before those of kustomizations further out.
 fn is_as_planned(before: &Release, after: &Release, planned: Option<&BTreeSet<&RenamedImage>>) -> bool {
-    let mut open: Vec<ImageEntry> = planned.into_iter().flatten().map(|entry| entry.entry()).collect();
+    let replaced = |entry: &&RenamedImage| {
+        let entry = entry.entry();
+        let new_name = entry.new_name.and_then(|name| after.substitution.replace(&name));
+        ImageEntry { new_name, ..entry }
+    };
+    let mut open: Vec<ImageEntry> = planned.into_iter().flatten().map(replaced).collect();
     let mut kept = before.post_renderers.iter().peekable();
     let all_known = after.post_renderers.iter().all(|entry| {
         if kept.next_if_eq(&entry).is_some() {

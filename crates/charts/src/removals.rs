@@ -11,7 +11,7 @@ use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
 use crate::keys::{Base, OverrideError};
-use crate::overrides::{EditedTexts, Route};
+use crate::overrides::{EditedTexts, Route, parts};
 use crate::render::{Charts, Trial};
 
 /// What is removed.
@@ -45,6 +45,8 @@ pub struct RemovalRequest<'r> {
     pub may_write: &'r dyn Fn(&RepoPath) -> bool,
     /// All releases, with more texts over these files.
     pub evaluate: &'r dyn Fn(&EditedTexts) -> Vec<Release>,
+    /// The kustomization of a directory that is built.
+    pub kustomization: &'r dyn Fn(&RepoPath) -> Option<RepoPath>,
     pub reader: &'r RenderReader,
     /// Hosts of caches.
     pub cache_hosts: &'r [String],
@@ -58,6 +60,8 @@ struct Entry<'r> {
     /// In the order in which they are removed.
     keys: Vec<FieldPath>,
     paths: Vec<RepoPath>,
+    /// Patches in the kustomization of the root, and the keys that they set.
+    patched: Option<(RepoPath, BTreeSet<FieldPath>)>,
 }
 
 impl Charts {
@@ -69,15 +73,20 @@ impl Charts {
             .reverted
             .iter()
             .filter(|release| (request.wanted)(release) && release.unknown.is_empty())
-            .filter_map(|release| entry(release, before.get(&release.id)?, request))
+            .filter_map(|release| entry(release, parts(&before, &release.id).first()?, request))
             .collect();
         let mut proved = HashMap::new();
         // Each round takes a release out at least.
         loop {
-            let mut texts = Texts::new(request.sources, request.may_write);
+            let mut texts = texts(request);
             entries.retain_mut(|entry| {
                 let keys: Vec<&[Step]> = entry.keys.iter().map(FieldPath::steps).collect();
                 entry.paths = texts.remove(entry.release, &keys).unwrap_or_default();
+                if let Some((path, keys)) = &entry.patched
+                    && texts.remove_patches(entry.release, path, keys).is_ok()
+                {
+                    entry.paths.push(path.clone());
+                }
                 !entry.paths.is_empty()
             });
             let after = (request.evaluate)(texts.edited());
@@ -107,24 +116,28 @@ impl Charts {
             after.iter().map(|release| (&release.id, release)).collect();
         let mut failed = Vec::new();
         for reverted in request.reverted {
-            let (Some(before), Some(after)) = (before.get(&reverted.id), after.get(&reverted.id)) else {
+            let before = parts(before, &reverted.id);
+            let Some(after) = after.get(&reverted.id).filter(|_| !before.is_empty()) else {
                 failed.push(reverted);
                 continue;
             };
             if after.values == reverted.values && after.unknown == reverted.unknown {
                 continue;
             }
-            let key = (reverted.id.clone(), Value::Object(after.values.clone()).to_string());
-            let is_same = match proved.get(&key) {
-                Some(is_same) => *is_same,
-                None => {
-                    let is_same = self.is_same(request, before, reverted, after).await.unwrap_or(false);
-                    proved.insert(key, is_same);
-                    is_same
+            for before in before {
+                let key = (before.id.clone(), Value::Object(after.values.clone()).to_string());
+                let is_same = match proved.get(&key) {
+                    Some(is_same) => *is_same,
+                    None => {
+                        let is_same = self.is_same(request, before, reverted, after).await.unwrap_or(false);
+                        proved.insert(key, is_same);
+                        is_same
+                    }
+                };
+                if !is_same {
+                    failed.push(reverted);
+                    break;
                 }
-            };
-            if !is_same {
-                failed.push(reverted);
             }
         }
         failed
@@ -142,7 +155,7 @@ impl Charts {
         let cached = trial.render(&before.values).await?;
         let moves_from = async |values: &Map<String, Value>| -> Result<usize, OverrideError> {
             let (first, second) = (trial.render(values).await?, trial.render(values).await?);
-            let route = |image: &str| (request.route)(&before.id, image);
+            let route = |image: &str| before.substitution.replace(&(request.route)(&before.id, image)?);
             let mut base = Base::new(request.reader, before, &first, &second, route);
             let tree = base.tree_of(request.reader, before, &cached);
             let moved = base.judge(&trial, request.reader, values, &tree).await;
@@ -154,20 +167,38 @@ impl Charts {
     }
 }
 
+/// The files without edits.
+fn texts<'r>(request: &RemovalRequest<'r>) -> Texts<'r> {
+    let of_variable = request.cache_hosts.iter().any(|host| host.contains('$'));
+    Texts::new(request.sources, request.may_write).with_quotes(of_variable)
+}
+
 /// The values of a release that name the cache, or did, and stand where `overrides` writes them.
 fn entry<'r>(reverted: &'r Release, before: &Release, request: &RemovalRequest<'r>) -> Option<Entry<'r>> {
     let mut keys = BTreeSet::new();
     for (key, value) in &before.values {
         collect(value, &mut vec![Step::Key(key.clone())], request.cache_hosts, &mut keys);
     }
-    let mut texts = Texts::new(request.sources, request.may_write);
+    let mut texts = texts(request);
     let mut open: Vec<FieldPath> = keys.into_iter().collect();
+    let kustomization = reverted.id.root.as_ref().and_then(|root| (request.kustomization)(root));
+    let patched = kustomization.and_then(|path| {
+        let keys: BTreeSet<FieldPath> = open.iter().cloned().collect();
+        let removed = texts.remove_patches(reverted, &path, &keys).ok()?;
+        Some((path, removed.into_iter().collect::<BTreeSet<FieldPath>>()))
+    });
+    open.retain(|key| patched.as_ref().is_none_or(|(_, keys)| !keys.contains(key)));
     let mut kept = Vec::new();
     // The last key of a mapping first: then the one before it is the last.
     while let Some(at) = open.iter().rposition(|key| texts.remove(reverted, &[key.steps()]).is_ok()) {
         kept.push(open.remove(at));
     }
-    (!kept.is_empty()).then(|| Entry { release: reverted, keys: kept, paths: Vec::new() })
+    (!kept.is_empty() || patched.is_some()).then(|| Entry {
+        release: reverted,
+        keys: kept,
+        paths: Vec::new(),
+        patched,
+    })
 }
 
 /// Keys with a text that names a cache, of a list the key of the list; and what goes with them: `library/`, and Bitnami's
@@ -206,7 +237,11 @@ fn names_cache(value: &Value, hosts: &[String]) -> bool {
 fn finish(entries: Vec<Entry<'_>>, texts: &Texts<'_>) -> RemovalPlan {
     let removed = entries.into_iter().flat_map(|entry| {
         let release = entry.release.id.clone();
-        let values = entry.keys.into_iter().zip(entry.paths);
+        let of_patches = entry
+            .patched
+            .into_iter()
+            .flat_map(|(path, keys)| keys.into_iter().map(move |key| (key, path.clone())));
+        let values = entry.keys.into_iter().zip(entry.paths).chain(of_patches);
         values.map(move |(key, path)| RemovedValue { release: release.clone(), path, key })
     });
     RemovalPlan { removed: removed.collect(), files: texts.edited().clone() }

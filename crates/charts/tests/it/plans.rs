@@ -32,6 +32,7 @@ async fn a_plan_ends_where_releases_change_by_themselves() {
         evaluate: &evaluate,
         reader: &RenderReader::new(&[], &[]),
         route: &route,
+        kustomization: &|_| None,
         is_built: &|_, _| false,
         allow_frozen_tags: false,
     };

@@ -50,6 +50,7 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         local_chart: None,
         inputs: BTreeSet::from([file]),
         variables: BTreeSet::new(),
+        substitution: pullthru_core::releases::Substitution::default(),
         assumed: Vec::new(),
         unknown: Vec::new(),
         output_namespace: None,

@@ -56,6 +56,46 @@ pub enum ReleaseState {
     Unknown { reason: String, place: Place },
 }
 
+/// The file of the object that has a directory built. Where several are for clusters with different registries none of them
+/// decides, and the file of the release does, as for images in manifests.
+fn deployer<'m>(model: &Model<'m>, directory: &RepoPath) -> Option<&'m RepoPath> {
+    let mut files = model.deployers.get(directory)?.iter().map(|(path, _)| *path);
+    let first = files.next()?;
+    let cache = |path: &RepoPath| model.config.routes(path.as_str()).map(Routes::cache);
+    files.all(|other| cache(other) == cache(first)).then_some(first)
+}
+
+impl ReleaseState {
+    /// Names the cache as the configuration does, where that is a variable which Flux has replaced in the release: what is rendered
+    /// names the registry of the cluster.
+    fn with_variables(mut self, release: &Release, routes: &Routes) -> ReleaseState {
+        let bases: Vec<(String, String)> = routes
+            .bases()
+            .filter(|base| base.contains('$'))
+            .filter_map(|base| {
+                Some((format!("{}/", release.substitution.replace(&base)?), format!("{base}/")))
+            })
+            .filter(|(replaced, base)| replaced != base)
+            .collect();
+        let (ReleaseState::Known { images, .. } | ReleaseState::Stale { images, .. }) = &mut self else {
+            return self;
+        };
+        if !bases.is_empty() {
+            let named = |mut image: ChartImage| {
+                let rest = |(replaced, base): &(String, String)| {
+                    image.image.strip_prefix(replaced.as_str()).map(|rest| format!("{base}{rest}"))
+                };
+                if let Some(name) = bases.iter().find_map(rest) {
+                    image.image = name;
+                }
+                image
+            };
+            *images = std::mem::take(images).into_iter().map(named).collect();
+        }
+        self
+    }
+}
+
 /// Who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownFrom {
@@ -102,14 +142,19 @@ impl ReleaseImages {
     pub fn new(model: &Model<'_>, release: &Release, state: ReleaseState) -> ReleaseImages {
         let by = release.id.root.as_ref().and_then(|root| {
             let kustomization = model.graph.at(root).map(|(path, _)| path);
-            kustomization.or_else(|| Some(model.deployers.get(root)?.first()?.0)).cloned()
+            kustomization.or_else(|| deployer(model, root)).cloned()
         });
+        let by = by.unwrap_or_else(|| release.place.path.clone());
+        let state = match model.config.routes(by.as_str()) {
+            Some(routes) => state.with_variables(release, routes),
+            None => state,
+        };
         ReleaseImages {
             id: release.id.clone(),
             place: release.place.clone(),
             chart: release.chart.to_string(),
             inputs: release.inputs.clone(),
-            by: by.unwrap_or_else(|| release.place.path.clone()),
+            by,
             state,
         }
     }

@@ -4,12 +4,13 @@
 //! children before these build their own directories. What nothing builds is taken as it is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::build::Builder;
 use super::built::{Built, Deployed, SECRETS};
 use super::object::{Object, Origin};
 use super::sources::Sources;
-use super::substitute::{self, Used, Variables};
+use super::substitute::{self, Substitution, Used, Variables};
 use super::transform::Transforms;
 use super::value::{as_text, at, list_at, map_at, text_at};
 use super::{Gap, application_set, argo, data, flux};
@@ -256,11 +257,14 @@ impl Walk<'_> {
         let object = &task.object;
         let transforms = flux::transforms(object, &directory);
         let mut objects = self.builder.build(&directory, &transforms);
-        let replaced = at(&object.value, &["spec", "postBuild"])
-            .map(|_| self.variables(object, &objects, task.from.cluster));
+        let replaced = at(&object.value, &["spec", "postBuild"]).map(|_| {
+            let (variables, inputs) = self.variables(object, &objects, task.from.cluster);
+            (Arc::new(variables), inputs)
+        });
         for built in &mut objects {
             built.inputs.extend(object.inputs.iter().cloned());
             built.gaps.extend(object.gaps.iter().cloned());
+            built.substitution = Substitution::Off;
             if let Some((variables, inputs)) = &replaced {
                 substitute_in(built, variables, inputs, self.sources);
             }
@@ -425,12 +429,16 @@ const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 
 fn substitute_in(
     object: &mut Object,
-    variables: &Variables,
+    variables: &Arc<Variables>,
     inputs: &BTreeSet<RepoPath>,
     sources: &Sources<'_>,
 ) {
     let off = |list: &str| object.metadata(list, SUBSTITUTE) == Some("disabled");
-    if off("labels") || off("annotations") || !object.value.to_string().contains("${") {
+    if off("labels") || off("annotations") {
+        return;
+    }
+    object.substitution = Substitution::On(Arc::clone(variables));
+    if !object.value.to_string().contains("${") {
         return;
     }
     let (mut value, mut used) = ((*object.value).clone(), Used::default());

@@ -30,6 +30,7 @@ mod release;
 pub mod rendered;
 mod rendered_deployers;
 pub mod rendered_object;
+mod root_patch;
 mod sources;
 mod substitute;
 mod transform;
@@ -43,6 +44,7 @@ pub use object::Gap;
 pub use release::{ChartRef, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef};
 pub use rendered_deployers::RenderedDeployers;
 pub use sources::Sources;
+pub use substitute::Substitution;
 pub use value::{PLACEHOLDER, has_placeholder};
 
 use crate::inventory::Inventory;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::substitute::Substitution;
 use super::value::{self, Words, text_at};
 use crate::kustomization::ImageEntry;
 use crate::tree::{LineIndex, Place, RepoPath};
@@ -38,6 +39,8 @@ pub(super) struct Object {
     pub(super) variables: BTreeSet<String>,
     /// Variables of a source that cannot be read.
     pub(super) unread: BTreeSet<String>,
+    /// How Flux replaces variables in it.
+    pub(super) substitution: Substitution,
     /// Of a generated ConfigMap or Secret: the files that its keys come from.
     pub(super) files: BTreeMap<String, RepoPath>,
     /// `images:` that the output of a `helmCharts` entry has passed.
@@ -82,6 +85,7 @@ impl Object {
             gaps: Vec::new(),
             variables: BTreeSet::new(),
             unread: BTreeSet::new(),
+            substitution: Substitution::default(),
             files: BTreeMap::new(),
             images: Vec::new(),
             output_namespace: None,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::object::{Gap, Object};
 use super::sources::Sources;
+use super::substitute::Substitution;
 use super::{helm_values, local_chart};
 use crate::kustomization::ImageEntry;
 use crate::tree::{Place, RepoPath};
@@ -45,6 +46,8 @@ pub struct Release {
     pub inputs: BTreeSet<RepoPath>,
     /// The names of Flux variables in the release and its source.
     pub variables: BTreeSet<String>,
+    /// How Flux replaces variables in it.
+    pub substitution: Substitution,
     /// What was assumed: values that nobody here can read. The release can be rendered all the same.
     pub assumed: Vec<Gap>,
     /// What keeps it from being rendered as it is deployed. Empty for a release that was evaluated.
@@ -96,6 +99,7 @@ impl Release {
             local_chart: None,
             inputs: object.inputs.clone(),
             variables: object.variables.clone(),
+            substitution: object.substitution.clone(),
             assumed: Vec::new(),
             unknown: object.gaps.clone(),
             output_namespace: object.output_namespace.clone(),
@@ -133,6 +137,14 @@ pub struct ReleaseId {
     pub name: String,
     /// The release whose chart renders its object, which then stands in no file: `Application argocd/root`.
     pub rendered_by: Option<String>,
+}
+
+impl ReleaseId {
+    /// The id that it would have if all clusters built the same: without the directory behind the name.
+    pub fn whole(&self) -> ReleaseId {
+        let name = self.name.split('@').next().unwrap_or_default().to_owned();
+        ReleaseId { name, ..self.clone() }
+    }
 }
 
 impl std::fmt::Display for ReleaseId {

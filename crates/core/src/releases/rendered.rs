@@ -351,6 +351,7 @@ mod tests {
             local_chart: None,
             inputs: BTreeSet::new(),
             variables: BTreeSet::new(),
+            substitution: crate::releases::Substitution::default(),
             assumed: Vec::new(),
             unknown: Vec::new(),
             output_namespace: None,

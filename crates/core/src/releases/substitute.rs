@@ -5,6 +5,7 @@
 //! `envsubst/parse`, `envsubst/funcs.go`), faults included: `:+` is a default, too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -12,11 +13,40 @@ use super::PLACEHOLDER;
 use super::value::{self, Words};
 
 /// What the expressions may ask for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Variables {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables {
     pub(super) values: BTreeMap<String, String>,
     /// Some source cannot be read: a variable that is not in `values` may be there.
     pub(super) is_open: bool,
+}
+
+/// What Flux puts in the place of variables in an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Substitution {
+    /// Nothing here says: no Flux Kustomization of the repository builds the object.
+    #[default]
+    Unknown,
+    /// A Flux Kustomization builds it, and replaces nothing in it.
+    Off,
+    On(Arc<Variables>),
+}
+
+impl Substitution {
+    /// A text as the cluster is given it. Where nothing here replaces its variables they stay, for a tool that is not seen. `None`
+    /// where Flux replaces none, or where it has no value for one. A value that cannot be read here is a placeholder.
+    pub fn replace(&self, old: &str) -> Option<String> {
+        match self {
+            _ if !old.contains('$') => Some(old.to_owned()),
+            Substitution::Unknown => Some(old.to_owned()),
+            Substitution::Off => None,
+            Substitution::On(variables) => {
+                let mut used = Used::default();
+                let new = text(old, variables, &mut used).ok()?;
+                let is_known = |name: &String| variables.is_open || variables.values.contains_key(name);
+                used.names.iter().all(is_known).then_some(new)
+            }
+        }
+    }
 }
 
 /// What a replacement has used.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Layer, LayerKind, Release, Sources, helm_values};
 use crate::kustomization::{self, is_kustomization};
 use crate::tree::RepoPath;
-use crate::yaml::set::{NewValue, SetError, holds_value, set, unset};
+use crate::yaml::set::{NewValue, SetError, holds_value, set, unset, unset_quoted};
 use crate::yaml::{self, FieldPath, Holder, Kind, Step, Style};
 
 /// Files with edits that are not written yet.
@@ -20,6 +20,8 @@ pub struct Texts<'s> {
     sources: &'s Sources<'s>,
     may_write: &'s dyn Fn(&RepoPath) -> bool,
     edited: BTreeMap<RepoPath, Arc<str>>,
+    /// Values that are removed may stand in quotes: they had a variable in them.
+    with_quotes: bool,
     /// What the edits of the release at work have replaced.
     replaced: Vec<(RepoPath, Option<Arc<str>>)>,
 }
@@ -36,7 +38,12 @@ impl<'s> Texts<'s> {
         may_write: &'s dyn Fn(&RepoPath) -> bool,
         edited: BTreeMap<RepoPath, Arc<str>>,
     ) -> Texts<'s> {
-        Texts { sources, may_write, edited, replaced: Vec::new() }
+        Texts { sources, may_write, edited, with_quotes: false, replaced: Vec::new() }
+    }
+
+    /// The same where values that are removed were written with the variable of a cache, in quotes.
+    pub fn with_quotes(self, with_quotes: bool) -> Texts<'s> {
+        Texts { with_quotes, ..self }
     }
 
     /// Sets several values of a release, in this order: all of them or none. Gives the file of each.
@@ -153,12 +160,16 @@ impl<'s> Texts<'s> {
         done
     }
 
-    fn put(&mut self, path: &RepoPath, text: String) {
+    pub(super) fn may_write(&self, path: &RepoPath) -> bool {
+        (self.may_write)(path)
+    }
+
+    pub(super) fn put(&mut self, path: &RepoPath, text: String) {
         let old = self.edited.insert(path.clone(), Arc::from(text));
         self.replaced.push((path.clone(), old));
     }
 
-    fn text(&self, path: &RepoPath) -> Option<Arc<str>> {
+    pub(super) fn text(&self, path: &RepoPath) -> Option<Arc<str>> {
         self.edited.get(path).cloned().or_else(|| self.sources.text(path))
     }
 
@@ -183,6 +194,11 @@ pub enum ValueError {
     Rendered(String),
     #[error("`{0}` has another name in `{1}`")]
     Renamed(String, RepoPath),
+    #[error(
+        "clusters with other registries build this release, too, and no patch in `{0}` can set them: name the registry by a \
+         variable (`registry.host`)"
+    )]
+    Patch(RepoPath),
     #[error("`{path}`: {source}")]
     Set { path: RepoPath, source: SetError },
     #[error("the text of values in `{0}` is no block of its own lines")]
@@ -237,11 +253,16 @@ fn remove(release: &Release, key: &[Step], texts: &mut Texts<'_>) -> Result<Repo
     if !(texts.may_write)(path) {
         return Err(ValueError::NotNamed(path.clone()));
     }
+    let with_quotes = texts.with_quotes;
     let without = |text: &str, holder: &Holder| {
         let steps = holder.path.steps();
         let way: Vec<Step> = steps.iter().chain(key).cloned().collect();
         // `spec` stays where `spec.values` goes, and `source` where `source.helm.valuesObject` does.
-        unset(text, holder.document, &way, steps.len().min(1))
+        let keep = steps.len().min(1);
+        match unset(text, holder.document, &way, keep) {
+            Err(SetError::NotInserted(_)) if with_quotes => unset_quoted(text, holder.document, &way, keep),
+            done => done,
+        }
     };
     match &layer.kind {
         LayerKind::Secret { name, .. } => Err(ValueError::Source(format!("Secret `{name}`"))),

@@ -195,11 +195,8 @@ impl<'s, 'a> List<'s, 'a> {
             Some((Kind::Sequence { items, flow: false }, span)) => {
                 items.last().map_or(span.end, |item| self.end_of(*item))
             }
-            // A block scalar ends behind its last line break.
-            Some((_, span)) => {
-                let text = span.slice(self.stream.text);
-                span.start + text.trim_end_matches(['\n', '\r']).len()
-            }
+            // A block scalar ends behind its last line break, or behind the blanks before the next node.
+            Some((_, span)) => span.start + span.slice(self.stream.text).trim_end().len(),
             None => 0,
         }
     }
@@ -311,7 +308,15 @@ impl<'s, 'a> List<'s, 'a> {
             let item = *self.items().get(index).ok_or(ListError::Shape)?;
             self.out_of_flow(list, item, item)
         };
-        indices.iter().map(part).collect()
+        // The first ones go with the commas behind them.
+        let first = (0..self.items().len()).take_while(|index| indices.contains(index)).count();
+        let mut edits: Vec<Edit> =
+            indices.iter().filter(|index| **index >= first).map(part).collect::<Result<_, _>>()?;
+        if let (Some(start), Some(next), true) = (self.items().first(), self.items().get(first), first > 0) {
+            let span = Span::new(self.span(*start)?.start, self.span(*next)?.start);
+            edits.push(Edit { span, text: String::new() });
+        }
+        Ok(edits)
     }
 }
 
@@ -335,4 +340,30 @@ pub(crate) fn scalar(text: &str, flow: bool) -> String {
 
 pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::yaml;
+
+    fn without(text: &str, indices: &[usize]) -> String {
+        let stream = yaml::parse(text);
+        let root = stream.documents.first().and_then(|document| document.root).unwrap();
+        let list = List::new(&stream, root, &["list"], line_end(&stream));
+        yaml::edit::apply(text, &list.remove_items(indices).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn items_are_removed_from_every_place() {
+        let texts = "a: 1\nlist:\n  - text: |-\n      one\n      more\n  - text: |-\n      two\n  - b: 3\n";
+        assert_eq!(without(texts, &[0]), "a: 1\nlist:\n  - text: |-\n      two\n  - b: 3\n");
+        assert_eq!(without(texts, &[1]), "a: 1\nlist:\n  - text: |-\n      one\n      more\n  - b: 3\n");
+        assert_eq!(without(texts, &[0, 1]), "a: 1\nlist:\n  - b: 3\n");
+        assert_eq!(without("list: [{a: 1}, b, c, d]\n", &[0]), "list: [b, c, d]\n");
+        assert_eq!(without("list: [{a: 1}, b, c, d]\n", &[0, 1, 3]), "list: [c]\n");
+        assert_eq!(without("list: [{a: 1}, b, c, d]\n", &[1, 2]), "list: [{a: 1}, d]\n");
+        assert_eq!(without("list: [a, b]\n", &[0, 1]), "list: []\n");
+    }
 }

@@ -27,15 +27,17 @@ pub(in crate::migrate) fn reverse<'c>(
         }
         let mut overlay = Overlay { path: path.clone(), holder, ..Overlay::default() };
         for (index, entry) in images.iter().enumerate() {
-            let Some(cached) = entry.new_name.as_deref().and_then(|name| Reference::parse(name).ok()) else {
-                continue;
-            };
+            let Some(cached) = entry.new_name.as_deref() else { continue };
             // Dots of a name that also matched another image were escaped.
             let own = entry.name.replace('\\', "");
-            let name = Reference::parse(&own).ok().map(|reference| reference.name());
-            if name.is_some() && routes.unmap(&cached.name()) == name {
+            let name = |text: &str| Reference::parse(text).ok().map(|reference| reference.name());
+            // A cache that is named by a variable is no part of a reference.
+            let upstream = name(cached)
+                .and_then(|cached| routes.unmap(&cached))
+                .or_else(|| name(&routes.unmap_reference(cached)?));
+            if upstream.is_some() && upstream == name(&own) {
                 overlay.remove.push(index);
-                overlay.moved.push((cached.to_string(), own));
+                overlay.moved.push((cached.to_owned(), own));
             }
         }
         if let (None, Some(directory)) = (&overlay.holder, path.parent())

@@ -10,7 +10,7 @@ use super::{Edit, FieldPath, Kind, NodeId, Span, Step, Stream, Style, edit, pars
 pub use proof::holds_value;
 use proof::reads_as;
 use text::{block, flow_entry, quoted, scalar};
-pub use unset::unset;
+pub use unset::{unset, unset_quoted};
 
 /// What is set.
 #[derive(Clone, Debug, PartialEq, Eq)]

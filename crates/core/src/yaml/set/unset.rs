@@ -1,7 +1,7 @@
 //! Reverts [`set`]: removes a value that it has inserted, with the mappings that it made for it. What `set` would not
 //! write again byte for byte was written or edited by somebody else, and stays.
 
-use super::super::{Edit, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
+use super::super::{Edit, Kind, Node, NodeId, Span, Step, Stream, Style, edit, parse};
 use super::text::is_plain;
 use super::{NewValue, SetError, is_null, last_byte, line_end, set, shown};
 
@@ -27,6 +27,24 @@ pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<S
         }
     }
     Err(not_inserted())
+}
+
+/// [`unset`] of a value in double quotes which would be written without them: of one that was written with a variable in it.
+///
+/// # Errors
+/// As [`unset`].
+pub fn unset_quoted(text: &str, document: usize, way: &[Step], keep: usize) -> Result<String, SetError> {
+    let stream = parse(text);
+    let leaf = nodes_of(&stream, document, way).and_then(|nodes| nodes.last().copied());
+    let plain = leaf.and_then(|leaf| match stream.node(leaf)? {
+        Node { kind: Kind::Scalar { value, style: Style::DoubleQuoted }, span, .. }
+            if is_plain(value, true) =>
+        {
+            edit::apply(text, &[Edit { span: *span, text: value.to_string() }]).ok()
+        }
+        _ => None,
+    });
+    unset(&plain.ok_or_else(|| SetError::NotInserted(shown(way)))?, document, way, keep)
 }
 
 /// The root of the document, and what stands below each step. Nothing of it is shared.
