@@ -112,7 +112,8 @@ fn without_checksums(text: &str) -> String {
     kept + rest
 }
 
-/// A checksum of what has changed: by its name, or since both are one.
+/// Are both checksums, one of what was before and one of what has changed? A key that is named after one may hold a short one, in
+/// digits or in Base64; elsewhere only hexadecimal digits are taken for one.
 fn is_checksum(place: &RenderedPlace, old: &str, new: &str) -> bool {
     let is_named = place.way.steps().iter().any(|step| match step {
         Step::Key(key) => {
@@ -121,13 +122,72 @@ fn is_checksum(place: &RenderedPlace, old: &str, new: &str) -> bool {
         }
         Step::Item(_) => false,
     });
-    let is_hex = |text: &str| (32..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    is_named || is_hex(old) && is_hex(new)
+    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_long = |text: &str| (32..=64).contains(&text.len());
+    if is_hex(old) && is_hex(new) && is_long(old) && is_long(new) {
+        return true;
+    }
+    // `sha256:…`, and `sha256-…` of browsers.
+    let bare = |text: &'_ str| -> String {
+        let algorithms = ["md5", "sha1", "sha256", "sha384", "sha512"];
+        let prefix = text.split_once([':', '-']).filter(|(name, _)| algorithms.contains(name));
+        prefix.map_or(text, |(_, rest)| rest).to_owned()
+    };
+    let (old, new) = (bare(old), bare(new));
+    let is_digits = |text: &str| (6..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let same_length = old.len() == new.len();
+    is_named
+        && (is_digits(&old) && is_digits(&new)
+            || same_length && (7..=128).contains(&old.len()) && is_hex(&old) && is_hex(&new)
+            || same_length && is_base64_of_checksum(&old) && is_base64_of_checksum(&new))
+}
+
+/// Base64 of the bytes of a checksum, or of its hexadecimal digits (`sha256sum | b64enc`).
+fn is_base64_of_checksum(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let of_alphabet = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+    // MD5, SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512, as bytes and as hexadecimal digits.
+    let lengths = [16, 20, 28, 32, 48, 64, 40, 56, 96, 128].map(|bytes: usize| (bytes * 4).div_ceil(3));
+    text.len() - digits.len() <= 2 && lengths.contains(&digits.len()) && digits.bytes().all(of_alphabet)
 }
 
 #[cfg(test)]
 mod tests {
+    use pullthru_core::yaml::FieldPath;
+
     use super::*;
+
+    #[test]
+    fn what_is_named_after_a_checksum_is_one_only_in_the_form_of_one() {
+        let place = |key: &str| RenderedPlace {
+            object: "Deployment/shop/web".to_owned(),
+            way: FieldPath::from(&["metadata", "annotations", key]),
+        };
+        let sha = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let other = sha.replace('0', "f");
+        for (old, new) in [
+            (sha, other.as_str()),
+            (&sha[..8], &other[..8]),
+            ("12345678", "1234567890"),
+            ("sha256:0123456789abcdef", "sha256:f123456789abcdef"),
+            ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "57DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        ] {
+            assert!(is_checksum(&place("checksum/config"), old, new), "{old}");
+            assert!(is_checksum(&place("config-hash"), old, new), "{old}");
+        }
+        for (old, new) in [
+            ("quay.io/shop/web:1", "cache.example/quay/shop/web:1"),
+            ("a text", "another text"),
+            ("12", "13"),
+            (&sha[..8], &other[..12]),
+            (sha, "none"),
+            ("", sha),
+        ] {
+            assert!(!is_checksum(&place("checksum/config"), old, new), "{old}");
+        }
+        assert!(!is_checksum(&place("version"), &sha[..8], &other[..8]), "the key says nothing");
+        assert!(is_checksum(&place("version"), sha, &other));
+    }
 
     #[test]
     fn checksums_in_texts_may_differ_and_digests_may_not() {
