@@ -1,6 +1,7 @@
 //! Values that put the images of charts behind the cache: planned over what a migration changes, and merged into its files.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::CliError;
@@ -44,10 +45,7 @@ impl Request<'_> {
             return Ok(OverridePlan::default());
         }
         let plan = self.plan(&edited(proved), &within)?;
-        for (path, new) in &plan.files {
-            add_file(proved, path, new, self.read)?;
-        }
-        proved.files.sort_by(|a, b| a.path.cmp(&b.path));
+        add_files(proved, &plan.files, self.read)?;
         for release in &plan.releases {
             let values = release.written.iter().map(|written| &written.path);
             let renamed = release.post_renderer.iter().map(|(path, _)| path);
@@ -69,10 +67,7 @@ impl Request<'_> {
             return Ok(RemovalPlan::default());
         }
         let plan = self.plan_removals(&edited(proved), &within)?;
-        for (path, new) in &plan.files {
-            add_file(proved, path, new, self.read)?;
-        }
-        proved.files.sort_by(|a, b| a.path.cmp(&b.path));
+        add_files(proved, &plan.files, self.read)?;
         let mut by_release: HashMap<&ReleaseId, BTreeSet<RepoPath>> = HashMap::new();
         for value in &plan.removed {
             by_release.entry(&value.release).or_default().insert(value.path.clone());
@@ -277,13 +272,22 @@ fn is_built(model: &Model<'_>, kustomization: &RepoPath, name: &str) -> bool {
     })
 }
 
-fn add_file(proved: &mut Proved, path: &RepoPath, new: &str, read: &ReadRepository) -> Result<(), CliError> {
-    if let Some(file) = proved.files.iter_mut().find(|file| file.path == *path) {
-        file.new = Some(new.to_owned());
-        return Ok(());
+/// Puts the new texts among the files of a migration, which stay in the order of their paths.
+fn add_files(proved: &mut Proved, texts: &EditedTexts, read: &ReadRepository) -> Result<(), CliError> {
+    let mut files: BTreeMap<RepoPath, Prepared> =
+        std::mem::take(&mut proved.files).into_iter().map(|file| (file.path.clone(), file)).collect();
+    for (path, new) in texts {
+        let new = Some(new.to_string());
+        match files.entry(path.clone()) {
+            Entry::Occupied(mut file) => file.get_mut().new = new,
+            Entry::Vacant(free) => {
+                let old = std::fs::read_to_string(read.repository.absolute(path)).map_err(|error| {
+                    CliError::usage(format!("cannot read `{}`: {error}", path.shown()), "run again")
+                })?;
+                free.insert(Prepared { path: path.clone(), old: Some(old), new });
+            }
+        }
     }
-    let old = std::fs::read_to_string(read.repository.absolute(path))
-        .map_err(|error| CliError::usage(format!("cannot read `{}`: {error}", path.shown()), "run again"))?;
-    proved.files.push(Prepared { path: path.clone(), old: Some(old), new: Some(new.to_owned()) });
+    proved.files = files.into_values().collect();
     Ok(())
 }
