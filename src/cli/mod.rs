@@ -17,6 +17,7 @@ mod list;
 mod man;
 mod messages;
 mod migrate;
+mod override_problems;
 mod overrides;
 mod protect;
 mod provision;

@@ -81,7 +81,9 @@ fn every_rule_finds_what_it_says() {
             seen.insert(name);
         }
     }
-    assert_eq!(seen.len(), RuleId::ALL.len(), "a rule has no repository of its own");
+    // `override_rules` shows those that need renders.
+    let shown = RuleId::ALL.iter().filter(|rule| !rule.needs_renders());
+    assert_eq!(seen.len(), shown.count(), "a rule has no repository of its own");
 }
 
 /// A finding of a file is the same when the file is all that is named: what builds it is looked at then.

@@ -60,6 +60,7 @@ mod named_paths;
 mod next_command;
 mod not_written;
 mod overlays;
+mod override_rules;
 mod pre_commit;
 mod proof;
 mod protect;

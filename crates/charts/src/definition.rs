@@ -12,6 +12,9 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) version: String,
+    /// `library` for one that only holds templates for others.
+    #[serde(default, rename = "type")]
+    pub(crate) kind: String,
     #[serde(default)]
     pub(crate) dependencies: Vec<Dependency>,
 }

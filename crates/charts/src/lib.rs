@@ -9,11 +9,12 @@
 //! keeps what it prints, and `lock` reads it and renews the image lock. `keys` finds the values that put the images of a
 //! release behind the cache, `overrides` writes them for all releases and proves what was written, `post_renderers`
 //! renames what no value moves, and `removals`
-//! removes them again.
+//! removes them again. `effects` says of those that stand in files which do nothing, and which hold a tag.
 
 mod archive;
 mod definition;
 mod directory;
+mod effects;
 mod failure;
 mod fetch;
 mod given;
@@ -35,6 +36,7 @@ mod settings;
 mod store;
 mod version;
 
+pub use effects::{JudgeRequest, Upstream};
 pub use failure::Failure;
 pub use fetch::Chart;
 pub use given::ChartDirError;

@@ -29,7 +29,7 @@ const FETCHES: usize = 16;
 
 /// A template that prints the merged values. Patterns of `.helmignore` rarely begin with this name; where one takes it, that is
 /// noticed.
-const VALUES_FILE: &str = "pullthru-values.yaml";
+const VALUES_FILE: &str = "templates/pullthru-values.yaml";
 const VALUES_TEMPLATE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: pullthru-values\n#pullthru-values:{{ .Values | toJson }}\n";
 const VALUES_MARK: &str = "#pullthru-values:";
 
@@ -126,20 +126,19 @@ impl Inner {
         if let Some(gap) = release.unknown.first() {
             return failed(Failure::Unknown { reason: gap.reason.clone() });
         }
-        // Nothing is fetched for a helm that is not there.
-        let helm = match self.helm().await {
-            Ok(helm) => helm,
+        let (helm, chart) = match self.helm_and_chart(release).await {
+            Ok(both) => both,
             Err(failure) => return failed(failure),
         };
-        let chart = {
-            let Ok(_permit) = self.fetches.acquire().await else { return failed(closed()) };
-            match self.fetch.chart(&release.chart).await {
-                Ok(chart) => chart,
-                Err(failure) => return failed(failure),
-            }
-        };
-        let rendered = self.render(helm, &chart, release).await;
+        let rendered = self.render(helm, &chart, release, Variant::default()).await;
         Outcome { chart: Some(chart), rendered }
+    }
+
+    /// What a release is rendered with. Nothing is fetched for a helm that is not there.
+    async fn helm_and_chart(&self, release: &Release) -> Result<(&Helm, Arc<Chart>), Failure> {
+        let helm = self.helm().await?;
+        let Ok(_permit) = self.fetches.acquire().await else { return Err(closed()) };
+        Ok((helm, self.fetch.chart(&release.chart).await?))
     }
 
     /// What helm is asked for.
@@ -173,7 +172,13 @@ impl Inner {
         self.helm.get_or_init(start).await.as_ref().map_err(Clone::clone)
     }
 
-    async fn render(&self, helm: &Helm, chart: &Chart, release: &Release) -> Result<String, Failure> {
+    async fn render(
+        &self,
+        helm: &Helm,
+        chart: &Chart,
+        release: &Release,
+        variant: Variant,
+    ) -> Result<String, Failure> {
         let capabilities = &self.settings.capabilities;
         let kubernetes = release.kubernetes_version.as_ref().unwrap_or(&capabilities.kubernetes_version);
         let values = json!(release.values).to_string();
@@ -188,6 +193,8 @@ impl Inner {
                 chart.asks.seen(release, capabilities),
                 release.values_files,
                 values,
+                variant.without_values_file,
+                variant.run,
             ])
             .to_string()
             .as_bytes(),
@@ -204,7 +211,7 @@ impl Inner {
                 return None;
             }
             let Ok(_permit) = self.workers.acquire().await else { return Some(closed()) };
-            let prepared = match Prepared::new(helm, chart, &release.values_files).await {
+            let prepared = match Prepared::of_variant(helm, chart, release, variant).await {
                 Ok(prepared) => prepared,
                 Err(failure) => return Some(failure),
             };
@@ -228,6 +235,57 @@ impl Inner {
     }
 }
 
+/// Another render of the same release.
+#[derive(Clone, Copy, Debug, Default)]
+struct Variant {
+    /// The chart's `values.yaml` is left out, since the release's values hold what it says.
+    without_values_file: bool,
+    /// Which of several renders of the same: charts may print another password in each.
+    run: u8,
+}
+
+/// One release, to be rendered with fewer values than its own. Its renders are kept, so that the second run of this program starts
+/// no other.
+pub(crate) struct Reduced<'t> {
+    inner: &'t Inner,
+    helm: &'t Helm,
+    chart: Arc<Chart>,
+    release: &'t Release,
+    without_values_file: bool,
+}
+
+impl<'t> Reduced<'t> {
+    /// `without_values_file`: the chart's `values.yaml` is left out.
+    pub(crate) async fn new(
+        charts: &'t Charts,
+        release: &'t Release,
+        without_values_file: bool,
+    ) -> Result<Reduced<'t>, Failure> {
+        let inner = charts.inner.as_ref();
+        if let Some(gap) = release.unknown.first() {
+            return Err(Failure::Unknown { reason: gap.reason.clone() });
+        }
+        let (helm, chart) = inner.helm_and_chart(release).await?;
+        Ok(Reduced { inner, helm, chart, release, without_values_file })
+    }
+
+    pub(crate) fn chart_directory(&self) -> &Path {
+        &self.chart.directory
+    }
+
+    /// The values files of the chart that it is rendered with, where there are some.
+    pub(crate) fn values_files(&self) -> Option<&[String]> {
+        (!self.without_values_file).then_some(self.release.values_files.as_slice())
+    }
+
+    /// The same values rendered with another `run` are rendered once more.
+    pub(crate) async fn render(&self, values: Map<String, Value>, run: u8) -> Result<String, Failure> {
+        let release = Release { values, ..self.release.clone() };
+        let variant = Variant { without_values_file: self.without_values_file, run };
+        self.inner.render(self.helm, &self.chart, &release, variant).await
+    }
+}
+
 /// One release, to be rendered with other values than its own; no render is kept. Its chart has a template more, which prints
 /// the merged values.
 pub(crate) struct Trial<'t> {
@@ -246,13 +304,9 @@ impl<'t> Trial<'t> {
         if let Some(gap) = release.unknown.first() {
             return Err(Failure::Unknown { reason: gap.reason.clone() });
         }
-        let helm = inner.helm().await?;
-        let chart = {
-            let Ok(_permit) = inner.fetches.acquire().await else { return Err(closed()) };
-            inner.fetch.chart(&release.chart).await?
-        };
+        let (helm, chart) = inner.helm_and_chart(release).await?;
         let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
-        prepared.add_template(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
+        prepared.put(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
         Ok(Trial { inner, helm, chart, prepared, release, validates: false })
     }
 
@@ -369,22 +423,35 @@ impl Prepared {
         Ok(Self { directory: chart.directory.clone(), copy: Some(copy), files })
     }
 
-    /// Adds a template to the copy, which is made where there is none.
-    async fn add_template(&mut self, chart: &Chart, name: &str, text: &'static str) -> Result<(), Failure> {
+    async fn of_variant(
+        helm: &Helm,
+        chart: &Chart,
+        release: &Release,
+        variant: Variant,
+    ) -> Result<Self, Failure> {
+        let mut prepared = Prepared::new(helm, chart, &release.values_files).await?;
+        if variant.without_values_file {
+            prepared.put(chart, "values.yaml", "").await?;
+        }
+        Ok(prepared)
+    }
+
+    /// Writes a file of the copy, which is made where there is none.
+    async fn put(&mut self, chart: &Chart, path: &'static str, text: &'static str) -> Result<(), Failure> {
         let unusable = |reason: String| Failure::Chart { chart: format!("`{}`", chart.source), reason };
         let (directory, copy) = (self.directory.clone(), self.copy.take());
-        let name = name.to_owned();
-        let added = blocking(move || -> Result<tempfile::TempDir, String> {
+        let written = blocking(move || -> Result<tempfile::TempDir, String> {
             let copy = match copy {
                 Some(copy) => copy,
                 None => copy_of(&directory)?,
             };
-            let path = copy.path().join("templates").join(name);
-            fs::create_dir_all(copy.path().join("templates")).map_err(|error| error.to_string())?;
+            let path = copy.path().join(path);
+            let above = path.parent().unwrap_or(copy.path());
+            fs::create_dir_all(above).map_err(|error| error.to_string())?;
             fs::write(path, text).map_err(|error| error.to_string())?;
             Ok(copy)
         });
-        self.copy = Some(added.await?.map_err(unusable)?);
+        self.copy = Some(written.await?.map_err(unusable)?);
         Ok(())
     }
 

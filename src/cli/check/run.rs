@@ -9,10 +9,11 @@ use std::sync::Arc;
 use super::{Args, write_file};
 use crate::cli::charts_args::How;
 use crate::cli::migrate::write;
+use crate::cli::override_problems::FoundProblems;
 use crate::cli::overrides;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, problem};
-use crate::config::RuleId;
+use crate::config::{RuleId, Severity};
 use crate::find::Finder;
 use crate::kustomize::Model;
 use crate::lint::{self, Baseline, Checked, Request, Updaters, fix};
@@ -56,14 +57,21 @@ impl<'a> Run<'a> {
                 "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
             ));
         }
-        let mut charts = None;
+        let (mut charts, mut overrides) = (None, FoundProblems::default());
         if args.wants_charts(&read) {
             if !read.is_whole() {
                 args.repository.read_context_for_check(&mut read, &finder)?;
             }
             let whole = read.whole();
             let model = Model::new(&whole, &read.config);
-            charts = args.charts.or(How::Lock).known(&read, &model, &args.repository, &args.registries)?;
+            let how = args.charts.or(How::Lock);
+            charts = how.known(&read, &model, &args.repository, &args.registries)?;
+            let is_on =
+                |rule: &RuleId| rule.needs_renders() && read.config.severity(*rule) != Some(Severity::Off);
+            if let Some(charts) = charts.as_ref().filter(|_| RuleId::ALL.iter().any(is_on)) {
+                overrides =
+                    how.override_problems(&read, &model, charts, &args.repository, &args.registries)?;
+            }
         }
         let in_caches = args.in_caches(&read.repository.root)?;
         let request = Request {
@@ -73,6 +81,8 @@ impl<'a> Run<'a> {
             baseline: baseline.filter(|_| !args.write_baseline),
             usages: args.makes_a_page(),
             charts: charts.as_ref(),
+            overrides: &overrides.problems,
+            all_overrides_judged: overrides.is_complete,
             in_caches: Some(&in_caches),
         };
         let look = |read: &ReadRepository| {

@@ -1,14 +1,12 @@
 //! The values keys that may hold the front of an image's name, and the text that is put there to see whether they do.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::Value;
 
-use super::Image;
-use crate::definition::Definition;
+use super::{Image, declared};
 
 /// A key that is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +52,7 @@ impl Candidate {
 }
 
 /// Does a value hold a name with its tag or digest? Then what is written there no longer follows the chart.
-pub(super) fn holds_tag(value: &str) -> bool {
+pub(crate) fn holds_tag(value: &str) -> bool {
     let last = value.rsplit('/').next().unwrap_or_default();
     last.contains(':') || last.contains('@')
 }
@@ -90,7 +88,7 @@ pub(super) fn all(values: &Value, images: &[Image], chart: &Path) -> Vec<Candida
             found.push(candidate);
         }
     });
-    for key in undeclared(chart, "", values) {
+    for key in undeclared(chart, values) {
         if keys.insert(key.clone()) {
             found.extend(empty(key.steps()));
         }
@@ -163,69 +161,17 @@ fn empty(key: &[Step]) -> Option<Candidate> {
     Some(Candidate { key: FieldPath::from(key.to_vec()), value: String::new(), kind })
 }
 
-/// Deeper charts in charts are not looked at.
-const DEEPEST: usize = 5;
-
 /// Keys named as registries or repositories that templates read (`.Values.image.registry`) and that have no value.
-fn undeclared(chart: &Path, prefix: &str, values: &Value) -> Vec<FieldPath> {
+fn undeclared(chart: &Path, values: &Value) -> BTreeSet<FieldPath> {
     let mut keys = BTreeSet::new();
-    let prefix: Vec<String> = prefix.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-    templates(&chart.join("templates"), 0, &mut |text| {
-        for path in values_read(text) {
-            let global = path.first().is_some_and(|first| *first == "global");
-            let own = if global { &[][..] } else { &prefix[..] };
-            let key: Vec<&str> = own.iter().map(String::as_str).chain(path).collect();
-            if has_no_value(values, &key) {
-                keys.insert(FieldPath::from(key.as_slice()));
-            }
+    declared::each_read(chart, &mut |key| {
+        let last = key.last().map(|last| last.to_ascii_lowercase()).unwrap_or_default();
+        let is_named = ["registry", "hub", "repository", "image"].iter().any(|end| last.ends_with(end));
+        if is_named && has_no_value(values, key) {
+            keys.insert(FieldPath::from(key));
         }
     });
-    if prefix.len() < DEEPEST {
-        let definition = Definition::of(chart).unwrap_or_default();
-        for entry in fs::read_dir(chart.join("charts")).into_iter().flatten().flatten() {
-            for name in names_in_values(&definition, &entry.path()) {
-                let below = format!("{}/{name}", prefix.join("/"));
-                keys.extend(undeclared(&entry.path(), &below, values));
-            }
-        }
-    }
-    keys.into_iter().collect()
-}
-
-/// The keys of a chart's values that hold those of a chart in it: its aliases, else its name. The directory that an archive was
-/// unpacked into is called otherwise.
-fn names_in_values(outer: &Definition, directory: &Path) -> Vec<String> {
-    let Ok(Definition { name, .. }) = Definition::of(directory) else {
-        return directory.file_name().and_then(|name| name.to_str()).map(str::to_owned).into_iter().collect();
-    };
-    let own = outer.dependencies.iter().filter(|one| one.name == name);
-    let names: Vec<String> =
-        own.map(|one| if one.alias.is_empty() { name.clone() } else { one.alias.clone() }).collect();
-    if names.is_empty() { vec![name] } else { names }
-}
-
-fn templates(directory: &Path, depth: usize, each: &mut impl FnMut(&str)) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() && depth < DEEPEST {
-            templates(&path, depth + 1, each);
-        } else if let Ok(text) = fs::read_to_string(&path) {
-            each(&text);
-        }
-    }
-}
-
-/// The paths behind `.Values.` that end in a word for a registry or a repository.
-fn values_read(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.match_indices("Values.").filter_map(|(at, found)| {
-        let rest = text.get(at + found.len()..)?;
-        let end =
-            rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.').unwrap_or(rest.len());
-        let path: Vec<&str> = rest.get(..end)?.trim_end_matches('.').split('.').collect();
-        let last = path.last()?.to_ascii_lowercase();
-        let wanted = ["registry", "hub", "repository", "image"].iter().any(|end| last.ends_with(end));
-        (wanted && path.iter().all(|part| !part.is_empty())).then_some(path)
-    })
+    keys
 }
 
 /// Is nothing set there, and can something be?
@@ -246,6 +192,8 @@ fn has_no_value(values: &Value, key: &[&str]) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;

@@ -3,12 +3,15 @@
 //! `candidates` are keys that may hold the front of a name. `search` writes a sentinel into each, renders, and sees in
 //! `tree`, the texts of a render by their places, which image begins with it; the value follows from what stands behind the
 //! sentinel. `compare` judges a render with values chosen: the planned images and nothing else. A release's own values are
-//! below all that is tried, and nothing is written here.
+//! below all that is tried, and nothing is written here. `values` are read and set by their keys, and `declared` says which of
+//! them a chart knows.
 
 mod candidates;
 mod compare;
+mod declared;
 mod search;
 mod tree;
+mod values;
 
 use std::collections::BTreeSet;
 
@@ -17,8 +20,10 @@ use pullthru_core::releases::{Release, RenderedDeployers};
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
+pub(crate) use candidates::holds_tag;
 pub use compare::Difference;
-use compare::compare;
+pub(crate) use compare::compare;
+pub(crate) use declared::Declared;
 pub(crate) use tree::{RenderedPlace, Tree, names};
 
 use crate::failure::Failure;

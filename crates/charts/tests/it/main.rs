@@ -11,6 +11,7 @@
 )]
 
 mod chosen;
+mod effects;
 mod keys;
 mod local;
 mod lock;

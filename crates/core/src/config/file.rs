@@ -194,10 +194,12 @@ pub enum RuleId {
     ChartBypassesCache,
     ChartNotRendered,
     ChartLockStale,
+    ChartOverrideStale,
+    OverrideFreezesTag,
 }
 
 impl RuleId {
-    pub const ALL: [RuleId; 16] = [
+    pub const ALL: [RuleId; 18] = [
         RuleId::BypassesCache,
         RuleId::ColdDigest,
         RuleId::MovingTag,
@@ -214,6 +216,8 @@ impl RuleId {
         RuleId::ChartBypassesCache,
         RuleId::ChartNotRendered,
         RuleId::ChartLockStale,
+        RuleId::ChartOverrideStale,
+        RuleId::OverrideFreezesTag,
     ];
 
     /// Stable, as the configuration and outputs write it.
@@ -235,12 +239,19 @@ impl RuleId {
             RuleId::ChartBypassesCache => "chart-bypasses-cache",
             RuleId::ChartNotRendered => "chart-not-rendered",
             RuleId::ChartLockStale => "chart-lock-stale",
+            RuleId::ChartOverrideStale => "chart-override-stale",
+            RuleId::OverrideFreezesTag => "override-freezes-tag",
         }
     }
 
     /// Is it about a release, which files besides its own decide about?
     pub fn is_about_charts(self) -> bool {
         matches!(self, RuleId::ChartBypassesCache | RuleId::ChartNotRendered | RuleId::ChartLockStale)
+    }
+
+    /// Does it find something only where charts are rendered (`--charts auto`)?
+    pub fn needs_renders(self) -> bool {
+        matches!(self, RuleId::ChartOverrideStale | RuleId::OverrideFreezesTag)
     }
 }
 

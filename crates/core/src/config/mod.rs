@@ -84,6 +84,11 @@ pub struct LintIgnore {
 }
 
 impl LintIgnore {
+    /// Empty for all.
+    pub fn rules(&self) -> &[RuleId] {
+        &self.rules
+    }
+
     /// `image` is the name at its upstream, for findings that are about one.
     pub fn covers(&self, rule: RuleId, path: &str, image: Option<&str>) -> bool {
         let image = |images: &GlobSet| image.is_some_and(|image| images.is_match(image));

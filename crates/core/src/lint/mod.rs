@@ -25,6 +25,7 @@ use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::migrate::Strategy;
 use crate::releases::ReleaseId;
+use crate::releases::overrides::OverrideProblem;
 use crate::tree::{Position, RepoPath};
 use crate::yaml::{FieldPath, Span};
 
@@ -174,6 +175,7 @@ pub(crate) struct Context<'a> {
     references: &'a [Reference<'a>],
     /// Releases in the paths asked for.
     charts: &'a [ReleaseImages],
+    overrides: &'a [OverrideProblem],
     /// See [`Request::in_caches`].
     in_caches: Option<&'a BTreeSet<String>>,
     /// What a migration would edit in place.
@@ -194,6 +196,10 @@ pub struct Request<'a> {
     pub usages: bool,
     /// What is known of releases in the paths asked for; without it the images of charts are unknown.
     pub charts: Option<&'a Charts>,
+    /// What renders found wrong with overrides of releases.
+    pub overrides: &'a [OverrideProblem],
+    /// The overrides of all releases in the paths asked for were judged.
+    pub all_overrides_judged: bool,
     /// Images that are known to be in a cache: `<registry>/<prefix>/<repository>@sha256:…`.
     pub in_caches: Option<&'a BTreeSet<String>>,
 }
@@ -233,6 +239,7 @@ pub fn check(model: &Model<'_>, request: Request<'_>, within: impl Fn(&RepoPath)
         model,
         references: &references,
         charts,
+        overrides: request.overrides,
         in_caches: request.in_caches,
         changes,
     };

@@ -21,7 +21,11 @@ struct Comment<'a> {
 
 impl Comment<'_> {
     fn covers(&self, rule: RuleId) -> bool {
-        self.comment.rules.as_ref().is_none_or(|rules| rules.iter().any(|name| name == rule.id()))
+        self.comment.rules.is_none() || self.names(rule)
+    }
+
+    fn names(&self, rule: RuleId) -> bool {
+        self.comment.rules.iter().flatten().any(|name| name == rule.id())
     }
 }
 
@@ -77,11 +81,19 @@ pub(super) fn apply(
         }
     }
     if config.severity(RuleId::UnusedIgnore) != Some(Severity::Off) {
-        let comments = comments.into_values().flatten().filter(|comment| !comment.used);
+        // A run without renders does not find what only renders show.
+        let is_looked_for = |rule: &RuleId| request.all_overrides_judged || !rule.needs_renders();
+        let names_others = |comment: &Comment<'_>| {
+            let mut rules = RuleId::ALL.iter().filter(|rule| comment.names(**rule));
+            rules.any(|rule| !is_looked_for(rule))
+        };
+        let comments = comments.into_values().flatten();
+        let comments = comments.filter(|comment| !comment.used && !names_others(comment));
         let mut unused: Vec<Finding> = comments.map(|comment| unused_comment(&comment, config)).collect();
         if request.whole {
             let entries = config.lint_ignores().iter().enumerate();
-            let entries = entries.filter(|(index, _)| !used.contains(index));
+            let entries = entries
+                .filter(|(index, ignore)| !used.contains(index) && ignore.rules().iter().all(is_looked_for));
             unused.extend(entries.filter_map(|(_, ignore)| unused_entry(ignore)));
         }
         // Nothing silences them but the baseline.

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::value::{self, Words};
+use crate::yaml::{self, NodeId, Stream};
 
 /// `over` wins; mappings are merged, everything else is replaced, a `null` stays to remove the chart's default.
-pub(super) fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
+pub fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match (into.get_mut(key), value) {
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
@@ -35,6 +36,20 @@ pub(super) fn set(values: &mut Map<String, Value>, path: &str, text: &str, typed
         *values = map;
     }
     done
+}
+
+/// The entry of Argo CD's `parameters` that sets a key, with its number: the last one.
+pub(super) fn parameter(stream: &Stream<'_>, list: NodeId, key: &[yaml::Step]) -> Option<(usize, NodeId)> {
+    let name = |step: &yaml::Step| match step {
+        yaml::Step::Key(key) => key.clone(),
+        yaml::Step::Item(index) => index.to_string(),
+    };
+    let wanted: Vec<String> = key.iter().map(name).collect();
+    let sets = |(_, item): &(usize, NodeId)| {
+        let name = stream.get(*item, "name").and_then(|name| stream.value(name));
+        name.and_then(keys).is_some_and(|keys| keys == wanted)
+    };
+    stream.items(list).iter().copied().enumerate().rev().find(sets)
 }
 
 /// The steps of such a path as keys; numbers for items.

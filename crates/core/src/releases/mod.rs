@@ -25,6 +25,7 @@ mod k3s;
 mod local_chart;
 pub mod lock;
 mod object;
+pub mod overrides;
 mod patch;
 mod release;
 pub mod rendered;
@@ -40,12 +41,13 @@ pub mod value_edit;
 
 pub use api_versions::api_versions;
 pub use evaluation::{Evaluation, ReleasesInTurn};
+pub use helm_values::merge as merge_values;
 pub use object::Gap;
 pub use release::{ChartRef, Layer, LayerKind, Release, ReleaseId, ReleaseKind, VersionRef};
 pub use rendered_deployers::RenderedDeployers;
 pub use sources::Sources;
 pub use substitute::Substitution;
-pub use value::{PLACEHOLDER, has_placeholder};
+pub use value::{PLACEHOLDER, has_placeholder, values_of};
 
 use crate::inventory::Inventory;
 use crate::kustomize::Model;

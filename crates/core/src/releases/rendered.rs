@@ -124,6 +124,27 @@ impl RenderReader {
         rendered
     }
 
+    /// The entries of the release's post-renderers, by their numbers, that match no image in the text that helm printed for it.
+    /// One that matches an image of a hook matches: some versions of helm-controller pass hooks to it.
+    pub fn unmatched_entries(&self, release: &Release, text: &str) -> BTreeSet<usize> {
+        let entries: Vec<Transformer> = release.post_renderers.iter().map(Transformer::new).collect();
+        let mut unmatched: BTreeSet<usize> = (0..entries.len()).collect();
+        let Some(finder) = self.finder(text).filter(|_| !entries.is_empty()) else { return unmatched };
+        for document in documents(text).filter_map(Document::read) {
+            let found = finder.find("rendered.yaml", document.text.as_bytes());
+            for site in found.sites.iter().filter(|site| visits(site).any()) {
+                let mut image = site.as_written();
+                for (number, entry) in entries.iter().enumerate() {
+                    if let Some(new) = entry.apply(&image) {
+                        unmatched.remove(&number);
+                        image = new;
+                    }
+                }
+            }
+        }
+        unmatched
+    }
+
     /// A finder that also knows the registries which this text names in fields of images.
     pub(super) fn finder(&self, text: &str) -> Option<Finder> {
         let mut hosts: BTreeSet<String> = self.upstreams.iter().cloned().collect();

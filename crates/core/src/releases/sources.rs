@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::object::{self, Object};
 use super::value::{self, Words};
 use crate::tree::{LineIndex, Place, Position, RepoPath, Repository};
-use crate::yaml::{self, FieldPath, Holder};
+use crate::yaml::{self, FieldPath, Holder, Stream};
 
 /// Larger files hold no object that deploys anything.
 const MAX_SIZE: u64 = 8 << 20;
@@ -122,19 +122,31 @@ impl<'r> Sources<'r> {
 
     /// Where something stands in a file: as far as the way leads.
     pub(super) fn place(&self, path: &RepoPath, holder: &Holder) -> Place {
-        let position = self.layout(path).and_then(|layout| {
-            let (text, lines) = layout.document(holder.document)?;
-            let stream = yaml::parse_without_comments(text);
+        let position = self.in_document(path, holder.document, |document| {
+            let stream = &document.stream;
             let steps = holder.path.steps();
             let found = (0..=steps.len()).rev().find_map(|length| {
                 let path = FieldPath::from(steps.get(..length)?.to_vec());
-                Holder { document: 0, path }.find(&stream)
+                Holder { document: 0, path }.find(stream)
             });
             let start = stream.node(found?)?.span.start;
-            let Position { line, column } = LineIndex::new(text.as_bytes()).position(start);
-            Some(Position { line: lines + line, column })
+            let Position { line, column } = LineIndex::new(stream.text).position(start);
+            Some(Position { line: document.lines + line, column })
         });
         Place { path: path.clone(), position: position.unwrap_or(Position::START) }
+    }
+
+    /// Looks for something in one document of a file.
+    pub(super) fn in_document<T>(
+        &self,
+        path: &RepoPath,
+        number: usize,
+        find: impl FnOnce(&InDocument<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let layout = self.layout(path)?;
+        let (range, lines) = layout.documents.get(number)?;
+        let stream = yaml::parse_without_comments(layout.text.get(range.clone())?);
+        find(&InDocument { stream, start: range.start, lines: *lines })
     }
 
     /// The documents of a file, so that a place in one of many costs no more than that document.
@@ -152,6 +164,16 @@ impl<'r> Sources<'r> {
         let real = std::fs::canonicalize(self.repository.absolute(path)).ok()?;
         real.starts_with(self.root.as_ref()?).then_some(real)
     }
+}
+
+/// One document of a file.
+pub(super) struct InDocument<'s> {
+    /// Of its text alone.
+    pub(super) stream: Stream<'s>,
+    /// Bytes of the file before it.
+    pub(super) start: usize,
+    /// Lines of the file before it.
+    pub(super) lines: usize,
 }
 
 /// Where the documents of a text begin.
@@ -174,12 +196,6 @@ impl Layout {
             at = start;
         }
         Layout { text, documents }
-    }
-
-    /// The text of a document, and the lines before it.
-    fn document(&self, number: usize) -> Option<(&str, usize)> {
-        let (range, lines) = self.documents.get(number)?;
-        Some((self.text.get(range.clone())?, *lines))
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn of_text(text: &str, words: Words) -> Option<Value> {
 }
 
 /// A text of values: a mapping, or nothing.
-pub(super) fn values_of(text: &str) -> Option<Map<String, Value>> {
+pub fn values_of(text: &str) -> Option<Map<String, Value>> {
     match of_text(text, Words::Values)? {
         Value::Object(mut values) => {
             // What SOPS writes about itself is taken out when it decrypts.

@@ -247,7 +247,7 @@ fn write(
 
 /// Removes a key from the source that sets it.
 fn remove(release: &Release, key: &[Step], texts: &mut Texts<'_>) -> Result<RepoPath, ValueError> {
-    let sets = |layer: &&Layer| at_key(&layer.values, key).is_some();
+    let sets = |layer: &&Layer| value_at(&layer.values, key).is_some();
     let layer = release.layers.iter().rev().find(sets).ok_or(ValueError::NoSource)?;
     let path = &layer.path;
     if !(texts.may_write)(path) {
@@ -301,10 +301,11 @@ fn targets<'r>(release: &'r Release, key: &[Step]) -> Vec<Target<'r>> {
 }
 
 fn holds(values: &Map<String, Value>, key: &[Step]) -> bool {
-    at_key(values, key).is_some_and(|value| !value.is_object())
+    value_at(values, key).is_some_and(|value| !value.is_object())
 }
 
-fn at_key<'v>(values: &'v Map<String, Value>, key: &[Step]) -> Option<&'v Value> {
+/// What stands at a key of values.
+pub fn value_at<'v>(values: &'v Map<String, Value>, key: &[Step]) -> Option<&'v Value> {
     let (Step::Key(first), rest) = key.split_first()? else { return None };
     at(values.get(first)?, rest)
 }
@@ -481,21 +482,9 @@ fn set_parameter(
     let path = &layer.path;
     let text = texts.text(path).ok_or_else(|| ValueError::Unread(path.clone()))?;
     let unwritten = || ValueError::Source("single values that are set one by one".to_owned());
-    let wanted: Vec<String> = key
-        .iter()
-        .map(|step| match step {
-            Step::Key(key) => key.clone(),
-            Step::Item(index) => index.to_string(),
-        })
-        .collect();
     let stream = yaml::parse_without_comments(&text);
     let list = layer.holder.find(&stream).ok_or_else(unwritten)?;
-    let items = stream.items(list);
-    let sets = |item: &yaml::NodeId| {
-        let name = stream.get(*item, "name").and_then(|name| stream.value(name));
-        name.and_then(helm_values::keys).is_some_and(|keys| keys == wanted)
-    };
-    let index = items.iter().rposition(sets).ok_or_else(unwritten)?;
+    let (index, _) = helm_values::parameter(&stream, list, key).ok_or_else(unwritten)?;
     let mut holder = layer.holder.clone();
     holder.path = holder.path.child(index).child("value");
     // `--set` takes a comma for the next value.

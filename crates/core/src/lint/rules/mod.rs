@@ -5,11 +5,13 @@ pub mod cached_tags_only;
 pub mod chart_bypasses_cache;
 pub mod chart_lock_stale;
 pub mod chart_not_rendered;
+pub mod chart_override_stale;
 pub mod cold_digest;
 pub mod moving_tag;
 pub mod not_cacheable;
 pub mod not_rewritable;
 pub mod override_detached;
+pub mod override_freezes_tag;
 pub mod policy_misses_cache;
 pub mod pull_secret_unused;
 pub mod unparsed_file;
@@ -42,7 +44,7 @@ pub struct Rule {
 }
 
 /// All rules, as [`RuleId::ALL`] lists them.
-pub const ALL: [&Rule; 16] = [
+pub const ALL: [&Rule; 18] = [
     &bypasses_cache::RULE,
     &cold_digest::RULE,
     &moving_tag::RULE,
@@ -59,6 +61,8 @@ pub const ALL: [&Rule; 16] = [
     &chart_bypasses_cache::RULE,
     &chart_not_rendered::RULE,
     &chart_lock_stale::RULE,
+    &chart_override_stale::RULE,
+    &override_freezes_tag::RULE,
 ];
 
 pub fn rule(id: RuleId) -> &'static Rule {
