@@ -106,6 +106,10 @@ impl<'t> Reader<'t> {
         if content.is_empty() || self.goes_on(number, indent, content)? || content.starts_with('#') {
             return Some(());
         }
+        // No tab indents (YAML 1.2.2, section 6.1).
+        if content.starts_with('\t') {
+            return None;
+        }
         if indent == 0 && (body.starts_with("---") || body.starts_with("...")) {
             return self.document(number, body.get(3..)?);
         }

@@ -176,6 +176,10 @@ fn what_no_yaml_may_hold_is_an_error_wherever_it_stands() {
         let errors = finders.map(|finder| finder.find("values.yaml", text.as_bytes()).errors.len());
         assert_eq!(errors, [1, 1], "{comment:?}");
     }
+    // A tab indents nothing.
+    let text = "\tname:\n- name:\n";
+    let finders = [finder(UPSTREAMS[1]).with_all_outlines(), finder(UPSTREAMS[1]).without_outlines()];
+    assert_eq!(finders.map(|finder| finder.find("values.yaml", text.as_bytes()).errors.len()), [1, 1]);
     for comment in ["\u{85}", "\u{a0}", "\u{191}", "\u{fffd}", "\u{feff}x", "\u{1f600}"] {
         let text = pod(comment);
         let found = finder(UPSTREAMS[1]).with_all_outlines().find("values.yaml", text.as_bytes());
