@@ -1,9 +1,8 @@
 //! Faults: what goes wrong, on which calls, and how often.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::policy::matches;
+use registry_sim::serve::{Active, Count, matches};
 
 /// What goes wrong. The words of an error are those of the service that is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +32,7 @@ pub enum Fault {
 pub struct On {
     action: String,
     with: Option<String>,
-    skip: u64,
-    times: Option<u64>,
+    count: Count,
 }
 
 impl On {
@@ -45,7 +43,7 @@ impl On {
 
     /// Calls of `service:Operation`, such as `ecr:CreatePullThroughCacheRule`; `*` and `?` as in policies.
     pub fn action(pattern: &str) -> Self {
-        Self { action: pattern.to_owned(), with: None, skip: 0, times: None }
+        Self { action: pattern.to_owned(), with: None, count: Count::default() }
     }
 
     /// Only when the request's body holds this text.
@@ -58,14 +56,14 @@ impl On {
     /// Not the first `count` of them.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {
-        self.skip = count;
+        self.count.skip = count;
         self
     }
 
     /// No more than `count` of them.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
-        self.times = Some(count);
+        self.count.times = Some(count);
         self
     }
 
@@ -73,34 +71,16 @@ impl On {
         matches(&self.action.to_ascii_lowercase(), &action.to_ascii_lowercase())
             && self.with.as_deref().is_none_or(|text| body.contains(text))
     }
-
-    /// Counts a call that meets it: is it hit?
-    fn hit(&mut self) -> bool {
-        if let Some(left) = self.skip.checked_sub(1) {
-            self.skip = left;
-            return false;
-        }
-        match &mut self.times {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-        }
-    }
 }
 
 /// The faults of a simulation.
 #[derive(Debug, Default)]
-pub struct Faults {
-    active: Mutex<Vec<(On, Fault)>>,
-}
+pub struct Faults(Active<On, Fault>);
 
 impl Faults {
     /// From now on. Of several faults that hit a call the first added counts; latencies add up.
     pub fn add(&self, on: On, fault: Fault) {
-        self.lock().push((on, fault));
+        self.0.add(on, fault);
     }
 
     /// [`Fault::Deny`] for an action, as a policy without it would.
@@ -110,24 +90,15 @@ impl Faults {
 
     /// All is well again.
     pub fn clear(&self) {
-        self.lock().clear();
+        self.0.clear();
     }
 
     /// What hits this call.
     pub(crate) fn take(&self, action: &str, body: &str) -> (Duration, Option<Fault>) {
-        let (mut latency, mut taken) = (Duration::ZERO, None);
-        for (on, fault) in self.lock().iter_mut() {
-            match fault {
-                Fault::Latency(more) if on.meets(action, body) && on.hit() => latency += *more,
-                Fault::Latency(_) => {}
-                _ if taken.is_none() && on.meets(action, body) && on.hit() => taken = Some(fault.clone()),
-                _ => {}
-            }
-        }
-        (latency, taken)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(On, Fault)>> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+        let latency = |fault: &Fault| match fault {
+            Fault::Latency(by) => Some(*by),
+            _ => None,
+        };
+        self.0.take(|on| on.meets(action, body) && on.count.hit(), latency)
     }
 }

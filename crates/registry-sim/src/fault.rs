@@ -1,10 +1,10 @@
 //! Faults: what goes wrong, on which requests, and how often.
 
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use crate::active::{Active, Count};
 use crate::http::{Delivery, Octets, Reply, Request};
-use crate::lock::lock;
+use crate::pattern::matches;
 
 /// How a 429 says when to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,7 @@ pub struct On {
     operation: Option<String>,
     host: Option<String>,
     logged_in: bool,
-    skip: u64,
-    times: Option<u64>,
+    count: Count,
 }
 
 impl On {
@@ -88,8 +87,7 @@ impl On {
             operation: None,
             host: None,
             logged_in: false,
-            skip: 0,
-            times: None,
+            count: Count::default(),
         }
     }
 
@@ -122,14 +120,14 @@ impl On {
     /// Not the first `count` of them.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {
-        self.skip = count;
+        self.count.skip = count;
         self
     }
 
     /// No more than `count` of them.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
-        self.times = Some(count);
+        self.count.times = Some(count);
         self
     }
 
@@ -138,59 +136,28 @@ impl On {
             && self.operation.as_deref().is_none_or(|name| request.operation() == Some(name))
             && self.host.as_deref().is_none_or(|host| host == request.host)
             && (!self.logged_in || request.header("authorization").is_some())
-            && glob(&self.path, &request.path)
-    }
-
-    /// Counts a request that meets it: is it hit?
-    fn hit(&mut self) -> bool {
-        if let Some(left) = self.skip.checked_sub(1) {
-            self.skip = left;
-            return false;
-        }
-        match &mut self.times {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-        }
+            && matches(&self.path, &request.path)
     }
 }
 
 /// The faults of a server.
-#[derive(Debug, Default)]
-pub struct Faults {
-    active: Mutex<Vec<(On, Fault)>>,
-}
+pub type Faults = Active<On, Fault>;
 
 impl Faults {
-    /// From now on. Of several faults that hit a request the first added counts; latencies add up.
-    pub fn add(&self, on: On, fault: Fault) {
-        lock(&self.active).push((on, fault));
-    }
-
-    /// All is well again.
-    pub fn clear(&self) {
-        lock(&self.active).clear();
-    }
-
     /// What hits this request.
-    pub(crate) fn take(&self, request: &Request) -> (Duration, Option<Fault>) {
-        let (mut latency, mut taken) = (Duration::ZERO, None);
-        for (on, fault) in lock(&self.active).iter_mut() {
-            match fault {
-                Fault::Latency(more) if on.meets(request) && on.hit() => latency += *more,
-                Fault::Latency(_) => {}
-                _ if taken.is_none() && on.meets(request) && on.hit() => taken = Some(fault.clone()),
-                _ => {}
-            }
-        }
-        (latency, taken)
+    pub(crate) fn of(&self, request: &Request) -> (Duration, Option<Fault>) {
+        self.take(|on| on.meets(request) && on.count.hit(), Fault::latency)
     }
 }
 
 impl Fault {
+    fn latency(&self) -> Option<Duration> {
+        match self {
+            Self::Latency(by) => Some(*by),
+            _ => None,
+        }
+    }
+
     /// The reply of a fault that does not care for the real one.
     pub(crate) fn instead(&self, request: &Request) -> Option<Reply> {
         let target = || match request.query.as_str() {
@@ -245,41 +212,5 @@ impl Fault {
             _ => {}
         }
         reply
-    }
-}
-
-/// Does `text` match `pattern`, in which `*` stands for any run of characters?
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match text.find(part) {
-            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    text.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn globs() {
-        for (pattern, text) in [
-            ("*", ""),
-            ("*", "/v2/"),
-            ("/v2/*/manifests/*", "/v2/a/b/manifests/v1"),
-            ("/token", "/token"),
-            ("a*a", "aa"),
-        ] {
-            assert!(glob(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [("/token", "/token/"), ("a*a", "a"), ("/v2/*/manifests/*", "/v2/a/blobs/x")] {
-            assert!(!glob(pattern, text), "{pattern} {text}");
-        }
     }
 }

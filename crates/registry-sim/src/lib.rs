@@ -5,6 +5,7 @@
 //! [`Store`], [`Image`] and [`Artifact`] make the content, [`Faults`] break it, [`Request`]s tell what came in.
 //! Behaviours that are not in a specification name their source beside them; what no source settles is a setting.
 
+mod active;
 mod cache;
 mod clock;
 mod content;
@@ -12,6 +13,7 @@ mod fault;
 mod http;
 mod lock;
 mod log;
+mod pattern;
 mod registry;
 mod server;
 mod token;
@@ -22,9 +24,11 @@ pub use clock::Clock;
 pub use content::{Artifact, Blob, Content, Image, Manifest, Store, digest_of, media};
 pub use fault::{Fault, Faults, On, RetryAfter};
 pub use http::Request;
-/// The HTTP server under the simulations, for others on the same ground (`crates/aws-sim`).
+/// The HTTP server under the simulations and what goes wrong in it, for others on the same ground (`crates/aws-sim`).
 pub mod serve {
+    pub use crate::active::{Active, Count};
     pub use crate::http::{Delivery, Octets, Reply};
+    pub use crate::pattern::matches;
     pub use crate::server::{Front, Handler, Listener, Server};
 }
 

@@ -45,7 +45,7 @@ impl Front {
         if self.is_down() {
             return Reply { delivery: Delivery::Reset, ..Reply::new(503, Vec::new()) };
         }
-        let (latency, fault) = self.faults.take(&request);
+        let (latency, fault) = self.faults.of(&request);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }

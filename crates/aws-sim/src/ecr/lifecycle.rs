@@ -1,10 +1,10 @@
 //! Lifecycle policies: their grammar, and previews of what they would do.
 
+use registry_sim::serve::matches;
 use serde_json::{Value, json};
 
 use super::repositories::{about, known};
 use crate::error::{AwsError, error};
-use crate::policy::matches;
 use crate::world::{Scope, set};
 
 /// Most rules of a policy (Amazon ECR user guide, "Amazon ECR service quotas").

@@ -1,10 +1,11 @@
 //! Pull through cache rules.
 
+use registry_sim::serve::matches;
 use serde_json::{Value, json};
 
 use super::check_role;
 use crate::error::{AwsError, error};
-use crate::policy;
+use crate::policy::items;
 use crate::secrets::Secret;
 use crate::world::{Logins, Scope, set};
 
@@ -199,10 +200,10 @@ fn read_secret(scope: &mut Scope<'_>, arn: &str) -> Result<Option<String>, AwsEr
 fn refuses_everybody(secret: &Secret) -> bool {
     let document =
         secret.policy().and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
-    policy::items(&document["Statement"]).any(|statement| {
-        let reads = policy::items(&statement["Action"])
+    items(&document["Statement"]).any(|statement| {
+        let reads = items(&statement["Action"])
             .filter_map(Value::as_str)
-            .any(|action| policy::matches(action, "secretsmanager:GetSecretValue"));
+            .any(|action| matches(action, "secretsmanager:GetSecretValue"));
         let everybody = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
         statement["Effect"] == "Deny" && reads && everybody && statement["Condition"].is_null()
     })
