@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Registry;
-use super::names::{Names, hash};
+use super::names::{Case, Names, hash};
 use pullthru_core::config::{Access, GithubActions, Lifecycle, RegistryPolicy};
 use pullthru_core::route::{AccountId, Region};
 
@@ -55,7 +55,7 @@ pub fn is_own_sid(sid: &str, stack: &str) -> bool {
 }
 
 fn sid_end(stack: &str) -> String {
-    let names = Names::pascal(std::iter::once(stack));
+    let names = Names::new(Case::Pascal, std::iter::once(stack));
     format!("{}{:08x}", names.of(stack), hash(stack))
 }
 

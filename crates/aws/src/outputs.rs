@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Desired;
 #[cfg(feature = "sdk")]
 use super::account::Current;
-use super::names::Names;
+use super::names::{Case, Names};
 use super::resource::Ref;
 
 /// `pullthru/outputs/v1`.
@@ -104,7 +104,7 @@ impl Outputs {
         writeln!(out, "AWS_ACCOUNT_ID={}", self.account)?;
         writeln!(out, "AWS_REGION={}", self.region)?;
         // Names that come to the same variable are distinguished: the second would overwrite the first.
-        let prefixes = Names::snake(self.prefixes.values().map(String::as_str));
+        let prefixes = Names::new(Case::Snake, self.prefixes.values().map(String::as_str));
         for prefix in self.prefixes.values() {
             writeln!(out, "{}_PREFIX={prefix}", prefixes.of(prefix).to_uppercase())?;
         }
@@ -112,11 +112,11 @@ impl Outputs {
             name.strip_prefix(pullthru_core::config::SECRET_PREFIX).unwrap_or(name).to_owned()
         };
         let shorts: Vec<String> = self.credential_secret_arns.keys().map(short).collect();
-        let secrets = Names::snake(shorts.iter().map(String::as_str));
+        let secrets = Names::new(Case::Snake, shorts.iter().map(String::as_str));
         for (name, arn) in shorts.iter().zip(self.credential_secret_arns.values()) {
             writeln!(out, "{}_CREDENTIAL_SECRET_ARN={arn}", secrets.of(name).to_uppercase())?;
         }
-        let repositories = Names::snake(self.repository_urls.keys().map(String::as_str));
+        let repositories = Names::new(Case::Snake, self.repository_urls.keys().map(String::as_str));
         for (name, url) in &self.repository_urls {
             writeln!(out, "{}_REPOSITORY_URL={url}", repositories.of(name).to_uppercase())?;
         }

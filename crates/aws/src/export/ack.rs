@@ -3,17 +3,15 @@
 //! A Secret's value is read from a Secret of Kubernetes that is made elsewhere: no token is written here. Names of objects
 //! are those of prefixes. A controller works in the account and Region of its own unless an annotation says another Region.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::credentials::{Login, logins};
+use super::identifiers::Identifiers;
 use super::objects::{
     Objects, encryption, exclusions, file, has_new_key, note, notes, object_name, present, text,
 };
 use super::tags;
 use crate::Desired;
-use crate::names::Names;
+use crate::names::Case;
 use crate::resource::{Ref, Repository, Rule, Secret, Template};
 use pullthru_core::config::Tags;
 
@@ -23,16 +21,7 @@ const SECRETS: &str = "secretsmanager.services.k8s.aws/v1alpha1";
 
 /// The objects for one Region, in a namespace.
 pub fn ack(desired: &Desired, namespace: &str) -> Objects {
-    let by_name = logins(desired);
-    let export = Export {
-        desired,
-        namespace,
-        secrets: Names::kebab(by_name.keys().map(String::as_str)),
-        by_name: &by_name,
-        templates: Names::kebab(desired.templates.iter().map(|template| template.prefix.as_str())),
-        rules: Names::kebab(desired.rules.iter().map(|rule| rule.prefix.as_str())),
-        repositories: Names::kebab(desired.repositories.iter().map(|one| one.name.as_str())),
-    };
+    let export = Export { desired, namespace, names: Identifiers::new(desired, Case::Kebab) };
     let mut objects: Vec<Value> = desired.secrets.iter().map(|secret| export.secret(secret)).collect();
     objects.extend(desired.templates.iter().map(|template| export.template(template)));
     objects.extend(desired.rules.iter().map(|rule| export.rule(rule)));
@@ -47,7 +36,7 @@ pub fn ack(desired: &Desired, namespace: &str) -> Objects {
     notes.extend(note("scanning of", scanning.collect(), other));
     notes.extend(note("replication", replication, other));
     for secret in &desired.secrets {
-        let (name, upstream) = (export.login_name(&secret.credential), &secret.upstream);
+        let (name, upstream) = (export.login_name(secret), &secret.upstream);
         notes.push(format!(
             "the Secret `{name}` of the namespace `{namespace}` has to hold the login at {upstream} as `value`: \
              {{\"username\": …, \"accessToken\": …}}"
@@ -59,11 +48,7 @@ pub fn ack(desired: &Desired, namespace: &str) -> Objects {
 struct Export<'a> {
     desired: &'a Desired,
     namespace: &'a str,
-    by_name: &'a BTreeMap<String, Login<'a>>,
-    secrets: Names,
-    templates: Names,
-    rules: Names,
-    repositories: Names,
+    names: Identifiers<'a>,
 }
 
 impl Export<'_> {
@@ -82,8 +67,8 @@ impl Export<'_> {
     }
 
     /// The Secret of Kubernetes with a login.
-    fn login_name(&self, credential: &str) -> String {
-        format!("{}-login", self.secrets.of(credential))
+    fn login_name(&self, secret: &Secret) -> String {
+        format!("{}-login", self.names.secret(&secret.name))
     }
 
     /// Without a key: ECR reads secrets under the one that AWS manages only.
@@ -92,11 +77,11 @@ impl Export<'_> {
             "name": secret.name,
             "description": format!("login at {} for Amazon ECR's pull through cache", secret.upstream),
             "secretString": {
-                "name": self.login_name(&secret.credential), "namespace": self.namespace, "key": "value",
+                "name": self.login_name(secret), "namespace": self.namespace, "key": "value",
             },
             "tags": list(&secret.tags),
         });
-        self.object(SECRETS, "Secret", &self.secrets.of(&secret.credential), spec)
+        self.object(SECRETS, "Secret", self.names.secret(&secret.name), spec)
     }
 
     fn template(&self, template: &Template) -> Value {
@@ -112,18 +97,14 @@ impl Export<'_> {
             "resourceTags": list(&template.tags),
             "customRoleARN": template.custom_role.as_ref().map(ToString::to_string),
         });
-        self.object(ECR, "RepositoryCreationTemplate", &self.templates.of(&template.prefix), spec)
+        self.object(ECR, "RepositoryCreationTemplate", &self.names.templates.of(&template.prefix), spec)
     }
 
     fn rule(&self, rule: &Rule) -> Value {
         let (mut arn, mut reference) = (Value::Null, Value::Null);
         match &rule.credential {
             Some(Ref::Made(name)) => {
-                let made = self.by_name.iter().find_map(|(credential, login)| match login {
-                    Login::Made(secret) if secret.name == *name => Some(credential),
-                    _ => None,
-                });
-                let name = made.map(|credential| object_name(self.desired, &self.secrets.of(credential)));
+                let name = object_name(self.desired, self.names.secret(name));
                 reference = json!({ "from": { "name": name } });
             }
             Some(Ref::Given(given)) => arn = given.to_string().into(),
@@ -139,7 +120,7 @@ impl Export<'_> {
             "credentialRef": reference,
             "customRoleARN": rule.custom_role.as_ref().map(ToString::to_string),
         });
-        self.object(ECR, "PullThroughCacheRule", &self.rules.of(&rule.prefix), spec)
+        self.object(ECR, "PullThroughCacheRule", &self.names.rules.of(&rule.prefix), spec)
     }
 
     fn repository(&self, repository: &Repository) -> Value {
@@ -154,7 +135,7 @@ impl Export<'_> {
             "policy": text(repository.policy.as_ref()),
             "tags": list(&repository.tags),
         });
-        self.object(ECR, "Repository", &self.repositories.of(&repository.name), spec)
+        self.object(ECR, "Repository", &self.names.repositories.of(&repository.name), spec)
     }
 }
 

@@ -7,10 +7,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::credentials::{Login, logins};
+use super::identifiers::{Identifiers, Login};
 use super::{File, registry_policy, tags, templates_of};
 use crate::Desired;
-use crate::names::Names;
+use crate::names::Case;
 use crate::resource::{Cipher, Key, Mutability, Ref, Repository, Rule, Template};
 use pullthru_core::config::Tags;
 
@@ -50,13 +50,7 @@ pub fn cloudformation(desired: &Desired) -> File {
 
 struct Stack<'a> {
     desired: &'a Desired,
-    logins: Vec<(String, Login<'a>)>,
-    rules: Names,
-    templates: Names,
-    keys: Names,
-    roles: Names,
-    policies: Names,
-    repositories: Names,
+    names: Identifiers<'a>,
     parameters: Map<String, Value>,
     resources: Map<String, Value>,
     outputs: Map<String, Value>,
@@ -64,17 +58,9 @@ struct Stack<'a> {
 
 impl<'a> Stack<'a> {
     fn new(desired: &'a Desired) -> Stack<'a> {
-        let by_name = logins(desired);
-        let names = Names::pascal(by_name.keys().map(String::as_str));
         Stack {
             desired,
-            logins: by_name.iter().map(|(name, login)| (names.of(name), *login)).collect(),
-            rules: Names::pascal(desired.rules.iter().map(|rule| rule.prefix.as_str())),
-            templates: Names::pascal(desired.templates.iter().map(|template| template.prefix.as_str())),
-            keys: Names::pascal(desired.keys.iter().map(|key| key.alias.as_str())),
-            roles: Names::pascal(desired.roles.iter().map(|role| role.name.as_str())),
-            policies: Names::pascal(desired.policies.iter().map(|policy| policy.name.as_str())),
-            repositories: Names::pascal(desired.repositories.iter().map(|one| one.name.as_str())),
+            names: Identifiers::new(desired, Case::Pascal),
             parameters: Map::new(),
             resources: Map::new(),
             outputs: Map::new(),
@@ -91,7 +77,7 @@ impl<'a> Stack<'a> {
     }
 
     fn secrets(&mut self) {
-        for (id, login) in self.logins.clone() {
+        for (id, login) in self.names.logins.clone() {
             let Login::Made(secret) = login else { continue };
             let mut parameter = json!({
                 "Type": "String",
@@ -122,7 +108,7 @@ impl<'a> Stack<'a> {
 
     fn keys(&mut self) {
         for key in &self.desired.keys {
-            let id = self.keys.of(&key.alias);
+            let id = self.names.keys.of(&key.alias);
             let properties = json!({
                 "Description": key.description,
                 "EnableKeyRotation": true,
@@ -147,7 +133,12 @@ impl<'a> Stack<'a> {
                 "AssumeRolePolicyDocument": role.trust,
                 "Tags": list(&role.tags),
             });
-            self.add(format!("{}Role", self.roles.of(&role.name)), "AWS::IAM::Role", properties, Vec::new());
+            self.add(
+                format!("{}Role", self.names.roles.of(&role.name)),
+                "AWS::IAM::Role",
+                properties,
+                Vec::new(),
+            );
         }
     }
 
@@ -157,7 +148,7 @@ impl<'a> Stack<'a> {
                 .attach_to
                 .iter()
                 .map(|name| match self.has_role(name) {
-                    true => json!({ "Ref": format!("{}Role", self.roles.of(name)) }),
+                    true => json!({ "Ref": format!("{}Role", self.names.roles.of(name)) }),
                     false => json!(name),
                 })
                 .collect();
@@ -167,7 +158,7 @@ impl<'a> Stack<'a> {
                 "PolicyDocument": policy.document,
                 "Roles": roles,
             });
-            let id = format!("{}Policy", self.policies.of(&policy.name));
+            let id = format!("{}Policy", self.names.policies.of(&policy.name));
             self.add(id, "AWS::IAM::ManagedPolicy", properties, Vec::new());
         }
     }
@@ -175,7 +166,7 @@ impl<'a> Stack<'a> {
     fn templates(&mut self) {
         for template in &self.desired.templates {
             let properties = self.template(template);
-            let id = format!("{}Template", self.templates.of(&template.prefix));
+            let id = format!("{}Template", self.names.templates.of(&template.prefix));
             self.add(id, "AWS::ECR::RepositoryCreationTemplate", properties, Vec::new());
         }
     }
@@ -198,10 +189,10 @@ impl<'a> Stack<'a> {
     fn rules(&mut self) {
         for rule in &self.desired.rules {
             let before = templates_of(self.desired, rule)
-                .map(|prefix| format!("{}Template", self.templates.of(prefix)))
+                .map(|prefix| format!("{}Template", self.names.templates.of(prefix)))
                 .collect();
             let properties = self.rule(rule);
-            let id = format!("{}Rule", self.rules.of(&rule.prefix));
+            let id = format!("{}Rule", self.names.rules.of(&rule.prefix));
             self.add(id, "AWS::ECR::PullThroughCacheRule", properties, before);
         }
     }
@@ -253,7 +244,7 @@ impl<'a> Stack<'a> {
     fn repositories(&mut self) {
         for repository in &self.desired.repositories {
             let properties = self.repository(repository);
-            let id = format!("{}Repository", self.repositories.of(&repository.name));
+            let id = format!("{}Repository", self.names.repositories.of(&repository.name));
             self.add(id, "AWS::ECR::Repository", properties, Vec::new());
         }
     }
@@ -281,11 +272,11 @@ impl<'a> Stack<'a> {
         add("RegistryId", "Account of the registry.", json!({ "Ref": "AWS::AccountId" }));
         add("EcrRegistryUrl", "Host that images are pulled from.", json!(host.to_string()));
         for rule in &self.desired.rules {
-            let id = self.rules.of(&rule.prefix);
+            let id = self.names.rules.of(&rule.prefix);
             let description = format!("Prefix of {} at the registry; ROOT for none.", rule.upstream_url);
             add(&format!("{id}Prefix"), &description, json!({ "Ref": format!("{id}Rule") }));
         }
-        for (id, login) in &self.logins {
+        for (id, login) in &self.names.logins {
             let value = match login {
                 Login::Made(_) => json!({ "Ref": format!("{id}Secret") }),
                 Login::Given(arn) => json!(arn.to_string()),
@@ -293,7 +284,7 @@ impl<'a> Stack<'a> {
             add(&format!("{id}CredentialSecretArn"), "ARN of the secret with the login.", value);
         }
         let of_each = |attribute: &str| {
-            let of = |one: &Repository| json!({ "Fn::GetAtt": [format!("{}Repository", self.repositories.of(&one.name)), attribute] });
+            let of = |one: &Repository| json!({ "Fn::GetAtt": [format!("{}Repository", self.names.repositories.of(&one.name)), attribute] });
             let values: Vec<Value> = self.desired.repositories.iter().map(of).collect();
             json!({ "Fn::Join": [",", values] })
         };
@@ -302,22 +293,22 @@ impl<'a> Stack<'a> {
             add("RepositoryArns", "ARNs of the repositories.", of_each("Arn"));
         }
         if let [one] = self.desired.repositories.as_slice() {
-            let id = format!("{}Repository", self.repositories.of(&one.name));
+            let id = format!("{}Repository", self.names.repositories.of(&one.name));
             add("RepositoryName", "The repository.", json!({ "Ref": id }));
         }
         let of_key = |key: &Key| {
-            let id = self.keys.of(&key.alias);
+            let id = self.names.keys.of(&key.alias);
             (format!("{id}KeyArn"), json!({ "Fn::GetAtt": [format!("{id}Key"), "Arn"] }))
         };
         for (id, arn) in self.desired.keys.iter().map(of_key) {
             add(&id, "ARN of a key of repositories.", arn);
         }
         for policy in &self.desired.policies {
-            let id = format!("{}Policy", self.policies.of(&policy.name));
+            let id = format!("{}Policy", self.names.policies.of(&policy.name));
             add(&format!("{id}Arn"), &format!("ARN of the policy {}.", policy.name), json!({ "Ref": id }));
         }
         for role in &self.desired.roles {
-            let id = format!("{}Role", self.roles.of(&role.name));
+            let id = format!("{}Role", self.names.roles.of(&role.name));
             let arn = json!({ "Fn::GetAtt": [id, "Arn"] });
             add(&format!("{id}Arn"), &format!("ARN of the role {}.", role.name), arn);
         }
@@ -333,9 +324,7 @@ impl<'a> Stack<'a> {
     }
 
     fn secret(&self, name: &str) -> String {
-        let is_it = |login: &Login<'_>| matches!(login, Login::Made(secret) if secret.name == name);
-        let found = self.logins.iter().find(|(_, login)| is_it(login));
-        found.map_or_else(String::new, |(id, _)| format!("{id}Secret"))
+        format!("{}Secret", self.names.secret(name))
     }
 
     fn cipher(&self, cipher: &Cipher) -> Value {
@@ -346,7 +335,7 @@ impl<'a> Stack<'a> {
                 json!({ "EncryptionType": "KMS", "KmsKey": arn.to_string() })
             }
             Cipher::Kms(Some(Ref::Made(alias))) => {
-                let arn = json!({ "Fn::GetAtt": [format!("{}Key", self.keys.of(alias)), "Arn"] });
+                let arn = json!({ "Fn::GetAtt": [format!("{}Key", self.names.keys.of(alias)), "Arn"] });
                 json!({ "EncryptionType": "KMS", "KmsKey": arn })
             }
         }

@@ -5,10 +5,11 @@
 
 use serde_json::{Value, json};
 
+use super::identifiers::Identifiers;
 use super::objects::{Objects, encryption, exclusions, file, has_new_key, notes, object_name, present, text};
 use super::{registry_policy, tags};
 use crate::Desired;
-use crate::names::Names;
+use crate::names::Case;
 use crate::resource::{Ref, ReplicationRule, Repository, Rule, Scanning, Template};
 
 const MARK: &str = "Written by `pullthru provision export crossplane`";
@@ -30,13 +31,7 @@ pub fn crossplane(desired: &Desired, settings: Crossplane<'_>) -> Result<Objects
     if !desired.secrets.is_empty() {
         return Err(desired.secrets.iter().map(|secret| secret.credential.clone()).collect());
     }
-    let export = Export {
-        desired,
-        settings,
-        templates: Names::kebab(desired.templates.iter().map(|template| template.prefix.as_str())),
-        rules: Names::kebab(desired.rules.iter().map(|rule| rule.prefix.as_str())),
-        repositories: Names::kebab(desired.repositories.iter().map(|one| one.name.as_str())),
-    };
+    let export = Export { desired, settings, names: Identifiers::new(desired, Case::Kebab) };
     let mut objects: Vec<Value> =
         desired.templates.iter().map(|template| export.template(template)).collect();
     objects.extend(desired.rules.iter().map(|rule| export.rule(rule)));
@@ -49,9 +44,7 @@ pub fn crossplane(desired: &Desired, settings: Crossplane<'_>) -> Result<Objects
 struct Export<'a> {
     desired: &'a Desired,
     settings: Crossplane<'a>,
-    templates: Names,
-    rules: Names,
-    repositories: Names,
+    names: Identifiers<'a>,
 }
 
 impl Export<'_> {
@@ -84,7 +77,7 @@ impl Export<'_> {
             "resourceTags": template.tags,
             "customRoleArn": template.custom_role.as_ref().map(ToString::to_string),
         });
-        self.object("RepositoryCreationTemplate", &self.templates.of(&template.prefix), spec)
+        self.object("RepositoryCreationTemplate", &self.names.templates.of(&template.prefix), spec)
     }
 
     fn rule(&self, rule: &Rule) -> Value {
@@ -99,12 +92,12 @@ impl Export<'_> {
             "credentialArn": credential,
             "customRoleArn": rule.custom_role.as_ref().map(ToString::to_string),
         });
-        self.object("PullThroughCacheRule", &self.rules.of(&rule.prefix), spec)
+        self.object("PullThroughCacheRule", &self.names.rules.of(&rule.prefix), spec)
     }
 
     /// The repository, and its policies. Its name is the external name: objects' names have no `/`.
     fn repository(&self, repository: &Repository) -> Vec<Value> {
-        let name = self.repositories.of(&repository.name);
+        let name = self.names.repositories.of(&repository.name);
         let spec = json!({
             "imageTagMutability": repository.mutability.setting.id(),
             "imageTagMutabilityExclusionFilter": exclusions(&repository.mutability),

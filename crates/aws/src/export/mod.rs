@@ -3,10 +3,10 @@
 
 mod ack;
 mod cloudformation;
-mod credentials;
 mod crossplane;
 mod hcl;
 mod iam;
+mod identifiers;
 mod objects;
 mod terraform;
 

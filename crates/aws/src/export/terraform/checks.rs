@@ -2,8 +2,8 @@
 
 use super::Module;
 use super::variables::without_default;
-use crate::export::credentials::Login;
 use crate::export::hcl::{Expr, Item};
+use crate::export::identifiers::Login;
 
 /// A test with a provider that Terraform makes up.
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
@@ -27,13 +27,13 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     asserted.push(assert("ecr_registry_url", &registry.host().to_string()));
     asserted.push(assert("registry_id", account));
     for rule in &module.desired.rules {
-        asserted.push(assert(&format!("{}_prefix", module.rules.of(&rule.prefix)), &rule.prefix));
+        asserted.push(assert(&format!("{}_prefix", module.names.rules.of(&rule.prefix)), &rule.prefix));
     }
     items.push(Item::block("run", &["plans"], asserted));
     items.push(refuses_other_account());
     items.push(takes_other_registry(module));
     items.push(refuses_no_account());
-    for (id, login) in &module.logins {
+    for (id, login) in &module.names.logins {
         if matches!(login, Login::Made(secret) if secret.upstream == "ghcr.io") {
             items.push(refuses_fine_grained(id));
         }

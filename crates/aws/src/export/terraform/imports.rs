@@ -60,11 +60,11 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
         items.push(Item::block("import", &[], body));
     };
     for role in desired.roles.iter().filter(|role| existing.roles.contains(&role.name)) {
-        import(format!("aws_iam_role.{}", module.roles.of(&role.name)), &role.name);
+        import(format!("aws_iam_role.{}", module.names.roles.of(&role.name)), &role.name);
     }
     for policy in &desired.policies {
         if let Some(arn) = existing.policies.get(&policy.name) {
-            let id = module.policies.of(&policy.name);
+            let id = module.names.policies.of(&policy.name);
             import(format!("aws_iam_policy.{id}"), arn);
             let is_attached =
                 |role: &&String| existing.attachments.contains(&((*role).clone(), policy.name.clone()));
@@ -74,7 +74,7 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
             }
         }
     }
-    for (id, login) in &module.logins {
+    for (id, login) in &module.names.logins {
         if let super::Login::Made(secret) = login
             && let Some(arn) = existing.secrets.get(&secret.name)
         {
@@ -85,7 +85,7 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
         import(instance("aws_ecr_repository_creation_template", &template.prefix), &template.prefix);
     }
     for rule in desired.rules.iter().filter(|rule| existing.rules.contains(&rule.prefix)) {
-        let id = module.rules.of(&rule.prefix);
+        let id = module.names.rules.of(&rule.prefix);
         import(format!("aws_ecr_pull_through_cache_rule.{id}"), &rule.prefix);
     }
     for repository in desired.repositories.iter().filter(|one| existing.repositories.contains(&one.name)) {
@@ -107,6 +107,6 @@ pub(super) fn items(module: &Module<'_>, existing: &Existing) -> Vec<Item> {
     if existing.replication && !desired.replication.is_empty() {
         import("aws_ecr_replication_configuration.this".to_owned(), account);
     }
-    items.extend(desired.keys.iter().map(|key| by_hand(&module.keys.of(&key.alias), &key.alias)));
+    items.extend(desired.keys.iter().map(|key| by_hand(&module.names.keys.of(&key.alias), &key.alias)));
     items
 }

@@ -60,7 +60,7 @@ fn head(module: &Module<'_>) -> Vec<Item> {
 }
 
 fn key(module: &Module<'_>, key: &Key) -> Vec<Item> {
-    let id = module.keys.of(&key.alias);
+    let id = module.names.keys.of(&key.alias);
     vec![
         Item::block(
             "resource",
@@ -85,7 +85,7 @@ fn key(module: &Module<'_>, key: &Key) -> Vec<Item> {
 }
 
 fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
-    let id = module.roles.of(&role.name);
+    let id = module.names.roles.of(&role.name);
     vec![Item::block(
         "resource",
         &["aws_iam_role", &id],
@@ -99,7 +99,7 @@ fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
 }
 
 fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
-    let id = module.policies.of(&policy.name);
+    let id = module.names.policies.of(&policy.name);
     let mut items = vec![Item::block(
         "resource",
         &["aws_iam_policy", &id],
@@ -115,7 +115,7 @@ fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
     }
     // By name, so that one role more or less leaves the others alone.
     let role = |name: &String| {
-        let made = || Expr::raw(format!("aws_iam_role.{}.name", module.roles.of(name)));
+        let made = || Expr::raw(format!("aws_iam_role.{}.name", module.names.roles.of(name)));
         (name.clone(), if module.has_role(name) { made() } else { Expr::text(name) })
     };
     items.push(Item::block(
@@ -195,7 +195,7 @@ fn rule(module: &Module<'_>, rule: &Rule) -> Item {
     let mut before = Vec::new();
     match &rule.credential {
         Some(Ref::Made(name)) => {
-            let id = module.secret(name).unwrap_or_default();
+            let id = module.names.secret(name);
             let arn = Expr::raw(format!("aws_secretsmanager_secret.{id}.arn"));
             body.push(Item::attribute("credential_arn", arn));
             // ECR refuses a rule whose secret it cannot read.
@@ -212,7 +212,7 @@ fn rule(module: &Module<'_>, rule: &Rule) -> Item {
         before.push("aws_ecr_repository_creation_template.this".to_owned());
     }
     body.extend(depends_on(before));
-    let id = module.rules.of(&rule.prefix);
+    let id = module.names.rules.of(&rule.prefix);
     Item::block("resource", &["aws_ecr_pull_through_cache_rule", &id], body)
 }
 

@@ -12,11 +12,11 @@ mod table;
 mod variables;
 mod versions;
 
-use super::credentials::{Login, logins};
 use super::hcl::{Expr, Item, print, quoted};
+use super::identifiers::{Identifiers, Login};
 use super::{File, tags};
 use crate::Desired;
-use crate::names::Names;
+use crate::names::Case;
 use crate::resource::Ref;
 use pullthru_core::config::Tags;
 use serde_json::Value;
@@ -58,35 +58,14 @@ pub fn terraform(desired: &Desired, existing: Option<&Existing>) -> Vec<File> {
 /// What is exported, with the identifiers of its parts.
 struct Module<'a> {
     desired: &'a Desired,
-    /// Each login with its identifier.
-    logins: Vec<(String, Login<'a>)>,
-    rules: Names,
-    keys: Names,
-    roles: Names,
-    policies: Names,
+    names: Identifiers<'a>,
     /// Tags that everything has: the default of `var.tags`. `None`: nothing is tagged.
     common: Option<Tags>,
 }
 
 impl<'a> Module<'a> {
     fn new(desired: &'a Desired) -> Module<'a> {
-        let by_name = logins(desired);
-        let names = Names::snake(by_name.keys().map(String::as_str));
-        Module {
-            desired,
-            logins: by_name.iter().map(|(name, login)| (names.of(name), *login)).collect(),
-            rules: Names::snake(desired.rules.iter().map(|rule| rule.prefix.as_str())),
-            keys: Names::snake(desired.keys.iter().map(|key| key.alias.as_str())),
-            roles: Names::snake(desired.roles.iter().map(|role| role.name.as_str())),
-            policies: Names::snake(desired.policies.iter().map(|policy| policy.name.as_str())),
-            common: common(desired),
-        }
-    }
-
-    /// The identifier of the secret of this name.
-    fn secret(&self, name: &str) -> Option<&str> {
-        let is_it = |login: &Login<'_>| matches!(login, Login::Made(secret) if secret.name == name);
-        self.logins.iter().find(|(_, login)| is_it(login)).map(|(id, _)| id.as_str())
+        Module { desired, names: Identifiers::new(desired, Case::Snake), common: common(desired) }
     }
 
     /// What of the tags is not in `var.tags` already.
@@ -105,7 +84,7 @@ impl<'a> Module<'a> {
 
     fn key_arn(&self, key: &Ref) -> Expr {
         match key {
-            Ref::Made(alias) => Expr::raw(format!("aws_kms_key.{}.arn", self.keys.of(alias))),
+            Ref::Made(alias) => Expr::raw(format!("aws_kms_key.{}.arn", self.names.keys.of(alias))),
             Ref::Given(arn) => self.text(&arn.to_string()),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Module;
 use super::table::instance;
-use crate::export::credentials::Login;
 use crate::export::hcl::{Expr, Item};
+use crate::export::identifiers::Login;
 use pullthru_core::config::PolicyKind;
 
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
@@ -12,12 +12,12 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
         output("ecr_registry_url", "Host that images are pulled from.", Expr::raw("local.registry")),
     ];
     for rule in &module.desired.rules {
-        let id = module.rules.of(&rule.prefix);
+        let id = module.names.rules.of(&rule.prefix);
         let value = Expr::raw(format!("aws_ecr_pull_through_cache_rule.{id}.ecr_repository_prefix"));
         let description = format!("Prefix of {} at the registry; ROOT for none.", rule.upstream_url);
         items.push(output(&format!("{id}_prefix"), &description, value));
     }
-    for (id, login) in &module.logins {
+    for (id, login) in &module.names.logins {
         let (value, what) = match login {
             Login::Made(secret) => {
                 (Expr::raw(format!("aws_secretsmanager_secret.{id}.arn")), secret.name.clone())
@@ -77,7 +77,7 @@ fn arns(module: &Module<'_>) -> Vec<Item> {
         Expr::Object(names.into_iter().map(of).collect())
     };
     let keys: Vec<(&str, String)> =
-        desired.keys.iter().map(|key| (key.alias.as_str(), module.keys.of(&key.alias))).collect();
+        desired.keys.iter().map(|key| (key.alias.as_str(), module.names.keys.of(&key.alias))).collect();
     if let [(_, id)] = keys.as_slice() {
         let arn = Expr::raw(format!("aws_kms_key.{id}.arn"));
         items.push(output("kms_key_arn", "ARN of the key of repositories.", arn));
@@ -90,19 +90,19 @@ fn arns(module: &Module<'_>) -> Vec<Item> {
         (PolicyKind::NodePull, "eks_node_pull_policy_arn", "ARN of the policy for nodes."),
     ] {
         if let Some(policy) = desired.policies.iter().find(|policy| policy.kind == kind) {
-            let id = module.policies.of(&policy.name);
+            let id = module.names.policies.of(&policy.name);
             items.push(output(name, what, Expr::raw(format!("aws_iam_policy.{id}.arn"))));
         }
     }
     let policies = desired.policies.iter();
     let policies: Vec<(&str, String)> =
-        policies.map(|policy| (policy.name.as_str(), module.policies.of(&policy.name))).collect();
+        policies.map(|policy| (policy.name.as_str(), module.names.policies.of(&policy.name))).collect();
     if !policies.is_empty() {
         items.push(output("policy_arns", "ARNs of policies, by name.", by_name("aws_iam_policy", policies)));
     }
     let roles = desired.roles.iter();
     let roles: Vec<(&str, String)> =
-        roles.map(|role| (role.name.as_str(), module.roles.of(&role.name))).collect();
+        roles.map(|role| (role.name.as_str(), module.names.roles.of(&role.name))).collect();
     if !roles.is_empty() {
         items.push(output("role_arns", "ARNs of roles, by name.", by_name("aws_iam_role", roles)));
     }

@@ -2,7 +2,7 @@
 
 use super::variables::Fact;
 use super::{HEADER, Module, outputs, variables};
-use crate::export::credentials::{Login, token_kind};
+use crate::export::identifiers::{Login, token_kind};
 use crate::resource::Secret;
 
 pub(super) fn text(module: &Module<'_>) -> String {
@@ -32,7 +32,7 @@ pub(super) fn text(module: &Module<'_>) -> String {
 }
 
 fn made<'a>(module: &'a Module<'_>) -> Vec<(&'a str, &'a Secret)> {
-    let logins = module.logins.iter();
+    let logins = module.names.logins.iter();
     let made = logins.filter_map(|(id, login)| match login {
         Login::Made(secret) => Some((id.as_str(), *secret)),
         Login::Given(_) => None,

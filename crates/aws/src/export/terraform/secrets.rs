@@ -1,13 +1,13 @@
 //! `secrets.tf`: the logins at upstreams, each with its value by a write-only argument.
 
 use super::Module;
-use crate::export::credentials::Login;
 use crate::export::hcl::{Expr, Item};
+use crate::export::identifiers::Login;
 use crate::resource::Secret;
 
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     let mut items = Vec::new();
-    for (id, login) in &module.logins {
+    for (id, login) in &module.names.logins {
         match login {
             Login::Made(secret) => items.extend(made(module, id, secret)),
             Login::Given(arn) => items.push(Item::Comment(format!("Looked after elsewhere: {arn}"))),

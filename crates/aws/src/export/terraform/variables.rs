@@ -1,13 +1,13 @@
 //! `variables.tf`.
 
 use super::{HEADER, Module, object};
-use crate::export::credentials::{Login, token_kind};
 use crate::export::hcl::{Expr, Item};
+use crate::export::identifiers::{Login, token_kind};
 use crate::resource::Secret;
 
 pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     let mut items = place(module);
-    for (id, login) in &module.logins {
+    for (id, login) in &module.names.logins {
         if let Login::Made(secret) = login {
             items.extend(of_secret(id, secret));
         }
