@@ -166,7 +166,7 @@ impl<'i> Builds<'i> {
         }
         pipeline.enter(probes);
         if let Some(object) = &build.object {
-            pipeline.set_images(object, &build.directory, Fields::default(), &[], &[]);
+            pipeline.transform(&build.directory, Some(object), Fields::default(), &[], &[]);
         }
         pipeline.run()
     }
@@ -228,7 +228,7 @@ impl<'i> Builds<'i> {
             self.layer(component, pipeline, Vec::new(), None, open);
         }
         if let Some(entries) = self.components.get(directory) {
-            pipeline.transform(directory, Fields::default(), &[], entries);
+            pipeline.transform(directory, None, Fields::default(), &[], entries);
         }
         // What patches write is the object's when its images are looked at.
         for link in kustomization.links_to(&[LinkKind::Patch, LinkKind::Values]) {
@@ -239,10 +239,7 @@ impl<'i> Builds<'i> {
         let planned = self.planned.get(directory).map_or_else(|| self.entries(directory), Vec::as_slice);
         let more = self.fields.get(directory).map(Vec::as_slice).unwrap_or_default();
         let fields = Fields { written: &kustomization.fields, planned: more };
-        match object {
-            Some(object) => pipeline.set_images(object, directory, fields, self.written(directory), planned),
-            None => pipeline.transform(directory, fields, self.written(directory), planned),
-        }
+        pipeline.transform(directory, object, fields, self.written(directory), planned);
         open.remove(directory);
     }
 

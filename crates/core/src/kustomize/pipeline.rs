@@ -25,49 +25,50 @@ impl ObjectImages {
     pub fn alone(&self, probes: &[String]) -> Vec<Flow> {
         let mut pipeline = Pipeline::default();
         pipeline.enter(probes.iter().map(|image| probe(image)));
-        pipeline.set_images(self, &RepoPath::root(), Fields::default(), &[], &[]);
+        pipeline.transform(&RepoPath::root(), Some(self), Fields::default(), &[], &[]);
         pipeline.run()
-    }
-
-    /// The list with the object's entries in it. Both tools write them into the kustomization before they build it,
-    /// over entries of the same name: Flux in place (fluxcd/pkg, `kustomize/kustomize_generator.go`), Argo CD by
-    /// `kustomize edit set image`, which sorts the list (`kustomize/commands/edit/set/setimage.go`).
-    fn merged<'e>(
-        &self,
-        directory: &RepoPath,
-        own: &'e [ImageEntry],
-        object: &'e [ImageEntry],
-    ) -> Vec<Merged<'e>> {
-        let own = own.iter().enumerate();
-        let mut merged: Vec<Merged<'e>> = own
-            .map(|(index, entry)| {
-                let origin = Origin::Rename { directory: directory.clone(), entry: index };
-                Merged { origin, entry }
-            })
-            .collect();
-        let mut by_name: HashMap<&str, usize> = HashMap::new();
-        for (at, known) in merged.iter().enumerate() {
-            by_name.entry(&known.entry.name).or_insert(at);
-        }
-        for (index, entry) in object.iter().enumerate() {
-            let set = Merged { origin: Origin::ObjectEntry { entry: index }, entry };
-            let at = *by_name.entry(&entry.name).or_insert(merged.len());
-            match merged.get_mut(at) {
-                Some(known) => *known = set,
-                None => merged.push(set),
-            }
-        }
-        if self.tool == Tool::ArgoCd && !object.is_empty() {
-            merged.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
-        }
-        merged
     }
 }
 
+/// Who has written an entry, with its number in that list.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Writer {
+    Kustomization(usize),
+    Object(usize),
+}
+
 /// An entry of a list that two have written.
-struct Merged<'e> {
-    origin: Origin,
+struct Listed<'e> {
+    writer: Writer,
     entry: &'e ImageEntry,
+}
+
+/// The list of a kustomization with an object's entries in it. Both tools write them into the kustomization before they
+/// build it, over entries of the same name: Flux in place (fluxcd/pkg, `kustomize/kustomize_generator.go`), Argo CD by
+/// `kustomize edit set image`, which sorts the list (`kustomize/commands/edit/set/setimage.go`).
+fn listed<'e>(own: &'e [ImageEntry], object: &'e [ImageEntry], tool: Option<Tool>) -> Vec<Listed<'e>> {
+    let own = own.iter().enumerate();
+    let mut list: Vec<Listed<'e>> =
+        own.map(|(number, entry)| Listed { writer: Writer::Kustomization(number), entry }).collect();
+    if object.is_empty() {
+        return list;
+    }
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    for (at, known) in list.iter().enumerate() {
+        by_name.entry(&known.entry.name).or_insert(at);
+    }
+    for (number, entry) in object.iter().enumerate() {
+        let set = Listed { writer: Writer::Object(number), entry };
+        let at = *by_name.entry(&entry.name).or_insert(list.len());
+        match list.get_mut(at) {
+            Some(known) => *known = set,
+            None => list.push(set),
+        }
+    }
+    if tool == Some(Tool::ArgoCd) {
+        list.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
+    }
+    list
 }
 
 /// All entries that the images of one build pass, layer after layer, and where each image comes in. Every image goes
@@ -127,55 +128,36 @@ impl<'p> Pipeline<'p> {
         self.flows.extend(flows.into_iter().map(|flow| (flow, at)));
     }
 
-    /// The `images:` of a kustomization.
+    /// The `images:` of the kustomization in `directory`, with the entries of the object that has it built.
     pub(super) fn transform(
         &mut self,
         directory: &RepoPath,
+        object: Option<&ObjectImages>,
         fields: Fields<'p>,
         written: &[ImageEntry],
         planned: &[ImageEntry],
     ) {
         let layer = self.layers.len();
         self.layers.push(fields);
-        for index in 0..written.len().max(planned.len()) {
-            let (before, after) = (written.get(index), planned.get(index));
-            before.into_iter().for_each(|entry| self.today.push(entry, layer));
-            after.into_iter().for_each(|entry| self.then.push(entry, layer));
-            // Only a written name may be that of images which no file here spells.
-            let made = |entry| self.made(entry);
-            if let (Some(written), Some(planned)) = (before.and_then(made), after.and_then(made)) {
-                let origin = Origin::Rename { directory: directory.clone(), entry: index };
-                let visits = Visits { containers: true, fields: false };
-                self.enter([Flow::new(origin, written, planned, visits)]);
-            }
-        }
-    }
-
-    /// The entries of an object and those of the kustomization in `directory`, as one list.
-    pub(super) fn set_images(
-        &mut self,
-        object: &ObjectImages,
-        directory: &RepoPath,
-        fields: Fields<'p>,
-        written: &[ImageEntry],
-        planned: &[ImageEntry],
-    ) {
-        let layer = self.layers.len();
-        self.layers.push(fields);
-        let before = object.merged(directory, written, &object.written);
-        let after = object.merged(directory, planned, &object.planned);
+        let tool = object.map(|object| object.tool);
+        let before = listed(written, object.map_or(&[][..], |object| &object.written), tool);
+        let after = listed(planned, object.map_or(&[][..], |object| &object.planned), tool);
         let [first, second] = [self.today.entries.len(), self.then.entries.len()];
-        before.iter().for_each(|merged| self.today.push(merged.entry, layer));
-        after.iter().for_each(|merged| self.then.push(merged.entry, layer));
-        // An image that an entry makes passes the entries behind it.
-        let behind: HashMap<&Origin, usize> =
-            after.iter().enumerate().map(|(at, merged)| (&merged.origin, at)).collect();
-        for (at, merged) in before.iter().enumerate() {
-            let other = behind.get(&merged.origin).and_then(|other| Some((*other, after.get(*other)?)));
-            let Some((other, planned)) = other else { continue };
-            if let (Some(written), Some(planned)) = (self.made(merged.entry), self.made(planned.entry)) {
+        before.iter().for_each(|listed| self.today.push(listed.entry, layer));
+        after.iter().for_each(|listed| self.then.push(listed.entry, layer));
+        let behind: HashMap<Writer, (usize, &ImageEntry)> =
+            after.iter().enumerate().map(|(at, listed)| (listed.writer, (at, listed.entry))).collect();
+        for (at, Listed { writer, entry }) in before.iter().enumerate() {
+            // Only a written name may be that of images which no file here spells.
+            let Some((other, replaced)) = behind.get(writer) else { continue };
+            if let (Some(written), Some(planned)) = (self.made(entry), self.made(replaced)) {
+                let origin = match *writer {
+                    Writer::Kustomization(entry) => Origin::Rename { directory: directory.clone(), entry },
+                    Writer::Object(entry) => Origin::ObjectEntry { entry },
+                };
                 let visits = Visits { containers: true, fields: false };
-                let flow = Flow::new(merged.origin.clone(), written, planned, visits);
+                let flow = Flow::new(origin, written, planned, visits);
+                // It passes the entries behind the one that makes it.
                 self.flows.push((flow, [first + at + 1, second + other + 1]));
             }
         }
