@@ -11,7 +11,7 @@ use pullthru_core::releases::overrides::{
     JudgedOverrides, StaleReason, WholeRelease, begins_with_cache, cached_values, setting_key, without,
 };
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::value_edit::value_at;
+use pullthru_core::releases::value_tree::value_at;
 use pullthru_core::releases::{Release, ReleaseId, ReleaseKind};
 use pullthru_core::yaml::FieldPath;
 use serde_json::{Map, Value};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use pullthru_core::releases::value_tree::each_leaf;
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ pub(super) fn is_global(key: &[Step]) -> bool {
 pub(super) fn all(values: &Value, images: &[Image], chart: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut keys = BTreeSet::new();
-    walk(values, &mut Vec::new(), &mut |key, value| {
+    each_leaf(values, &mut |key, value| {
         let below_global = key.iter().skip(1).any(|step| matches!(step, Step::Key(key) if key == "global"));
         if below_global || key.is_empty() {
             return;
@@ -95,26 +96,6 @@ pub(super) fn all(values: &Value, images: &[Image], chart: &Path) -> Vec<Candida
     }
     found.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
     found
-}
-
-fn walk(value: &Value, at: &mut Vec<Step>, each: &mut impl FnMut(&[Step], &Value)) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                at.push(Step::Key(key.clone()));
-                walk(value, at, each);
-                at.pop();
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                at.push(Step::Item(index));
-                walk(value, at, each);
-                at.pop();
-            }
-        }
-        leaf => each(at, leaf),
-    }
 }
 
 /// Can this value stand at the front of the reference: all of it, its name, its registry, or a leading part of the name,

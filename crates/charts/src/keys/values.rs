@@ -2,24 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use pullthru_core::releases::value_tree::{each_leaf, find, value_at};
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
 
 /// Has the repository a value of its own there?
 pub(super) fn is_set(values: &Map<String, Value>, key: &[Step]) -> bool {
-    let Some((Step::Key(first), rest)) = key.split_first() else { return false };
-    values.get(first).is_some_and(|value| at(value, rest).is_some_and(|value| !value.is_null()))
-}
-
-pub(super) fn at<'v>(value: &'v Value, key: &[Step]) -> Option<&'v Value> {
-    key.iter().try_fold(value, |at, step| match step {
-        Step::Key(key) => at.get(key),
-        Step::Item(index) => at.get(index),
-    })
+    value_at(values, key).is_some_and(|value| !value.is_null())
 }
 
 pub(super) fn text_at<'v>(value: &'v Value, key: &[Step]) -> Option<&'v str> {
-    at(value, key)?.as_str()
+    find(value, key)?.as_str()
 }
 
 /// Sets a value; a list on the way to it is copied whole from the merged values.
@@ -57,26 +50,17 @@ fn set_at(slot: &mut Value, key: &[Step], value: Value, merged: &Value) {
 
 /// The keys named as repositories that hold one of these texts.
 pub(super) fn keys_holding(values: &Value, texts: &BTreeSet<String>) -> Vec<FieldPath> {
-    fn walk(value: &Value, at: &mut Vec<Step>, texts: &BTreeSet<String>, found: &mut Vec<FieldPath>) {
-        match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    at.push(Step::Key(key.clone()));
-                    walk(value, at, texts, found);
-                    at.pop();
-                }
-            }
-            Value::String(text) if texts.contains(text) => {
-                let Some(Step::Key(last)) = at.last() else { return };
-                let last = last.to_ascii_lowercase();
-                if ["repo", "image", "name"].iter().any(|word| last.contains(word)) {
-                    found.push(FieldPath::from(at.clone()));
-                }
-            }
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    walk(values, &mut Vec::new(), texts, &mut found);
+    each_leaf(values, &mut |key, value| {
+        // A list is replaced whole: what stands in one has no key of its own.
+        let is_own_key = key.iter().all(|step| matches!(step, Step::Key(_)));
+        if !is_own_key || !value.as_str().is_some_and(|text| texts.contains(text)) {
+            return;
+        }
+        let last = key.last().and_then(Step::key).unwrap_or_default().to_ascii_lowercase();
+        if ["repo", "image", "name"].iter().any(|word| last.contains(word)) {
+            found.push(FieldPath::from(key.to_vec()));
+        }
+    });
     found
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::value::{self, Words};
-use crate::yaml::{self, NodeId, Stream};
+use crate::yaml::{NodeId, Step, Stream};
 
 /// `over` wins; mappings are merged, everything else is replaced, a `null` stays to remove the chart's default.
 pub fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
@@ -13,13 +13,6 @@ pub fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
             _ => _ = into.insert(key.clone(), value.clone()),
         }
     }
-}
-
-/// One step of a `--set` path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Item(usize),
 }
 
 /// Items that a path may name: helm's own limit.
@@ -39,10 +32,10 @@ pub(super) fn set(values: &mut Map<String, Value>, path: &str, text: &str, typed
 }
 
 /// The entry of Argo CD's `parameters` that sets a key, with its number: the last one.
-pub(super) fn parameter(stream: &Stream<'_>, list: NodeId, key: &[yaml::Step]) -> Option<(usize, NodeId)> {
-    let name = |step: &yaml::Step| match step {
-        yaml::Step::Key(key) => key.clone(),
-        yaml::Step::Item(index) => index.to_string(),
+pub(super) fn parameter(stream: &Stream<'_>, list: NodeId, key: &[Step]) -> Option<(usize, NodeId)> {
+    let name = |step: &Step| match step {
+        Step::Key(key) => key.clone(),
+        Step::Item(index) => index.to_string(),
     };
     let wanted: Vec<String> = key.iter().map(name).collect();
     let sets = |(_, item): &(usize, NodeId)| {

@@ -38,6 +38,7 @@ mod transform;
 mod umbrella;
 mod value;
 pub mod value_edit;
+pub mod value_tree;
 
 pub use api_versions::api_versions;
 pub use evaluation::{Evaluation, ReleasesInTurn};

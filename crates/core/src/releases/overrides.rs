@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::sources::{InDocument, Sources};
 use super::value::{list_at, values_of};
-use super::value_edit::value_at;
+use super::value_tree::{each_value, value_at};
 use super::{ChartRef, Layer, LayerKind, Release, ReleaseId, ReleaseKind, helm_values};
 use crate::kustomization::ImageEntry;
 use crate::tree::{LineIndex, Place, Position, RepoPath};
@@ -57,36 +57,14 @@ fn own_values_file(release: &Release, sources: &Sources<'_>) -> Option<(RepoPath
 /// The keys of values that begin with the host of a cache, each with its text.
 pub fn cached_values(values: &Map<String, Value>, hosts: &[String]) -> BTreeMap<FieldPath, String> {
     let mut found = BTreeMap::new();
-    let mut at = Vec::new();
-    for (key, value) in values {
-        at.push(Step::Key(key.clone()));
-        collect(value, &mut at, hosts, &mut found);
-        at.pop();
-    }
+    each_value(values, &mut |key, value| {
+        if let Value::String(text) = value
+            && begins_with_cache(text, hosts)
+        {
+            found.insert(FieldPath::from(key.to_vec()), text.clone());
+        }
+    });
     found
-}
-
-fn collect(value: &Value, at: &mut Vec<Step>, hosts: &[String], found: &mut BTreeMap<FieldPath, String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                at.push(Step::Key(key.clone()));
-                collect(value, at, hosts, found);
-                at.pop();
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                at.push(Step::Item(index));
-                collect(value, at, hosts, found);
-                at.pop();
-            }
-        }
-        Value::String(text) if begins_with_cache(text, hosts) => {
-            found.insert(FieldPath::from(at.clone()), text.clone());
-        }
-        _ => {}
-    }
 }
 
 /// Is a text the name of a cache, or of something in one?

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::overrides::setting_key;
 use super::value::{self, Words, list_at, map_at, text_at};
 use super::value_edit::{Texts, ValueError};
+use super::value_tree::each_leaf;
 use super::{LayerKind, Release};
 use crate::tree::RepoPath;
 use crate::yaml::list::{Item, List, line_end, quoted, scalar};
@@ -178,17 +180,13 @@ impl Object {
             at = at.get(key)?;
         }
         let mut keys = BTreeSet::new();
-        leaves(at, &mut Vec::new(), &mut keys);
+        each_leaf(at, &mut |key, _| _ = keys.insert(setting_key(&FieldPath::from(key.to_vec()))));
         Some(keys)
     }
 }
 
 fn names(steps: &[Step]) -> Option<Vec<String>> {
-    let name = |step: &Step| match step {
-        Step::Key(key) => Some(key.clone()),
-        Step::Item(_) => None,
-    };
-    steps.iter().map(name).collect()
+    steps.iter().map(|step| step.key().map(str::to_owned)).collect()
 }
 
 fn insert(tree: &mut Map<String, Value>, keys: &[String], value: &Value) {
@@ -201,19 +199,6 @@ fn insert(tree: &mut Map<String, Value>, keys: &[String], value: &Value) {
                 insert(below, rest, value);
             }
         }
-    }
-}
-
-fn leaves(value: &Value, at: &mut Vec<Step>, into: &mut BTreeSet<FieldPath>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                at.push(Step::Key(key.clone()));
-                leaves(value, at, into);
-                at.pop();
-            }
-        }
-        _ => _ = into.insert(FieldPath::from(at.clone())),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::value_tree::{find, value_at};
 use super::{Layer, LayerKind, Release, Sources, helm_values};
 use crate::kustomization::{self, is_kustomization};
 use crate::tree::RepoPath;
@@ -304,12 +305,6 @@ fn holds(values: &Map<String, Value>, key: &[Step]) -> bool {
     value_at(values, key).is_some_and(|value| !value.is_object())
 }
 
-/// What stands at a key of values.
-pub fn value_at<'v>(values: &'v Map<String, Value>, key: &[Step]) -> Option<&'v Value> {
-    let (Step::Key(first), rest) = key.split_first()? else { return None };
-    at(values.get(first)?, rest)
-}
-
 fn write_layer(
     layer: &Layer,
     key: &[Step],
@@ -368,18 +363,11 @@ fn set_key(
         Err(SetError::NoList(item)) => {
             let list = item.saturating_sub(holder.path.steps().len());
             let (to_list, below) = key.split_at(list.min(key.len()));
-            let whole = with(at(merged, to_list).unwrap_or(&Value::Null), below, value);
+            let whole = with(find(merged, to_list).unwrap_or(&Value::Null), below, value);
             set(text, holder.document, way.get(..item).unwrap_or(&way), &new_value(&whole))
         }
         done => done,
     }
-}
-
-fn at<'v>(value: &'v Value, key: &[Step]) -> Option<&'v Value> {
-    key.iter().try_fold(value, |at, step| match step {
-        Step::Key(key) => at.get(key),
-        Step::Item(index) => at.get(index),
-    })
 }
 
 /// A copy with one value set.
