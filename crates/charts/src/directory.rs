@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pullthru_core::image::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Budget, FILE_MAX};
-use crate::hash::spelled;
 
 /// Why a directory was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ pub(crate) fn digest(directory: &Path) -> io::Result<String> {
         all.update((bytes.len() as u64).to_be_bytes());
         all.update(&bytes);
     }
-    Ok(spelled(all))
+    Ok(Digest::of_bytes("sha256", &all.finalize()).to_string())
 }
 
 /// All files, with their paths below `directory` in the same spelling everywhere.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::store::digits;
+
 /// The charts of a repository; what of an index is used here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Index {
@@ -63,7 +65,7 @@ impl Entry {
     /// Is it the digest that the index has? An index without digests says nothing.
     pub(crate) fn is_digest(&self, digest: &str) -> bool {
         let wanted = self.digest.as_deref().unwrap_or_default();
-        wanted.is_empty() || crate::hash::digits(wanted).eq_ignore_ascii_case(crate::hash::digits(digest))
+        wanted.is_empty() || digits(wanted).eq_ignore_ascii_case(digits(digest))
     }
 }
 

@@ -18,7 +18,6 @@ mod effects;
 mod failure;
 mod fetch;
 mod given;
-mod hash;
 mod helm;
 mod index;
 pub mod keys;

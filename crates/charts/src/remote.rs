@@ -18,7 +18,7 @@ use crate::index::{Entry, Index};
 use crate::label::shown;
 use crate::repositories::Repositories;
 use crate::settings::{Settings, SetupError};
-use crate::store::Store;
+use crate::store::{Store, digest_of};
 use crate::version::choose;
 
 /// The longest index that is read.
@@ -175,7 +175,7 @@ impl Remote {
             .file(url.as_str(), login.as_ref(), limit(CHART_MAX))
             .await
             .map_err(|failure| self.failed(&host(url.as_str()), chart, failure))?;
-        let digest = crate::hash::digest(&bytes);
+        let digest = digest_of(&bytes);
         if !entry.is_digest(&digest) {
             let reason = format!("`index.yaml` has another digest for it than `{digest}`");
             return Err(Failure::Chart { chart: chart.to_owned(), reason });

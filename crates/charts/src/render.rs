@@ -17,12 +17,11 @@ use crate::directory;
 use crate::failure::{Failure, blocking};
 use crate::fetch::{Chart, Fetch};
 use crate::given::Given;
-use crate::hash::digest;
 use crate::helm::{Helm, Template};
 use crate::remote::Remote;
 use crate::schema;
 use crate::settings::{Settings, SetupError};
-use crate::store::Store;
+use crate::store::{Store, digest_of};
 
 /// Charts that are fetched at a time; requests to one host are limited by the client.
 const FETCHES: usize = 16;
@@ -182,7 +181,7 @@ impl Inner {
         let capabilities = &self.settings.capabilities;
         let kubernetes = release.kubernetes_version.as_ref().unwrap_or(&capabilities.kubernetes_version);
         let values = json!(release.values).to_string();
-        let key = digest(
+        let key = digest_of(
             json!([
                 helm.version(),
                 chart.digest,

@@ -15,12 +15,12 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use pullthru_core::image::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{self, ArchiveError};
 use crate::directory;
-use crate::hash::{digest, digits};
 
 /// Changes with the layout, so that an older one is not misread.
 const LAYOUT: &str = "v1";
@@ -82,7 +82,7 @@ impl Store {
 
     /// Adds an archive; answers its digest.
     pub(crate) fn add_archive(&self, bytes: &[u8]) -> Result<String, ArchiveError> {
-        let digest = digest(bytes);
+        let digest = digest_of(bytes);
         if self.chart(&digest).is_none() {
             let place = self.place()?;
             archive::unpack(bytes, place.path())?;
@@ -156,7 +156,7 @@ impl Store {
     /// The lock of a source, waited for at most so long: whoever has it may hang, and to fetch twice is better than to
     /// wait for it.
     pub(crate) async fn lock(&self, of: &str, patience: Duration) -> Option<File> {
-        let path = self.path("locks", &digest(of.as_bytes()));
+        let path = self.path("locks", &digest_of(of.as_bytes()));
         let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
         let end = Instant::now() + patience;
         loop {
@@ -171,7 +171,7 @@ impl Store {
     }
 
     fn source(&self, of: &str) -> PathBuf {
-        self.path("sources", &digest(of.as_bytes())).with_extension("json")
+        self.path("sources", &digest_of(of.as_bytes())).with_extension("json")
     }
 
     fn path(&self, part: &str, digest: &str) -> PathBuf {
@@ -233,6 +233,16 @@ fn private(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn private(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// `sha256:…` of the bytes.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    Digest::sha256(bytes).to_string()
+}
+
+/// The digits of a digest, as the name of a file.
+pub(crate) fn digits(digest: &str) -> &str {
+    digest.split_once(':').map_or(digest, |(_, digits)| digits)
 }
 
 #[cfg(test)]

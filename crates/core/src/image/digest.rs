@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest as _, Sha256};
+
 /// A digest such as `sha256:<64 hexadecimal digits>`; prints as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
@@ -57,6 +59,11 @@ impl Digest {
             let _ = write!(encoded, "{byte:02x}");
         }
         Self { algorithm: algorithm.to_owned(), encoded }
+    }
+
+    /// The SHA-256 of some bytes.
+    pub fn sha256(bytes: &[u8]) -> Self {
+        Self::of_bytes("sha256", &Sha256::digest(bytes))
     }
 
     /// The algorithm, such as `sha256`.
@@ -126,6 +133,14 @@ mod tests {
             assert_eq!(digest.to_string(), text);
             assert_eq!(format!("{}:{}", digest.algorithm(), digest.encoded()), text);
         }
+    }
+
+    /// FIPS 180-4 test vector.
+    #[test]
+    fn of_nothing() {
+        let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::sha256(b"").to_string(), text);
+        assert_eq!(Digest::parse(text), Ok(Digest::sha256(b"")));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::hash::sha256;
 use super::sources::{Entry, Sources};
 use super::value::{list_at, text_at};
+use crate::image::Digest;
 use crate::inventory::MAX_LAYERS;
 use crate::tree::RepoPath;
 
@@ -29,6 +29,7 @@ pub(super) fn digest(directory: &RepoPath, sources: &Sources<'_>) -> (String, BT
             open.extend(repository.strip_prefix("file://").and_then(|path| chart.join(path)));
         }
     }
+    let sha256 = |bytes: &[u8]| Digest::sha256(bytes).to_string();
     let parts: Vec<_> = files
         .iter()
         .map(|path| {

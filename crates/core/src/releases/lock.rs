@@ -14,9 +14,9 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::hash::sha256;
 use super::rendered_deployers::RenderedDeployers;
 use super::{ChartRef, Release, ReleaseId, ReleaseKind};
+use crate::image::Digest;
 use crate::reasons::of_json;
 use crate::tree::RepoPath;
 
@@ -222,7 +222,7 @@ pub fn hash(release: &Release, capabilities: &Capabilities, asks: &AskedVersions
         "apis": asks.seen(release, capabilities),
         "images": images,
     });
-    sha256(evaluated.to_string().as_bytes())
+    Digest::sha256(evaluated.to_string().as_bytes()).to_string()
 }
 
 impl ImageLock {

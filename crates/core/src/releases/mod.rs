@@ -17,7 +17,6 @@ pub mod diff;
 mod evaluation;
 mod flux;
 mod generate;
-mod hash;
 mod helm_charts;
 mod helm_release;
 mod helm_values;
