@@ -29,6 +29,7 @@ mod patch;
 mod release;
 pub mod rendered;
 mod rendered_deployers;
+mod rendered_document;
 pub mod rendered_object;
 mod root_patch;
 mod sources;

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Release;
-use super::rendered::{Document, RenderReader, documents, is_listed};
+use super::rendered::{RenderReader, is_listed};
+use super::rendered_document::documents;
 use crate::find::{Shape, Site};
 use crate::kustomize::Transformer;
 use crate::yaml::{self, FieldPath, Kind, NodeId, Step, Stream, Style};
@@ -43,7 +44,7 @@ impl RenderReader {
         let entries: Vec<Transformer> = release.post_renderers.iter().map(Transformer::new).collect();
         let is_matched = |(_, image): &(_, String)| entries.iter().any(|entry| entry.apply(image).is_some());
         let mut objects = Vec::new();
-        for document in documents(text).filter_map(Document::read) {
+        for document in documents(text) {
             let stream = yaml::parse_without_comments(document.text);
             let Some(root) = stream.documents.iter().find_map(|document| document.root) else { continue };
             if !stream.errors.is_empty() {
