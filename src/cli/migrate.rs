@@ -11,7 +11,7 @@ use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
-use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, charts_args, problem, repository, updaters};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, evaluated, problem, repository, updaters};
 use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
@@ -201,7 +201,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         problem(&format!("error: {error}"));
     }
     let covered = Covered::of(&model, None, whole.read, within).without_releases();
-    let lock = charts_args::read_lock(repository)?;
+    let lock = evaluated::read_lock(repository)?;
     let lock = match &lock {
         Some(lock) => Some((lock, args.charts.rendering.capabilities(&read, &args.repository, lock)?)),
         None => None,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::CliError;
-use super::charts_args::{ChartsRequest, Evaluated};
+use super::charts_args::ChartsRequest;
+use super::evaluated::Evaluated;
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::{ReadRepository, RepositoryArgs};
 use crate::config::Config;

@@ -5,9 +5,10 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
-use crate::cli::charts_args::{Evaluated, RenderArgs};
+use crate::cli::evaluated::Evaluated;
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::registries::RegistryArgs;
+use crate::cli::render_args::RenderArgs;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::kustomize::Model;
@@ -66,12 +67,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
     let sources = Sources::new(&read.repository);
-    let Evaluated { mut evaluation, lock } = Evaluated::of(&read, &model, &sources)?;
-    let old = lock.unwrap_or_default();
+    let mut evaluated = Evaluated::of(&read, &model, &sources)?;
     let RenewedLock { lock, rendered, unknown } = args.rendering.renew_lock(
         &read,
-        &mut evaluation,
-        &old,
+        &mut evaluated,
         args.renew.into(),
         &args.repository,
         &args.registries,

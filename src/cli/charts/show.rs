@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 
-use crate::cli::charts_args::{ChartsArgs, Evaluated, How};
+use crate::cli::charts_args::{ChartsArgs, How};
+use crate::cli::evaluated::Evaluated;
 use crate::cli::registries::RegistryArgs;
 use crate::cli::{CliError, Outcome, RepositoryArgs};
 use crate::images::Charts;
@@ -40,7 +41,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
-    let how = args.charts.or(How::Auto).how;
+    let request = args.charts.or(How::Auto);
     let read = args.repository.read_with_context()?;
     let whole = read.whole();
     let model = Model::new(&whole, &read.config);
@@ -53,14 +54,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         if evaluated.evaluation.releases().iter().any(|release| is_wanted(&release.id, wanted)) {
             evaluated.evaluation.retain(|release| is_wanted(&release.id, wanted));
         }
-        if how != How::Lock {
+        if request.how != How::Lock {
             // Objects and fields are in no lock.
             evaluated.lock = None;
         }
     }
-    let rendering = &args.charts.rendering;
-    let mut charts: Charts =
-        rendering.charts(how, &read, &mut evaluated, &args.repository, &args.registries)?;
+    let mut charts: Charts = request.charts(&read, &mut evaluated, &args.repository, &args.registries)?;
     if let Some(wanted) = &args.release {
         charts.releases.retain(|release| is_wanted(&release.id, wanted));
         if charts.releases.is_empty() {
@@ -86,7 +85,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
             report::table(&report, out, Paint::for_stdout())?;
         }
     }
-    let unknown = charts.unknown() > 0 && how == How::Required;
+    let unknown = charts.unknown() > 0 && request.how == How::Required;
     let outcome = if unknown { Outcome::Findings } else { Outcome::Clean };
     Ok(if read.inventory.has_failures() { Outcome::Failure } else { outcome })
 }
