@@ -48,6 +48,16 @@ pub(super) enum How {
     Off,
 }
 
+/// What is known of the releases of a repository.
+pub(super) struct KnownReleases {
+    /// Of those that were asked for; `None` for standard input.
+    pub(super) charts: Option<Charts>,
+    /// All of the repository, those that charts render among them.
+    pub(super) releases: Vec<Release>,
+    /// Of each of these the images are known, and so are the releases that its chart renders.
+    pub(super) are_all_known: bool,
+}
+
 impl ChartsArgs {
     /// With the command's own default.
     pub(super) fn or(&self, default: How) -> ChartsRequest<'_> {
@@ -180,15 +190,18 @@ impl ChartsRequest<'_> {
         model: &Model<'_>,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
-    ) -> Result<(Option<Charts>, Vec<Release>), CliError> {
+    ) -> Result<KnownReleases, CliError> {
         if repository.is_stdin() || !releases::are_in(model.inventory) {
-            return Ok((self.known(read, model, repository, registries)?, Vec::new()));
+            let charts = self.known(read, model, repository, registries)?;
+            return Ok(KnownReleases { charts, releases: Vec::new(), are_all_known: true });
         }
         let sources = Sources::new(&read.repository);
         let mut evaluated = Evaluated::of(read, model, &sources)?;
         let charts = self.charts(read, &mut evaluated, repository, registries)?;
+        let are_all_known = charts.unknown() == 0;
         let charts = charts.within(|path| read.is_named(path));
-        Ok((Some(charts), evaluated.evaluation.into_releases()))
+        let releases = evaluated.evaluation.into_releases();
+        Ok(KnownReleases { charts: Some(charts), releases, are_all_known })
     }
 
     /// The same with edits that are not written yet.

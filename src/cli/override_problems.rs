@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::charts_args::{ChartsRequest, How};
+use super::charts_args::{ChartsRequest, How, KnownReleases};
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::ReadRepository;
 use super::{CliError, RepositoryArgs};
-use crate::images::{Charts, ReleaseImages};
+use crate::images::ReleaseImages;
 use crate::kustomization::ImageEntry;
-use crate::kustomize::Model;
 use crate::route::Routes;
 use pullthru_charts::JudgeRequest;
 use pullthru_core::releases::overrides::{self, OverrideProblem, WholeRelease, cached_values};
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::{self, Release, ReleaseId, ReleaseKind, Sources};
+use pullthru_core::releases::{Release, ReleaseId, ReleaseKind, Sources};
 
 /// The problems of overrides.
 #[derive(Default)]
@@ -29,19 +28,18 @@ impl ChartsRequest<'_> {
     pub(super) fn override_problems(
         &self,
         read: &ReadRepository,
-        model: &Model<'_>,
-        known: &Charts,
+        known: &KnownReleases,
         repository: &RepositoryArgs,
         registries: &RegistryArgs,
     ) -> Result<FoundProblems, CliError> {
-        if !self.renders() {
+        let Some(charts_known) = known.charts.as_ref().filter(|_| self.renders()) else {
             return Ok(FoundProblems::default());
-        }
+        };
         let hosts = read.config.cache_hosts();
         let by_id: BTreeMap<&ReleaseId, &ReleaseImages> =
-            known.releases.iter().map(|release| (&release.id, release)).collect();
+            charts_known.releases.iter().map(|release| (&release.id, release)).collect();
         let sources = Sources::new(&read.repository);
-        let releases = releases::of(model, &sources).into_iter();
+        let releases = known.releases.iter().cloned();
         let releases: Vec<WholeRelease> =
             releases.map(|release| WholeRelease::new(release, &sources)).collect();
         let asked_for =
@@ -76,8 +74,9 @@ impl ChartsRequest<'_> {
         bar.finish_and_clear();
         runtime.shutdown_background();
         say_notes(&client);
-        let is_complete = unknown.is_empty() && found.len() == count;
-        Ok(FoundProblems { problems: overrides::problems(&releases, &found, &sources), is_complete })
+        let is_complete = unknown.is_empty() && found.len() == count && known.are_all_known;
+        let problems = overrides::problems(&releases, &found, known.are_all_known, &sources);
+        Ok(FoundProblems { problems, is_complete })
     }
 }
 

@@ -66,6 +66,28 @@ fn helm_shows_overrides_that_do_nothing_and_tags_that_stay() {
     }
 }
 
+/// A release that nobody rendered may need a value that others do not, and a chart that nobody rendered may render such a
+/// release.
+#[test]
+#[ignore = "needs helm: .ci/peers"]
+fn helm_says_less_about_values_that_unknown_releases_may_read() {
+    let [helm, _] = helms();
+    let (copy, store) = (copy_of("testdata/override-rules/repository"), tempfile::tempdir().unwrap());
+    let path = copy.path().join("fleet/values.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let gone =
+        text.replace("chart: buoy, version: 1.5.0, values: [pinned]", "chart: gone, values: [useless]");
+    assert_ne!(gone, text);
+    fs::write(&path, gone).unwrap();
+    let run = check(copy.path(), &helm, store.path(), &["--charts", "auto", "--format", "json"]);
+    let found = found(&run);
+    let is_found = |what: &str| found.iter().any(|line| line.starts_with(what));
+    assert!(!found.iter().any(|line| line.contains("values/useless.yaml")), "{found:?}");
+    assert!(is_found("values/alone.yaml:5:13 chart-override-stale low"), "{found:?}");
+    assert!(is_found("apps/shared.yaml:10:17 chart-override-stale low"), "{found:?}");
+    assert!(is_found("apps/stale.yaml:14:17 chart-override-stale high"), "{found:?}");
+}
+
 /// What is said to do nothing can be removed: the charts then render the same images.
 #[test]
 #[ignore = "needs helm: .ci/peers"]

@@ -65,13 +65,13 @@ impl<'a> Run<'a> {
             let whole = read.whole();
             let model = Model::new(&whole, &read.config);
             let how = args.charts.or(How::Lock);
-            charts = how.known(&read, &model, &args.repository, &args.registries)?;
+            let known = how.known_releases(&read, &model, &args.repository, &args.registries)?;
             let is_on =
                 |rule: &RuleId| rule.needs_renders() && read.config.severity(*rule) != Some(Severity::Off);
-            if let Some(charts) = charts.as_ref().filter(|_| RuleId::ALL.iter().any(is_on)) {
-                overrides =
-                    how.override_problems(&read, &model, charts, &args.repository, &args.registries)?;
+            if RuleId::ALL.iter().any(is_on) {
+                overrides = how.override_problems(&read, &known, &args.repository, &args.registries)?;
             }
+            charts = known.charts;
         }
         let in_caches = args.in_caches(&read.repository.root)?;
         let request = Request {

@@ -114,10 +114,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let here = read.images_with(&model, None, false);
     let images = images::as_used_in(named(&here, &read.config), &images::by_name(&used, &read.config));
     let request = args.charts.or(How::Auto);
-    let (known, releases) = request.known_releases(&read, &model, &args.repository, &args.registries)?;
-    let fails = request.fails(known.as_ref());
-    if let Some(known) = known {
-        charts::say_without_objects(&known, &releases, &images, &read.config);
+    let known = request.known_releases(&read, &model, &args.repository, &args.registries)?;
+    let fails = request.fails(known.charts.as_ref());
+    if let Some(charts) = known.charts {
+        charts::say_without_objects(&charts, &known.releases, &images, &read.config);
     }
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {

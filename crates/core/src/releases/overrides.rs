@@ -2,7 +2,7 @@
 //! are, and of those that a render has judged, which are at fault, with their places.
 //!
 //! A source of values may serve several releases (a ConfigMap, a values file, one file built for several clusters). A value in
-//! it does nothing only where it does nothing for each of them.
+//! it does nothing only where it does nothing for each of them, also for those that charts render in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,6 +126,8 @@ pub struct OverrideProblem {
     pub fault: OverrideFault,
     /// A comment on its line or above it says that a program sets it: a setter marker of Flux, or Renovate's.
     pub is_updated: bool,
+    /// A release that is not known yet may need it: a chart that was not rendered may render one that reads its source.
+    pub may_be_needed: bool,
 }
 
 /// What is wrong with it.
@@ -143,9 +145,11 @@ pub enum OverrideFault {
 type Source<'r> = (&'r RepoPath, &'r Holder);
 
 /// The problems of all releases of a repository, by those that were judged. Each place is named once, for the first release.
+/// `are_all_known` says that charts render no other releases than these.
 pub fn problems(
     releases: &[WholeRelease],
     judged: &BTreeMap<ReleaseId, JudgedOverrides>,
+    are_all_known: bool,
     sources: &Sources<'_>,
 ) -> Vec<OverrideProblem> {
     let mut users: BTreeMap<Source<'_>, Vec<(&Release, usize)>> = BTreeMap::new();
@@ -172,7 +176,9 @@ pub fn problems(
                 && of_source.iter().all(|(user, number)| does_nothing(user, *number, key, judged))
             {
                 let fault = OverrideFault::StaleValue { key: key.clone(), reason: *reason };
-                problems.extend(of_value(release, layer, key, fault, sources));
+                let may_be_needed = !are_all_known && may_be_shared(&layer.kind);
+                let problem = of_value(release, layer, key, fault, sources);
+                problems.extend(problem.map(|problem| OverrideProblem { may_be_needed, ..problem }));
             }
         }
         for (key, default) in &found.freezing {
@@ -231,7 +237,16 @@ fn of_value(
         None => return None,
     };
     let Written { span, is_updated, .. } = written;
-    Some(OverrideProblem { release: release.id.clone(), place, span, fault, is_updated })
+    let may_be_needed = false;
+    Some(OverrideProblem { release: release.id.clone(), place, span, fault, is_updated, may_be_needed })
+}
+
+/// Can an object in another place read it, too?
+fn may_be_shared(kind: &LayerKind) -> bool {
+    match kind {
+        LayerKind::File | LayerKind::ConfigMap { .. } | LayerKind::Secret { .. } => true,
+        LayerKind::Inline | LayerKind::Text | LayerKind::Parameters | LayerKind::Rendered => false,
+    }
 }
 
 /// Where a span of a document stands in its file.
@@ -348,6 +363,7 @@ fn of_post_renderers(
                     span: written.map(|written| written.span).unwrap_or_default(),
                     fault: OverrideFault::StalePostRenderer { name: entry.name.clone() },
                     is_updated: false,
+                    may_be_needed: false,
                 });
             }
         }

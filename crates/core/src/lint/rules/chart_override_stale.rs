@@ -2,7 +2,7 @@
 
 use super::Rule;
 use crate::config::{RuleId, Severity};
-use crate::lint::{Context, Finding};
+use crate::lint::{Confidence, Context, Finding};
 use crate::releases::overrides::{OverrideFault, StaleReason};
 
 pub(crate) const RULE: Rule = Rule {
@@ -40,6 +40,9 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         };
         let place = &problem.place;
         let mut finding = Finding::new(&RULE, &place.path, place.position, problem.span, message);
+        if problem.may_be_needed {
+            finding.confidence = Confidence::Low;
+        }
         finding.release = Some(release.clone());
         finding.subject = format!("{release} {subject}");
         finding.next = next.to_owned();
