@@ -30,6 +30,7 @@ mod literal;
 mod manifest;
 mod names;
 mod oci_artifacts;
+mod parsed;
 mod policies;
 mod policy_pattern;
 mod prefix;
@@ -57,6 +58,7 @@ use hosts::Search;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
 pub(crate) use literal::placeholder;
+use parsed::Parsed;
 pub(crate) use policy_pattern::unescaped;
 pub use policy_pattern::{Matching, PolicyPattern, PolicyTool};
 pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
@@ -234,15 +236,18 @@ impl Finder {
                 return Found { ignored, ..Found::default() };
             }
         };
+        let signed = self.has_signs(bytes);
         let mut explorer = Explorer {
             path,
             hosts: &self.hosts,
             outlined_from: self.outlined_from,
-            deployers: self.has_signs(bytes),
+            deployers: signed,
             found: Found::default(),
         };
         let class = file_kind::classify(path, text);
-        let policies = policies::read(class, text, &self.hosts);
+        let objects = parsed::without_definitions(text);
+        let objects = Parsed::new(&objects);
+        let policies = policies::read(class, &objects, &self.hosts);
         match class {
             FileClass::Other(reason) => {
                 let renovate = file_kind::is_renovate(path).then(|| renovate::configuration(text));
@@ -260,9 +265,9 @@ impl Finder {
         let mut found = explorer.found;
         account_for_the_rest(&self.hosts, text, &mut found);
         found.policies = policies;
-        found.updated = updaters::read(class, text);
-        found.ignores = ignores::read(text);
-        found.logins = pull_secrets::read(class, text);
+        found.updated = updaters::read(class, &objects);
+        found.ignores = if signed { ignores::read(text) } else { Vec::new() };
+        found.logins = pull_secrets::read(class, &objects);
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);
         found.ignored.sort_by_key(|ignored| ignored.span);

@@ -3,7 +3,7 @@
 //!
 //! Policies and egress rules are read as YAML; [`super::renovate`] reads Renovate's configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use super::blank;
@@ -11,15 +11,18 @@ use super::context::{self, Outer, Place};
 use super::deny;
 use super::file_kind::FileClass;
 use super::hosts::{Hosts, Search};
+use super::parsed::Parsed;
 use super::policy_pattern::{ESCAPES, Matching, PolicyPattern, PolicyTool, named};
 use super::renovate;
 use super::site::IgnoreReason;
 use crate::tree::Position;
 use crate::yaml::{self, NodeId, Slot, Span, Stream};
 
-/// Spellings of hosts in regular expressions: files with them are read even where no host is in clear.
-pub(super) fn needles(hosts: &Hosts) -> Vec<String> {
-    hosts.upstreams().iter().flat_map(|host| ESCAPES.map(|dot| host.replace('.', dot))).collect()
+/// How hosts end in regular expressions: files with such an end are read even where no host is in clear. Few needles for
+/// many hosts, since the quick search takes no more.
+pub(super) fn needles(hosts: &Hosts) -> BTreeSet<String> {
+    let ends = hosts.upstreams().iter().filter_map(|host| host.rsplit('.').next());
+    ends.flat_map(|end| ESCAPES.map(|dot| format!("{dot}{end}"))).collect()
 }
 
 /// Files without any of these hold no policy.
@@ -55,16 +58,19 @@ fn is_signed(text: &str) -> bool {
 }
 
 /// All patterns of a file.
-pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPattern> {
+pub(super) fn read(class: FileClass, objects: &Parsed<'_>, hosts: &Hosts) -> Vec<PolicyPattern> {
+    let text = objects.text;
     match class {
         FileClass::Other(IgnoreReason::Renovate) if text.trim_start().starts_with(['{', '/']) => {
             renovate::read(text, hosts)
         }
-        FileClass::Other(IgnoreReason::Renovate) => of_stream(text, hosts, dependabot),
-        FileClass::Template if is_signed(text) => of_stream(&blank::blanked(text), hosts, policy),
+        FileClass::Other(IgnoreReason::Renovate) => of_stream(objects.stream(), hosts, dependabot),
+        FileClass::Template if is_signed(text) => {
+            of_stream(&yaml::parse_without_comments(&blank::blanked(text)), hosts, policy)
+        }
         FileClass::Manifest if is_signed(text) => {
-            let mut patterns = of_stream(text, hosts, policy);
-            patterns.extend(sources(&yaml::parse_without_comments(text)));
+            let mut patterns = of_stream(objects.stream(), hosts, policy);
+            patterns.extend(sources(objects.stream()));
             patterns.sort_by_key(|pattern| pattern.span);
             patterns
         }
@@ -75,8 +81,7 @@ pub(super) fn read(class: FileClass, text: &str, hosts: &Hosts) -> Vec<PolicyPat
 /// Whose scalar it is and how it is compared; `None` for what is no pattern.
 type Judge = fn(&Place<'_, '_>, &str) -> Option<(PolicyTool, Matching)>;
 
-fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
-    let stream = yaml::parse_without_comments(text);
+fn of_stream(stream: &Stream<'_>, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
     let outer = Outer::default();
     let mut patterns = Vec::new();
     let mut lists = HashMap::new();
@@ -86,16 +91,16 @@ fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
         if named.is_empty() {
             continue;
         }
-        let place = Place::new(&stream, id, &outer);
+        let place = Place::new(stream, id, &outer);
         let Some((tool, matching)) = judge(&place, value) else { continue };
         let alternatives = match matching {
             Matching::Text => Arc::new(vec![value.to_owned()]),
             // What takes everything is less specific than any pattern that names the cache.
             _ if tool == PolicyTool::Connaisseur => {
-                let all = alternatives(&stream, id, &mut lists);
+                let all = alternatives(stream, id, &mut lists);
                 Arc::new(all.iter().filter(|other| !other.starts_with('*')).cloned().collect())
             }
-            _ => alternatives(&stream, id, &mut lists),
+            _ => alternatives(stream, id, &mut lists),
         };
         patterns.push(PolicyPattern {
             tool,
@@ -103,7 +108,7 @@ fn of_stream(text: &str, hosts: &Hosts, judge: Judge) -> Vec<PolicyPattern> {
             field: place.field().to_string(),
             text: value.to_owned(),
             matching,
-            span: span(&stream, id, &named),
+            span: span(stream, id, &named),
             position: Position::START,
             hosts: named,
             alternatives,

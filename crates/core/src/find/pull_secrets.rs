@@ -3,6 +3,7 @@
 
 use super::context;
 use super::file_kind::FileClass;
+use super::parsed::Parsed;
 use super::site::Object;
 use crate::image::fold_host;
 use crate::tree::Position;
@@ -48,20 +49,25 @@ pub struct Logins {
     pub held: Vec<RegistryLogin>,
 }
 
-pub(super) fn read(class: FileClass, text: &str) -> Logins {
+pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Logins {
     let mut logins = Logins::default();
-    if !matches!(class, FileClass::Manifest) || !SIGNS.iter().any(|sign| text.contains(sign)) {
+    if !matches!(class, FileClass::Manifest) || !may_hold_logins(objects.text) {
         return logins;
     }
-    let stream = yaml::parse_without_comments(text);
+    let stream = objects.stream();
     for root in stream.documents.iter().filter_map(|document| document.root) {
-        let Some(object) = context::object_at(&stream, root) else { continue };
+        let Some(object) = context::object_at(stream, root) else { continue };
         match object.kind.as_str() {
-            "Secret" => logins.held.extend(login(&stream, root, &object)),
-            _ => logins.used.extend(pull_secrets(&stream, root, &object)),
+            "Secret" => logins.held.extend(login(stream, root, &object)),
+            _ => logins.used.extend(pull_secrets(stream, root, &object)),
         }
     }
     logins
+}
+
+/// Values of charts have no objects: theirs are in what the charts render.
+fn may_hold_logins(text: &str) -> bool {
+    SIGNS.iter().any(|sign| text.contains(sign)) && text.contains("apiVersion")
 }
 
 fn pull_secrets(stream: &Stream<'_>, root: NodeId, object: &Object) -> Vec<PullSecret> {

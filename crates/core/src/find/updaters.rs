@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::blank;
 use super::context;
 use super::file_kind::FileClass;
+use super::parsed::Parsed;
 use super::site::Object;
 use crate::image::Name;
 use crate::tree::Position;
@@ -127,24 +128,25 @@ pub fn own_alias(name: &str) -> String {
 }
 
 /// All images that updaters write by this file.
-pub(super) fn read(class: FileClass, text: &str) -> Vec<UpdatedImage> {
+pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Vec<UpdatedImage> {
+    let text = objects.text;
     if !SIGNS.iter().any(|sign| text.contains(sign)) {
         return Vec::new();
     }
-    let blanked;
-    let text = match class {
-        FileClass::Manifest => text,
+    let (blanked, template);
+    let stream = match class {
+        FileClass::Manifest => objects.stream(),
         FileClass::Template => {
             blanked = blank::blanked(text);
-            &blanked
+            template = yaml::parse_without_comments(&blanked);
+            &template
         }
         FileClass::Other(_) => return Vec::new(),
     };
-    let stream = yaml::parse_without_comments(text);
     let template = matches!(class, FileClass::Template);
-    let mut reader = Reader { stream: &stream, template, images: Vec::new() };
+    let mut reader = Reader { stream, template, images: Vec::new() };
     for root in stream.documents.iter().filter_map(|document| document.root) {
-        let Some(object) = context::object_at(&stream, root) else { continue };
+        let Some(object) = context::object_at(stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or_default();
         match (group, object.kind.as_str()) {
             (IMAGE_UPDATER, "ImageUpdater") => reader.image_updater(&object, root),
