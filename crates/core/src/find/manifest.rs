@@ -12,12 +12,13 @@ use crate::kustomization;
 use crate::yaml::{self, NodeId, Span, SpanMap, Stream};
 
 impl Explorer<'_> {
-    pub(super) fn manifest(&mut self, text: &str) {
+    /// `objects`: the text without what only says what others may hold ([`super::parsed`]).
+    pub(super) fn manifest(&mut self, text: &str, objects: &str) {
         let original = text;
         let blanked = self.without_json_comments(text);
         let text = blanked.as_deref().unwrap_or(original);
         self.found.chart_sources = self.deployers && text.contains(releases::SOURCES);
-        if self.outlined(text) {
+        if self.outlined(text, objects) {
             return;
         }
         let stream = yaml::parse_without_comments(text);
@@ -60,7 +61,7 @@ impl Explorer<'_> {
     }
 
     /// Explores no more of the text than its hosts need; false when the whole has to be read.
-    fn outlined(&mut self, text: &str) -> bool {
+    fn outlined(&mut self, text: &str, objects: &str) -> bool {
         if text.len() < self.outlined_from
             || text.contains(SUBSTITUTE_FROM)
             || kustomization::is_kustomization(self.path)
@@ -70,7 +71,7 @@ impl Explorer<'_> {
             return false;
         }
         let (found, values) = (self.hosts.find(text), self.are_values(&Outer::default()));
-        let outline = pruned::around(text, self.hosts, &found, values, self.deployers);
+        let outline = pruned::around(text, objects, self.hosts, &found, values, self.deployers);
         let Some(outline) = outline else { return false };
         let stream = yaml::parse_without_comments(&outline.text);
         if !stream.errors.is_empty() {

@@ -175,15 +175,17 @@ pub struct Finder {
     hosts: Hosts,
     /// Bytes from which an outline may stand in for a text.
     outlined_from: usize,
-    /// Texts without any of these deploy nothing, and hold no comment of ours and no policy that names no host in clear.
+    /// Texts without any of these deploy nothing, and hold no comment of ours, no login and no policy that names no host in clear.
     signs: Option<Search>,
 }
 
 impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
         let policies = policies::needles(&hosts);
-        let needles = deployers::NEEDLES.into_iter().chain(releases::NEEDLES).chain([ignores::IGNORE]);
-        let needles: Vec<&str> = needles.chain(policies.iter().map(String::as_str)).collect();
+        let deployers = deployers::NEEDLES.into_iter().chain(releases::NEEDLES);
+        let others = pull_secrets::SIGNS.into_iter().chain([ignores::IGNORE]);
+        let needles = deployers.chain(others).chain(policies.iter().map(String::as_str));
+        let needles: Vec<&str> = needles.collect();
         Finder { hosts, outlined_from: pruned::WORTH_IT, signs: Search::new(&needles).ok() }
     }
 
@@ -260,7 +262,7 @@ impl Finder {
                 let whole = SpanMap::identity(0, text.len());
                 lexical::region(&mut explorer, text, Span::new(0, text.len()), &whole, &Outer::default());
             }
-            FileClass::Manifest => explorer.manifest(text),
+            FileClass::Manifest => explorer.manifest(text, objects.text),
         }
         let mut found = explorer.found;
         account_for_the_rest(&self.hosts, text, &mut found);

@@ -38,16 +38,17 @@ struct Kept {
     whole: bool,
 }
 
-/// `None` where the whole text must be parsed. `values`: it holds values of a chart; `deploys`: it may hold objects
-/// that deploy something.
+/// `None` where the whole text must be parsed. `objects`: the text without CustomResourceDefinitions; `values`: it holds
+/// values of a chart; `deploys`: it may hold objects that deploy something.
 pub(super) fn around(
     text: &str,
+    objects: &str,
     hosts: &Hosts,
     found: &[Occurrence],
     values: bool,
     deploys: bool,
 ) -> Option<Outline> {
-    if needs_all(text) {
+    if needs_all(text, objects) {
         return None;
     }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -92,7 +93,8 @@ pub(super) fn around(
 }
 
 /// Texts in which something far away decides about a place: SOPS's metadata; values that are found through their
-/// neighbours' names, and registries that stand for all below them; comments that are about the next line.
+/// neighbours' names, and registries that stand for all below them; comments that are about the next line. In a
+/// CustomResourceDefinition they are names of fields.
 static FAR: LazyLock<Option<Search>> = LazyLock::new(|| {
     let signs = [
         "sops",
@@ -111,10 +113,10 @@ static FAR: LazyLock<Option<Search>> = LazyLock::new(|| {
     Search::new(&signs).ok()
 });
 
-fn needs_all(text: &str) -> bool {
+fn needs_all(text: &str, objects: &str) -> bool {
     let bytes = text.as_bytes();
     let lone = || memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
-    let far = |search: &Search| search.is_in(bytes);
+    let far = |search: &Search| search.is_in(objects.as_bytes());
     text.starts_with('%') || FAR.as_ref().is_none_or(far) || lone() || !is_printable(text)
 }
 

@@ -10,7 +10,7 @@ use crate::tree::Position;
 use crate::yaml::{self, Kind, NodeId, Span, Stream};
 
 /// Files without any of these name no login.
-const SIGNS: [&str; 2] = ["imagePullSecrets", "dockerconfigjson"];
+pub(super) const SIGNS: [&str; 2] = ["imagePullSecrets", "dockerconfigjson"];
 
 /// An entry of `imagePullSecrets`, which kubelet takes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -207,6 +207,18 @@ fn registries_for_all_below_them_are_joined_from_afar() {
 }
 
 #[test]
+fn logins_are_read_where_no_host_is_named() {
+    let account =
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\nimagePullSecrets:\n- name: hub\n";
+    let login = "apiVersion: v1\nkind: Secret\nmetadata: {name: hub}\nstringData:\n  .dockerconfigjson: |\n    {\"auths\": {}}\n";
+    for text in [account, login] {
+        assert!(finder(&["ghcr.io"]).wants("account.yaml", text.as_bytes()), "{text}");
+    }
+    let logins = finder(&["ghcr.io"]).find("account.yaml", account.as_bytes()).logins;
+    assert_eq!(logins.used.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>(), ["hub"]);
+}
+
+#[test]
 #[ignore = "needs PULLTHRU_CORPUS, a directory of real repositories"]
 fn corpus_outline_and_whole_text_agree() {
     let corpus = PathBuf::from(std::env::var_os("PULLTHRU_CORPUS").expect("PULLTHRU_CORPUS is not set"));
