@@ -51,8 +51,10 @@ fn rules(rest: &str) -> (Option<Vec<String>>, usize) {
 pub(super) fn read(text: &str) -> Vec<IgnoreComment> {
     let mut comments = Vec::new();
     let mut from = 0;
-    while let Some(found) = text.get(from..).and_then(|rest| rest.find(IGNORE)) {
-        let at = from + found;
+    for at in memchr::memmem::find_iter(text.as_bytes(), IGNORE) {
+        if at < from {
+            continue;
+        }
         let line =
             text.get(from..at).and_then(|before| before.rfind('\n')).map_or(from, |end| from + end + 1);
         let end = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| at + end);

@@ -223,8 +223,10 @@ impl Finder {
     /// `path` is relative to the repository with `/`, or `-` for standard input.
     pub fn find(&self, path: &str, bytes: &[u8]) -> Found {
         let mut found = self.search(path, bytes);
-        found.locate(&LineIndex::new(bytes));
-        found.heed_ignores();
+        if !found.is_empty() || !found.errors.is_empty() {
+            found.locate(&LineIndex::new(bytes));
+            found.heed_ignores();
+        }
         found
     }
 
