@@ -65,6 +65,38 @@ fn an_upstream_that_is_not_configured_lowers_the_figure_and_is_no_finding() {
     assert!(scratch.run(&["check"]).out.contains("next: `pullthru init --dry-run` proposes the upstreams"));
 }
 
+/// What a kustomization elsewhere has its transformer visit says nothing of any other.
+#[test]
+fn fields_of_one_kustomization_do_not_change_the_count_of_others() {
+    let entry = format!(
+        "resources: [pod.yaml]\nimages:\n- name: ghcr.io/fern/a\n  newName: ghcr.io/fern/a\n  newTag: v1\n- name: ghcr.io/fern/a\n  newName: {CACHE}/fern/a\n"
+    );
+    let task = b"apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: build}\nspec:\n  steps:\n  - image: ghcr.io/fern/step:v1\n";
+    let pod = pod(&["ghcr.io/fern/a:v0"]);
+    let both = b"resources: [../task]\n";
+    let tree: Vec<(&str, &[u8])> = vec![
+        ("one/kustomization.yaml", entry.as_bytes()),
+        ("one/pod.yaml", &pod),
+        ("task/kustomization.yaml", b"resources: [task.yaml]\n"),
+        ("task/task.yaml", task),
+        ("dev/kustomization.yaml", both),
+        ("prod/kustomization.yaml", both),
+    ];
+    let alone = Scratch::new(&tree);
+    let other: [(&str, &[u8]); 2] = [
+        ("widgets/kustomization.yaml", b"configurations: [fields.yaml]\n"),
+        ("widgets/fields.yaml", b"images:\n- {path: spec/helper, kind: Widget}\n"),
+    ];
+    let beside = Scratch::new(&[tree, other.to_vec()].concat());
+    let lines = [
+        "images      1 of 2 images through the cache (50 %)",
+        "upstreams   ghcr.io 1 of 2",
+        "references  2 cached, 1 bypassing",
+    ];
+    assert_eq!(rendered(&alone).1, lines);
+    assert_eq!(rendered(&beside).1, lines);
+}
+
 #[test]
 fn registries_and_beginnings_of_names_are_no_images() {
     let values = b"agent:\n  jnlpregistry: ghcr.io\n  mirror: ghcr.io/fern\nimage:\n  repository: ghcr.io/fern/a\n  tag: v1\n";

@@ -1,7 +1,7 @@
 //! Every reference as it leaves what builds it: kustomizations, the objects that deploy them, and the post-renderers of
 //! HelmReleases over the values beside them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Place;
 use crate::find::{Deployer, Form, Object, Role, Site, Tool};
@@ -46,6 +46,7 @@ impl Outputs {
         let mut sites: HashMap<SiteId, Texts<'_>> = HashMap::new();
         let mut entries = Entries { model, hosts: model.config.upstream_hosts(), places: HashMap::new() };
         let mut of_entries = Vec::new();
+        let mut unvisited = HashSet::new();
         for root in model.built_images() {
             for flow in &root.flows {
                 let at = match &flow.origin {
@@ -55,12 +56,17 @@ impl Outputs {
                     Origin::ObjectEntry { .. } | Origin::Probe => None,
                 };
                 if let Some(at) = at {
+                    if !flow.visits.any() {
+                        unvisited.insert(at);
+                    }
                     let known = sites.entry(at).or_default();
                     *known.entry((&flow.written, &root.by)).or_default() |= flow.touched;
                 }
                 of_entries.extend(entries.of_root(root, &flow.origin, &flow.written));
             }
         }
+        // No transformer changes it: whether some kustomization has a field of its own must not be seen here.
+        sites.retain(|at, texts| texts.values().any(|&touched| touched) || !unvisited.contains(at));
         let output = |((text, by), overridden): ((&str, &RepoPath), bool)| Output {
             text: text.to_owned(),
             by: by.clone(),

@@ -36,7 +36,9 @@ impl FieldPlace {
     /// The place of a whole reference in an object of its own.
     pub fn of(site: &Site) -> Option<FieldPlace> {
         let object = site.object.as_ref().filter(|_| site.inside.is_none() && site.role == Role::Image)?;
-        if !matches!(site.shape, Shape::Name(_))
+        let is_entry = [Form::KustomizeName, Form::KustomizeNewName].contains(&site.form);
+        if is_entry
+            || !matches!(site.shape, Shape::Name(_))
             || site.around != Around::Nothing
             || !site.field.path.is_plain()
         {
