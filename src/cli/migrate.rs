@@ -12,10 +12,11 @@ use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
 use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, evaluated, problem, repository, updaters};
+use crate::find::Finder;
 use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
-use crate::lint::Edits;
+use crate::lint::{Coverage, Edits};
 use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
 use crate::report::covered::Covered;
 use crate::report::escaped::{Escaped, Own};
@@ -128,40 +129,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError> {
-    if args.repository.is_stdin() {
-        return Err(CliError::usage(
-            "`migrate` rewrites files, and `-` is none",
-            "name files or directories",
-        ));
-    }
-    let (repository, config, scope) = args.repository.open()?;
-    if !config.has_registry() {
-        return Err(CliError::usage(
-            "no registry is configured",
-            "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
-        ));
-    }
-    let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
-    let strategy: migrate::Strategy = args.strategy.into();
-    let component = args.component(strategy)?;
-    let mode = Mode { direction, strategy, component };
-    let finder = repository::finder(&config)?;
-    let options = args.repository.walk_options(&config);
-    let mut whole = inventory::take(&repository, &[], &options, &finder)?;
-    if scope != Scope::Whole {
-        // Files that the walk passes over (hidden, ignored) count when they are named.
-        let more = inventory::take(&repository, &args.repository.paths, &options, &finder)?;
-        whole.add(more);
-    }
-    let updaters = updaters::hidden_updaters(&repository);
-    if !options.hidden && !updaters.is_empty() {
-        // What they look for after the migration is said.
-        whole.add(inventory::take(&repository, &updaters, &options, &finder)?);
-    }
-    for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
-        problem(&format!("error: `{}`: {what}", quoted(path)));
-    }
-    let read = ReadRepository::of_whole(repository, config, whole, scope);
+    let Asked { read, mode, finder } = read(args)?;
     let (repository, whole) = (&read.repository, &read.inventory);
     if args.write {
         remove_stale_temp_files(repository, &whole.directories);
@@ -179,7 +147,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     };
     let planned = |within: &dyn Fn(&RepoPath) -> bool| {
         let mut proved = prove(&model, &mode, within, repository, &finder);
-        let (overrides, removed) = match direction {
+        let (overrides, removed) = match mode.direction {
             Direction::ToCache => (request.add_to(&mut proved, within)?, RemovalPlan::default()),
             Direction::ToUpstream => (OverridePlan::default(), request.remove_from(&mut proved, within)?),
         };
@@ -195,52 +163,117 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         }
         written = Some(write(repository, &proved));
     }
-    let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
-    let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
     for error in &proved.errors {
         problem(&format!("error: {error}"));
     }
-    let covered = Covered::of(&model, None, whole.read, within).without_releases();
-    let lock = evaluated::read_lock(repository)?;
-    let lock = match &lock {
-        Some(lock) => Some((lock, args.charts.rendering.capabilities(&read, &args.repository, lock)?)),
-        None => None,
-    };
-    let changes = |path: &RepoPath| written.as_ref().is_none_or(|written| written.done.contains(path));
-    let edits = Edits {
-        repository,
-        finder: &finder,
-        files: proved.files.iter().filter(|file| changes(&file.path)).collect(),
-        lock,
-    };
-    let (before, after) = edits.coverage(&model, within);
-    let mut report = MigrationReport::new(&proved, written.as_ref(), before, after);
-    if !args.reverse {
-        let request = args.charts.or(How::Auto);
+    let (before, after) = coverage(args, &read, &model, &finder, &proved, written.as_ref())?;
+    let mut report = MigrationReport::new(&proved, written.as_ref(), before, after).with_removed(&removed);
+    let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
+    let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
+    if mode.direction == Direction::ToCache {
         let charts = charts(args, &read, &model, &proved)?;
-        if request.fails(Some(&charts)) {
+        if request.charts.fails(Some(&charts)) {
             outcome = outcome.max(Outcome::Findings);
         }
         report = report.with_releases(&charts, &read.config).with_overrides(&overrides);
     }
-    report = report.with_removed(&removed);
+    let covered = Covered::of(&model, None, whole.read, within).without_releases();
+    print(args, &report, covered, &proved, out)?;
+    if args.exit_code && report.has_changes() {
+        outcome = outcome.max(Outcome::Findings);
+    }
+    Ok(outcome)
+}
+
+/// A repository that was read, and what is to be done to it.
+struct Asked {
+    read: ReadRepository,
+    mode: Mode,
+    finder: Finder,
+}
+
+/// Reads the whole repository: what it builds decides about the files that were named.
+fn read(args: &Args) -> Result<Asked, CliError> {
+    if args.repository.is_stdin() {
+        return Err(CliError::usage(
+            "`migrate` rewrites files, and `-` is none",
+            "name files or directories",
+        ));
+    }
+    let (repository, config, scope) = args.repository.open()?;
+    if !config.has_registry() {
+        return Err(CliError::usage(
+            "no registry is configured",
+            "give `--account` and `--region`, or write `registry:` into pullthru.yaml (`pullthru init` makes one)",
+        ));
+    }
+    let direction = if args.reverse { Direction::ToUpstream } else { Direction::ToCache };
+    let strategy: migrate::Strategy = args.strategy.into();
+    let mode = Mode { direction, strategy, component: args.component(strategy)? };
+    let finder = repository::finder(&config)?;
+    let options = args.repository.walk_options(&config);
+    let mut whole = inventory::take(&repository, &[], &options, &finder)?;
+    if scope != Scope::Whole {
+        // Files that the walk passes over (hidden, ignored) count when they are named.
+        let more = inventory::take(&repository, &args.repository.paths, &options, &finder)?;
+        whole.add(more);
+    }
+    let updaters = updaters::hidden_updaters(&repository);
+    if !options.hidden && !updaters.is_empty() {
+        // What they look for after the migration is said.
+        whole.add(inventory::take(&repository, &updaters, &options, &finder)?);
+    }
+    for (path, what) in whole.notes.iter().filter(|(_, note)| note.is_failure()) {
+        problem(&format!("error: `{}`: {what}", quoted(path)));
+    }
+    Ok(Asked { read: ReadRepository::of_whole(repository, config, whole, scope), mode, finder })
+}
+
+/// How many images go through the cache, before and after the change.
+fn coverage(
+    args: &Args,
+    read: &ReadRepository,
+    model: &Model<'_>,
+    finder: &Finder,
+    proved: &Proved,
+    written: Option<&Written>,
+) -> Result<(Coverage, Coverage), CliError> {
+    let lock = evaluated::read_lock(&read.repository)?;
+    let lock = match &lock {
+        Some(lock) => Some((lock, args.charts.rendering.capabilities(read, &args.repository, lock)?)),
+        None => None,
+    };
+    let changes = |path: &RepoPath| written.is_none_or(|written| written.done.contains(path));
+    let edits = Edits {
+        repository: &read.repository,
+        finder,
+        files: proved.files.iter().filter(|file| changes(&file.path)).collect(),
+        lock,
+    };
+    Ok(edits.coverage(model, |path: &RepoPath| read.is_named(path)))
+}
+
+fn print(
+    args: &Args,
+    report: &MigrationReport,
+    covered: Covered,
+    proved: &Proved,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     match args.format {
-        Format::Json => report::json(&report, out)?,
+        Format::Json => report::json(report, out)?,
         Format::Human => {
-            if written.is_none() {
+            if !args.write || proved.files.is_empty() {
                 report::diff(&proved.files, out, Paint::for_stdout())?;
                 out.flush()?;
             }
             let mut err = Stream::new(std::io::stderr().lock());
             let mut err = Escaped::new(&mut err, Own::default());
-            report::summary(&report, covered, args.reverse, &mut err, Paint::never())?;
+            report::summary(report, covered, args.reverse, &mut err, Paint::never())?;
             err.finish()?;
         }
     }
-    if args.exit_code && report.has_changes() {
-        outcome = outcome.max(Outcome::Findings);
-    }
-    Ok(outcome)
+    Ok(())
 }
 
 /// What the charts of releases bring once the plan is carried out: values that move make the lock stale.
