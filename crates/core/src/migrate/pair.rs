@@ -14,6 +14,7 @@ use super::collide::{self, Entry};
 use super::inline::{Decision, is_cached};
 use super::matched::{Images, is_seen};
 use super::overlay::entry_index;
+use super::warnings::warning;
 use super::{Direction, SkipReason, Warning};
 use crate::find::{Deployer, Form, Object, Role, Scope, Site, Tool};
 use crate::image::{DOCKER_HUB, Name};
@@ -35,77 +36,23 @@ pub(super) fn settle(
     block_patterns(inventory, graph, decisions);
     block_partial_names(inventory, graph, decisions);
     let images = Images::new(inventory);
-    let answers: Vec<Vec<Answer>> = inventory
-        .files
-        .par_iter()
-        .enumerate()
-        .map(|(f, file)| {
-            let sites = file.found.sites.iter().enumerate();
-            let matchers = sites.filter_map(|(s, site)| match &site.role {
-                Role::Matcher(scope) => Some((s, site, scope)),
-                _ => None,
-            });
-            let answer = |(s, site, scope): (usize, &Site, &Scope)| {
-                let layers = layers(graph, file, scope);
-                let partners = images.partners(model, SiteId::new(f, s), scope, &layers, &site.name);
-                Answer { matcher: s, layers, partners }
-            };
-            matchers.map(answer).collect()
-        })
-        .collect();
-    let mut groups = Groups::default();
-    let mut entries: Vec<Entry> = Vec::new();
+    let matchers = matchers(model, &images);
     // These are to match what they do not match today.
     let half_done: BTreeSet<SiteId> = half_done(model, decisions).into_iter().flatten().collect();
-    for (f, (file, answers)) in inventory.files.iter().zip(answers).enumerate() {
-        if answers.is_empty() {
-            continue;
-        }
+    let entries = matchers.iter().flatten().filter(|one| one.is_of_list() && !half_done.contains(&one.at));
+    let mut entries: Vec<Entry> =
+        entries.map(|one| Entry { at: one.at, layers: one.layers.clone() }).collect();
+    let mut groups = Groups::default();
+    for (file, matchers) in inventory.files.iter().zip(&matchers).filter(|(_, all)| !all.is_empty()) {
         let done = done(file);
-        for Answer { matcher: s, layers, partners } in answers {
-            let Some(site) = file.found.sites.get(s) else { continue };
-            let Role::Matcher(scope) = &site.role else { continue };
-            let whole = matches!(scope, Scope::Kustomization | Scope::Path(_) | Scope::Templated(_));
-            if whole && !half_done.contains(&SiteId::new(f, s)) {
-                entries.push(Entry { at: SiteId::new(f, s), layers: layers.clone() });
-            }
-            if partners.is_empty() {
-                if is_to_finish(model, &images, decisions, SiteId::new(f, s), scope, &layers) {
-                    continue;
-                }
+        for matcher in matchers {
+            if !matcher.partners.is_empty() {
+                warnings.extend(may_be_detached(file, matcher, decisions));
+                matcher.partners.iter().for_each(|partner| groups.join(matcher.at, *partner));
+            } else if !is_to_finish(model, &images, decisions, matcher) {
                 // An entry with a cached name is as a migration leaves it.
-                if done.contains(&entry_of(site)) {
-                    let by = BTreeSet::from([file.path.clone()]);
-                    set(decisions, SiteId::new(f, s), |decision| {
-                        decision.is_ok().then_some(Err(SkipReason::Renamed { by }))
-                    });
-                    continue;
-                }
-                set(decisions, SiteId::new(f, s), |decision| {
-                    let movable = matches!(decision, Ok(_) | Err(SkipReason::Refused(_)));
-                    movable.then_some(Err(if layers.remote {
-                        SkipReason::RemoteBase
-                    } else {
-                        SkipReason::NoBase
-                    }))
-                });
-                continue;
-            }
-            let movable = decisions.get(f).and_then(|decisions| decisions.get(s)).is_some_and(Result::is_ok);
-            if layers.remote && movable {
-                let position = site.position;
-                warnings.push(Warning {
-                    rule: "override-detached",
-                    path: file.path.to_string(),
-                    line: position.line,
-                    column: position.column,
-                    message: "a layer outside the repository was not read: if it holds this image too, the entry no \
-                              longer matches there"
-                        .to_owned(),
-                });
-            }
-            for partner in partners {
-                groups.join(SiteId::new(f, s), partner);
+                let by = done.contains(&entry_of(matcher.site)).then(|| file.path.clone());
+                settle_alone(decisions, matcher, by);
             }
         }
     }
@@ -131,12 +78,60 @@ pub(super) fn settle(
     groups
 }
 
-/// What answers to a matcher.
-struct Answer {
-    matcher: usize,
-    /// Where it looks.
+/// A matcher, where it looks, and the sites that it matches there.
+struct Matcher<'m> {
+    at: SiteId,
+    site: &'m Site,
+    scope: &'m Scope,
     layers: Arc<Layers>,
     partners: Vec<SiteId>,
+}
+
+impl Matcher<'_> {
+    /// Is it an entry of a list of images?
+    fn is_of_list(&self) -> bool {
+        matches!(self.scope, Scope::Kustomization | Scope::Path(_) | Scope::Templated(_))
+    }
+}
+
+/// The matchers of each file.
+fn matchers<'m>(model: &'m Model<'_>, images: &Images<'_>) -> Vec<Vec<Matcher<'m>>> {
+    let files = model.inventory.files.par_iter().enumerate();
+    files
+        .map(|(f, file)| {
+            let matcher = |(s, site): (usize, &'m Site)| {
+                let Role::Matcher(scope) = &site.role else { return None };
+                let (at, layers) = (SiteId::new(f, s), layers(&model.graph, file, scope));
+                let partners = images.partners(model, at, scope, &layers, &site.name);
+                Some(Matcher { at, site, scope, layers, partners })
+            };
+            file.found.sites.iter().enumerate().filter_map(matcher).collect()
+        })
+        .collect()
+}
+
+/// A warning about a matcher that moves, and that may match images outside the repository.
+fn may_be_detached(
+    file: &FileInventory,
+    matcher: &Matcher<'_>,
+    decisions: &[Vec<Decision>],
+) -> Option<Warning> {
+    let Matcher { at, site, layers, .. } = matcher;
+    let is_movable = decisions.get(at.file)?.get(at.site)?.is_ok();
+    let message = "a layer outside the repository was not read: if it holds this image too, the entry no longer matches there";
+    (layers.remote && is_movable).then(|| warning("override-detached", &file.path, site.position, message))
+}
+
+/// A matcher of nothing does not move; `by` is the kustomization whose entry has a cached name already.
+fn settle_alone(decisions: &mut [Vec<Decision>], matcher: &Matcher<'_>, by: Option<RepoPath>) {
+    set(decisions, matcher.at, |decision| match by {
+        Some(by) => decision.is_ok().then(|| Err(SkipReason::Renamed { by: BTreeSet::from([by]) })),
+        None => {
+            let movable = matches!(decision, Ok(_) | Err(SkipReason::Refused(_)));
+            let reason = if matcher.layers.remote { SkipReason::RemoteBase } else { SkipReason::NoBase };
+            movable.then_some(Err(reason))
+        }
+    });
 }
 
 /// A matcher that an earlier run left behind: it matches nothing, and moves to the name that its image has already.
@@ -144,13 +139,12 @@ fn is_to_finish(
     model: &Model<'_>,
     images: &Images<'_>,
     decisions: &[Vec<Decision>],
-    at: SiteId,
-    scope: &Scope,
-    layers: &Layers,
+    matcher: &Matcher<'_>,
 ) -> bool {
+    let Matcher { at, scope, layers, .. } = matcher;
     let decision = decisions.get(at.file).and_then(|decisions| decisions.get(at.site));
     let Some(Ok(name)) = decision.filter(|_| is_whole(scope, layers)) else { return false };
-    sets_something(model.inventory, at) && !images.partners(model, at, scope, layers, name).is_empty()
+    sets_something(model.inventory, *at) && !images.partners(model, *at, scope, layers, name).is_empty()
 }
 
 /// Is all that a matcher is compared with known? What a test of a JSON 6902 patch or a layer elsewhere has is not.
@@ -283,7 +277,7 @@ fn settle_group(
             }
         }
         (blocked, _) => {
-            let because = blocked.unwrap_or_default();
+            let because = blocked.unwrap_or_else(|| "none of its images moves".to_owned());
             for &at in members {
                 set(decisions, at, |decision| {
                     decision.is_ok().then(|| Err(SkipReason::Pair { because: because.clone() }))

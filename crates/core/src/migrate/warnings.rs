@@ -13,7 +13,8 @@ use crate::yaml::Holder;
 
 /// Adds all warnings; `detached` are the roots whose entries a component would have detached.
 pub(super) fn add(model: &Model<'_>, direction: Direction, detached: &BTreeSet<RepoPath>, plan: &mut Plan) {
-    let is_kept = "a component runs before the `images:` here and would detach them: the entries stay here";
+    let is_kept =
+        "a component runs before the `images:` here and would detach them: the entries are kept here";
     let kept = detached.iter().map(|path| warning("override-detached", path, Position::START, is_kept));
     plan.warnings.extend(kept);
     if direction == Direction::ToUpstream {
@@ -31,7 +32,12 @@ pub(super) fn add(model: &Model<'_>, direction: Direction, detached: &BTreeSet<R
     plan.warnings.dedup();
 }
 
-fn warning(rule: &'static str, path: &RepoPath, position: Position, message: impl Into<String>) -> Warning {
+pub(super) fn warning(
+    rule: &'static str,
+    path: &RepoPath,
+    position: Position,
+    message: impl Into<String>,
+) -> Warning {
     let Position { line, column } = position;
     Warning { rule, path: path.to_string(), line, column, message: message.into() }
 }
