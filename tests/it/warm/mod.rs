@@ -1,12 +1,15 @@
 //! `pullthru warm`, the built binary, against a registry that behaves like ghcr.io and a cache that behaves like ECR.
 
+mod flux;
+mod platforms;
+
 use std::time::Duration;
 
 use registry_sim::{Artifact, CacheSettings, Content, Fault, Image, On, RetryAfter};
 use serde_json::Value;
 
 use crate::scratch::Run;
-use crate::verify::{BOTH, World, image};
+use crate::verify::{World, image};
 
 /// `pullthru warm` in a world; the exit code and the report.
 fn warm(world: &World, arguments: &[&str]) -> (i32, Value) {
@@ -48,18 +51,6 @@ fn a_pinned_image_can_be_pulled_once_its_tag_was() {
     assert_eq!(world.get(&path), 200);
     let (code, report) = world.verify(&[]);
     assert_eq!((code, report.0["images"][0]["outcome"].as_str()), (0, Some("resolved")), "{report:?}");
-}
-
-/// A pin of one platform is imported with the index that holds it.
-#[test]
-fn a_pinned_platform_comes_with_its_index() {
-    let app = image("app");
-    let platform = app.platform("linux/arm64").unwrap().digest().to_owned();
-    let reference = format!("ghcr.io/o/app:v1@{platform}");
-    let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&[&reference]);
-    let (code, report) = warm(&world, &[]);
-    assert_eq!((code, outcomes(&report)), (0, vec![(reference.as_str(), "imported")]), "{report:#}");
-    assert_eq!(world.get(&format!("/v2/ghcr/o/app/manifests/{platform}")), 200);
 }
 
 #[test]
@@ -135,28 +126,6 @@ fn what_the_tag_brings_has_to_be_what_is_pinned() {
     assert!(world.cache.is_cached("ghcr/o/app", new.digest()));
 }
 
-#[test]
-fn only_wanted_platforms_and_layers_are_pulled() {
-    let app = Image::new("app").platforms(BOTH).layers([5_000, 3_000]).build();
-    let blobs = |world: &World| {
-        let log = world.cache.log();
-        let asked = log
-            .iter()
-            .filter(|request| request.host == world.cache.host() && request.path.contains("/blobs/"));
-        asked.map(|request| request.path.clone()).collect::<std::collections::BTreeSet<_>>().len()
-    };
-    for (arguments, manifests, pulled) in
-        [(&[][..], 3, 6), (&["--platform", "linux/arm64"], 2, 3), (&["--manifests-only"], 3, 0)]
-    {
-        let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
-        let (code, report) = warm(&world, arguments);
-        assert_eq!(code, 0, "{arguments:?}: {report:#}");
-        let because = report["images"][0]["because"].as_str().unwrap();
-        assert!(because.contains(&format!("{manifests} manifest")), "{arguments:?}: {because}");
-        assert_eq!(blobs(&world), pulled, "{arguments:?}");
-    }
-}
-
 /// The first pull may be sent to the upstream's own storage (aws/containers-roadmap#2304).
 #[test]
 fn layers_are_asked_for_until_they_come_from_the_cache() {
@@ -207,7 +176,7 @@ fn charts_are_warmed_on_request() {
 }
 
 #[test]
-fn refusals_are_told_apart() {
+fn refusals_are_distinguished() {
     let app = image("app");
     let there = || World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
     let world = there();
@@ -238,67 +207,6 @@ fn without_a_cache_there_is_nothing_to_warm() {
     assert!(run.err.contains("no cache to warm is configured"), "{}", run.err);
 }
 
-const POLICY: &str = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: f}\n\
-    spec:\n  image: IMAGE\n  interval: 1m\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\n\
-    metadata: {name: app, namespace: f}\nspec:\n  imageRepositoryRef: {name: app}\nREST";
-
-fn policy(image: &str, rest: &str) -> String {
-    POLICY.replace("IMAGE", image).replace("REST", rest)
-}
-
-/// ECR lists what it has cached and nothing else: Flux sees a release once somebody has pulled it.
-#[test]
-fn the_next_release_is_pulled_so_that_flux_sees_it() {
-    let (v1, v2) = (image("v1"), image("v2"));
-    for (name, rest, chosen) in [
-        ("ghcr.io/o/app", "  policy: {semver: {range: '>=1.0.0'}}\n", Some("1.10.0")),
-        (
-            "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/o/app",
-            "  policy: {semver: {range: '~1.2'}}\n",
-            Some("1.2.0"),
-        ),
-        (
-            "ghcr.io/o/app",
-            "  filterTags: {pattern: '^main-[0-9a-f]+-(?P<ts>[0-9]+)$', extract: '$ts'}\n  policy: {numerical: {order: asc}}\n",
-            Some("main-beef-200"),
-        ),
-        ("ghcr.io/o/app", "  policy: {semver: {range: '>=3.0.0'}}\n", None),
-        ("ghcr.io/o/app", "  policy: {semver: {range: 'newest'}}\n", None),
-    ] {
-        let tags = ["1.2.0", "1.9.0", "main-abcd-90", "sha256-00.sig", "2.0.0-rc.1"];
-        let world = World::new(&[("o/app", &v1, &tags), ("o/app", &v2, &["1.10.0", "main-beef-200"])]);
-        world.scratch.write("images.yaml", policy(name, rest).as_bytes());
-        let (code, report) = warm(&world, &["--flux"]);
-        match chosen {
-            Some(tag) => {
-                assert_eq!(code, 0, "{rest}: {report:#}");
-                assert_eq!(
-                    outcomes(&report),
-                    [(format!("ghcr.io/o/app:{tag}").as_str(), "imported")],
-                    "{rest}"
-                );
-                assert!(world.cache.is_cached("ghcr/o/app", tag), "{rest}");
-            }
-            None => {
-                assert_eq!((code, report["skipped"].as_array().unwrap().len()), (1, 1), "{rest}: {report:#}");
-                assert_eq!(report["skipped"][0]["name"], "f/app");
-                world.assert_nothing_imported();
-            }
-        }
-    }
-}
-
-#[test]
-fn a_policy_without_its_repository_is_left_and_said() {
-    let world = World::new(&[]);
-    let text = policy("ghcr.io/o/app", "  policy: {alphabetical: {}}\n");
-    world.scratch.write("images.yaml", text.split("---\n").nth(1).unwrap().as_bytes());
-    let (code, report) = warm(&world, &["--flux"]);
-    assert_eq!(code, 1);
-    let because = report["skipped"][0]["because"].as_str().unwrap();
-    assert_eq!(because, "its ImageRepository `f/app` is not in the repository");
-}
-
 /// What ECR has archived is not warm, and pulling it does not help.
 #[test]
 fn what_is_in_the_archive_is_said_and_not_pulled() {
@@ -312,74 +220,6 @@ fn what_is_in_the_archive_is_said_and_not_pulled() {
         assert_eq!((code, outcomes(&report)), (1, expected), "{arguments:?}: {report:#}");
         assert!(report["images"][0]["next"].as_str().unwrap().contains("--target-storage-class STANDARD"));
     }
-}
-
-/// Exit code 0 would say that nodes of that platform have it.
-#[test]
-fn platforms_that_match_nothing_are_an_error() {
-    let (both, single) = (image("both"), Image::new("single").build());
-    let world = World::new(&[("o/both", &both, &["v1"]), ("o/single", &single, &["v1"])])
-        .pulling(&["ghcr.io/o/both:v1", "ghcr.io/o/single:v1"]);
-    let (code, report) = warm(&world, &["--platform", "linux/s390x"]);
-    let missing =
-        vec![("ghcr.io/o/both:v1", "platform-missing"), ("ghcr.io/o/single:v1", "platform-missing")];
-    assert_eq!((code, outcomes(&report)), (1, missing), "{report:#}");
-    let because = |number: usize| report["images"][number]["because"].as_str().unwrap();
-    assert_eq!(because(0), "not for linux/s390x: it has linux/amd64, linux/arm64");
-    assert_eq!(because(1), "not for linux/s390x: it has linux/amd64");
-    // One of two is enough; v2 runs v1.
-    let (code, report) = warm(&world, &["--again", "--platform", "linux/s390x,linux/amd64/v2"]);
-    let imported = vec![("ghcr.io/o/both:v1", "imported"), ("ghcr.io/o/single:v1", "imported")];
-    assert_eq!((code, outcomes(&report)), (0, imported), "{report:#}");
-    let run = text(&world, &["--platform", "linux/amd46"]);
-    assert_eq!(run.code, 2);
-    assert!(run.err.contains("there is no architecture `amd46`"), "{}", run.err);
-}
-
-/// Indexes within an index, and entries that name no platform.
-#[test]
-fn what_is_below_an_index_is_pulled_whole() {
-    let (both, single) = (image("both"), Image::new("single").layers([700]).build());
-    let app = Image::index([(&Image::index([(&both, None)]), None), (&single, None)]);
-    for (arguments, manifests, blobs) in [
-        (&[][..], 6, 6),
-        (&["--platform", "linux/arm64"], 4, 2),
-        // The entry without a platform is one for amd64, and is not needed for it.
-        (&["--platform", "linux/amd64"], 4, 2),
-    ] {
-        let world = World::new(&[("o/app", &app, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
-        let (code, report) = warm(&world, arguments);
-        assert_eq!(code, 0, "{arguments:?}: {report:#}");
-        let because = report["images"][0]["because"].as_str().unwrap();
-        let expected = format!("{manifests} manifests, {blobs} blobs");
-        assert!(because.contains(&expected), "{arguments:?}: {because}");
-    }
-    let bare = Image::index([(&single, None)]);
-    let world = World::new(&[("o/app", &bare, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
-    let (code, report) = warm(&world, &["--platform", "linux/amd64"]);
-    assert_eq!((code, outcomes(&report)), (0, vec![("ghcr.io/o/app:v1", "imported")]), "{report:#}");
-    let empty = Image::index([]);
-    let world = World::new(&[("o/app", &empty, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
-    let (code, report) = warm(&world, &[]);
-    assert_eq!((code, outcomes(&report)), (1, vec![("ghcr.io/o/app:v1", "platform-missing")]), "{report:#}");
-}
-
-/// A digest of one platform has no tag of its own: its index has.
-#[test]
-fn a_platform_that_is_pinned_without_its_tag_is_found_below_its_index() {
-    let (old, new) = (image("old"), image("new"));
-    let deep = Image::index([(&old, None)]);
-    let world = World::new(&[("o/app", &deep, &["1.0.0", "1.0"]), ("o/app", &new, &["1.1.0", "latest"])]);
-    let platform = old.platform("linux/arm64").unwrap().digest().to_owned();
-    let (alone, moved) = (format!("ghcr.io/o/app@{platform}"), format!("ghcr.io/o/app:latest@{platform}"));
-    let nowhere = format!("ghcr.io/o/app@sha256:{}", "ab".repeat(32));
-    let world = world.pulling(&[&alone, &moved, &nowhere]);
-    let (code, report) = warm(&world, &[]);
-    assert_eq!(code, 1, "{report:#}");
-    for (reference, outcome) in [(&alone, "imported"), (&moved, "imported"), (&nowhere, "no-tag")] {
-        assert!(outcomes(&report).contains(&(reference.as_str(), outcome)), "{reference}: {report:#}");
-    }
-    assert_eq!(world.get(&format!("/v2/ghcr/o/app/manifests/{platform}")), 200);
 }
 
 /// Tags of a repository have most of their layers in common: each is downloaded once a run, and each manifest below an index too.
@@ -416,36 +256,6 @@ fn what_tags_have_in_common_is_pulled_once() {
     world.forget();
     assert_eq!(warm(&world, &[]).0, 0);
     assert!(asked(&world, "/ghcr/o/other/blobs/") > 0);
-}
-
-/// What `--platform` would find is asked of the upstream, and nothing is imported for it.
-#[test]
-fn a_dry_run_checks_platforms() {
-    let (both, single) = (image("both"), Image::new("single").build());
-    let world = World::new(&[("o/both", &both, &["v1"]), ("o/single", &single, &["v1"])])
-        .pulling(&["ghcr.io/o/both:v1", "ghcr.io/o/single:v1"]);
-    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/arm64"]);
-    let expected = vec![("ghcr.io/o/both:v1", "would-import"), ("ghcr.io/o/single:v1", "platform-missing")];
-    assert_eq!((code, outcomes(&report)), (1, expected.clone()), "{report:#}");
-    assert_eq!(report["images"][1]["because"], "not for linux/arm64: it has linux/amd64");
-    world.assert_nothing_imported();
-    // The same by what a lock knows, and nobody is asked.
-    let lock = ["--at", "upstream", "--lock", "pullthru-digests.lock.json"];
-    assert_eq!(world.run(&lock).code, 0);
-    world.forget();
-    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/arm64"]);
-    assert_eq!((code, outcomes(&report)), (1, expected), "{report:#}");
-    assert_eq!(world.upstream.requests(), 0);
-    // `--no-lock` asks again.
-    warm(&world, &["--dry-run", "--platform", "linux/arm64", "--no-lock"]);
-    assert!(world.upstream.requests() > 0);
-    // A pin of one platform comes with its index, whatever the lock says of the pin.
-    let platform = both.platform("linux/arm64").unwrap().digest().to_owned();
-    let reference = format!("ghcr.io/o/both:v1@{platform}");
-    let world = world.pulling(&[&reference]);
-    assert_eq!(world.run(&[&lock[..], &["--update-lock"]].concat()).code, 0);
-    let (code, report) = warm(&world, &["--dry-run", "--platform", "linux/amd64"]);
-    assert_eq!((code, outcomes(&report)), (0, vec![(reference.as_str(), "would-import")]), "{report:#}");
 }
 
 /// A lock that has the tag of a digest spares the list of all tags, and is believed only where the upstream agrees.
