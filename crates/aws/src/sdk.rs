@@ -137,16 +137,19 @@ pub(crate) fn missing_profile(name: &str) -> Option<String> {
     }
     let near = pullthru_core::nearest::nearest(name, known.iter().copied());
     let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    if shown.is_empty() {
+        return Some(format!("there is no profile `{name}`: neither HOME nor AWS_CONFIG_FILE is set"));
+    }
     Some(format!("there is no profile `{name}` in {}{meant}", shown.join(" or ")))
 }
 
 /// The two files of profiles (AWS SDKs and Tools reference guide, "Location of the shared config and credentials files").
 fn configuration_files() -> impl Iterator<Item = PathBuf> {
-    let home = std::env::home_dir().unwrap_or_default();
-    [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")].into_iter().map(
+    let home = std::env::home_dir();
+    [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")].into_iter().filter_map(
         move |(variable, name)| {
             let named = std::env::var_os(variable).filter(|path| !path.is_empty());
-            named.map_or_else(|| home.join(".aws").join(name), PathBuf::from)
+            named.map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".aws").join(name)))
         },
     )
 }

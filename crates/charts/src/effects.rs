@@ -212,8 +212,7 @@ impl Judge<'_> {
         upstream: &(dyn Fn(&str) -> Option<String> + Send + Sync),
     ) -> BTreeMap<FieldPath, String> {
         let objects = [base, text].map(|text| self.reader.objects(self.release, text));
-        let [stable, others] =
-            [0, 1].map(|at| objects.get(at).map(|objects| names(objects)).unwrap_or_default());
+        let [stable, others] = objects.each_ref().map(|objects| names(objects));
         let stable: BTreeSet<String> = stable.intersection(&others).cloned().collect();
         let [with, without] = objects.map(|objects| Tree::new(objects, &stable));
         // By the image's name at its upstream, in one object: containers before it may come and go.

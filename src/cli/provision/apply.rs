@@ -68,9 +68,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         let more = Tokens::read(&secrets, &root).map_err(|error| token_missing(&error))?;
         tokens.0.extend(more.0);
     }
-    if plans.iter().any(Plan::has_work) && !args.yes {
-        let account = planned.first().map(|planned| planned.plan.registry.account.to_string());
-        let question = format!("Carry this out in account {}? [y/N] ", account.unwrap_or_default());
+    if let Some(first) = plans.first()
+        && plans.iter().any(Plan::has_work)
+        && !args.yes
+    {
+        let question = format!("Carry this out in account {}? [y/N] ", first.registry.account);
         if !ask(&question, &["y", "yes"], "pass `--yes`, best with `--expect-account`")? {
             note("nothing was changed");
             return Ok(Outcome::Clean);

@@ -78,7 +78,7 @@ impl Change {
     }
 
     /// Would carrying it out change anything?
-    pub fn is_work(&self) -> bool {
+    pub(crate) fn is_work(&self) -> bool {
         matches!(self.action, Action::Create | Action::Update | Action::Replace | Action::Delete)
     }
 
@@ -94,10 +94,10 @@ pub(super) struct Fields(Vec<Field>);
 impl Fields {
     /// Values that are equal or not.
     pub(super) fn value(&mut self, name: &'static str, from: impl Serialize, to: impl Serialize) {
-        let json = |value: Result<Value, _>| value.unwrap_or_default();
-        let (from, to) = (json(serde_json::to_value(from)), json(serde_json::to_value(to)));
-        if from != to {
-            self.0.push(Field { name, from, to });
+        let (from, to) = (serde_json::to_value(from).ok(), serde_json::to_value(to).ok());
+        // What no JSON can hold is not known to be equal.
+        if from.is_none() || from != to {
+            self.0.push(Field { name, from: from.unwrap_or_default(), to: to.unwrap_or_default() });
         }
     }
 

@@ -90,8 +90,9 @@ impl Updaters<'_> {
             }
         };
         let fixes: Vec<&Fix> = findings.iter().filter_map(|finding| finding.fix.as_ref()).collect();
-        let new = rewritten(before.new.as_deref().unwrap_or_default(), &fixes)
-            .map_err(|source| PrepareError::Updater { path: path.clone(), source })?;
+        let Some(text) = &before.new else { return Ok(before) };
+        let new =
+            rewritten(text, &fixes).map_err(|source| PrepareError::Updater { path: path.clone(), source })?;
         Ok(Prepared { new: Some(new), ..before })
     }
 

@@ -88,7 +88,7 @@ fn users<'p>(plan: &'p Plan, mode: &Mode, generated: &RepoPath) -> impl Iterator
 }
 
 /// Makes and proves the new content of every planned file, by path.
-pub fn prepare(
+pub(crate) fn prepare(
     plan: &Plan,
     repository: &Repository,
     finder: &Finder,
@@ -132,8 +132,11 @@ pub fn prepare(
 }
 
 fn overlaid(before: Prepared, overlays: &[&Overlay]) -> Result<Prepared, PrepareError> {
-    let error = |source| PrepareError::Overlay { path: before.path.clone(), source };
-    let new = overlay::written(before.new.as_deref().unwrap_or_default(), overlays).map_err(error)?;
+    let path = before.path.clone();
+    let error = |source| PrepareError::Overlay { path, source };
+    // A file that goes has no entries.
+    let Some(text) = &before.new else { return Ok(before) };
+    let new = overlay::written(text, overlays).map_err(error)?;
     Ok(Prepared { new: Some(new), ..before })
 }
 

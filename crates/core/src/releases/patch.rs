@@ -338,15 +338,20 @@ fn clean(value: &Value) -> Value {
 fn json(value: &mut Value, operations: &[Value]) -> Result<(), String> {
     for operation in operations {
         let name = text_at(operation, &["op"]).unwrap_or_default();
-        let path = text_at(operation, &["path"]).unwrap_or_default();
-        let from = || text_at(operation, &["from"]).unwrap_or_default();
+        // Without a path it would be the whole object.
+        let Some(path) = text_at(operation, &["path"]) else {
+            return Err(format!("the operation `{name}` of this patch has no `path`"));
+        };
+        let from = || text_at(operation, &["from"]);
         let given = || operation.get("value").cloned().unwrap_or(Value::Null);
         let done = match name {
             "add" => add(value, path, given()),
             "remove" => remove(value, path).map(|_| ()),
             "replace" => replace(value, path, given()),
-            "move" => remove(value, from()).and_then(|moved| add(value, path, moved)),
-            "copy" => value.pointer(from()).cloned().and_then(|copied| add(value, path, copied)),
+            "move" => from().and_then(|from| remove(value, from)).and_then(|moved| add(value, path, moved)),
+            "copy" => from()
+                .and_then(|from| value.pointer(from).cloned())
+                .and_then(|copied| add(value, path, copied)),
             "test" => (value.pointer(path) == Some(&given())).then_some(()),
             _ => None,
         };
@@ -451,6 +456,10 @@ mod tests {
             json!({"op": "add", "path": "/a/b~1c/9", "value": 1}),
             json!({"op": "test", "path": "/z", "value": 2}),
             json!({"op": "twist", "path": "/z"}),
+            json!({"op": "replace", "value": {}}),
+            json!({"op": "remove"}),
+            json!({"op": "copy", "path": "/c"}),
+            json!({"op": "move", "path": "/c"}),
         ] {
             assert!(json(&mut value.clone(), std::slice::from_ref(&broken)).is_err(), "{broken}");
         }

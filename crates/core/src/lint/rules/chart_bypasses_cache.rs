@@ -39,15 +39,15 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let cached = crate::image::Reference::parse(&one.image.image)
             .ok()
             .and_then(|reference| release.routes(context.config)?.map_reference(&reference).ok());
-        let what = cached.as_ref().map(|cached| format!("`{cached}`")).unwrap_or_default();
-        finding.next = match &one.image.key {
-            _ if release.id.rendered_by.is_some() => format!(
-                "the chart of {} renders this release: set the image where that chart or its values write the values of \
-                 the release, so that it pulls {what}",
-                release.id.rendered_by.as_deref().unwrap_or_default()
+        let what =
+            cached.as_ref().map_or_else(|| "the cached name".to_owned(), |cached| format!("`{cached}`"));
+        finding.next = match (&release.id.rendered_by, &one.image.key) {
+            (Some(parent), _) => format!(
+                "the chart of {parent} renders this release: set the image where that chart or its values write the \
+                 values of the release, so that it pulls {what}"
             ),
-            Some(key) => format!("set `{key}` in the values of the release, so that it pulls {what}"),
-            None => format!("set the image in the values of the release, so that it pulls {what}"),
+            (None, Some(key)) => format!("set `{key}` in the values of the release, so that it pulls {what}"),
+            (None, None) => format!("set the image in the values of the release, so that it pulls {what}"),
         };
         finding.image = Some(one.image.image.clone());
         finding.cached = cached;
