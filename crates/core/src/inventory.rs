@@ -75,7 +75,7 @@ impl Inventory {
     }
 
     /// The file of a site.
-    pub fn file_of(&self, id: SiteId) -> Option<&FileInventory> {
+    pub(crate) fn file_of(&self, id: SiteId) -> Option<&FileInventory> {
         self.files.get(id.file)
     }
 
@@ -289,7 +289,7 @@ fn small_text(path: &Path) -> Option<String> {
 }
 
 /// Kustomizations that build on each other, at most: each is evaluated on the stack.
-pub const MAX_LAYERS: usize = 200;
+pub(crate) const MAX_LAYERS: usize = 200;
 
 /// The kustomizations on top of longer chains: what lies further down is not followed for them.
 fn deep_chains(files: &[FileInventory]) -> Vec<&RepoPath> {

@@ -11,7 +11,7 @@ pub const FILE_NAMES: [&str; 3] = [FILE_NAME, "kustomization.yml", "Kustomizatio
 pub const FILE_NAME: &str = "kustomization.yaml";
 
 /// Is this the path of a kustomization?
-pub fn is_kustomization(path: &str) -> bool {
+pub(crate) fn is_kustomization(path: &str) -> bool {
     FILE_NAMES.contains(&path.rsplit('/').next().unwrap_or(path))
 }
 
@@ -58,7 +58,7 @@ impl Kustomization {
     }
 
     /// Links of one of these kinds.
-    pub fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
+    pub(crate) fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
         self.links.iter().filter(|link| kinds.contains(&link.kind))
     }
 }
@@ -78,7 +78,7 @@ pub struct Link {
 impl Link {
     /// Kustomize's own rule is to try a path first; what is no path of this repository and looks like one of these
     /// is fetched.
-    pub fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         is_remote(&self.to)
     }
 }
@@ -174,7 +174,7 @@ pub enum LinkKind {
 
 impl LinkKind {
     /// Are the images of such a file among those that `images:` sees?
-    pub fn is_layer(self) -> bool {
+    pub(crate) fn is_layer(self) -> bool {
         !matches!(self, LinkKind::Configuration | LinkKind::Transformer | LinkKind::Replacement)
     }
 }
@@ -192,7 +192,7 @@ pub struct ImageEntry {
 
 impl ImageEntry {
     /// The image that it makes, whatever it matches; `None` where only that says so.
-    pub fn names_image(&self) -> Option<String> {
+    pub(crate) fn names_image(&self) -> Option<String> {
         let name = match &self.new_name {
             Some(name) => name,
             // A short name stands for something that nobody pulls more often than not.

@@ -68,7 +68,7 @@ impl Location {
     }
 
     /// The manifest with this digest in the same repository.
-    pub fn at_digest(&self, digest: Digest) -> Self {
+    pub(crate) fn at_digest(&self, digest: Digest) -> Self {
         Self { name: self.name.clone(), tag: None, digest: Some(digest) }
     }
 
@@ -76,7 +76,7 @@ impl Location {
     ///
     /// # Errors
     /// [`ReferenceError::BadTag`].
-    pub fn at_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
+    pub(crate) fn at_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
         if !pullthru_core::image::is_tag(tag) {
             return Err(ReferenceError::BadTag { tag: tag.to_owned() });
         }

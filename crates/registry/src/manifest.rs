@@ -12,13 +12,13 @@ use pullthru_core::image::Digest;
 
 /// What every request for a manifest accepts. All four are needed: a registry answers 404 for an index that
 /// was not among them.
-pub const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
+pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
 /// The longest manifest that is read: what the distribution specification asks registries to take.
-pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const MANIFEST_MAX: usize = 4 * 1024 * 1024;
 
 /// A manifest, hashed.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ pub enum Step<'s, R> {
 /// Works on `items`, `at_once` at a time, until all are done or `stop` is; answers how many were not done. Results wait
 /// for those before them, so nothing is begun that is far ahead of the first that is still open: what is kept does
 /// not grow with the number of items.
-pub async fn in_order<T, R, F>(
+pub(crate) async fn in_order<T, R, F>(
     items: Vec<T>,
     at_once: usize,
     stop: impl Future<Output = ()>,

@@ -39,7 +39,7 @@ impl Resolved {
     }
 
     /// Its platforms, each once, in their order.
-    pub fn platform_names(&self) -> Vec<String> {
+    pub(crate) fn platform_names(&self) -> Vec<String> {
         let mut seen = std::collections::BTreeSet::new();
         let names = self.platforms.iter().map(Platform::name);
         names.filter(|name| !name.is_empty() && seen.insert(name.clone())).collect()

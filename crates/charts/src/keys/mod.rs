@@ -224,7 +224,7 @@ impl Charts {
     ///
     /// # Errors
     /// [`OverrideError`], when one of them cannot be rendered, or when anything else has changed.
-    pub async fn prove_override(
+    pub(crate) async fn prove_override(
         &self,
         before: &Release,
         after: &Release,

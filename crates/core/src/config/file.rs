@@ -245,7 +245,7 @@ impl RuleId {
     }
 
     /// Is it about a release, which files besides its own decide about?
-    pub fn is_about_charts(self) -> bool {
+    pub(crate) fn is_about_charts(self) -> bool {
         matches!(self, RuleId::ChartBypassesCache | RuleId::ChartNotRendered | RuleId::ChartLockStale)
     }
 

@@ -207,7 +207,7 @@ impl Config {
     }
 
     /// What `lint-ignore:` leaves out, in the order of the file.
-    pub fn lint_ignores(&self) -> &[LintIgnore] {
+    pub(crate) fn lint_ignores(&self) -> &[LintIgnore] {
         &self.lint_ignores
     }
 

@@ -22,7 +22,7 @@ pub fn object_name(upstream: &Name, target: &str) -> String {
 }
 
 /// The name that is nobody else's, whatever the other images are called.
-pub fn hashed_name(upstream: &Name, target: &str) -> String {
+pub(crate) fn hashed_name(upstream: &Name, target: &str) -> String {
     let hash = format!("{:08x}", fold(&format!("{target}\n{upstream}")));
     let name = readable(upstream, target);
     // The end says most. All of it is ASCII by now.

@@ -48,7 +48,7 @@ impl Field {
     }
 
     /// Are both parts of one mapping, or items of a list in it?
-    pub fn is_beside(&self, other: &Field) -> bool {
+    pub(crate) fn is_beside(&self, other: &Field) -> bool {
         self.around == other.around && self.pointer == other.pointer && self.mapping() == other.mapping()
     }
 

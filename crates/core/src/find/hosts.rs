@@ -98,12 +98,12 @@ impl Hosts {
         &self.upstreams
     }
 
-    pub fn short_names(&self) -> bool {
+    pub(crate) fn short_names(&self) -> bool {
         self.short_names
     }
 
     /// The upstream hosts alone, for files that are too large to be read whole.
-    pub fn upstream_search(&self) -> &AhoCorasick {
+    pub(crate) fn upstream_search(&self) -> &AhoCorasick {
         &self.upstream_search
     }
 
@@ -133,7 +133,7 @@ impl Hosts {
     }
 
     /// The occurrences within `region`.
-    pub fn find_in(&self, text: &str, region: Span) -> Vec<Occurrence> {
+    pub(crate) fn find_in(&self, text: &str, region: Span) -> Vec<Occurrence> {
         let mut rest = Span::new(region.start, region.end.min(text.len()));
         let mut occurrences = Vec::new();
         while let Some(found) = self.search.first(text.as_bytes(), rest) {

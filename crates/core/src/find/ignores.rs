@@ -28,7 +28,7 @@ pub struct IgnoreComment {
 
 impl IgnoreComment {
     /// Does the comment take its line out of every plan?
-    pub fn holds_back(&self) -> bool {
+    pub(crate) fn holds_back(&self) -> bool {
         self.rules.as_ref().is_none_or(|rules| rules.iter().any(|rule| rule == MIGRATION))
     }
 }

@@ -65,7 +65,8 @@ pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
 pub use releases::Release;
 pub use renovate::Renovate;
 pub use site::*;
-pub use updaters::{KUSTOMIZE_NAME, Place, Target, UpdatedImage, Write, annotation, own_alias};
+pub(crate) use updaters::{KUSTOMIZE_NAME, own_alias};
+pub use updaters::{Place, Target, UpdatedImage, Write, annotation};
 
 use std::collections::BTreeSet;
 
@@ -155,7 +156,7 @@ impl Found {
 
 impl Found {
     /// The lines that a comment takes out of every plan.
-    pub fn ignored_lines(&self) -> BTreeSet<usize> {
+    pub(crate) fn ignored_lines(&self) -> BTreeSet<usize> {
         let about = self.ignores.iter().filter(|comment| comment.holds_back());
         about.map(|comment| comment.position.line + usize::from(comment.alone)).collect()
     }

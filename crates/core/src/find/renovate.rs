@@ -21,13 +21,13 @@ const PRESET: &str = "renovate-cache";
 
 impl Renovate {
     /// Is a name of the cache looked up where an alias leads, by this configuration or by the preset?
-    pub fn leads_away(&self, cached: &str) -> bool {
+    pub(crate) fn leads_away(&self, cached: &str) -> bool {
         let is_alias = |alias: &String| cached == alias || cached.starts_with(&format!("{alias}/"));
         self.aliases.iter().any(is_alias) || self.extends.iter().any(|preset| preset.contains(PRESET))
     }
 
     /// Does it extend presets that are not in the repository?
-    pub fn extends_others(&self) -> bool {
+    pub(crate) fn extends_others(&self) -> bool {
         self.extends.iter().any(|preset| preset.contains('>'))
     }
 }

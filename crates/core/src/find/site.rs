@@ -48,7 +48,7 @@ impl Site {
     }
 
     /// The reference as kustomize compares it: by its letters.
-    pub fn as_written(&self) -> String {
+    pub(crate) fn as_written(&self) -> String {
         match &self.spelling {
             Some(spelling) => format!("{spelling}{}", self.suffix),
             None => self.reference(),
@@ -63,7 +63,7 @@ impl Site {
     }
 
     /// As if there were no such comment.
-    pub fn without_comment(&mut self) {
+    pub(crate) fn without_comment(&mut self) {
         if self.obstacle == Some(Obstacle::Ignored) {
             self.obstacle = self.beneath.take();
         }
@@ -76,7 +76,7 @@ impl Site {
 
     /// The list of images that it is a part of, by the mapping that holds it (the root for a kustomization), and which of
     /// its entries.
-    pub fn image_entry(&self) -> Option<(FieldPath, usize)> {
+    pub(crate) fn image_entry(&self) -> Option<(FieldPath, usize)> {
         let steps = self.field.outermost().steps();
         let is_entry = |pair: &[Step]| matches!(pair, [Step::Key(list), Step::Item(_)] if list == "images" || list == "imageTags");
         let at = steps.windows(2).rposition(is_entry)?;
@@ -85,7 +85,7 @@ impl Site {
     }
 
     /// Which entry of a kustomization's `images` it is a part of.
-    pub fn entry_of_images(&self) -> Option<usize> {
+    pub(crate) fn entry_of_images(&self) -> Option<usize> {
         match self.field.outermost().steps() {
             [Step::Key(list), Step::Item(index), ..] if list == "images" => Some(*index),
             _ => None,
@@ -218,7 +218,7 @@ ids! {
 
 impl Form {
     /// How values of charts are written, whole or in parts.
-    pub fn is_value(self) -> bool {
+    pub(crate) fn is_value(self) -> bool {
         matches!(
             self,
             Form::Split
@@ -232,7 +232,7 @@ impl Form {
     }
 
     /// A field that a node reads itself: no tag is `latest` there. Elsewhere something else may add one.
-    pub fn is_pulled_as_written(self) -> bool {
+    pub(crate) fn is_pulled_as_written(self) -> bool {
         matches!(
             self,
             Form::Container
@@ -340,7 +340,7 @@ ids! {
 
 impl Marker {
     /// True when the next run of the automation writes the scanned name over ours.
-    pub fn writes_name(self) -> bool {
+    pub(crate) fn writes_name(self) -> bool {
         matches!(self, Marker::Full | Marker::Name)
     }
 }

@@ -142,7 +142,7 @@ impl Reference {
     }
 
     /// Is no registry written, so that it is a short name of Docker Hub?
-    pub fn is_short(&self) -> bool {
+    pub(crate) fn is_short(&self) -> bool {
         self.registry.is_none()
     }
 }

@@ -43,7 +43,7 @@ impl Named {
     }
 
     /// The tag of every use, when there is one and no use is pinned.
-    pub fn only_tag(&self) -> Option<&str> {
+    pub(crate) fn only_tag(&self) -> Option<&str> {
         let mut uses = self.uses.keys();
         match (uses.next(), uses.next()) {
             (Some(Tagged { tag, digest: None }), None) => tag.as_deref(),
@@ -52,7 +52,7 @@ impl Named {
     }
 
     /// Is a digest pinned beside this tag?
-    pub fn is_pinned_at(&self, tag: &str) -> bool {
+    pub(crate) fn is_pinned_at(&self, tag: &str) -> bool {
         self.uses.keys().any(|used| used.tag.as_deref() == Some(tag) && used.digest.is_some())
     }
 }

@@ -87,7 +87,7 @@ impl Outputs {
     }
 
     /// What the roots make of a site, be that of an image or of a `newName`; empty where none builds it.
-    pub fn of_site(&self, id: SiteId) -> &[Output] {
+    pub(crate) fn of_site(&self, id: SiteId) -> &[Output] {
         self.sites.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 

@@ -69,12 +69,12 @@ impl<'i> Builds<'i> {
 
     /// With the images that entries name without giving them another name: what they set is pulled, too, where what they
     /// match is in no file here.
-    pub fn with_named(self) -> Builds<'i> {
+    pub(crate) fn with_named(self) -> Builds<'i> {
         Builds { named: true, ..self }
     }
 
     /// With edits in the files themselves; those that are `finished` count today.
-    pub fn with_in_place(self, finished: InPlace, in_place: InPlace) -> Builds<'i> {
+    pub(crate) fn with_in_place(self, finished: InPlace, in_place: InPlace) -> Builds<'i> {
         Builds { finished, in_place, ..self }
     }
 
@@ -85,7 +85,7 @@ impl<'i> Builds<'i> {
     }
 
     /// Is the image edited in its file, or the name that an entry gives it?
-    pub fn is_in_place(&self, origin: &Origin) -> bool {
+    pub(crate) fn is_in_place(&self, origin: &Origin) -> bool {
         match origin {
             Origin::Site(id) => self.in_place.images.contains_key(id),
             Origin::Rename { directory, entry } => {
@@ -109,13 +109,13 @@ impl<'i> Builds<'i> {
 
     /// From now on the kustomization in `directory` has these entries. They begin with the written ones, each
     /// perhaps changed.
-    pub fn set_entries(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
+    pub(crate) fn set_entries(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
         self.planned.insert(directory.clone(), entries);
         self.forget(directory);
     }
 
     /// From now on its transformer also visits these fields.
-    pub fn set_fields(&mut self, directory: &RepoPath, fields: Vec<FieldSpec>) {
+    pub(crate) fn set_fields(&mut self, directory: &RepoPath, fields: Vec<FieldSpec>) {
         if !fields.is_empty() && !self.configured {
             // From now on every image has its place.
             self.configured = true;
@@ -126,7 +126,7 @@ impl<'i> Builds<'i> {
     }
 
     /// From now on it lists one more component, which holds these entries.
-    pub fn set_component(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
+    pub(crate) fn set_component(&mut self, directory: &RepoPath, entries: Vec<ImageEntry>) {
         self.components.insert(directory.clone(), entries);
         self.forget(directory);
     }

@@ -94,7 +94,7 @@ impl<'i> Graph<'i> {
     }
 
     /// Directories that some kustomization draws from.
-    pub fn referred(&self) -> BTreeSet<RepoPath> {
+    pub(crate) fn referred(&self) -> BTreeSet<RepoPath> {
         self.drawn_by.keys().cloned().collect()
     }
 
@@ -122,7 +122,7 @@ impl<'i> Graph<'i> {
     }
 
     /// Links that lead back to a kustomization which is being built: its file and the number of the link.
-    pub fn cycles(&self) -> BTreeSet<(&'i RepoPath, usize)> {
+    pub(crate) fn cycles(&self) -> BTreeSet<(&'i RepoPath, usize)> {
         let mut cycles = BTreeSet::new();
         let mut done: BTreeSet<&RepoPath> = BTreeSet::new();
         for start in self.by_directory.keys() {
@@ -155,7 +155,7 @@ impl<'i> Graph<'i> {
     }
 
     /// The kustomizations below a directory that no other one below it lies above.
-    pub fn topmost(&self, directory: &RepoPath) -> Vec<RepoPath> {
+    pub(crate) fn topmost(&self, directory: &RepoPath) -> Vec<RepoPath> {
         let mut topmost: BTreeSet<RepoPath> = BTreeSet::new();
         for (below, (_, kustomization)) in self.within(directory) {
             let mut above = std::iter::successors(below.parent(), RepoPath::parent);
@@ -294,7 +294,7 @@ impl<'i> Graph<'i> {
 
     /// What the Applications of an ApplicationSet build, as far as it is seen from the file alone: rather too much than
     /// too little.
-    pub fn below_templated(&self, path: &TemplatedPath) -> Arc<Layers> {
+    pub(crate) fn below_templated(&self, path: &TemplatedPath) -> Arc<Layers> {
         known(&self.below_templated, path, || {
             let built: Vec<RepoPath> = self.templated(path).map(|(_, path)| path.clone()).collect();
             let known = !built.is_empty();
@@ -305,7 +305,7 @@ impl<'i> Graph<'i> {
     }
 
     /// The directories of kustomizations that a template stands for, in order, each with the file there.
-    pub fn templated<'g>(
+    pub(crate) fn templated<'g>(
         &'g self,
         path: &TemplatedPath,
     ) -> impl Iterator<Item = (&'g RepoPath, &'i RepoPath)> {
@@ -322,7 +322,7 @@ impl<'i> Graph<'i> {
     }
 
     /// Does some kustomization draw from a directory?
-    pub fn is_referred(&self, directory: &RepoPath) -> bool {
+    pub(crate) fn is_referred(&self, directory: &RepoPath) -> bool {
         self.drawn_by.contains_key(directory)
     }
 

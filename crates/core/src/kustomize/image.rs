@@ -31,7 +31,7 @@ fn compiled(name: &str) -> Result<Regex, regex::Error> {
 }
 
 /// Is a name a pattern that takes more memory than is worth it? What it matches is not known then.
-pub fn is_too_large(name: &str) -> bool {
+pub(crate) fn is_too_large(name: &str) -> bool {
     is_pattern(name) && matches!(compiled(name), Err(regex::Error::CompiledTooBig(_)))
 }
 
@@ -93,7 +93,7 @@ impl Transformer {
 }
 
 /// Can an entry match an image with this tag and digest? Not with a `$` in them, as Flux's variables have.
-pub fn is_matchable(suffix: &str) -> bool {
+pub(crate) fn is_matchable(suffix: &str) -> bool {
     let rest = |text: &str| {
         text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.{}-".contains(c)).len()
     };

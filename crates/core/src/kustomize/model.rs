@@ -58,14 +58,14 @@ impl<'i> Model<'i> {
     }
 
     /// The site of an entry's `newName`.
-    pub fn new_name_site(&self, directory: &RepoPath, entry: usize) -> Option<SiteId> {
+    pub(crate) fn new_name_site(&self, directory: &RepoPath, entry: usize) -> Option<SiteId> {
         let file = self.inventory.position(self.graph.at(directory)?.0)?;
         let new_names = self.new_names.get_or_init(|| roots::new_names(self.inventory));
         new_names.get(&(file, entry)).copied()
     }
 
     /// Directories that some kustomization draws from.
-    pub fn referred(&self) -> &BTreeSet<RepoPath> {
+    pub(crate) fn referred(&self) -> &BTreeSet<RepoPath> {
         self.referred.get_or_init(|| self.graph.referred())
     }
 
@@ -81,7 +81,7 @@ impl<'i> Model<'i> {
     }
 
     /// The routes of the roots that build a file, one for each of them; `None` where no root builds it.
-    pub fn routes_of_roots(&self, path: &RepoPath) -> Option<Vec<&'i Routes>> {
+    pub(crate) fn routes_of_roots(&self, path: &RepoPath) -> Option<Vec<&'i Routes>> {
         let targets = self
             .targets_of_roots
             .get_or_init(|| targets::targets_of_roots(&self.graph, self.config))

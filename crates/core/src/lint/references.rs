@@ -203,7 +203,7 @@ pub fn counted<'r, 'a>(
 }
 
 /// How many of a repository's references go through the cache, within these paths, whatever a migration does about them.
-pub fn coverage_of(
+pub(crate) fn coverage_of(
     model: &Model<'_>,
     charts: Option<&Charts>,
     within: impl Fn(&RepoPath) -> bool,

@@ -48,7 +48,8 @@ pub use release::{ChartRef, Layer, LayerKind, Release, ReleaseId, ReleaseKind, V
 pub use rendered_deployers::RenderedDeployers;
 pub use sources::Sources;
 pub use substitute::Substitution;
-pub use value::{PLACEHOLDER, has_placeholder, values_of};
+pub(crate) use value::has_placeholder;
+pub use value::{PLACEHOLDER, values_of};
 
 use crate::inventory::Inventory;
 use crate::kustomize::Model;

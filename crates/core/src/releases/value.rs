@@ -21,7 +21,7 @@ pub(super) enum Words {
 pub const PLACEHOLDER: &str = "PULLTHRU-UNREADABLE";
 
 /// Was something unreadable put into this text? Then it names no image.
-pub fn has_placeholder(text: &str) -> bool {
+pub(crate) fn has_placeholder(text: &str) -> bool {
     text.contains(PLACEHOLDER)
 }
 

@@ -25,7 +25,7 @@ pub fn each_leaf(value: &Value, each: &mut impl FnMut(&[Step], &Value)) {
 }
 
 /// The same below all keys of values.
-pub fn each_value(values: &Map<String, Value>, each: &mut impl FnMut(&[Step], &Value)) {
+pub(crate) fn each_value(values: &Map<String, Value>, each: &mut impl FnMut(&[Step], &Value)) {
     walk_keys(values, &mut Vec::new(), each);
 }
 

@@ -243,7 +243,7 @@ impl Partition {
     }
 
     /// What dual-stack ECR registry hosts end in; `None` where none are known.
-    pub fn dual_stack_suffix(self) -> Option<&'static str> {
+    pub(crate) fn dual_stack_suffix(self) -> Option<&'static str> {
         match self {
             Self::Aws | Self::UsGov => Some("on.aws"),
             Self::China => Some("on.amazonwebservices.com.cn"),

@@ -52,7 +52,7 @@ impl Prefix {
     }
 
     /// `<cache>/<prefix>`, or the cache alone under ROOT.
-    pub fn join_to(&self, cache: &str) -> String {
+    pub(crate) fn join_to(&self, cache: &str) -> String {
         match &self.0 {
             Some(prefix) => format!("{cache}/{prefix}"),
             None => cache.to_owned(),

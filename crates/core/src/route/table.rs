@@ -217,7 +217,7 @@ impl Routes {
     ///
     /// `None` where not every repository below it is mapped by that: see [`Routes::registry_for`], which answers for
     /// a host alone.
-    pub fn prefix_for(&self, host: &str, path: &str) -> Option<String> {
+    pub(crate) fn prefix_for(&self, host: &str, path: &str) -> Option<String> {
         if path.is_empty() {
             return self.registry_for(host);
         }
@@ -237,7 +237,7 @@ impl Routes {
     }
 
     /// The inverse of [`Routes::prefix_for`], of a text that need not be a valid name in front of the prefix.
-    pub fn unmap_prefix(&self, text: &str) -> Option<Name> {
+    pub(crate) fn unmap_prefix(&self, text: &str) -> Option<Name> {
         let name = self.unmap_text(&format!("{text}/{PROBE}"))?;
         let path = name.path.strip_suffix(PROBE)?.trim_end_matches('/').to_owned();
         Some(Name { host: name.host, path })

@@ -32,14 +32,12 @@ pub use path::{RepoPath, quoted, shell_word};
 pub use read::search_large;
 pub use shard::{Shard, ShardError};
 pub use temporary::remove_stale_temp_files;
-pub use walk::{DEFAULT_MAX_SIZE, File, WalkOptions, Walked, walk};
-pub use write::{
-    Staged, WriteError, create, other_names, remove, replace, stage_create, stage_remove, stage_replace,
-    try_pause_writing, writing,
-};
+pub use walk::{File, WalkOptions, Walked, walk};
+pub use write::{Staged, WriteError, create, other_names, remove, replace, try_pause_writing, writing};
+pub(crate) use write::{stage_create, stage_remove, stage_replace};
 
 /// Names that the configuration may have; a directory that holds one is the root of a repository.
-pub const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
+pub(crate) const CONFIG_NAMES: [&str; 2] = ["pullthru.yaml", ".pullthru.yaml"];
 
 /// What can go wrong before a single file is read. (What goes wrong with one file is a [`Note`] or a [`WriteError`].)
 #[derive(Debug, thiserror::Error)]

@@ -24,7 +24,7 @@ use super::temporary::is_temporary;
 use super::{CONFIG_NAMES, RepoPath, Repository, Shard, TreeError};
 
 /// Default of [`WalkOptions::max_size`]: 16 MiB, above any manifest a cluster accepts (etcd takes 1.5 MiB).
-pub const DEFAULT_MAX_SIZE: u64 = 16 * 1024 * 1024;
+pub(crate) const DEFAULT_MAX_SIZE: u64 = 16 * 1024 * 1024;
 
 /// What the walk reads and how.
 #[derive(Clone, Debug)]

@@ -47,13 +47,13 @@ impl Lines {
     }
 
     /// The first place at or behind `at`, in the same line, where a comment may begin.
-    pub fn hash_from(&self, at: usize) -> Option<usize> {
+    pub(crate) fn hash_from(&self, at: usize) -> Option<usize> {
         let index = self.hashes.partition_point(|hash| *hash < at);
         self.hashes.get(index).copied().filter(|hash| *hash < self.around(at).end)
     }
 
     /// Does a comment perhaps begin before `at`, in the same line?
-    pub fn hash_before(&self, at: usize) -> bool {
+    pub(crate) fn hash_before(&self, at: usize) -> bool {
         let index = self.hashes.partition_point(|hash| *hash < at);
         let last = index.checked_sub(1).and_then(|index| self.hashes.get(index));
         last.is_some_and(|hash| *hash >= self.around(at).start)

@@ -224,7 +224,7 @@ impl<'a> Stream<'a> {
     }
 
     /// The value under the first key of a mapping that is `key` but for the case of ASCII letters.
-    pub fn get_any_case(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+    pub(crate) fn get_any_case(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         let entries = self.entries(mapping);
         if entries.len() > keys::WORTH_IT {
             return self.keys.borrow_mut().of(self, mapping).first_any_case(key);
@@ -234,7 +234,7 @@ impl<'a> Stream<'a> {
     }
 
     /// The first item of a sequence whose `name` is this.
-    pub fn item_named(&self, sequence: NodeId, name: &str) -> Option<NodeId> {
+    pub(crate) fn item_named(&self, sequence: NodeId, name: &str) -> Option<NodeId> {
         let items = self.items(sequence);
         if items.len() > keys::WORTH_IT {
             return self.keys.borrow_mut().named(self, sequence, name);
@@ -271,7 +271,7 @@ impl<'a> Stream<'a> {
 
     /// The comment that ends the line on which the node ends. Behind a scalar only the closing of flow collections
     /// and further entries may stand before it.
-    pub fn comment_behind(&self, id: NodeId) -> Option<&'a str> {
+    pub(crate) fn comment_behind(&self, id: NodeId) -> Option<&'a str> {
         let end = self.node(id)?.span.end;
         let hash = if self.text.get(end..)?.starts_with('#') { end } else { self.lines().hash_from(end)? };
         self.text.get(hash..self.lines().around(end).end)

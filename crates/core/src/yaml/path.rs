@@ -80,7 +80,7 @@ impl FieldPath {
     }
 
     /// The key that it begins with.
-    pub fn first_key(&self) -> Option<&str> {
+    pub(crate) fn first_key(&self) -> Option<&str> {
         self.0.first().and_then(Step::key)
     }
 
@@ -96,7 +96,7 @@ impl FieldPath {
     }
 
     /// Is it that of an item of the list under this key, or of a part of one, further down than the first step?
-    pub fn passes_item_of(&self, list: &str) -> bool {
+    pub(crate) fn passes_item_of(&self, list: &str) -> bool {
         self.0.windows(2).skip(1).any(|pair| matches!(pair, [key, Step::Item(_)] if key.is_key(list)))
     }
 

@@ -134,7 +134,7 @@ impl WantedPlatform {
     }
 
     /// The same of a name in a digest lock: `linux/arm64/v8`.
-    pub fn matches_name(&self, name: &str) -> bool {
+    pub(crate) fn matches_name(&self, name: &str) -> bool {
         let mut parts = name.splitn(3, '/');
         let (os, architecture) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         self.takes(os, architecture, parts.next())

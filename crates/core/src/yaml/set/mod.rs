@@ -7,10 +7,11 @@ mod text;
 mod unset;
 
 use super::{Edit, FieldPath, Kind, NodeId, Span, Step, Stream, Style, edit, parse};
-pub use proof::holds_value;
+pub(crate) use proof::holds_value;
 use proof::reads_as;
 use text::{block, flow_entry, quoted, scalar};
-pub use unset::{unset, unset_quoted};
+pub use unset::unset;
+pub(crate) use unset::unset_quoted;
 
 /// What is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn set(text: &str, document: usize, way: &[Step], value: &NewValue) -> Resul
 ///
 /// # Errors
 /// What keeps it from that.
-pub fn is_settable(stream: &Stream<'_>, document: usize, way: &[Step]) -> Result<(), SetError> {
+pub(crate) fn is_settable(stream: &Stream<'_>, document: usize, way: &[Step]) -> Result<(), SetError> {
     if !stream.errors.is_empty() {
         return Err(SetError::NotYaml);
     }

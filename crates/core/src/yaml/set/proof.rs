@@ -108,7 +108,7 @@ fn is_chain(stream: &Stream<'_>, id: NodeId, way: &[Step], value: &NewValue) -> 
 }
 
 /// Does a document hold this value there already?
-pub fn holds_value(text: &str, document: usize, way: &[Step], value: &NewValue) -> bool {
+pub(crate) fn holds_value(text: &str, document: usize, way: &[Step], value: &NewValue) -> bool {
     let stream = parse(text);
     let root = stream.documents.get(document).and_then(|document| document.root);
     let at = root.and_then(|root| FieldPath::from(way.to_vec()).find(&stream, root));
