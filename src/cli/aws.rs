@@ -24,7 +24,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "URL", help_heading = "AWS")]
     endpoint_url: Option<String>,
 
-    /// CliError when the credentials are of another account than this
+    /// Fail when the credentials are of another account than this
     #[arg(long, value_name = "ID", help_heading = "AWS")]
     expect_account: Option<AccountId>,
 }

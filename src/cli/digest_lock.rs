@@ -107,7 +107,7 @@ impl LockFile {
             .map_err(|error| CliError::Output(std::io::Error::other(error.to_string())))?;
         let left = images.saturating_sub(lock.images.len());
         let left = if left > 0 {
-            format!("; {} without a digest left out", count(left, "image"))
+            format!("; {} skipped, without a digest", count(left, "image"))
         } else {
             String::new()
         };

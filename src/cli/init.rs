@@ -23,7 +23,7 @@ use crate::tree::{self, RepoPath, Repository};
 /// Write pullthru.yaml from what the repository shows.
 ///
 /// The file holds the upstreams in use with their counts, the cache's registry as far as flags or the repository
-/// tell, and every other option as a commented example.
+/// show, and every other option as a commented example.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru init --account 123456789012 --region ca-central-1

@@ -76,7 +76,7 @@ enum Command {
     Explain(explain::Args),
     /// Move references to the cache: print the diff, and change the files with --write
     Migrate(migrate::Args),
-    /// The charts that the repository deploys, and the images that they bring
+    /// List the charts that the repository deploys, and the images that they bring
     Charts(charts::Args),
     /// Write new objects for other tools: Flux image automation, a list, a Kustomize overlay, Renovate aliases
     Emit(emit::Args),

@@ -93,7 +93,7 @@ pub(super) fn remove_stale_temp_files<'a>(
     directories: impl IntoIterator<Item = &'a RepoPath>,
 ) {
     if let Err(error) = tree::remove_stale_temp_files(repository, directories) {
-        problem(&format!("warning: temporary files of an earlier run are left: {error}"));
+        problem(&format!("warning: temporary files of an earlier run remain: {error}"));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::report::Paint;
 use crate::report::merge::{self, MergeError, Merged};
 use pullthru_core::reasons::of_io;
 
-/// Put reports of other runs together.
+/// Merge reports of other runs.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One report of many: of the shards of a repository, of the repositories of an organisation
+    /// Merge reports into one: of the shards of a repository, of the repositories of an organisation
     Merge(MergeArgs),
 }
 

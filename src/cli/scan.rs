@@ -36,8 +36,8 @@ pub(super) struct Args {
     #[arg(long)]
     explain: bool,
 
-    /// Only the files of one part of several, such as 3/8: for runs that share the work. `pullthru report merge` puts
-    /// their reports together
+    /// Only the files of one part of several, such as 3/8: for runs that share the work. `pullthru report merge` merges
+    /// their reports
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 

@@ -25,7 +25,7 @@ use crate::warm::{self, Options, Warmed, flux};
 /// Pull images through the cache by tag, so that it has them before a node asks.
 ///
 /// ECR imports nothing by digest: a pinned image fails on its first pull unless its tag was pulled before. What the
-/// cache has already is left; a run that was stopped goes on where it was.
+/// cache has already is not pulled again; a run that was stopped goes on where it was.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru warm                                       everything that the repository uses

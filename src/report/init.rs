@@ -29,7 +29,7 @@ pub fn human(report: &InitReport, out: &mut dyn Write, paint: Paint) -> io::Resu
         .collect();
     line("upstreams", &images, "none that ECR can cache", out)?;
     for (host, reason) in &report.not_cacheable {
-        writeln!(out, "  {:<12}  {} stays upstream: {reason}", "not cached", quoted(host))?;
+        writeln!(out, "  {:<12}  {}: {reason}", "not cached", quoted(host))?;
     }
     let deployers: Vec<String> = report.deployers.iter().map(|(kind, number)| count(*number, kind)).collect();
     line("deployers", &deployers, "none: images are edited in place, or in root kustomizations", out)?;

@@ -1,6 +1,6 @@
 //! One report of many: of the parts of a large repository (`scan --shard`), of all repositories of an organisation.
 //!
-//! [`Merged::read`] takes a report of `scan` or `check` in, [`merge`] puts those of one kind together: rows get the name of
+//! [`Merged::read`] takes a report of `scan` or `check` in, [`merge`] merges those of one kind: rows get the name of
 //! their repository, numbers are added up. The result has the schema of its parts, so that it can be merged again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

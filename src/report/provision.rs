@@ -30,8 +30,8 @@ struct RegistryPlan<'a> {
     backfill: Vec<ChangeReport<'a>>,
     /// What could not be read.
     unseen: Vec<Failure<'a>>,
-    /// What is there besides, and stays.
-    left: &'a [String],
+    /// What is there besides, and is not changed.
+    unchanged: &'a [String],
     notes: &'a [String],
 }
 
@@ -84,7 +84,7 @@ impl<'a> PlanReport<'a> {
             changes: plan.changes.iter().map(ChangeReport::from).collect(),
             backfill: plan.backfill.iter().map(|(_, change)| ChangeReport::from(change)).collect(),
             unseen: plan.unseen.iter().map(Failure::from).collect(),
-            left: &plan.left,
+            unchanged: &plan.unchanged,
             notes: &plan.notes,
         });
         PlanReport {
@@ -113,8 +113,8 @@ pub fn human(plans: &[Plan], out: &mut dyn Write, paint: Paint) -> io::Result<()
         for change in &changes {
             line(change, width.min(44), out, paint)?;
         }
-        for left in &plan.left {
-            writeln!(out, "{}", paint.dim(&format!("  {left} (not in the configuration: left)")))?;
+        for unchanged in &plan.unchanged {
+            writeln!(out, "{}", paint.dim(&format!("  {unchanged} (not in the configuration: unchanged)")))?;
         }
         for note in &plan.notes {
             writeln!(out, "  note: {note}")?;
@@ -178,7 +178,7 @@ fn short(value: &Value) -> String {
 fn document_diff(from: &Value, to: &Value, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
     let text = |value: &Value| match value {
         Value::Null => String::new(),
-        value => serde_json::to_string_pretty(value).unwrap_or_default() + "\n",
+        value => format!("{value:#}\n"),
     };
     let (from, to) = (text(from), text(to));
     let diff = similar::TextDiff::from_lines(&from, &to);

@@ -40,7 +40,7 @@ pub struct VerifySummary {
     pub images: usize,
     /// By outcome.
     pub outcomes: BTreeMap<String, usize>,
-    /// Images that were left when the run was stopped.
+    /// Images that were not asked about when the run was stopped.
     pub unasked: usize,
 }
 

@@ -226,7 +226,7 @@ fn check(runner: &Scratch, base: &str, variables: &[(&str, &str)]) -> Run {
 
 /// The charts of a stranger are not fetched; what the image lock says of both sides is in the summary and the comment.
 #[test]
-fn a_pull_request_is_told_which_images_its_charts_bring() {
+fn a_pull_request_shows_which_images_its_charts_bring() {
     let request = pull_request();
     let (runner, upstream) = (&request.runner, &request.upstream);
     // Tells what it is called with, and runs it.
@@ -343,7 +343,7 @@ fn a_branch_by_itself_needs_the_history_to_where_it_was_forked() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_told() {
+fn what_cannot_be_compared_is_reported() {
     let request = pull_request();
     let runner = &request.runner;
     request.check_out(&["--branch", "change"]);

@@ -254,7 +254,7 @@ fn emitters_name_the_images_of_charts_that_they_leave_out() {
     assert!(flux.out.contains("ghcr/guild/bakery") && !flux.out.contains("oven-probe"), "{}", flux.out);
     let kustomize = scratch.run(&["emit", "kustomize"]);
     assert!(
-        kustomize.err.contains("the images of 1 release are left out: a controller renders"),
+        kustomize.err.contains("the images of 1 release are skipped: a controller renders"),
         "{}",
         kustomize.err
     );

@@ -146,7 +146,7 @@ fn fixes_of_sarif_are_those_of_fix() {
 
 /// A finding that repeats is drawn once with its first places; a rule that fires a hundred times takes a screen.
 #[test]
-fn what_repeats_is_told_once() {
+fn what_repeats_is_reported_once() {
     let pin = |number: usize| format!("ghcr.io/o/pin-{number}:v1@sha256:{number:064x}");
     let containers = |images: Vec<String>| {
         let images: String = images.iter().map(|image| format!("  - image: {image}\n")).collect();

@@ -368,7 +368,7 @@ fn assert_reconciles(root: &Path, flags: &[&str]) {
 
 #[test]
 fn all_commands_count_the_same() {
-    for tree in ["testdata/fleet", "testdata/kustomize/two-targets", "testdata/kustomize/flux"] {
+    for tree in ["testdata/fleet", "testdata/kustomize/different-registries", "testdata/kustomize/flux"] {
         let copy = copy_of(tree);
         let flags = if copy.path().join("pullthru.yaml").exists() { &[][..] } else { &ACCOUNT };
         assert_reconciles(copy.path(), flags);

@@ -169,7 +169,8 @@ fn images_that_vanish_are_reported_and_removed_on_request() {
     std::fs::remove_file(scratch.path().join("apps/1.yaml")).unwrap();
     let run = emit(&scratch, &[]);
     assert!(
-        run.err.contains("auto/ghcr-io.o.gone.yaml:5: `ImageRepository/ghcr-io.o.gone` is left over"),
+        run.err
+            .contains("auto/ghcr-io.o.gone.yaml:5: `ImageRepository/ghcr-io.o.gone` is not needed any more"),
         "{}",
         run.err
     );
@@ -275,7 +276,7 @@ fn a_file_that_does_not_parse_stops_everything() {
     let before = scratch.contents();
     let run = scratch.run(&["emit", "flux", "--out", "auto"]);
     assert_eq!(run.code, 2);
-    assert!(run.err.contains("`auto/broken.yaml` stays as it is, and nothing was written"), "{}", run.err);
+    assert!(run.err.contains("`auto/broken.yaml` is unchanged, and nothing was written"), "{}", run.err);
     assert!(scratch.contents() == before);
 }
 

@@ -231,7 +231,7 @@ fn reverting(suffix: &str) -> String {
 }
 
 #[test]
-fn a_marker_that_leads_back_is_found_and_mended_on_request() {
+fn a_marker_that_reverts_is_found_and_fixed_on_request() {
     let scratch = Scratch::new(&[
         ("apps/a.yaml", reverting(":name").as_bytes()),
         ("flux/app.yaml", EXISTING.as_bytes()),

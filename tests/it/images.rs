@@ -55,7 +55,8 @@ fn the_sample_repository_pulls_what_was_reviewed() {
 /// What the clusters are given is the same before and after a migration, but for the name.
 #[test]
 fn a_migration_changes_no_pull() {
-    for tree in ["testdata/fleet", "testdata/kustomize/two-targets", "testdata/kustomize/overlay-on-overlay"]
+    for tree in
+        ["testdata/fleet", "testdata/kustomize/different-registries", "testdata/kustomize/overlay-on-overlay"]
     {
         let copy = copy_of(tree);
         let named = |pulls: &Images| {

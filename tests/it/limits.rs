@@ -250,7 +250,7 @@ fn odd_names_are_quoted_in_errors() {
     }
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o444)).unwrap();
     let run = scratch.run(&["migrate", "--write"]);
-    assert!(run.err.contains("`\"two\\nlines.yaml\"` is left as it is: it is read-only"), "{}", run.err);
+    assert!(run.err.contains("`\"two\\nlines.yaml\"` is unchanged: it is read-only"), "{}", run.err);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     scratch.commit();
     scratch.write("two\nlines.yaml", format!("# changed\n{POD}").as_bytes());
@@ -297,7 +297,7 @@ fn files_of_other_people_are_not_written_over() {
     assert_eq!(run.code, 3, "{}", run.err);
     for directory in ["mine", "linked"] {
         let rendered = format!(
-            "`{directory}/pullthru-fields.yaml` is left as it is: it holds more than `pullthru migrate` writes"
+            "`{directory}/pullthru-fields.yaml` is unchanged: it holds more than `pullthru migrate` writes"
         );
         assert_eq!(run.err.matches(&rendered).count(), 1, "{}", run.err);
         for name in ["kustomization.yaml", "pullthru-fields.yaml", "cluster.yaml"] {
@@ -319,7 +319,7 @@ fn files_of_other_people_are_not_written_over() {
     scratch.git(&["checkout", "-q", "HEAD~2", "--", "pods"]);
     scratch.commit();
     let run = scratch.run(&["migrate", "--write", "--component", "shared"]);
-    assert!(run.err.contains("`shared/kustomization.yaml` is left as it is"), "{}", run.err);
+    assert!(run.err.contains("`shared/kustomization.yaml` is unchanged"), "{}", run.err);
     assert_eq!(scratch.read("shared/kustomization.yaml"), "kind: Component\nnamePrefix: x-\n");
     assert!(!scratch.read("pods/kustomization.yaml").contains("components"));
 }

@@ -177,7 +177,7 @@ fn policies_are_looked_at_by_themselves() {
 
 /// `artifacts: true` moves sources, and what they verify and log in with has to change.
 #[test]
-fn sources_that_will_move_are_told_of_too() {
+fn sources_that_will_move_are_reported_too() {
     let copy = copy_of("testdata/rules/policy-misses-cache");
     let config = copy.path().join("pullthru.yaml");
     let text = std::fs::read_to_string(&config).unwrap();

@@ -156,7 +156,7 @@ fn merging_can_be_done_in_steps() {
 }
 
 #[test]
-fn what_cannot_be_merged_is_told() {
+fn what_cannot_be_merged_is_reported() {
     let fleet = two_repositories(&["scan"]);
     fleet.report("check.json", &["check"]);
     fleet.reports.write("copy.json", fleet.reports.read("small.json").as_bytes());

@@ -70,7 +70,7 @@ fn modes_are_kept_and_read_only_files_are_refused_with_their_partners() {
     chmod("prod/kustomization.yaml", 0o444);
     let run = scratch.run(&["migrate", "--write"]);
     assert_eq!(run.code, 3);
-    assert!(run.err.contains("`prod/kustomization.yaml` is left as it is: it is read-only"), "{}", run.err);
+    assert!(run.err.contains("`prod/kustomization.yaml` is unchanged: it is read-only"), "{}", run.err);
     assert!(
         scratch.read("base/pod.yaml").contains("ghcr.io/o/app:dummy"),
         "the base moved without its override"
@@ -156,7 +156,7 @@ fn a_kill_leaves_every_file_old_or_new_and_the_next_run_cleans_up() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn unreadable_files_are_told_and_the_rest_is_done() {
+fn unreadable_files_are_reported_and_the_rest_is_done() {
     use std::os::unix::ffi::OsStrExt;
     let names: Vec<String> = (0..1_000).map(|n| format!("pod-{n}.yaml")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), POD.as_bytes())).collect();
@@ -240,7 +240,7 @@ fn names_and_rules_decide_what_is_read() {
 }
 
 #[test]
-fn wrong_usage_is_told_and_changes_nothing() {
+fn wrong_usage_is_reported_and_changes_nothing() {
     let scratch = odd_files();
     let before = scratch.contents();
     let bare = |arguments: &[&str]| scratch.command(arguments).output().unwrap();

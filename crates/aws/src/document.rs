@@ -37,20 +37,20 @@ const PUSH: [&str; 4] =
     ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"];
 
 /// Statements of this module have a `Sid` that begins like this; ECR and IAM take letters and digits.
-pub const SID: &str = "Pullthru";
+pub(crate) const SID: &str = "Pullthru";
 
 /// The `Sid` of a statement of a stack. It ends in letters and digits that no other stack's end in.
-pub fn own_sid(sid: &str, stack: &str) -> String {
+pub(crate) fn own_sid(sid: &str, stack: &str) -> String {
     format!("{sid}{}", sid_end(stack))
 }
 
 /// The `Sid` without the stack's end; `None` when it is not of this stack.
-pub fn configured_sid<'a>(sid: &'a str, stack: &str) -> Option<&'a str> {
+pub(crate) fn configured_sid<'a>(sid: &'a str, stack: &str) -> Option<&'a str> {
     sid.strip_suffix(&sid_end(stack))
 }
 
 /// Is a statement of this stack?
-pub fn is_own_sid(sid: &str, stack: &str) -> bool {
+pub(crate) fn is_own_sid(sid: &str, stack: &str) -> bool {
     sid.ends_with(&sid_end(stack))
 }
 
@@ -143,7 +143,7 @@ pub(super) fn policy(statements: Vec<Value>) -> Value {
 }
 
 /// Who may take a role: a service of AWS, for the sake of this account only.
-pub fn trust_service(service: &str, registry: &Registry) -> Value {
+pub(crate) fn trust_service(service: &str, registry: &Registry) -> Value {
     policy(vec![json!({
         "Sid": format!("{SID}Trust"),
         "Effect": "Allow",
@@ -155,7 +155,7 @@ pub fn trust_service(service: &str, registry: &Registry) -> Value {
 
 /// Who may take a role: workflows of GitHub, by OpenID Connect (GitHub documentation, "Configuring OpenID Connect in
 /// Amazon Web Services").
-pub fn trust_github(github: &GithubActions, registry: &Registry) -> Value {
+pub(crate) fn trust_github(github: &GithubActions, registry: &Registry) -> Value {
     let provider = registry.iam(format!("oidc-provider/{GITHUB}"));
     let mut subjects = Vec::new();
     for repository in &github.repositories {
@@ -181,7 +181,7 @@ const GITHUB: &str = "token.actions.githubusercontent.com";
 
 /// What the role of templates needs: ECR makes repositories with tags or KMS by it (user guide, "Creating an IAM role for
 /// repository creation templates"). `prefixes` are the templates', `keys` the ARNs of their keys.
-pub fn template_role(scope: &Scope, prefixes: &[&str], keys: &[String]) -> Value {
+pub(crate) fn template_role(scope: &Scope, prefixes: &[&str], keys: &[String]) -> Value {
     let prefixes = prefixes.iter().map(|prefix| prefix.to_string()).collect();
     let below = Scope { prefixes, ..scope.clone() }.cached();
     let repositories = ["ecr:CreateRepository", "ecr:ReplicateImage", "ecr:TagResource"];
@@ -190,7 +190,7 @@ pub fn template_role(scope: &Scope, prefixes: &[&str], keys: &[String]) -> Value
 }
 
 /// The statement that lets other accounts import through this registry's rules.
-pub fn registry_statement(policy: &RegistryPolicy, scope: &Scope) -> Option<Value> {
+pub(crate) fn registry_statement(policy: &RegistryPolicy, scope: &Scope) -> Option<Value> {
     let (principal, condition) =
         principal(&policy.accounts, policy.organization.as_ref().map(|id| id.as_str()), &scope.registry)?;
     let home = Scope { regions: vec![scope.registry.region.clone()], ..scope.clone() };
@@ -238,7 +238,7 @@ fn principal(
 }
 
 /// The policy of a key: the account's own policies decide (KMS developer guide, "Default key policy").
-pub fn key_policy(registry: &Registry) -> Value {
+pub(crate) fn key_policy(registry: &Registry) -> Value {
     policy(vec![json!({
         "Sid": format!("{SID}Account"),
         "Effect": "Allow",
@@ -279,7 +279,7 @@ pub fn lifecycle(lifecycle: &Lifecycle) -> Value {
         // A list of several prefixes selects images with all of them, so each has a rule.
         for prefix in &lifecycle.tag_prefixes {
             rule(
-                format!("the newest {keep} of {prefix}* stay"),
+                format!("the newest {keep} of {prefix}* are kept"),
                 json!({
                     "tagStatus": "tagged",
                     "tagPrefixList": [prefix],
@@ -290,7 +290,7 @@ pub fn lifecycle(lifecycle: &Lifecycle) -> Value {
         }
         if lifecycle.tag_prefixes.is_empty() {
             rule(
-                format!("the newest {keep} tagged images stay"),
+                format!("the newest {keep} tagged images are kept"),
                 json!({
                     "tagStatus": "tagged",
                     "tagPatternList": ["*"],

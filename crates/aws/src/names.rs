@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_to_the_same_is_told_apart_for_good() {
+    fn names_that_come_to_the_same_are_distinguished_for_good() {
         let few = Names::new(Case::Snake, ["a-b", "a.b"].into_iter());
         let more = Names::new(Case::Snake, ["a/b", "a.b", "a-b", "a_b", "root", "ROOT"].into_iter());
         assert_eq!((few.of("a-b"), few.of("a.b")), ("a_b".to_owned(), more.of("a.b")));

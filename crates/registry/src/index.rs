@@ -88,7 +88,11 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`], also of one of these images.
-    pub async fn name_platforms(&self, at: &Location, mut resolved: Resolved) -> Result<Resolved, Failure> {
+    pub(crate) async fn name_platforms(
+        &self,
+        at: &Location,
+        mut resolved: Resolved,
+    ) -> Result<Resolved, Failure> {
         if resolved.is_index {
             self.fill(at, &mut resolved, |platform| platform.name().is_empty() && platform.content.is_none())
                 .await?;

@@ -11,7 +11,7 @@ use crate::tree::{self, RepoPath, Repository};
 use pullthru_core::releases::diff::LockDiff;
 use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
 
-/// Images that a branch adds, removes and changes, from the two image locks alone.
+/// List the images that a branch adds, removes and changes, from the two image locks alone.
 ///
 /// Renders nothing, and sends no requests: both locks are read from Git and from the working directory.
 #[derive(Debug, Parser)]

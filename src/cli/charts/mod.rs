@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use super::{CliError, Outcome};
 
-/// The charts that the repository deploys, and the images that they bring.
+/// List the charts that the repository deploys, and the images that they bring.
 ///
 /// Without a command a table of all releases: chart, and images by status.
 #[derive(Debug, Parser)]
@@ -32,7 +32,7 @@ pub(super) struct Args {
 enum What {
     /// Render the charts of releases and write their images to the image lock
     Lock(lock::Args),
-    /// Images that a branch adds, removes and changes, from the two image locks alone
+    /// List the images that a branch adds, removes and changes, from the two image locks alone
     Diff(diff::Args),
 }
 

@@ -66,7 +66,7 @@ pub(super) fn built_by_kustomize(mut charts: Charts, config: &Config) -> Charts 
         .collect();
     if !with_images.is_empty() {
         note(&format!(
-            "the images of {} are left out: a controller renders their charts in the cluster, where no kustomization \
+            "the images of {} are skipped: a controller renders their charts in the cluster, where no kustomization \
              renames them ({})",
             count(with_images.len(), "release"),
             shortened(&with_images)

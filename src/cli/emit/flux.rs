@@ -20,7 +20,7 @@ use crate::inventory::Inventory;
 use crate::kustomize::Model;
 use crate::tree::{RepoPath, Repository};
 
-/// ImageRepository and ImagePolicy of Flux, one pair an image.
+/// Write ImageRepository and ImagePolicy of Flux, one pair an image.
 ///
 /// Without --out everything goes to standard output as one stream. With it, objects that exist in the directory keep
 /// what a person set: only what is missing is added.

@@ -33,17 +33,17 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// ImageRepository and ImagePolicy of Flux, one pair an image
+    /// Write ImageRepository and ImagePolicy of Flux, one pair an image
     Flux(flux::Args),
-    /// Every reference in use, one a line
+    /// Print every reference in use, one a line
     List(ListArgs),
-    /// An images transformer of Kustomize, from each upstream's name to the cached one
+    /// Print an images transformer of Kustomize, from each upstream's name to the cached one
     Kustomize(KustomizeArgs),
-    /// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache
+    /// Print a Renovate preset: new versions are looked up at the upstreams, files go on naming the cache
     Renovate(RenovateArgs),
 }
 
-/// A Renovate preset: new versions are looked up at the upstreams, files go on naming the cache.
+/// Print a Renovate preset: new versions are looked up at the upstreams, files go on naming the cache.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru emit renovate > renovate-cache.json        then extend it: local>my-org/my-repo//renovate-cache")]
@@ -52,7 +52,7 @@ struct RenovateArgs {
     repository: RepositoryArgs,
 }
 
-/// Every reference in use, one a line, sorted.
+/// Print every reference in use, one a line, sorted.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru emit list                                  what the repository pulls
@@ -78,7 +78,7 @@ enum AtArg {
     Cache,
 }
 
-/// An images transformer of Kustomize, from each upstream's name to the cached one.
+/// Print an images transformer of Kustomize, from each upstream's name to the cached one.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   kustomize build apps/prod | pullthru emit kustomize - --component --out components/cache
@@ -172,7 +172,7 @@ fn kustomize(args: &KustomizeArgs, out: &mut dyn Write) -> Result<Outcome, CliEr
         Ok(old) => {
             let new = emit::kustomize::merged(&old, &entries).map_err(|error| {
                 CliError::usage(
-                    format!("`{}` stays as it is: {error}", path.shown()),
+                    format!("`{}` is unchanged: {error}", path.shown()),
                     "fix or move that file, and run again",
                 )
             })?;
@@ -210,7 +210,7 @@ fn require_registry(config: &Config) -> Result<(), CliError> {
 
 /// What is in use, by name; what has none is said.
 fn named(images: &Images, config: &Config) -> Vec<Named> {
-    say_unknown(images, "is left out", |unknown| unknown.names.is_none() && unknown.release.is_none());
+    say_unknown(images, "is skipped", |unknown| unknown.names.is_none() && unknown.release.is_none());
     images::by_name(images, config)
 }
 

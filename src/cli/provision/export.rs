@@ -30,19 +30,19 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// A Terraform module, with its README, example and test
+    /// Write a Terraform module, with its README, example and test
     Terraform(TerraformArgs),
-    /// A CloudFormation template
+    /// Write a CloudFormation template
     Cloudformation(CloudformationArgs),
-    /// Objects of AWS Controllers for Kubernetes
+    /// Write objects of AWS Controllers for Kubernetes
     Ack(AckArgs),
-    /// Objects of Crossplane
+    /// Write objects of Crossplane
     Crossplane(CrossplaneArgs),
-    /// The documents of IAM, as JSON
+    /// Print the documents of IAM, as JSON
     Iam(IamArgs),
 }
 
-/// A Terraform module, with its README, example and test.
+/// Write a Terraform module, with its README, example and test.
 ///
 /// Tokens are variables that go into write-only arguments: they are in no file, plan or state.
 #[derive(Debug, Parser)]
@@ -71,7 +71,7 @@ struct TerraformArgs {
     aws: AwsArgs,
 }
 
-/// A CloudFormation template, in JSON.
+/// Write a CloudFormation template, in JSON.
 ///
 /// No token goes through it: it makes secrets with a random value, and the real one is written into them afterwards.
 #[derive(Debug, Parser)]
@@ -90,7 +90,7 @@ struct CloudformationArgs {
     out: PathBuf,
 }
 
-/// Objects of AWS Controllers for Kubernetes: secrets, templates, rules and repositories, in one file.
+/// Write objects of AWS Controllers for Kubernetes: secrets, templates, rules and repositories, in one file.
 ///
 /// No token is written: each secret takes its value from a Secret of Kubernetes, which is named and made elsewhere.
 #[derive(Debug, Parser)]
@@ -102,7 +102,7 @@ struct AckArgs {
     objects: ObjectsArgs,
 }
 
-/// Objects of Crossplane: templates, rules, repositories and settings of the registry, in one file.
+/// Write objects of Crossplane: templates, rules, repositories and settings of the registry, in one file.
 ///
 /// Logins have to be named by the ARN of their secret: a rule of Crossplane cannot refer to a secret that is made with it.
 #[derive(Debug, Parser)]
@@ -135,7 +135,7 @@ struct ObjectsArgs {
     namespace: String,
 }
 
-/// The documents of IAM, as JSON: the six policies that pullthru knows, and those of roles, keys and the registry.
+/// Print the documents of IAM, as JSON: the six policies that pullthru knows, and those of roles, keys and the registry.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   pullthru provision export iam --policy node-pull > node-pull.json

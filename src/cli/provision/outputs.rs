@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
 
-    /// Do not ask AWS: ARNs of secrets are left out
+    /// Do not ask AWS: ARNs of secrets are omitted
     #[arg(long)]
     offline: bool,
 

@@ -16,7 +16,7 @@ use crate::report::provision as report;
 
 /// Show what would change in the account. Nothing is changed.
 ///
-/// Signs: + is made, ~ is changed, ± is deleted and made again, - is deleted, = stays, ! differs and cannot be changed,
+/// Signs: + is made, ~ is changed, ± is deleted and made again, - is deleted, = is kept, ! differs and cannot be changed,
 /// ? could not be read.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:

@@ -63,7 +63,7 @@ pub struct CostSummary {
     pub not_sized: usize,
     /// Layers that their publisher keeps, and that no cache stores.
     pub foreign_layers: usize,
-    /// Images that were left when the run was stopped.
+    /// Images that were not asked about when the run was stopped.
     pub unasked: usize,
 }
 
@@ -214,7 +214,7 @@ impl CostReport {
         let Gathered { estimate, options, prices, mut assumptions, .. } = gathered;
         if foreign_layers > 0 {
             assumptions.push(format!(
-                "{} of Windows' base images stay where their publisher keeps them, and are not counted",
+                "{} of Windows' base images are pulled from their publisher, and are not counted",
                 count(foreign_layers, "layer")
             ));
         }

@@ -57,7 +57,7 @@ impl Chart<'_> {
     }
 }
 
-/// What ECR cannot cache, what is left out, and what is not known.
+/// What ECR cannot cache, what is excluded, and what is not known.
 fn others(count: &Count) -> usize {
     count.total().saturating_sub(count.cacheable())
 }

@@ -31,7 +31,7 @@ pub(super) fn write(findings: &[FindingRow], page: &mut String) {
 }
 
 fn item(finding: &FindingRow, page: &mut String) {
-    let class = if finding.severity == "error" { "bypassing" } else { "left" };
+    let class = if finding.severity == "error" { "bypassing" } else { "open" };
     let _ = write!(
         page,
         "<li><p><strong class=\"{class}\">{}</strong> {}</p><p>{}</p>",

@@ -1,7 +1,7 @@
 //! The result of `check` as one page for a browser, which asks for nothing from elsewhere: how far the migration is,
 //! by cluster, application and upstream; the images; the findings; and what the registries said, where that is given.
 //!
-//! [`write`] puts it together. It reads the same without its script, which only filters and sorts. Its policy admits
+//! [`write`] assembles it. It reads the same without its script, which only filters and sorts. Its policy admits
 //! the style and the script by their digests, so that nothing else runs, whatever the files say.
 
 mod chart;

@@ -111,7 +111,7 @@ impl Verification {
             crate::report::count(self.images.len(), "image")
         );
         if self.summary.unasked > 0 {
-            let _ = write!(page, " {} were left when it was stopped.", self.summary.unasked);
+            let _ = write!(page, " {} were not asked about when it was stopped.", self.summary.unasked);
         }
         if others > 0 {
             let _ = write!(page, " At no place that counts here: {others}.");
@@ -161,7 +161,7 @@ impl Verified {
     pub(super) fn class(&self) -> &'static str {
         match self.severity {
             Severity::Fine => "through",
-            Severity::Note | Severity::Open => "left",
+            Severity::Note | Severity::Open => "open",
             Severity::Bad => "bypassing",
         }
     }

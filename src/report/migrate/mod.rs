@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::find::Form;
 use crate::images::Charts;
 use crate::lint::Coverage;
-use crate::migrate::{Proved, Warning, Written};
+use crate::migrate::{Plan, Proved, Skipped, Warning, Written};
 use crate::tree::{Position, RepoPath};
 
 pub use self::diff::diff;
@@ -34,11 +34,11 @@ pub struct MigrationReport {
     /// Each file that changes, by path.
     pub files: Vec<FileRow>,
     pub changes: Vec<ChangeRow>,
-    /// References that stay as they are written, and that kustomizations rename when they are built.
+    /// References that are not changed, and that kustomizations rename when they are built.
     pub renamed: Vec<RenamedRow>,
     pub skipped: Vec<SkippedRow>,
     pub warnings: Vec<Warning>,
-    /// Directories of test data that change, each with a slash at its end; `ignore:` in `pullthru.yaml` leaves them out.
+    /// Directories of test data that change, each with a slash at its end; `ignore:` in `pullthru.yaml` excludes them.
     #[serde(rename = "testData")]
     pub test_data: Vec<String>,
     /// Files that were to change and could not, with the reason.
@@ -131,76 +131,9 @@ pub struct SkippedRow {
     pub write: Option<String>,
 }
 
-impl MigrationReport {
-    /// `written` is what became of the files; `None` where they were not to be written.
-    pub fn new(
-        proved: &Proved,
-        written: Option<&Written>,
-        before: Coverage,
-        after: Coverage,
-    ) -> MigrationReport {
-        let is_done = |path: &RepoPath| written.is_some_and(|written| written.done.contains(path));
-        let failed = |path: &RepoPath| written.and_then(|written| written.failed.get(path));
-        let files = proved.files.iter().map(|file| FileRow {
-            path: file.path.to_string(),
-            state: match written {
-                None => FileState::Planned,
-                Some(_) if is_done(&file.path) => FileState::Written,
-                Some(_) => FileState::Failed,
-            },
-            error: failed(&file.path).map(ToString::to_string),
-        });
-        let mut errors: Vec<String> = proved.errors.iter().map(ToString::to_string).collect();
-        if let Some(written) = written {
-            errors.extend(written.failed.values().chain(&written.warnings).map(ToString::to_string));
-        }
-        let mut changes: Vec<ChangeRow> = proved
-            .plan
-            .changes()
-            .map(|(file, change)| ChangeRow {
-                path: file.path.to_string(),
-                line: change.position.line,
-                column: change.position.column,
-                form: change.site.form,
-                from: change.site.reference(),
-                to: change.to.clone(),
-                strategy: "inline",
-                because: change.because.explain(),
-                written: is_done(&file.path),
-            })
-            .collect();
-        for overlay in &proved.plan.overlays {
-            let holder = overlay.holder.as_ref();
-            let is_post_renderer = holder.is_some_and(|holder| holder.path.contains(&["postRenderers"]));
-            let because = if is_post_renderer { BY_POST_RENDERER } else { BY_KUSTOMIZATION };
-            changes.extend(overlay.moved.iter().map(|(from, to)| ChangeRow {
-                path: overlay.path.to_string(),
-                line: 1,
-                column: 1,
-                form: Form::KustomizeNewName,
-                from: from.clone(),
-                to: to.clone(),
-                strategy: "overlay",
-                because,
-                written: is_done(&overlay.path),
-            }));
-        }
-        // What one root renames and another cannot is listed with what is skipped.
-        let also_skipped: BTreeSet<(&RepoPath, Position)> =
-            proved.plan.skipped.iter().map(|site| (&site.path, site.position)).collect();
-        let renamed = proved.plan.renamed.iter();
-        let renamed = renamed.filter(|site| !also_skipped.contains(&(&site.path, site.position)));
-        let renamed = renamed.map(|site| RenamedRow {
-            path: site.path.to_string(),
-            line: site.position.line,
-            column: site.position.column,
-            form: site.site.form,
-            reference: site.site.reference(),
-            by: site.by.iter().map(ToString::to_string).collect(),
-        });
-        changes
-            .sort_by(|a, b| (&a.path, a.line, a.column, &a.from).cmp(&(&b.path, b.line, b.column, &b.from)));
-        let skipped = proved.plan.skipped.iter().map(|site| SkippedRow {
+impl SkippedRow {
+    fn new(site: &Skipped) -> SkippedRow {
+        SkippedRow {
             path: site.path.to_string(),
             line: site.position.line,
             column: site.position.column,
@@ -209,7 +142,87 @@ impl MigrationReport {
             skipped: site.reason.id(),
             because: site.reason.explain(),
             write: site.reason.write().map(str::to_owned),
+        }
+    }
+}
+
+/// What is edited in place, and what entries rename, by place.
+fn change_rows(proved: &Proved, written: Option<&Written>) -> Vec<ChangeRow> {
+    let is_done = |path: &RepoPath| written.is_some_and(|written| written.done.contains(path));
+    let mut changes: Vec<ChangeRow> = proved
+        .plan
+        .changes()
+        .map(|(file, change)| ChangeRow {
+            path: file.path.to_string(),
+            line: change.position.line,
+            column: change.position.column,
+            form: change.site.form,
+            from: change.site.reference(),
+            to: change.to.clone(),
+            strategy: "inline",
+            because: change.because.explain(),
+            written: is_done(&file.path),
+        })
+        .collect();
+    for overlay in &proved.plan.overlays {
+        let holder = overlay.holder.as_ref();
+        let is_post_renderer = holder.is_some_and(|holder| holder.path.contains(&["postRenderers"]));
+        let because = if is_post_renderer { BY_POST_RENDERER } else { BY_KUSTOMIZATION };
+        changes.extend(overlay.moved.iter().map(|(from, to)| ChangeRow {
+            path: overlay.path.to_string(),
+            line: 1,
+            column: 1,
+            form: Form::KustomizeNewName,
+            from: from.clone(),
+            to: to.clone(),
+            strategy: "overlay",
+            because,
+            written: is_done(&overlay.path),
+        }));
+    }
+    changes.sort_by(|a, b| (&a.path, a.line, a.column, &a.from).cmp(&(&b.path, b.line, b.column, &b.from)));
+    changes
+}
+
+/// What kustomizations rename. What one root renames and another cannot is listed with what is skipped.
+fn renamed_rows(plan: &Plan) -> Vec<RenamedRow> {
+    let skipped: BTreeSet<(&RepoPath, Position)> =
+        plan.skipped.iter().map(|site| (&site.path, site.position)).collect();
+    let renamed = plan.renamed.iter().filter(|site| !skipped.contains(&(&site.path, site.position)));
+    renamed
+        .map(|site| RenamedRow {
+            path: site.path.to_string(),
+            line: site.position.line,
+            column: site.position.column,
+            form: site.site.form,
+            reference: site.site.reference(),
+            by: site.by.iter().map(ToString::to_string).collect(),
+        })
+        .collect()
+}
+
+impl MigrationReport {
+    /// `written` is what became of the files; `None` where they were not to be written.
+    pub fn new(
+        proved: &Proved,
+        written: Option<&Written>,
+        before: Coverage,
+        after: Coverage,
+    ) -> MigrationReport {
+        let files = proved.files.iter().map(|file| FileRow {
+            path: file.path.to_string(),
+            state: match written {
+                None => FileState::Planned,
+                Some(written) if written.done.contains(&file.path) => FileState::Written,
+                Some(_) => FileState::Failed,
+            },
+            error: written.and_then(|written| written.failed.get(&file.path)).map(ToString::to_string),
         });
+        let mut errors: Vec<String> = proved.errors.iter().map(ToString::to_string).collect();
+        if let Some(written) = written {
+            errors.extend(written.failed.values().chain(&written.warnings).map(ToString::to_string));
+        }
+        let changes = change_rows(proved, written);
         let test_data: BTreeSet<&str> = changes.iter().filter_map(|row| test_directory(&row.path)).collect();
         MigrationReport {
             schema: "pullthru/migration/v1",
@@ -218,8 +231,8 @@ impl MigrationReport {
             files: files.collect(),
             test_data: test_data.into_iter().map(str::to_owned).collect(),
             changes,
-            renamed: renamed.collect(),
-            skipped: skipped.collect(),
+            renamed: renamed_rows(&proved.plan),
+            skipped: proved.plan.skipped.iter().map(SkippedRow::new).collect(),
             warnings: proved.plan.warnings.clone(),
             errors,
             overrides: Vec::new(),

@@ -64,7 +64,7 @@ pub struct Summary {
     pub images: usize,
     /// References that `migrate --strategy inline` would rewrite.
     pub moving: usize,
-    /// References that stay, by reason.
+    /// References that do not move, by reason.
     pub skipped: BTreeMap<String, usize>,
     pub forms: BTreeMap<String, usize>,
     /// Occurrences that are no reference, by reason.
@@ -87,7 +87,7 @@ pub struct ImageRow {
     pub occurrences: usize,
     pub files: usize,
     pub roles: BTreeSet<String>,
-    /// Reasons of those occurrences that stay.
+    /// Reasons of those occurrences that do not move.
     pub skipped: BTreeSet<String>,
     /// Which of several repositories name it, in a merged report.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

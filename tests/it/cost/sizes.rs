@@ -286,7 +286,7 @@ fn standard_input_and_lists() {
 }
 
 #[test]
-fn what_no_cache_will_hold_is_told_and_costs_nothing() {
+fn what_no_cache_will_hold_is_reported_and_costs_nothing() {
     let app = single(manifest("app", &[("app", GB)]));
     let world = World::new(&[("o/app", &app, &["v1"])]);
     let list = "ghcr.io/o/app:v1\nmcr.microsoft.com/o/app:v1\nquay.io/o/app:v1\n\

@@ -128,7 +128,7 @@ fn an_upstream_that_does_not_answer() {
 }
 
 #[test]
-fn a_pull_shows_what_a_node_is_told() {
+fn a_pull_shows_what_a_node_is_answered() {
     let world = World::new();
     let (code, report) = world.doctor(&[APP, "--allow-import"]);
     assert_eq!((code, report.outcome("pull")), (0, "passed"), "{report:#?}");

@@ -239,7 +239,7 @@ fn a_lifecycle_policy_that_keeps_fewer_than_are_in_use() {
         json!({ "repositoryName": "ghcr/o/app", "lifecyclePolicyText": policy.to_string() }),
     );
     let report = world.scenario("lifecycle-too-short", &[APP], None);
-    assert_says(report.step("lifecycle"), "detail", "the newest 2 stay, and 3 tags are in use here");
+    assert_says(report.step("lifecycle"), "detail", "the newest 2 are kept, and 3 tags are in use here");
 }
 
 /// Another account's registry as upstream: ECR reads it by a role.

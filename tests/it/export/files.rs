@@ -67,7 +67,7 @@ fn files_of_others_are_replaced_only_when_asked() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     let fixture = Fixture::new("empty");
     for (arguments, expected) in [
         (&["iam"][..], "required"),

@@ -129,7 +129,7 @@ fn circles_end() {
 }
 
 #[test]
-fn what_nothing_builds_is_told_as_such() {
+fn what_nothing_builds_is_reported_as_such() {
     let world = scratch(&[], &[("a/pod.yaml", POD.to_owned())]);
     assert_eq!(chart(&world, "clusters"), ["not deployed by any object in this repository 0 1 0"]);
     assert_eq!(chart(&world, "applications"), ["a 0 1 0"]);

@@ -249,14 +249,14 @@ fn what_files_say_stays_text() {
 }
 
 #[test]
-fn a_report_of_verify_is_told_with_its_images() {
+fn a_report_of_verify_is_shown_with_its_images() {
     let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/o/app:v1\n";
     let report = include_str!("../../../testdata/expected/verify/report.json");
     let scratch = Scratch::new(&[("a.yaml", pod.as_bytes()), ("verify.json", report.as_bytes())]);
     let run = scratch.run(&["check", "--format", "html", "--verify-report", "verify.json"]);
     assert_eq!(run.code, 1, "{}", run.err);
     let row = between(&run.out, "<tr data-upstream", "</tr>");
-    assert!(row.contains("v1: <strong class=\"left\">cold</strong>"), "{row}");
+    assert!(row.contains("v1: <strong class=\"open\">cold</strong>"), "{row}");
     assert!(row.contains("<strong class=\"bypassing\">cold-digest</strong>"), "{row}");
     let section = between(&run.out, "id=\"verified\"", "</section>");
     let report: Value = serde_json::from_str(report).unwrap();
@@ -330,7 +330,7 @@ fn contrast(a: &str, b: &str) -> f64 {
 }
 
 #[test]
-fn colours_can_be_told_apart_in_both_schemes() {
+fn colours_can_be_distinguished_in_both_schemes() {
     assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 1e-9);
     assert!((contrast("#767676", "#ffffff") - 4.54).abs() < 0.01);
     let (light, dark) = STYLE.split_once("@media screen and (prefers-color-scheme: dark)").unwrap();
@@ -343,7 +343,7 @@ fn colours_can_be_told_apart_in_both_schemes() {
                 ("link", 4.5),
                 ("through", 4.5),
                 ("bypassing", 4.5),
-                ("left", 4.5),
+                ("open", 4.5),
                 ("focus", 3.0),
                 ("edge", 3.0),
             ] {

@@ -117,11 +117,9 @@ fn statements_and_rules_of_others_stay() {
         )
         .unwrap();
     world.ok(&["apply", "--yes"]);
-    assert!(
-        world.ok(&["plan"]).contains(
-            "rule theirs → public.ecr.aws, something else made it (not in the configuration: left)"
-        )
-    );
+    assert!(world.ok(&["plan"]).contains(
+        "rule theirs → public.ecr.aws, something else made it (not in the configuration: unchanged)"
+    ));
     let policy = world.aws.call("ecr:GetRegistryPolicy", json!({})).unwrap().to_string();
     assert!(policy.contains("Theirs") && policy.contains("PullthruImport"), "{policy}");
     world.ok(&["destroy", "--confirm", "123456789012"]);
@@ -170,7 +168,7 @@ fn destroy_wants_the_right_account_and_leaves_what_is_cached() {
     let run = world.run(&["destroy"]);
     assert!(run.code == 2 && run.err.contains("--confirm 123456789012"), "{}", run.err);
     let shown = world.ok(&["destroy", "--confirm", "123456789012"]);
-    assert!(shown.contains("what it has cached stays, and is billed"), "{shown}");
+    assert!(shown.contains("what it has cached is kept, and is billed"), "{shown}");
     assert!(!world.aws.here()["repositories"]["ghcr/org/app"].is_null());
 }
 

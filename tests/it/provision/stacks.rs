@@ -45,7 +45,7 @@ fn two_repositories_of_one_account_leave_each_other_alone() {
     // What the other still uses skipped: its rule logs in with this repository's secret.
     let kept = world.run(&DESTROY);
     assert_eq!(kept.code, 1, "{}{}", kept.out, kept.err);
-    assert!(kept.out.contains("the rule `shop-ghcr` stays, and logs in with it"), "{}", kept.out);
+    assert!(kept.out.contains("the rule `shop-ghcr` is kept, and logs in with it"), "{}", kept.out);
     assert!(!world.aws.here()["rules"]["shop-ghcr"].is_null());
     world.ok(&["apply", "--yes"]);
     ok(&world, &shop, &DESTROY);

@@ -36,7 +36,7 @@ fn a_wrong_secret_is_seen_by_the_upstream_having_the_image() {
 }
 
 #[test]
-fn no_rule_for_the_prefix_is_told_from_no_right_to_create() {
+fn no_rule_for_the_prefix_is_distinguished_from_no_right_to_create() {
     let world = world(&["ghcr.io/o/app:v1"]);
     world.cache.iam().deny("CreateRepository");
     assert_denied(

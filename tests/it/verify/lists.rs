@@ -44,7 +44,7 @@ fn a_list_has_an_image_a_line_and_its_lines_are_the_places() {
 }
 
 #[test]
-fn a_line_that_is_no_image_is_told_and_fails_the_run() {
+fn a_line_that_is_no_image_is_reported_and_fails_the_run() {
     let world = world();
     world.scratch.write(
         "images.txt",

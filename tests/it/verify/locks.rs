@@ -61,7 +61,7 @@ fn what_does_not_resolve_is_left_out_and_said() {
     let world = world().pulling(&["ghcr.io/o/app:v1", "ghcr.io/o/app:v9"]);
     let run = world.run(&LOCKED);
     assert_eq!(run.code, 1);
-    assert!(run.err.contains("wrote images.lock: 1 image; 1 image without a digest left out"), "{}", run.err);
+    assert!(run.err.contains("wrote images.lock: 1 image; 1 image skipped, without a digest"), "{}", run.err);
 }
 
 #[test]

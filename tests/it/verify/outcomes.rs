@@ -158,7 +158,7 @@ fn one_platform_of_what_the_tag_has_is_no_moved_pin() {
 }
 
 #[test]
-fn a_stale_tag_differs_and_its_age_is_told() {
+fn a_stale_tag_differs_and_its_age_is_reported() {
     let (old, new) = (image("app 1"), image("app 2"));
     let world = World::new(&[("o/app", &old, &["v1"])]).pulling(&["ghcr.io/o/app:v1"]);
     world.warm("o/app", "v1");
@@ -186,7 +186,7 @@ fn what_only_the_cache_still_has_is_noted_where_both_are_asked() {
 }
 
 #[test]
-fn a_missing_image_is_told_from_a_missing_tag() {
+fn a_missing_image_is_distinguished_from_a_missing_tag() {
     let world =
         World::new(&[("o/app", &image("app"), &["v1"])]).pulling(&["ghcr.io/o/app:v9", "ghcr.io/o/none:v1"]);
     for arguments in [&["--at", "upstream"][..], &["--at", "cache"]] {

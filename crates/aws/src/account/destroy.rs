@@ -21,7 +21,7 @@ pub fn plan(desired: &Desired, current: &Current) -> Plan {
     // What needs others goes first.
     changes.reverse();
     changes.sort_by_key(|change| Reverse(change.id.kind));
-    Plan { changes, left: Vec::new(), notes: Vec::new(), ..compared }
+    Plan { changes, unchanged: Vec::new(), notes: Vec::new(), ..compared }
 }
 
 /// A rule that stays and logs in with this secret.
@@ -37,9 +37,9 @@ fn rule_that_needs<'a>(current: &'a Current, stack: &str, arn: &Arn) -> Option<&
 fn removal(desired: &Desired, current: &Current, change: Change) -> Change {
     let (name, stack) = (change.id.name.as_str(), desired.stack.as_str());
     if let Some(why) = needed(desired, current, &change.id) {
-        return Change::new(Action::Blocked, change.id, "left").note(why);
+        return Change::new(Action::Blocked, change.id, "kept").note(why);
     }
-    let left: Option<String> = match change.id.kind {
+    let kept: Option<String> = match change.id.kind {
         _ if change.action == Action::Unseen => return change,
         Kind::Secret => match current.secret(name) {
             Some(found) if found.pending_deletion => Some("it is deleted already".to_owned()),
@@ -55,13 +55,13 @@ fn removal(desired: &Desired, current: &Current, change: Change) -> Change {
             }
             _ => {
                 let change = Change::new(Action::Update, change.id, "its filters are taken out");
-                return change.note("the type of scanning stays");
+                return change.note("the type of scanning is not changed");
             }
         },
-        Kind::Repository => Some("repositories stay".to_owned()),
+        Kind::Repository => Some("repositories are kept".to_owned()),
     };
-    match left {
-        Some(why) => Change::new(Action::Keep, change.id, "left").note(why),
+    match kept {
+        Some(why) => Change::new(Action::Keep, change.id, "kept").note(why),
         None => {
             Change { action: Action::Delete, fields: Vec::new(), notes: notes(&change.id, desired), ..change }
         }
@@ -94,7 +94,7 @@ fn needed(desired: &Desired, current: &Current, id: &Id) -> Option<String> {
         return Some("the rules could not be read, and one may need it".to_owned());
     }
     let rule = rule_that_needs(current, &desired.stack, &found.arn)?;
-    Some(format!("the rule `{rule}` stays, and logs in with it"))
+    Some(format!("the rule `{rule}` is kept, and logs in with it"))
 }
 
 /// What to know about a removal.
@@ -106,7 +106,7 @@ fn notes(id: &Id, desired: &Desired) -> Vec<String> {
             Some(days) => vec![format!("it can be restored for {days} days")],
             None => Vec::new(),
         },
-        Kind::Rule => vec!["what it has cached stays, and is billed".to_owned()],
+        Kind::Rule => vec!["what it has cached is kept, and is billed".to_owned()],
         _ => Vec::new(),
     }
 }

@@ -68,10 +68,10 @@ impl AwsFailure {
             FailureKind::Profile => {
                 "name one that there is (`aws configure list-profiles`), or unset `AWS_PROFILE`".to_owned()
             }
-            FailureKind::Throttled => "wait a little and run it again: what is done stays done".to_owned(),
+            FailureKind::Throttled => "wait a little and run it again: what is done is not repeated".to_owned(),
             FailureKind::Network => "is the Region right, and its endpoint reachable from here?".to_owned(),
             FailureKind::Refused | FailureKind::Unreadable => {
-                "fix what AWS says and run it again: what is done stays done".to_owned()
+                "fix what AWS says and run it again: what is done is not repeated".to_owned()
             }
         }
     }

@@ -155,8 +155,7 @@ impl Import<'_> {
                 statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| !sid.is_empty())
             });
         if !unnamed.is_empty() {
-            let text =
-                "statements of the registry's policy have no `Sid` and are left out; they stay as they are";
+            let text = "statements of the registry's policy have no `Sid`: they are not in this file, and are not changed";
             self.comments.push(format!("{} {text}", unnamed.len()));
         }
         let named: Vec<Value> = named.into_iter().map(|statement| without_stack(statement, stack)).collect();

@@ -31,8 +31,8 @@ pub struct Plan {
     pub backfill: Vec<(String, Change)>,
     /// Each failure once.
     pub unseen: Vec<Unseen>,
-    /// What is there besides, and stays.
-    pub left: Vec<String>,
+    /// What is there besides, and is not changed.
+    pub unchanged: Vec<String>,
     pub notes: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Plan {
             changes: Vec::new(),
             backfill: Vec::new(),
             unseen: Vec::new(),
-            left: Vec::new(),
+            unchanged: Vec::new(),
             notes: desired.notes.iter().cloned().chain(desired.elsewhere()).collect(),
         };
         let rules: Vec<Change> =
@@ -162,10 +162,10 @@ impl Plan {
         match made_by == Some(stack) {
             true if prune => {
                 let change = Change::new(Action::Delete, id, what);
-                self.changes.push(change.note("it is not in the configuration; what is cached stays"));
+                self.changes.push(change.note("it is not in the configuration; what is cached is kept"));
             }
-            true => self.left.push(format!("{}, of this stack: `--prune` deletes it", line.trim_end())),
-            false => self.left.push(format!("{}, {}", line.trim_end(), maker(made_by))),
+            true => self.unchanged.push(format!("{}, of this stack: `--prune` deletes it", line.trim_end())),
+            false => self.unchanged.push(format!("{}, {}", line.trim_end(), maker(made_by))),
         }
     }
 
@@ -225,7 +225,7 @@ impl Plan {
 }
 
 /// Rules of a registry in a Region; the quota cannot be raised (Amazon ECR service quotas).
-pub const MAX_RULES: usize = 50;
+pub(crate) const MAX_RULES: usize = 50;
 
 /// Does one prefix lie below the other? ROOT is above all, and meant to be.
 pub(crate) fn lies_below(one: &str, other: &str) -> bool {

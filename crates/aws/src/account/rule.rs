@@ -67,7 +67,7 @@ pub(super) fn compare(desired: &Rule, current: Option<&Rule>) -> Change {
     if replace || loses {
         let change = fields.into_change(id, what, Action::Replace);
         return change.note(format!(
-            "ECR cannot change this of a rule: it is deleted and made again. Repositories below `{}/` stay, with what is \
+            "ECR cannot change this of a rule: it is deleted and made again. Repositories below `{}/` are kept, with what is \
              cached; images that are not cached cannot be pulled in between, and tags that exist are looked up at the new \
              upstream",
             desired.prefix

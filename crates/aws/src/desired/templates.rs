@@ -36,7 +36,7 @@ impl Build<'_> {
         {
             // Children of an index have no tag of their own, so a rule that counts tags never takes them.
             self.desired.notes.push(format!(
-                "the template `{prefix}` expires tags: the platforms of what expired have none, and stay and are billed \
+                "the template `{prefix}` expires tags: the platforms of what expired have none, so they are kept and billed \
                  without `expire-untagged-days`"
             ));
         }

@@ -178,7 +178,7 @@ fn losses(policy: &Value, tag: Option<&str>, in_use: usize) -> Vec<Loss> {
                 format!("it is archived {number} days after its last pull, in use or not")
             }
             ("imageCountMoreThan", false) if few => {
-                format!("the newest {number} stay, and {in_use} tags are in use here")
+                format!("the newest {number} are kept, and {in_use} tags are in use here")
             }
             ("imageCountMoreThan", true) if few => {
                 format!("all but the newest {number} are archived, and {in_use} tags are in use here")
@@ -234,7 +234,7 @@ mod tests {
                 "expire",
                 Some("v1"),
                 3,
-                Some((false, "the newest 2 stay, and 3 tags are in use here")),
+                Some((false, "the newest 2 are kept, and 3 tags are in use here")),
             ),
             (count(3), "transition", Some("v1"), 3, None),
             (

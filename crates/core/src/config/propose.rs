@@ -94,7 +94,7 @@ fn upstreams(facts: &Facts, text: &mut String) {
             writeln!(text, "  {host}: {prefix}    # images: {images}, references: {occurrences}{credential}");
     }
     for (host, reason, occurrences) in &facts.not_cacheable {
-        let _ = writeln!(text, "  # {host}: stays, references: {occurrences}; {reason}");
+        let _ = writeln!(text, "  # {host}: not cached, references: {occurrences}; {reason}");
     }
 }
 
@@ -103,7 +103,7 @@ const REST: &str = r#"
 # include: ["ghcr.io/my-org/**"]
 # exclude: ["ghcr.io/fluxcd/**"]
 
-# Paths that are never read, in .gitignore syntax. One line is left out by a comment: # pullthru: ignore
+# Paths that are never read, in .gitignore syntax. One line is skipped by a comment: # pullthru: ignore
 # ignore: ["docs/**"]
 
 # Move Helm charts and other OCI artifacts too.

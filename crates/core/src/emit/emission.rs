@@ -50,7 +50,7 @@ pub struct Followed {
 
 impl Followed {
     /// It reads digests too, so that a marker keeps a pin.
-    pub fn reads_digests(&self) -> bool {
+    pub(crate) fn reads_digests(&self) -> bool {
         self.selection.as_ref().is_some_and(Selection::reads_digests)
     }
 
@@ -62,7 +62,7 @@ impl Followed {
 
 /// A file that could not be changed; then nothing is written at all.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` stays as it is, and nothing was written: {source}")]
+#[error("`{path}` is unchanged, and nothing was written: {source}")]
 pub struct EmitError {
     pub(super) path: RepoPath,
     pub(super) source: ObjectError,

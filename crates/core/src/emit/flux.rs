@@ -200,8 +200,7 @@ impl WantedPolicy {
             comments.push("The first number is no major version: the range has no upper end.".to_owned());
         }
         if pinned && !reflects {
-            comments
-                .push("Pinned by digest, which only v1 reflects: the digest stays what it is.".to_owned());
+            comments.push("Pinned by digest, which only v1 reflects: the digest does not change.".to_owned());
         }
         let digests = match policy.follows {
             Follows::Digest if reflects => Some(("Always".to_owned(), Some(flux.interval.clone()))),

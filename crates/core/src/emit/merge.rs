@@ -338,7 +338,7 @@ impl<'r> Desk<'r> {
         change: impl FnOnce(&str) -> Result<String, ObjectError>,
     ) -> Result<(), EmitError> {
         let Some(sheet) = self.sheets.get_mut(path) else { return Ok(()) };
-        let text = sheet.new.as_deref().unwrap_or_default();
+        let Some(text) = sheet.new.as_deref() else { return Ok(()) };
         sheet.new = Some(change(text).map_err(|source| EmitError { path: path.clone(), source })?);
         Ok(())
     }
@@ -374,7 +374,7 @@ impl<'r> Desk<'r> {
                 self.notes.push(match self.request.prune {
                     true => format!("{what} is removed: nothing asks for it any more"),
                     false => {
-                        format!("{what} is left over: nothing asks for it any more; `--prune` removes it")
+                        format!("{what} is not needed any more; `--prune` removes it")
                     }
                 });
                 gone.entry(path).or_default().push(object.document);
@@ -384,8 +384,9 @@ impl<'r> Desk<'r> {
             return;
         }
         for (path, documents) in gone {
-            if let Some(sheet) = self.sheets.get_mut(path) {
-                let text = sheet.new.take().unwrap_or_default();
+            if let Some(sheet) = self.sheets.get_mut(path)
+                && let Some(text) = sheet.new.take()
+            {
                 sheet.new = object::without(&text, &documents);
             }
         }

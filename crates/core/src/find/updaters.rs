@@ -19,7 +19,7 @@ use crate::yaml::{self, FieldPath, Holder, Kind, NodeId, Span, Stream};
 const SIGNS: [&str; 2] = [IMAGE_UPDATER, "kargo.akuity.io"];
 
 /// In an item of `images` of an ImageUpdater: the image that a kustomization matches.
-pub const KUSTOMIZE_NAME: [&str; 3] = ["manifestTargets", "kustomize", "name"];
+pub(crate) const KUSTOMIZE_NAME: [&str; 3] = ["manifestTargets", "kustomize", "name"];
 
 /// The API group of ImageUpdater objects, and what annotations begin with
 /// (argocd-image-updater.readthedocs.io, "Application configuration").
@@ -104,7 +104,7 @@ const KEPT: &str = "*";
 
 impl UpdatedImage {
     /// Is it configured to write the cache's name already, or to keep it?
-    pub fn is_of_cache(&self, cached: &str) -> bool {
+    pub(crate) fn is_of_cache(&self, cached: &str) -> bool {
         matches!(&self.write, Write::KustomizeSetImage { new_name: Some(name), .. } if name == cached || name == KEPT)
     }
 
@@ -123,7 +123,7 @@ pub fn annotation(key: &str) -> String {
 }
 
 /// What an image without an alias is called in annotations, when it gets one.
-pub fn own_alias(name: &str) -> String {
+pub(crate) fn own_alias(name: &str) -> String {
     name.rsplit('/').next().unwrap_or_default().replace('.', "-")
 }
 
@@ -413,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expressions_of_kargo_that_take_the_name_are_told_apart() {
+    fn expressions_of_kargo_that_take_the_name_are_distinguished() {
         let found = |text| -> Vec<(String, String)> {
             let replaced = |(expression, name): (Expression, &str)| {
                 let mut text = str::to_owned(text);

@@ -120,7 +120,7 @@ pub struct ChartImage {
 
 impl ChartImage {
     /// Does a cluster pull it? Test hooks run with `helm test` alone.
-    pub fn is_pulled(&self) -> bool {
+    pub(crate) fn is_pulled(&self) -> bool {
         self.role != RenderedRole::Test
     }
 
@@ -329,7 +329,11 @@ impl<'c> RenderedValues<'c> {
 }
 
 /// What the image lock says about one release.
-pub fn state_of_lock(release: &Release, lock: &ImageLock, capabilities: &Capabilities) -> ReleaseState {
+pub(crate) fn state_of_lock(
+    release: &Release,
+    lock: &ImageLock,
+    capabilities: &Capabilities,
+) -> ReleaseState {
     if let Some(gap) = release.unknown.first() {
         return ReleaseState::Unknown { reason: gap.reason.clone(), place: gap.place.clone() };
     }

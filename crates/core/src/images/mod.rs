@@ -3,7 +3,7 @@
 //! [`Outputs`] holds every reference as it leaves the kustomizations and the Flux and Argo CD objects that build it.
 //! [`Images`] lists each image once, with its upstream and cached name and the places in files that it comes from: a tag
 //! in a base that a root overrides is never pulled and is not listed, and what `newTag` and `newName` make of it is.
-//! References that nothing builds count as they are written. [`by_name`] puts the tags of one image together.
+//! References that nothing builds count as they are written. [`by_name`] groups the tags of one image.
 
 mod charts;
 mod gather;
@@ -22,9 +22,7 @@ use crate::route::Routes;
 pub use crate::tree::Place;
 use crate::tree::{Position, RepoPath};
 
-pub use charts::{
-    ChartImage, Charts, KnownFrom, KnownRelease, ReleaseImages, ReleaseState, RenderedValues, state_of_lock,
-};
+pub use charts::{ChartImage, Charts, KnownFrom, KnownRelease, ReleaseImages, ReleaseState, RenderedValues};
 use gather::Gathered;
 pub use named::{Named, Tagged, as_used_in, by_name, names};
 pub use outputs::{EntryOutput, Output, Outputs};

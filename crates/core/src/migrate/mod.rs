@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub(crate) use apply::read;
-pub use apply::{edited, prepare, prove};
+pub use apply::{edited, prove};
 
 pub(crate) use inline::back;
 pub use overlay::Overlay;
@@ -213,7 +213,7 @@ pub enum SkipReason {
     /// `images:` of kustomize does not come to such a place, or no kustomization builds it.
     OutOfReach,
     /// Several clusters build it, and their targets differ.
-    TwoTargets,
+    DifferentRegistries,
     /// An entry of `images:` would begin to match it, or it what is called so already.
     Caught { by: String },
     /// Its partner stays, and one without the other would lose a tag.
@@ -241,7 +241,7 @@ impl SkipReason {
             SkipReason::Renamed { .. } => "renamed",
             SkipReason::Blocked { .. } => "blocked",
             SkipReason::OutOfReach => "out-of-reach",
-            SkipReason::TwoTargets => "two-targets",
+            SkipReason::DifferentRegistries => "different-registries",
             SkipReason::Pair { .. } | SkipReason::Caught { .. } => "pair",
         }
     }
@@ -268,7 +268,7 @@ impl SkipReason {
             SkipReason::Obstacle(obstacle) | SkipReason::ByHand { obstacle, .. } => {
                 return explain_obstacle(*obstacle).to_owned();
             }
-            SkipReason::Excluded => "`include`/`exclude` of the configuration leaves it out",
+            SkipReason::Excluded => "`include`/`exclude` of the configuration excludes it",
             SkipReason::Cached => "names the cache already",
             SkipReason::OtherCache => {
                 "names another ECR registry or prefix than the one configured for this path"
@@ -284,10 +284,10 @@ impl SkipReason {
             }
             SkipReason::Artifact => "a chart or OCI artifact: `artifacts: true` moves it too",
             SkipReason::TagDiscovery => {
-                "tags are looked up here: the cache lists only tags that it has, so this stays upstream"
+                "tags are looked up here: the cache lists only tags that it has, so this is not changed"
             }
             SkipReason::RemoteBase => {
-                "matches images of a base or chart that is not in the repository: the name must stay"
+                "matches images of a base or chart that is not in the repository: the name must not change"
             }
             SkipReason::NoBase => "no image of its layers has this name: nothing to move together with",
             SkipReason::Renamed { .. } => "kustomizations rename it when they are built",
@@ -295,7 +295,7 @@ impl SkipReason {
             SkipReason::OutOfReach => {
                 "no `images:` of a kustomization comes to this place: `--strategy auto` edits it in place"
             }
-            SkipReason::TwoTargets => {
+            SkipReason::DifferentRegistries => {
                 "clusters with different registries build this file: `--strategy auto` renames what `images:` reaches"
             }
             SkipReason::Caught { by } => {
@@ -305,7 +305,7 @@ impl SkipReason {
                 );
             }
             SkipReason::Pair { because } => {
-                return format!("its kustomize partner stays ({because}), and they move together");
+                return format!("its kustomize partner is not changed ({because}), and they move together");
             }
         };
         text.to_owned()

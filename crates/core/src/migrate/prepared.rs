@@ -63,19 +63,19 @@ pub enum PrepareError {
     Read { path: RepoPath, source: std::io::Error },
     #[error("`{}` is no longer UTF-8: it changed while it was read, run again", path.shown())]
     Encoding { path: RepoPath },
-    #[error("`{}` is left as it is: {source}", path.shown())]
+    #[error("`{}` is unchanged: {source}", path.shown())]
     Edit { path: RepoPath, source: EditError },
     #[error("`{}` gets no entry in `images:`: {source}", path.shown())]
     Overlay { path: RepoPath, source: OverlayError },
-    #[error("`{}` is left as it is: its updater goes on to write the upstream's name: {source}", path.shown())]
+    #[error("`{}` is unchanged: its updater goes on to write the upstream's name: {source}", path.shown())]
     Updater { path: RepoPath, source: SetError },
-    #[error("`{}` is left as it is: it holds more than `pullthru migrate` writes; rename it, and run again", path.shown())]
+    #[error("`{}` is unchanged: it holds more than `pullthru migrate` writes; rename it, and run again", path.shown())]
     Foreign { path: RepoPath },
-    #[error("`{}` is left as it is: it is read-only; give its owner the right to write it", path.shown())]
+    #[error("`{}` is unchanged: it is read-only; give its owner the right to write it", path.shown())]
     ReadOnly { path: RepoPath },
-    #[error("`{}` is left as it is: after the edit `{expected}` would read as `{found}` (please report this)", path.shown())]
+    #[error("`{}` is unchanged: after the edit `{expected}` would read as `{found}` (please report this)", path.shown())]
     Reads { path: RepoPath, expected: String, found: String },
-    #[error("`{}:{}` is left as it is: after the edit it would not read as `{to}` (please report this)", path.shown(), at.line)]
+    #[error("`{}:{}` is unchanged: after the edit it would not read as `{to}` (please report this)", path.shown(), at.line)]
     Site { path: RepoPath, at: Position, to: String, start: usize },
 }
 

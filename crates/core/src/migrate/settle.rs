@@ -96,7 +96,7 @@ fn inline(config: &Config, site: &Site, routes: &[&Routes]) -> Decision {
     let decide = |routes: &Routes| decide(site, Some(routes), config, Direction::ToCache);
     let mut decisions = routes.iter().map(|routes| decide(routes));
     let first = decisions.next().unwrap_or(Err(SkipReason::NoTarget));
-    if decisions.all(|decision| decision == first) { first } else { Err(SkipReason::TwoTargets) }
+    if decisions.all(|decision| decision == first) { first } else { Err(SkipReason::DifferentRegistries) }
 }
 
 /// `name` or `newName` in the `images:` of a kustomization.

@@ -13,6 +13,6 @@ pub use ecr::{AccountId, CacheHost, EcrError, EcrHost, Partition, Region, pull_t
 pub use prefix::{Prefix, PrefixError, UpstreamPrefix};
 pub use table::{Refusal, Route, Routes, RoutesError};
 pub use upstream::{
-    Credential, KUBERNETES, KUBERNETES_FROZEN, Upstream, api_url, cacheable_hosts, default_prefix,
-    not_cacheable, not_cacheable_hosts, upstream_for, upstreams,
+    Credential, Upstream, api_url, cacheable_hosts, default_prefix, not_cacheable, not_cacheable_hosts,
+    upstream_for, upstreams,
 };

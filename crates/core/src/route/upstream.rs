@@ -172,14 +172,10 @@ fn azure_registry(host: &str) -> Option<&str> {
     host.strip_suffix(".azurecr.io").filter(|name| !name.contains('.') && is_host(host))
 }
 
-/// The Kubernetes project's registry, and the one that it has replaced (kubernetes.io/blog/2023/02/06): the old one got
-/// no image since April 2023.
-pub const KUBERNETES: &str = "registry.k8s.io";
-pub const KUBERNETES_FROZEN: &str = "k8s.gcr.io";
-
 /// Registries that are met in clusters and are not in the API's enumeration. `*.` stands for any subdomain.
 const NOT_CACHEABLE: &[(&str, &str)] = &[
-    (KUBERNETES_FROZEN, "k8s.gcr.io is frozen and cannot be cached: use registry.k8s.io, which can"),
+    // It got no image since April 2023 (kubernetes.io/blog/2023/02/06).
+    ("k8s.gcr.io", "k8s.gcr.io is frozen and cannot be cached: use registry.k8s.io, which can"),
     ("gcr.io", "Google's registries are no upstream of ECR pull through cache (aws/containers-roadmap#1581)"),
     (
         "*.gcr.io",

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_a_submodule_are_told_as_such() {
+    fn files_of_a_submodule_are_reported_as_such() {
         let (place, other) = (place(), place());
         let from = other.repo.root.display().to_string();
         place.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &from, "vendor/base"]);

@@ -174,7 +174,7 @@ pub fn replace(repo: &Repository, path: &RepoPath, expected: &[u8], new: &[u8]) 
 ///
 /// # Errors
 /// [`WriteError`].
-pub fn stage_replace<'e>(
+pub(crate) fn stage_replace<'e>(
     repo: &Repository,
     path: &RepoPath,
     expected: &'e [u8],
@@ -227,7 +227,11 @@ pub fn create(repo: &Repository, path: &RepoPath, new: &[u8], overwrite: bool) -
 ///
 /// # Errors
 /// [`WriteError`].
-pub fn stage_create(repo: &Repository, path: &RepoPath, new: &[u8]) -> Result<Staged<'static>, WriteError> {
+pub(crate) fn stage_create(
+    repo: &Repository,
+    path: &RepoPath,
+    new: &[u8],
+) -> Result<Staged<'static>, WriteError> {
     let failed = |source| WriteError::Io { path: path.clone(), source };
     let absolute = repo.absolute(path);
     if fs::symlink_metadata(&absolute).is_ok() {
@@ -262,7 +266,7 @@ pub fn remove(repo: &Repository, path: &RepoPath, expected: &[u8]) -> Result<(),
 ///
 /// # Errors
 /// [`WriteError`].
-pub fn stage_remove<'e>(
+pub(crate) fn stage_remove<'e>(
     repo: &Repository,
     path: &RepoPath,
     expected: &'e [u8],

@@ -117,7 +117,7 @@ fn a_base_that_two_targets_would_name_differently_stays() {
     assert_eq!(
         rendered(&plan(&files, config, |_| true)),
         [
-            "base/pod.yaml skipped: two-targets",
+            "base/pod.yaml skipped: different-registries",
             "dev/kustomization.yaml skipped: pair",
             "prod/kustomization.yaml skipped: pair",
         ]

@@ -62,7 +62,7 @@ fn attestations_are_children_of_no_platform() {
 }
 
 #[test]
-fn artifacts_are_told_by_their_types() {
+fn artifacts_are_distinguished_by_their_types() {
     let chart = value(Artifact::chart("podinfo", "6.7.0").manifest().bytes());
     assert_eq!(chart["config"]["mediaType"], media::HELM_CONFIG);
     assert_eq!(chart["layers"][0]["mediaType"], media::HELM_CHART);

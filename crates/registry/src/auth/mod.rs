@@ -130,10 +130,10 @@ impl Credentials {
     /// Is the login for this registry one of AWS, so that all registries of an account and Region share it?
     pub(super) fn is_aws(&self, registry: &str) -> Option<EcrHost> {
         let host: EcrHost = registry.parse().ok()?;
-        let is_told = self.given.contains_key(registry)
+        let is_given = self.given.contains_key(registry)
             || self.variables.text(&variable_for(registry)).is_some()
             || self.files.iter().any(|file| file.helper_for(registry).is_some());
-        (self.aws && !is_told).then_some(host)
+        (self.aws && !is_given).then_some(host)
     }
 
     /// The login for a repository. `named`: the user has named the registry, so that a store for all hosts may be
@@ -157,7 +157,7 @@ impl Credentials {
             Ok(Some(found)) => return Ok(Some(found)),
             Ok(None) => {}
             Err(name) => notes.add(Note::Configuration {
-                problem: format!("`{name}` is not of the form `user:password` and was left out"),
+                problem: format!("`{name}` is not of the form `user:password` and was ignored"),
             }),
         }
         if let Some(found) = environment::github(&self.variables, registry, "GHCR_TOKEN") {

@@ -183,7 +183,7 @@ async fn referrers_by_the_api_or_by_the_tag() {
 }
 
 #[tokio::test]
-async fn a_blob_is_hashed_and_its_place_told() {
+async fn a_blob_is_hashed_and_its_place_reported() {
     let store = Script::start(|_, _| answer("200 OK", &[], b"layer"));
     let there = format!("http://{}/bucket/x?signature=s3cr3t", store.host());
     let script = Script::start(move |_, _| answer("307 Temporary Redirect", &[("Location", &there)], b""));

@@ -217,7 +217,7 @@ async fn a_storm_of_429s_is_weathered() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_not_told_is_found() {
+async fn a_limit_that_no_answer_names_is_found() {
     // More than six at a time are turned away, without a word about when to come back.
     let inside = std::sync::atomic::AtomicUsize::new(0);
     let script = Script::start(move |_, _| {

@@ -176,7 +176,7 @@ fn every_pair_of_answers_has_its_outcome() {
 }
 
 #[test]
-fn a_repository_that_ecr_does_not_have_is_told_apart_by_its_rules() {
+fn a_repository_that_ecr_does_not_have_is_judged_by_its_rules() {
     let said = "The repository with name 'ghcr/o/app' does not exist in the registry";
     for code in ["NAME_UNKNOWN", "RepositoryNotFoundException"] {
         for (rule, expected) in [
@@ -272,7 +272,7 @@ fn platforms_are_those_that_containerd_would_take() {
 }
 
 #[test]
-fn an_old_tag_is_told_from_one_that_ecr_will_look_after_by_itself() {
+fn an_old_tag_is_distinguished_from_one_that_ecr_will_look_after_by_itself() {
     let next = |age| {
         let cached = CachedImage { digest: digest("aa").to_string(), age, resolved: None };
         let cache = Some(CacheAnswer::Has(Box::new(cached)));

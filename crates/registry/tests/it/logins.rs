@@ -246,7 +246,7 @@ async fn a_token_server_that_is_down() {
 }
 
 #[tokio::test]
-async fn a_stale_login_is_told_and_left() {
+async fn a_stale_login_is_reported_and_not_used() {
     // As ghcr.io: 403 for a bad login, also for public images.
     let server = Script::start(|request, _| {
         if request.authorization().is_empty() {

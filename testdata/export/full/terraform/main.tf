@@ -530,7 +530,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -582,7 +582,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -634,7 +634,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -701,7 +701,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -753,7 +753,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -805,7 +805,7 @@ locals {
             action = {
               type = "expire"
             }
-            description  = "the newest 10 tagged images stay"
+            description  = "the newest 10 tagged images are kept"
             rulePriority = 2
             selection = {
               countNumber    = 10
@@ -976,7 +976,7 @@ locals {
           action = {
             type = "expire"
           }
-          description  = "the newest 20 of v* stay"
+          description  = "the newest 20 of v* are kept"
           rulePriority = 1
           selection = {
             countNumber   = 20
@@ -989,7 +989,7 @@ locals {
           action = {
             type = "expire"
           }
-          description  = "the newest 20 of release-* stay"
+          description  = "the newest 20 of release-* are kept"
           rulePriority = 2
           selection = {
             countNumber   = 20
@@ -1006,7 +1006,7 @@ locals {
           action = {
             type = "expire"
           }
-          description  = "the newest 20 of v* stay"
+          description  = "the newest 20 of v* are kept"
           rulePriority = 1
           selection = {
             countNumber   = 20
@@ -1019,7 +1019,7 @@ locals {
           action = {
             type = "expire"
           }
-          description  = "the newest 20 of release-* stay"
+          description  = "the newest 20 of release-* are kept"
           rulePriority = 2
           selection = {
             countNumber   = 20

@@ -204,11 +204,11 @@ it to `pullthru.yaml`, and let nothing else set them.",
 fn borders(module: &Module<'_>) -> String {
     let desired = module.desired;
     let mut lines = vec![
-        "- Rules can be changed in place in their secret and role only. Another upstream or prefix makes a rule anew; what\n  is cached stays."
+        "- Rules can be changed in place in their secret and role only. Another upstream or prefix makes a rule anew; what\n  is cached is kept."
             .to_owned(),
-        "- Templates are for repositories that ECR makes from now on. Repositories that are there stay as they are."
+        "- Templates are for repositories that ECR makes from now on. Repositories that exist are not changed."
             .to_owned(),
-        "- Repositories that ECR has made for the cache are not Terraform's: a destroy leaves them."
+        "- Repositories that ECR has made for the cache are not Terraform's: a destroy keeps them."
             .to_owned(),
     ];
     if desired.roles.iter().any(|role| role.trust.to_string().contains("oidc-provider/")) {
@@ -232,8 +232,8 @@ fn borders(module: &Module<'_>) -> String {
         ));
     }
     lines.push(
-        "- What this module makes carries no name of a stack of pullthru: `pullthru provision apply` and `destroy` leave it\n  alone."
+        "- What this module makes carries no name of a stack of pullthru: `pullthru provision apply` and `destroy` do not\n  change it."
             .to_owned(),
     );
-    format!("## What it leaves\n\n{}", lines.join("\n"))
+    format!("## What it does not change\n\n{}", lines.join("\n"))
 }

@@ -28,7 +28,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             continue;
         }
         let text = reference.site.reference();
-        let mut finding = about(&RULE, context, reference, format!("`{text}` stays upstream: {reason}"));
+        let mut finding = about(&RULE, context, reference, format!("`{text}` is not cacheable: {reason}"));
         finding.next =
             "copy it to a repository of your own, take it from an upstream that ECR caches, or `exclude` it"
                 .to_owned();

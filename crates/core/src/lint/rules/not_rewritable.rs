@@ -41,7 +41,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             SkipReason::Obstacle(Obstacle::Template | Obstacle::Computed | Obstacle::RegistryAlone) => {
                 Confidence::Medium
             }
-            SkipReason::Obstacle(_) | SkipReason::TwoTargets | SkipReason::RegistryAmbiguous => {
+            SkipReason::Obstacle(_) | SkipReason::DifferentRegistries | SkipReason::RegistryAmbiguous => {
                 Confidence::High
             }
             SkipReason::Blocked { .. }

@@ -339,7 +339,7 @@ impl Search<'_, '_> {
         }
         let mut fresh = false;
         for flow in flows.iter().filter(|flow| flow.seen && conflicting.contains(split(&flow.planned).0)) {
-            let because = "another image of the same name is to stay".to_owned();
+            let because = "another image of the same name is not to change".to_owned();
             fresh |= self.blocked.insert(key(flow), Blocker::Reason(because)).is_none();
         }
         if fresh {

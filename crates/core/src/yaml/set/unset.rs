@@ -33,7 +33,12 @@ pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<S
 ///
 /// # Errors
 /// As [`unset`].
-pub fn unset_quoted(text: &str, document: usize, way: &[Step], keep: usize) -> Result<String, SetError> {
+pub(crate) fn unset_quoted(
+    text: &str,
+    document: usize,
+    way: &[Step],
+    keep: usize,
+) -> Result<String, SetError> {
     let stream = parse(text);
     let leaf = nodes_of(&stream, document, way).and_then(|nodes| nodes.last().copied());
     let plain = leaf.and_then(|leaf| match stream.node(leaf)? {
