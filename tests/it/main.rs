@@ -54,6 +54,7 @@ mod killed;
 mod kubeconform;
 mod limits;
 mod lint;
+mod lists;
 mod merge;
 mod messages;
 mod named_paths;

@@ -109,14 +109,14 @@ impl<'r> Desk<'r> {
                 continue;
             }
             let scan = wanted.scan.to_string();
-            self.change(&path, |text| object::set(text, object.document, "image", &scan, "interval"))?;
+            self.change(&path, |text| object::set(text, &object.holder, "image", &scan, "interval"))?;
             if object.has_provider_field() {
-                self.change(&path, |text| object::set(text, object.document, "provider", "aws", "interval"))?;
+                self.change(&path, |text| object::set(text, &object.holder, "provider", "aws", "interval"))?;
             }
             let mut also = "";
             if object.secret {
                 // Credentials of the upstream: with them the controller does not ask ECR for its own.
-                self.change(&path, |text| object::unset(text, object.document, "secretRef"))?;
+                self.change(&path, |text| object::unset(text, &object.holder, "secretRef"))?;
                 also = ", without its `secretRef`, which held the upstream's credentials";
             }
             self.notes.push(format!("{place} now scans {scan}{also}"));
@@ -315,11 +315,11 @@ impl<'r> Desk<'r> {
     fn fix(&mut self, path: &RepoPath, object: &Object, wanted: &Wanted) -> Result<(), EmitError> {
         let scan = wanted.scan.to_string();
         if !scans(object, &wanted.scan) {
-            self.change(path, |text| object::set(text, object.document, "image", &scan, "interval"))?;
+            self.change(path, |text| object::set(text, &object.holder, "image", &scan, "interval"))?;
         }
         if !object.interval {
             let interval = &self.request.flux.interval;
-            self.change(path, |text| object::set(text, object.document, "interval", interval, "image"))?;
+            self.change(path, |text| object::set(text, &object.holder, "interval", interval, "image"))?;
         }
         let provider = match (self.request.flux.discovery, object.provider.as_deref()) {
             (Discovery::Cache, None) if !object.secret && object.has_provider_field() => Some("aws"),
@@ -327,7 +327,7 @@ impl<'r> Desk<'r> {
             _ => None,
         };
         if let Some(provider) = provider {
-            self.change(path, |text| object::set(text, object.document, "provider", provider, "interval"))?;
+            self.change(path, |text| object::set(text, &object.holder, "provider", provider, "interval"))?;
         }
         Ok(())
     }
@@ -371,13 +371,19 @@ impl<'r> Desk<'r> {
         for (index, (path, object)) in self.objects.iter().enumerate() {
             if object.managed && is_in(path, self.request.out) && !self.kept.contains(&index) {
                 let what = format!("{path}:{}: `{}/{}`", object.line, object.kind.id(), object.name);
+                let in_list = !object.holder.path.is_root();
                 self.notes.push(match self.request.prune {
+                    _ if in_list => {
+                        format!("{what} is left over: nothing asks for it any more; remove it from its `List` by hand")
+                    }
                     true => format!("{what} is removed: nothing asks for it any more"),
                     false => {
                         format!("{what} is not needed any more; `--prune` removes it")
                     }
                 });
-                gone.entry(path).or_default().push(object.document);
+                if !in_list {
+                    gone.entry(path).or_default().push(object.holder.document);
+                }
             }
         }
         if !self.request.prune {

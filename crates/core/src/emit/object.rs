@@ -2,7 +2,8 @@
 
 use super::flux::{GROUP, MANAGED_BY};
 use super::selection::Selection;
-use crate::yaml::{self, Edit, Kind, NodeId, Span, Stream, Style, edit};
+use crate::find::object_roots;
+use crate::yaml::{self, Edit, Holder, Kind, NodeId, Span, Stream, Style, edit};
 
 /// An `ImageRepository` or `ImagePolicy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub(super) struct Object {
     pub(super) managed: bool,
     /// Was pointed at the cache in this run.
     pub(super) moved: bool,
-    /// Index of the document in its file.
-    pub(super) document: usize,
+    /// In its file: a document, or an item of a `List`.
+    pub(super) holder: Holder,
     /// Line of the name, from 1.
     pub(super) line: usize,
 }
@@ -69,11 +70,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Object>, ObjectError> {
     if let Some(error) = stream.errors.first() {
         return Err(ObjectError::Parse(error.message.clone()));
     }
-    let documents = stream.documents.iter().enumerate();
-    Ok(documents.filter_map(|(index, document)| object(&stream, document.root?, index)).collect())
+    Ok(object_roots(&stream).into_iter().filter_map(|root| object(&stream, root)).collect())
 }
 
-fn object(stream: &Stream<'_>, root: NodeId, document: usize) -> Option<Object> {
+fn object(stream: &Stream<'_>, root: NodeId) -> Option<Object> {
     let at = |path: &[&str]| stream.get_path(root, path);
     let text = |path: &[&str]| at(path).and_then(|id| stream.value(id)).map(str::to_owned);
     let (group, version) = stream.value(at(&["apiVersion"])?)?.split_once('/')?;
@@ -103,23 +103,22 @@ fn object(stream: &Stream<'_>, root: NodeId, document: usize) -> Option<Object> 
         selection: Selection::read(stream, root),
         managed: text(&["metadata", "labels", MANAGED_BY]).as_deref() == Some("pullthru"),
         moved: false,
-        document,
+        holder: Holder::new(stream.node(root)?.document, stream.path(root)),
         line: stream.text.get(..place).unwrap_or_default().matches('\n').count() + 1,
     })
 }
 
-/// Sets `spec.<key>` of a document: in place where it is there, else on a line of its own behind `spec.<after>`.
+/// Sets `spec.<key>` of an object: in place where it is there, else on a line of its own behind `spec.<after>`.
 pub(super) fn set(
     text: &str,
-    document: usize,
+    object: &Holder,
     key: &str,
     value: &str,
     after: &str,
 ) -> Result<String, ObjectError> {
     let stream = yaml::parse(text);
     let form = || ObjectError::Form(format!("spec.{key}"));
-    let root = stream.documents.get(document).and_then(|document| document.root).ok_or_else(form)?;
-    let spec = stream.get(root, "spec").ok_or_else(form)?;
+    let spec = object.find(&stream).and_then(|root| stream.get(root, "spec")).ok_or_else(form)?;
     if let Some(id) = stream.get(spec, key) {
         let node = stream.node(id).ok_or_else(form)?;
         let text = match &node.kind {
@@ -138,7 +137,7 @@ pub(super) fn set(
     let new = edit::apply(stream.text, &[place])?;
     // What was put in reads back, and nothing else came or went.
     let again = yaml::parse(&new);
-    let root = again.documents.get(document).and_then(|document| document.root);
+    let root = object.find(&again);
     let set = root.and_then(|root| again.get_path(root, &["spec", key])).and_then(|id| again.value(id));
     let grown = again.nodes().count() == stream.nodes().count() + 2;
     if set == Some(value) && grown && again.errors.is_empty() { Ok(new) } else { Err(form()) }
@@ -170,12 +169,11 @@ pub(super) fn insertion(
     Some(Edit { span: Span::new(at, at), text: format!("{ending}{indent}{key}: {value}") })
 }
 
-/// Takes `spec.<key>` out with its lines.
-pub(super) fn unset(text: &str, document: usize, key: &str) -> Result<String, ObjectError> {
+/// Takes `spec.<key>` of an object out with its lines.
+pub(super) fn unset(text: &str, object: &Holder, key: &str) -> Result<String, ObjectError> {
     let stream = yaml::parse(text);
     let form = || ObjectError::Form(format!("spec.{key}"));
-    let root = stream.documents.get(document).and_then(|document| document.root).ok_or_else(form)?;
-    let spec = stream.get(root, "spec").ok_or_else(form)?;
+    let spec = object.find(&stream).and_then(|root| stream.get(root, "spec")).ok_or_else(form)?;
     let mut entries = stream.entries(spec).iter();
     let Some((name, held)) = entries.find(|(name, _)| stream.value(*name) == Some(key)) else {
         return Ok(text.to_owned());
@@ -189,8 +187,8 @@ pub(super) fn unset(text: &str, document: usize, key: &str) -> Result<String, Ob
     let span = Span::new(line, (at + ending.len()).min(text.len()));
     let new = edit::apply(stream.text, &[Edit { span, text: String::new() }])?;
     let again = yaml::parse(&new);
-    let root = again.documents.get(document).and_then(|document| document.root);
-    let left = root.and_then(|root| again.get(root, "spec")).map(|spec| again.entries(spec).len());
+    let left =
+        object.find(&again).and_then(|root| again.get(root, "spec")).map(|spec| again.entries(spec).len());
     let gone =
         left == Some(stream.entries(spec).len() - 1) && again.documents.len() == stream.documents.len();
     if gone && again.errors.is_empty() { Ok(new) } else { Err(form()) }

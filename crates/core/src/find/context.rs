@@ -174,6 +174,28 @@ impl<'s, 'a> Place<'s, 'a> {
     }
 }
 
+/// Where the objects of a stream begin: the roots of its documents and, in place of a `List`, its items, as `kubectl` and
+/// kustomize read them.
+pub fn object_roots(stream: &Stream<'_>) -> Vec<NodeId> {
+    let mut roots = Vec::new();
+    let mut waiting: Vec<NodeId> =
+        stream.documents.iter().rev().filter_map(|document| document.root).collect();
+    while let Some(at) = waiting.pop() {
+        match items_of_list(stream, at) {
+            Some(items) => waiting.extend(items.iter().rev()),
+            None => roots.push(at),
+        }
+    }
+    roots
+}
+
+/// The items of a `List`, `ConfigMapList`, …, which only wraps others.
+fn items_of_list<'s>(stream: &'s Stream<'_>, mapping: NodeId) -> Option<&'s [NodeId]> {
+    let kind = stream.value(stream.get(mapping, "kind")?)?;
+    let items = stream.get(mapping, "items")?;
+    kind.ends_with("List").then(|| stream.items(items))
+}
+
 /// The object that a mapping is: it has an `apiVersion` and a `kind`.
 pub(super) fn object_at(stream: &Stream<'_>, mapping: NodeId) -> Option<Object> {
     if !matches!(stream.node(mapping)?.kind, Kind::Mapping { .. }) {
@@ -188,8 +210,8 @@ pub(super) fn object_at(stream: &Stream<'_>, mapping: NodeId) -> Option<Object> 
         value.get(..value.floor_char_boundary(253)).map(str::to_owned)
     };
     let (api_version, kind) = (text(&["apiVersion"])?, text(&["kind"])?);
-    // `kind: List` only wraps others, and a reference to an object (`scaleTargetRef`) is no object.
-    if kind.ends_with("List") && stream.get(mapping, "items").is_some() {
+    // A reference to an object (`scaleTargetRef`) is no object.
+    if items_of_list(stream, mapping).is_some() {
         return None;
     }
     Some(Object {

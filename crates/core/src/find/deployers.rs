@@ -43,8 +43,8 @@ pub struct Deployer {
 /// All deployers of a stream.
 pub(super) fn read(stream: &Stream<'_>) -> Vec<Deployer> {
     let mut deployers = Vec::new();
-    for (document, root) in stream.documents.iter().enumerate() {
-        let Some(root) = root.root else { continue };
+    for root in context::object_roots(stream) {
+        let document = stream.node(root).map_or(0, |node| node.document);
         let Some(object) = context::object_at(stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
         let mut reader = Reader { stream, document, root, object, deployers: &mut deployers };
@@ -102,7 +102,7 @@ impl Reader<'_, '_, '_> {
             templated: None,
             components: Vec::new(),
             images,
-            holder: Holder::new(self.document, holder.clone()),
+            holder: Holder::new(self.document, self.stream.path(self.root).join(holder)),
             span: start.or(own).unwrap_or_default(),
             position: Position::START,
         });

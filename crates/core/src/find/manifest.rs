@@ -226,7 +226,7 @@ fn substituted(stream: &Stream<'_>) -> Vec<Object> {
     if !stream.text.contains(SUBSTITUTE_FROM) {
         return Vec::new();
     }
-    let roots = stream.documents.iter().filter_map(|document| document.root);
+    let roots = context::object_roots(stream).into_iter();
     let lists = roots.filter_map(|root| stream.get_path(root, &["spec", "postBuild", SUBSTITUTE_FROM]));
     let object = |&item: &NodeId| {
         let text = |key| stream.value(stream.get(item, key)?).map(str::to_owned);

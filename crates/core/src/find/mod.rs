@@ -48,6 +48,7 @@ mod values;
 mod workloads;
 
 use context::Outer;
+pub use context::object_roots;
 pub use deployers::{Deployer, Tool};
 pub(crate) use deployers::{Overrides, overridden_application};
 use explorer::Explorer;

@@ -207,7 +207,7 @@ fn dependabot(place: &Place<'_, '_>, _: &str) -> Option<(PolicyTool, Matching)> 
 /// `spec.verify` and `spec.secretRef` of what pulls by itself.
 fn sources(stream: &Stream<'_>) -> Vec<PolicyPattern> {
     let mut patterns = Vec::new();
-    for root in stream.documents.iter().filter_map(|document| document.root) {
+    for root in context::object_roots(stream) {
         let Some(object) = context::object_at(stream, root) else { continue };
         let flux = object.api_version.contains(".toolkit.fluxcd.io/");
         if !flux || !["OCIRepository", "HelmRepository", "ImageRepository"].contains(&object.kind.as_str()) {

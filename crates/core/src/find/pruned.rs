@@ -143,12 +143,17 @@ fn is_object(roots: &[&Entry<'_>]) -> bool {
     roots.is_empty() || has("apiVersion") && has("kind")
 }
 
-/// Does a document hold an object that deploys something? Its group says so.
+/// Does a document hold an object that deploys something? Its group says so; of a `List` any line may be that of an item.
 fn holds_deployers(lines: &[&str], entries: &Entries<'_>) -> bool {
     let groups = || deployers::NEEDLES.iter().chain(&releases::NEEDLES);
+    let names_group = |lines: &[&str]| lines.iter().any(|line| groups().any(|group| line.contains(group)));
     entries.documents().flatten().any(|entry| {
         let written = lines.get(entry.line..entry.scalar_end).unwrap_or_default();
-        entry.key == "apiVersion" && written.iter().any(|line| groups().any(|group| line.contains(group)))
+        match entry.key {
+            "apiVersion" => names_group(written),
+            "kind" if written.iter().any(|line| line.contains("List")) => names_group(lines),
+            _ => false,
+        }
     })
 }
 

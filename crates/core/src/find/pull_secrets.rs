@@ -18,8 +18,8 @@ pub struct PullSecret {
     pub object: Object,
     /// Of the Secret.
     pub name: String,
-    /// The document that it stands in.
-    pub document: Span,
+    /// Of the object that it is a part of.
+    pub within: Span,
     /// The texts of its fields `image`.
     pub images: Vec<String>,
     pub span: Span,
@@ -55,7 +55,7 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Logins {
         return logins;
     }
     let stream = objects.stream();
-    for root in stream.documents.iter().filter_map(|document| document.root) {
+    for root in context::object_roots(stream) {
         let Some(object) = context::object_at(stream, root) else { continue };
         match object.kind.as_str() {
             "Secret" => logins.held.extend(login(stream, root, &object)),
@@ -78,7 +78,7 @@ fn pull_secrets(stream: &Stream<'_>, root: NodeId, object: &Object) -> Vec<PullS
         Some(PullSecret {
             object: object.clone(),
             name: stream.value(*name)?.to_owned(),
-            document: span(root)?,
+            within: span(root)?,
             images: images.clone(),
             span: span(*name)?,
             position: Position::START,

@@ -32,7 +32,7 @@ pub struct Release {
 /// All releases of a stream. A patch that changes the version alone is none.
 pub(super) fn read(stream: &Stream<'_>, path: &str) -> Vec<Release> {
     let mut releases = Vec::new();
-    for root in stream.documents.iter().filter_map(|document| document.root) {
+    for root in context::object_roots(stream) {
         let object = context::object_at(stream, root).unwrap_or_default();
         let group = object.api_version.split('/').next().unwrap_or("").to_owned();
         let mut push = |at: NodeId| {

@@ -145,7 +145,7 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Vec<UpdatedImage> 
     };
     let template = matches!(class, FileClass::Template);
     let mut reader = Reader { stream, template, images: Vec::new() };
-    for root in stream.documents.iter().filter_map(|document| document.root) {
+    for root in context::object_roots(stream) {
         let Some(object) = context::object_at(stream, root) else { continue };
         let group = object.api_version.split('/').next().unwrap_or_default();
         match (group, object.kind.as_str()) {

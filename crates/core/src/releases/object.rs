@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::substitute::Substitution;
 use super::value::{self, Words, text_at};
+use crate::find::object_roots;
 use crate::kustomization::ImageEntry;
 use crate::tree::{LineIndex, Place, RepoPath};
 use crate::yaml::{self, FieldPath, Holder, NodeId, Stream};
@@ -173,26 +174,11 @@ pub(super) fn read(path: &RepoPath, text: &str) -> Vec<Object> {
     let stream = yaml::parse_without_comments(text);
     let index = LineIndex::new(text.as_bytes());
     let mut objects = Vec::new();
-    for (number, document) in stream.documents.iter().enumerate() {
-        let Some(root) = document.root else { continue };
-        let mut push = |id: NodeId, path_in_file: FieldPath| {
-            let start = stream.node(id).map_or(0, |node| node.span.start);
-            let place = Place { path: path.clone(), position: index.position(start) };
-            if let Some(object) =
-                object_at(&stream, id, Origin { place, holder: Holder::new(number, path_in_file) })
-            {
-                objects.push(object);
-            }
-        };
-        let is_list = stream.get(root, "kind").and_then(|kind| stream.value(kind)) == Some("List");
-        match stream.get(root, "items").filter(|_| is_list) {
-            Some(items) => {
-                for (item, &id) in stream.items(items).iter().enumerate() {
-                    push(id, FieldPath::from(&["items"]).child(item));
-                }
-            }
-            None => push(root, FieldPath::default()),
-        }
+    for id in object_roots(&stream) {
+        let Some(node) = stream.node(id) else { continue };
+        let place = Place { path: path.clone(), position: index.position(node.span.start) };
+        let holder = Holder::new(node.document, stream.path(id));
+        objects.extend(object_at(&stream, id, Origin { place, holder }));
     }
     objects
 }

@@ -11,6 +11,7 @@ use regex::Regex;
 use crate::{Client, Failure};
 use pullthru_core::config::Config;
 use pullthru_core::emit::{Chooser, Selection};
+use pullthru_core::find::object_roots;
 use pullthru_core::image::Name;
 use pullthru_core::images::{Image, Place};
 use pullthru_core::tree::{LineIndex, RepoPath};
@@ -61,7 +62,7 @@ pub fn policies(files: &[(RepoPath, String)], config: &Config) -> (Vec<Policy>, 
     let mut written = Vec::new();
     for (path, text) in files {
         let stream = yaml::parse(text);
-        for root in stream.documents.iter().filter_map(|document| document.root) {
+        for root in object_roots(&stream) {
             let object = Object { stream: &stream, root };
             match object.kind() {
                 Some("ImageRepository") => {

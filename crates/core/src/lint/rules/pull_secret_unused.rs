@@ -47,7 +47,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             }
             let within: Vec<&Reference<'_>> = here
                 .iter()
-                .filter(|one| secret.document.range().contains(&one.site.start()))
+                .filter(|one| secret.within.range().contains(&one.site.start()))
                 .copied()
                 .collect();
             findings.extend(unused(context, file, secret, &within, &logins));
