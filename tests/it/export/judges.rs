@@ -10,10 +10,13 @@ use crate::scratch::Run;
 /// Versions of Terraform: the oldest that the module is for, and a new one.
 const TERRAFORMS: [&str; 2] = ["terraform-oldest", "terraform"];
 
-/// A program, which `.ci/peers opentofu` builds: that takes too long for each run of the gate.
+/// Its file, which `.ci/peers opentofu` builds.
 pub(super) const OPENTOFU: &str = "bin/tofu";
 
-/// Those that are there.
+/// What `.ci/peers trivy` builds from `scanner/main.go`.
+const TRIVY: &str = "bin/trivy-terraform";
+
+/// Those that are there: OpenTofu is not where there is no Go.
 pub(super) fn terraforms() -> Vec<&'static str> {
     let opentofu = project().join("target/peers").join(OPENTOFU).exists().then_some(OPENTOFU);
     TERRAFORMS.into_iter().chain(opentofu).collect()
@@ -83,7 +86,7 @@ impl Terraform {
             .env("CHECKPOINT_DISABLE", "1")
             .env("STUB_SCHEMA", peer("terraform-aws").join("schema.json"))
             .env("STUB_REGION", region);
-        for name in ["ghcr", "dockerhub", "gitlab", "ghcr_io_cache", "root"] {
+        for name in ["ghcr", "dockerhub", "hub", "gitlab", "ghcr_io_cache", "root"] {
             command.env(format!("TF_VAR_{name}_token"), TOKEN);
         }
         command.env("TF_VAR_ghcr_username", "somebody").env("TF_VAR_root_username", "somebody");
@@ -122,6 +125,25 @@ pub(super) fn checkov(module: &Path) -> Vec<String> {
     let passed = report["summary"]["passed"].as_u64().unwrap();
     assert!(passed > 0, "{}", run.out);
     failed.map(|check| format!("{} {}", text(check, "check_id"), text(check, "resource"))).collect()
+}
+
+/// Findings of trivy in a module, each as its check and what it found it in; those that a comment waives.
+pub(super) fn trivy(module: &Path) -> (Vec<String>, Vec<String>) {
+    let mut command = Command::new(peer(TRIVY));
+    command.arg(module).stdin(Stdio::null());
+    let run = run(command);
+    let report: serde_json::Value =
+        serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}{}", run.out, run.err));
+    let report = &report[0];
+    assert!(report["passed"].as_u64().unwrap() > 0, "{report}");
+    let rows = |key: &str| -> Vec<String> {
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+        let row = |row| format!("{} {}", text(row, "id"), text(row, "resource"));
+        let mut rows: Vec<String> = report[key].as_array().unwrap().iter().map(row).collect();
+        rows.sort();
+        rows
+    };
+    (rows("failed"), rows("ignored"))
 }
 
 /// Policies of identities.

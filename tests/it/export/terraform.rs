@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::judges::{OPENTOFU, Terraform, checkov, terraforms, unpacked, values};
+use super::judges::{OPENTOFU, Terraform, checkov, terraforms, trivy, unpacked, values};
 use super::{FIXTURES, Fixture, TOKEN, project};
 
 const HOME: &str = "ca-central-1";
@@ -104,6 +104,52 @@ fn export_terraform_passes_checkov() {
         fs::write(&path, text.replace("checkov:skip=CKV_AWS_149", "checkov-skip=CKV_AWS_149")).unwrap();
         let found = checkov(&fixture.path("module"));
         assert!(found.iter().any(|found| found.starts_with("CKV_AWS_149 ")), "{name}: {found:?}");
+    }
+}
+
+/// As with checkov: what is left is what the configuration asks for. Each waiver hides something, and nothing else does.
+#[test]
+#[ignore = "needs `.ci/peers trivy`"]
+fn export_terraform_passes_trivy() {
+    let key = |name: &str| format!("AWS-0098 aws_secretsmanager_secret.{name}");
+    let policy = |name: &str| format!("AWS-0032 aws_ecr_repository_policy.this[\"{name}\"].policy");
+    let pass_role = || "AWS-0342 aws_iam_policy.cache_provision.policy".to_owned();
+    let sandbox = [
+        "AWS-0030 image_scanning_configuration.scan_on_push",
+        "AWS-0031 aws_ecr_repository.this[\"sandbox\"].image_tag_mutability",
+        "AWS-0033 aws_ecr_repository.this[\"sandbox\"]",
+    ];
+    for (name, asked_for, waived) in [
+        ("empty", &[][..], vec![key("ghcr")]),
+        (
+            "full",
+            &sandbox[..],
+            vec![
+                policy("team/app"),
+                policy("team/worker"),
+                key("dockerhub"),
+                key("ghcr"),
+                key("gitlab"),
+                pass_role(),
+            ],
+        ),
+    ] {
+        let fixture = Fixture::new(name);
+        fixture.exported(&["terraform", "--out", "module"]);
+        let module = fixture.path("module");
+        let (found, ignored) = trivy(&module);
+        assert_eq!(found, asked_for, "{name}");
+        assert_eq!(ignored, waived, "{name}");
+        // Without its comment each of them is found.
+        for file in ["main.tf", "secrets.tf"] {
+            let text = fixture.read(&format!("module/{file}"));
+            fs::write(module.join(file), text.replace("trivy:ignore", "trivy-ignore")).unwrap();
+        }
+        let (found, ignored) = trivy(&module);
+        assert_eq!(ignored, [""; 0], "{name}");
+        let mut all: Vec<String> = asked_for.iter().map(|row| (*row).to_owned()).chain(waived).collect();
+        all.sort();
+        assert_eq!(found, all, "{name}");
     }
 }
 

@@ -3,6 +3,7 @@ test. Its data sources answer for STUB_ACCOUNT and STUB_REGION."""
 
 import json
 import os
+import re
 import sys
 
 import msgpack
@@ -16,6 +17,27 @@ with open(os.environ["STUB_SCHEMA"], encoding="utf-8") as file:
 ANSWERS = {
     "account_id": os.environ.get("STUB_ACCOUNT", "123456789012"),
     "region": os.environ.get("STUB_REGION", "ca-central-1"),
+}
+# What resources are imported by: "Import" on the page of each in the documentation of hashicorp/aws.
+ACCOUNT = r"\d{12}"
+REPOSITORY = r"[a-z0-9._/-]+"
+ROLE = r"[\w+=,.@-]+"
+POLICY = rf"arn:aws[a-z-]*:iam::({ACCOUNT}|aws):policy/[\w+=,.@/-]+"
+IMPORT_IDS = {
+    "aws_ecr_lifecycle_policy": REPOSITORY,
+    "aws_ecr_pull_through_cache_rule": rf"{REPOSITORY}|ROOT",
+    "aws_ecr_registry_policy": ACCOUNT,
+    "aws_ecr_registry_scanning_configuration": ACCOUNT,
+    "aws_ecr_replication_configuration": ACCOUNT,
+    "aws_ecr_repository": REPOSITORY,
+    "aws_ecr_repository_creation_template": rf"{REPOSITORY}|ROOT",
+    "aws_ecr_repository_policy": REPOSITORY,
+    "aws_iam_policy": POLICY,
+    "aws_iam_role": ROLE,
+    "aws_iam_role_policy_attachment": rf"{ROLE}/{POLICY}",
+    "aws_kms_alias": r"alias/[\w/-]+",
+    "aws_kms_key": r"[0-9a-f-]{36}|mrk-[0-9a-f]{32}",
+    "aws_secretsmanager_secret": rf"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[\w/+=.@-]+",
 }
 NESTING = pb.Schema.NestedBlock.NestingMode
 UNKNOWN = msgpack.ExtType(0, b"\x00")
@@ -110,6 +132,21 @@ class Schemas(rpc.ProviderServicer):
 
     def ReadResource(self, request, context):
         return pb.ReadResource.Response(new_state=request.current_state)
+
+    def ImportResourceState(self, request, context):
+        form = IMPORT_IDS.get(request.type_name)
+        if not form or not re.fullmatch(form, request.id):
+            refusal = pb.Diagnostic(
+                severity=pb.Diagnostic.ERROR, summary=f"{request.type_name} is not imported by {request.id}"
+            )
+            return pb.ImportResourceState.Response(diagnostics=[refusal])
+        schema = SCHEMAS["resources"][request.type_name]
+        state = {name: None for name in schema["attributes"]}
+        single = {name: inner["nesting_mode"] == "single" for name, inner in schema["block_types"].items()}
+        state.update({name: None if alone else [] for name, alone in single.items()})
+        state["id"] = request.id
+        imported = pb.ImportResourceState.ImportedResource(type_name=request.type_name, state=pack(state))
+        return pb.ImportResourceState.Response(imported_resources=[imported])
 
     def PlanResourceChange(self, request, context):
         proposed = unpack(request.proposed_new_state)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::table::{Cell, Table};
-use super::{Module, depends_on, object};
+use super::{Module, depends_on, object, waivers};
 use crate::export::hcl::{Expr, Item};
 use crate::export::templates_of;
 use crate::resource::{Cipher, Key, Mutability, Policy, Ref, Repository, Role, Rule, Template};
@@ -100,7 +100,11 @@ fn role(module: &Module<'_>, role: &Role) -> Vec<Item> {
 
 fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
     let id = module.names.policies.of(&policy.name);
-    let mut items = vec![Item::block(
+    let mut items = Vec::new();
+    if waivers::passes_a_role(&policy.document) {
+        items.push(Item::Comment(waivers::PASS_ROLE.to_owned()));
+    }
+    items.push(Item::block(
         "resource",
         &["aws_iam_policy", &id],
         vec![
@@ -109,7 +113,7 @@ fn policy(module: &Module<'_>, policy: &Policy) -> Vec<Item> {
             Item::attribute("policy", module.json(&policy.document)),
             Item::attribute("tags", module.tags(&policy.tags)),
         ],
-    )];
+    ));
     if policy.attach_to.is_empty() {
         return items;
     }
@@ -255,13 +259,21 @@ fn repositories(module: &Module<'_>) -> Vec<Item> {
         Item::block("locals", &[], vec![table.local()]),
         Item::block("resource", &["aws_ecr_repository", "this"], body),
     ];
-    items.extend(of_repositories("aws_ecr_lifecycle_policy", "lifecycle_policies", lifecycles));
-    items.extend(of_repositories("aws_ecr_repository_policy", "repository_policies", policies));
+    let for_organization =
+        waivers::is_for_an_organization(all.iter().filter_map(|repository| repository.policy.as_ref()));
+    let waiver = for_organization.then(|| Item::Comment(waivers::ORGANIZATION.to_owned()));
+    items.extend(of_repositories("aws_ecr_lifecycle_policy", "lifecycle_policies", lifecycles, None));
+    items.extend(of_repositories("aws_ecr_repository_policy", "repository_policies", policies, waiver));
     items
 }
 
-/// A document that some repositories have.
-fn of_repositories(kind: &str, local: &str, documents: Vec<(String, Expr)>) -> Vec<Item> {
+/// A document that some repositories have, with what scanners are not to find.
+fn of_repositories(
+    kind: &str,
+    local: &str,
+    documents: Vec<(String, Expr)>,
+    waiver: Option<Item>,
+) -> Vec<Item> {
     if documents.is_empty() {
         return Vec::new();
     }
@@ -271,10 +283,10 @@ fn of_repositories(kind: &str, local: &str, documents: Vec<(String, Expr)>) -> V
         Item::attribute("repository", Expr::raw("aws_ecr_repository.this[each.key].name")),
         Item::attribute("policy", Expr::raw("each.value")),
     ];
-    vec![
-        Item::block("locals", &[], vec![Item::attribute(local, Expr::Object(documents))]),
-        Item::block("resource", &[kind, "this"], body),
-    ]
+    let mut items = vec![Item::block("locals", &[], vec![Item::attribute(local, Expr::Object(documents))])];
+    items.extend(waiver);
+    items.push(Item::block("resource", &[kind, "this"], body));
+    items
 }
 
 /// Tags that may move all the same.

@@ -11,6 +11,7 @@ mod secrets;
 mod table;
 mod variables;
 mod versions;
+mod waivers;
 
 use super::hcl::{Expr, Item, print, quoted};
 use super::identifiers::{Identifiers, Login};

@@ -142,8 +142,8 @@ const TROUBLE: &str = "## When something fails
 | a pull: 404, `repository … does not exist` | who pulls may not `ecr:CreateRepository` |
 | repositories without tags or lifecycle policy | they were there before their template |
 
-`pullthru doctor IMAGE --node-role ROLE` looks at all of it. Findings of checkov and trivy about the key and the rotation of
-secrets are waived in `secrets.tf`, with the reason. `terraform test` runs `tests/` without an account.";
+`pullthru doctor IMAGE --node-role ROLE` looks at all of it. What checkov and trivy find and ECR leaves no choice about is
+waived in the files, each with its reason. `terraform test` runs `tests/` without an account.";
 
 fn tokens(module: &Module<'_>) -> String {
     let made = made(module);

@@ -1,6 +1,6 @@
 //! `secrets.tf`: the logins at upstreams, each with its value by a write-only argument.
 
-use super::Module;
+use super::{Module, waivers};
 use crate::export::hcl::{Expr, Item};
 use crate::export::identifiers::Login;
 use crate::resource::Secret;
@@ -18,10 +18,6 @@ pub(super) fn items(module: &Module<'_>) -> Vec<Item> {
     items
 }
 
-/// Findings of scanners that ECR leaves no choice about, each with its reason.
-const WAIVERS: &str = "checkov:skip=CKV_AWS_149:ECR reads no secret under a customer's key
-checkov:skip=CKV2_AWS_57:upstreams have no rotation by AWS; raise the token's version";
-
 fn made(module: &Module<'_>, id: &str, secret: &Secret) -> [Item; 4] {
     let value = Expr::Object(vec![
         ("username".to_owned(), Expr::raw(format!("var.{id}_username"))),
@@ -29,16 +25,12 @@ fn made(module: &Module<'_>, id: &str, secret: &Secret) -> [Item; 4] {
     ]);
     let description = format!("login at {} for Amazon ECR's pull through cache", secret.upstream);
     [
-        Item::Comment(
-            "With the key that AWS manages for Secrets Manager: ECR cannot read secrets under another one.
-trivy:ignore:AVD-AWS-0098"
-                .to_owned(),
-        ),
+        Item::Comment(waivers::SECRET_KEY.to_owned()),
         Item::block(
             "resource",
             &["aws_secretsmanager_secret", id],
             vec![
-                Item::Comment(WAIVERS.to_owned()),
+                Item::Comment(waivers::SECRET.to_owned()),
                 Item::attribute("name", Expr::text(&secret.name)),
                 Item::attribute("description", Expr::text(description)),
                 Item::attribute(
