@@ -74,7 +74,7 @@ pub(super) struct RepositoryArgs {
     #[arg(long, help_heading = "Files")]
     no_ignore: bool,
 
-    /// Read hidden files and directories
+    /// Read all hidden files and directories (.tekton, .helm, .k8s and .argocd are always read)
     #[arg(long, help_heading = "Files")]
     hidden: bool,
 

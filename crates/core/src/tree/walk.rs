@@ -32,7 +32,7 @@ pub struct WalkOptions {
     /// Leave out what `.gitignore` files and `.git/info/exclude` name; default true.
     pub gitignore: bool,
     /// Enter hidden files and directories (names that start with a dot, `.git` never); default false. The
-    /// configuration's own name is not hidden.
+    /// configuration's own name is not hidden, nor are directories such as `.tekton`, which hold manifests.
     pub hidden: bool,
     /// The configuration's `ignore:` patterns: gitignore syntax, relative to the root. They also exclude named files.
     pub ignore: Vec<String>,
@@ -292,6 +292,7 @@ impl<'a, T: Send, V: Fn(File<'_>) -> Option<T> + Sync> Worker<'a, T, V> {
         !self.walk.options.hidden
             && name.as_encoded_bytes().starts_with(b".")
             && !overrides_source(name)
+            && !HOLD_MANIFESTS.iter().any(|directory| name == *directory)
             && !CONFIG_NAMES.iter().any(|config| name == *config)
     }
 
@@ -355,6 +356,9 @@ fn is_manifest(path: &Path) -> bool {
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
         || path.file_name().is_some_and(|name| name == "Kustomization")
 }
+
+/// Directories of what runs in clusters, by the tools that read them: Pipelines as Code, werf; and by custom.
+const HOLD_MANIFESTS: [&str; 5] = [".tekton", ".helm", ".k8s", ".kubernetes", ".argocd"];
 
 /// `.argocd-source….yaml`: Argo CD merges it over the source of an Application, so it decides what is pulled.
 fn overrides_source(name: &std::ffi::OsStr) -> bool {

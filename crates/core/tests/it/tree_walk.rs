@@ -143,12 +143,20 @@ fn hidden_names_only_on_request_and_git_never() {
         (".git/config", ""),
         ("sub/.git", "gitdir: elsewhere"),
         ("sub/.hidden.yaml", ""),
+        (".tekton/push.yaml", ""),
         ("sub/.pullthru-4711-Ab3d.tmp", ""),
         ("sub/a.yaml", ""),
     ]);
-    assert_eq!(place.shown(&[], &usual()), [".pullthru.yaml", "sub/a.yaml"]);
+    assert_eq!(place.shown(&[], &usual()), [".pullthru.yaml", ".tekton/push.yaml", "sub/a.yaml"]);
     let hidden = WalkOptions { hidden: true, ..usual() };
-    let all = [".github/workflows/ci.yaml", ".gitignore", ".pullthru.yaml", "sub/.hidden.yaml", "sub/a.yaml"];
+    let all = [
+        ".github/workflows/ci.yaml",
+        ".gitignore",
+        ".pullthru.yaml",
+        ".tekton/push.yaml",
+        "sub/.hidden.yaml",
+        "sub/a.yaml",
+    ];
     assert_eq!(place.shown(&[], &hidden), all);
     assert_eq!(place.shown(&["sub/.pullthru-4711-Ab3d.tmp"], &usual()), [""; 0]);
     let walked = place.walk(&[".git/config"], &hidden);
