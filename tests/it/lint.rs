@@ -8,7 +8,7 @@ use pullthru::lint::rules;
 use serde_json::Value;
 
 use crate::golden::{assert_same, copy_of};
-use crate::scratch::run_in;
+use crate::scratch::{Scratch, run_in};
 
 /// Relative to the directory, with `/`.
 fn files_of(directory: &Path) -> Vec<String> {
@@ -249,6 +249,42 @@ fn a_migration_names_the_updaters_that_would_undo_it() {
             "fleet/updater.yaml:11"
         ]
     );
+}
+
+/// Kargo's steps read names from variables, of the task, of the stage and of the step.
+#[test]
+fn names_in_variables_of_kargo_are_found() {
+    let steps = "\
+      - uses: kustomize-set-image
+        config: {images: [{image: '${{ vars.heron }}', tag: '${{ imageFrom(vars.heron).Tag }}'}]}
+      - uses: yaml-update
+        vars: [{name: egret, value: ghcr.io/acme/egret}]
+        config: {updates: [{key: image, value: '${{ imageFrom(vars.egret).RepoURL }}:v2'}]}
+      - uses: kustomize-set-image
+        config: {images: [{image: '${{ vars.unknown }}'}]}
+";
+    let task = format!(
+        "apiVersion: kargo.akuity.io/v1alpha1\nkind: PromotionTask\nmetadata: {{name: promote}}\nspec:\n  vars:\n  - {{name: heron, value: ghcr.io/acme/heron}}\n  - name: unknown\n  steps:\n{steps}"
+    );
+    let stage = format!(
+        "apiVersion: kargo.akuity.io/v1alpha1\nkind: Stage\nmetadata: {{name: test}}\nspec:\n  vars: [{{name: heron, value: ghcr.io/acme/heron}}]\n  promotionTemplate:\n    spec:\n      steps:\n{steps}"
+    );
+    let pod = b"apiVersion: v1\nkind: Pod\nspec: {containers: [{image: ghcr.io/acme/heron:v1}, {image: ghcr.io/acme/egret:v1}]}\n";
+    let kustomization = b"resources: [pod.yaml]\nimages: [{name: ghcr.io/acme/heron, newTag: v1}]\n";
+    let scratch = Scratch::new(&[
+        ("task.yaml", task.as_bytes()),
+        ("stage.yaml", stage.as_bytes()),
+        ("app/pod.yaml", pod),
+        ("app/kustomization.yaml", kustomization),
+    ]);
+    let run = scratch.run(&["migrate", "--strategy", "inline", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.err));
+    let warnings = report["warnings"].as_array().unwrap().iter();
+    let updaters = warnings.filter(|warning| warning["rule"] == "updater-reverts");
+    let rendered: Vec<String> = updaters
+        .map(|warning| format!("{}:{}", warning["path"].as_str().unwrap(), warning["line"]))
+        .collect();
+    assert_eq!(rendered, ["stage.yaml:10", "stage.yaml:13", "task.yaml:10", "task.yaml:13"], "{}", run.out);
 }
 
 /// What the fixes of updaters write: in the files of the updaters alone, and nothing at the second time.

@@ -3,6 +3,7 @@
 //!
 //! What they look tags up for and what they write is one name: where that is the upstream's, the cache's name is lost.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::blank;
@@ -155,10 +156,10 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Vec<UpdatedImage> 
                 reader.annotations(&object, root, &["spec", "template", "metadata", "annotations"]);
             }
             ("kargo.akuity.io", "Stage") => {
-                reader.steps(&object, root, &["spec", "promotionTemplate", "spec", "steps"]);
+                reader.promotion(&object, root, &[&["spec"], &["spec", "promotionTemplate", "spec"]]);
             }
             ("kargo.akuity.io", "PromotionTask" | "ClusterPromotionTask") => {
-                reader.steps(&object, root, &["spec", "steps"]);
+                reader.promotion(&object, root, &[&["spec"]]);
             }
             _ => {}
         }
@@ -201,6 +202,11 @@ impl Reader<'_, '_> {
         if self.template {
             return Err("it stands in a text template".to_owned());
         }
+        if let Some(variable) = named.variable {
+            return Err(format!(
+                "the variable `{variable}` holds the name, and what promotes may set another"
+            ));
+        }
         if !stream.errors.is_empty() {
             return Err("a part of the file is no YAML".to_owned());
         }
@@ -240,7 +246,8 @@ impl Reader<'_, '_> {
                     Target::Helm => Vec::new(),
                     Target::Kustomize(_) => vec![FieldPath::from(&KUSTOMIZE_NAME)],
                 };
-                let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &keys };
+                let span = Span::new(0, name.len());
+                let named = Named { at, name: span, within: image, keys: &keys, variable: None };
                 let write = Write::Object { constraint: constraint.to_owned(), target };
                 self.push(object, name, write, &named);
             }
@@ -278,8 +285,8 @@ impl Reader<'_, '_> {
                 Target::Helm => Vec::new(),
                 Target::Kustomize(_) => vec![FieldPath::from(vec![annotation(&key).as_str().into()])],
             };
-            let named =
-                Named { at, name: Span::new(first, first + name.len()), within: annotations, keys: &keys };
+            let span = Span::new(first, first + name.len());
+            let named = Named { at, name: span, within: annotations, keys: &keys, variable: None };
             let write = Write::Annotation {
                 alias: alias.clone(),
                 constraint: constraint.to_owned(),
@@ -292,52 +299,112 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn steps(&mut self, object: &Object, root: NodeId, way: &[&str]) {
-        let stream = self.stream;
-        for &step in self.items(root, way).to_vec().iter() {
-            match self.text(step, &["uses"]) {
-                Some("kustomize-set-image") => {
-                    let keys = ["name", "newName"].map(|key| FieldPath::from(&[key]));
-                    for &image in self.items(step, &["config", "images"]).to_vec().iter() {
-                        let Some(at) = stream.get(image, "image") else { continue };
-                        let Some(name) = stream.value(at) else { continue };
-                        let matched = self.text(image, &["name"]).filter(|matched| !matched.is_empty());
-                        let matched = matched.unwrap_or(name).to_owned();
-                        let new_name = self.text(image, &["newName"]).map(str::to_owned);
-                        let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &keys };
-                        self.push(object, name, Write::KustomizeSetImage { matched, new_name }, &named);
-                    }
-                }
-                Some("helm-update-image") => {
-                    for &image in self.items(step, &["config", "images"]).to_vec().iter() {
-                        let Some(at) = stream.get(image, "image") else { continue };
-                        let Some(name) = stream.value(at) else { continue };
-                        let by_digest = match self.text(image, &["value"]) {
-                            Some("ImageAndTag") => false,
-                            Some("ImageAndDigest") => true,
-                            _ => continue,
-                        };
-                        let key = self.text(image, &["key"]).unwrap_or("KEY").to_owned();
-                        let named = Named { at, name: Span::new(0, name.len()), within: image, keys: &[] };
-                        self.push(object, name, Write::HelmUpdateImage { key, by_digest }, &named);
-                    }
-                }
-                Some("yaml-update") => {
-                    for &update in self.items(step, &["config", "updates"]).to_vec().iter() {
-                        let Some(at) = stream.get(update, "value") else { continue };
-                        let Some(value) = stream.value(at).map(str::to_owned) else { continue };
-                        for (expression, name) in expressions(&value) {
-                            let Range { start, end } = expression.range;
-                            let named = Named { at, name: Span::new(start, end), within: update, keys: &[] };
-                            let write = Write::YamlUpdate { value: value.clone(), expression };
-                            self.push(object, name, write, &named);
-                        }
-                    }
-                }
-                _ => {}
+    /// The steps in the last of these mappings, with the variables of all and of each step.
+    fn promotion(&mut self, object: &Object, root: NodeId, ways: &[&[&str]]) {
+        let mut variables = Variables::new();
+        for way in ways {
+            self.variables(root, &[way, ["vars"].as_slice()].concat(), &mut variables);
+        }
+        let steps = ways.last().map(|way| [way, ["steps"].as_slice()].concat()).unwrap_or_default();
+        for &step in self.items(root, &steps).to_vec().iter() {
+            let mut variables = variables.clone();
+            self.variables(step, &["vars"], &mut variables);
+            self.step(object, step, &variables);
+        }
+    }
+
+    /// Adds those of a list whose values are written there.
+    fn variables(&self, at: NodeId, way: &[&str], variables: &mut Variables) {
+        for &item in self.items(at, way) {
+            if let (Some(name), Some(value)) = (self.text(item, &["name"]), self.text(item, &["value"])) {
+                variables.insert(name.to_owned(), value.to_owned());
             }
         }
     }
+
+    fn step(&mut self, object: &Object, step: NodeId, variables: &Variables) {
+        let items = |key: &str| self.items(step, &["config", key]).to_vec();
+        match self.text(step, &["uses"]) {
+            Some("kustomize-set-image") => {
+                items("images").into_iter().for_each(|image| self.set_image(object, image, variables));
+            }
+            Some("helm-update-image") => {
+                items("images").into_iter().for_each(|image| self.helm_image(object, image, variables));
+            }
+            Some("yaml-update") => {
+                items("updates").into_iter().for_each(|update| self.yaml_update(object, update, variables));
+            }
+            _ => {}
+        }
+    }
+
+    fn set_image(&mut self, object: &Object, image: NodeId, variables: &Variables) {
+        let stream = self.stream;
+        let keys = ["name", "newName"].map(|key| FieldPath::from(&[key]));
+        let Some(at) = stream.get(image, "image") else { return };
+        let Some(text) = stream.value(at) else { return };
+        let Some(name) = value_of(text, variables) else { return };
+        let matched = self.text(image, &["name"]).filter(|matched| !matched.is_empty());
+        let Some(matched) = matched.map_or(Some(name), |matched| value_of(matched, variables)) else {
+            return;
+        };
+        let new_name = self.text(image, &["newName"]).map(str::to_owned);
+        let write = Write::KustomizeSetImage { matched: matched.to_owned(), new_name };
+        let named = Named {
+            at,
+            name: Span::new(0, text.len()),
+            within: image,
+            keys: &keys,
+            variable: variable(text),
+        };
+        self.push(object, name, write, &named);
+    }
+
+    fn helm_image(&mut self, object: &Object, image: NodeId, variables: &Variables) {
+        let stream = self.stream;
+        let Some(at) = stream.get(image, "image") else { return };
+        let Some(text) = stream.value(at) else { return };
+        let Some(name) = value_of(text, variables) else { return };
+        let by_digest = match self.text(image, &["value"]) {
+            Some("ImageAndTag") => false,
+            Some("ImageAndDigest") => true,
+            _ => return,
+        };
+        let key = self.text(image, &["key"]).unwrap_or("KEY").to_owned();
+        let named =
+            Named { at, name: Span::new(0, text.len()), within: image, keys: &[], variable: variable(text) };
+        self.push(object, name, Write::HelmUpdateImage { key, by_digest }, &named);
+    }
+
+    fn yaml_update(&mut self, object: &Object, update: NodeId, variables: &Variables) {
+        let stream = self.stream;
+        let Some(at) = stream.get(update, "value") else { return };
+        let Some(value) = stream.value(at) else { return };
+        for (expression, argument) in expressions(value) {
+            let Range { start, end } = expression.range;
+            let variable = argument.strip_prefix(VARIABLES);
+            let known = |of: &str| variables.get(of).map(String::as_str);
+            let Some(name) = variable.map_or(Some(argument), known) else { continue };
+            let named = Named { at, name: Span::new(start, end), within: update, keys: &[], variable };
+            self.push(object, name, Write::YamlUpdate { value: value.to_owned(), expression }, &named);
+        }
+    }
+}
+
+/// Variables of a promotion whose values are written in the file.
+type Variables = HashMap<String, String>;
+
+/// How expressions of Kargo name a variable.
+const VARIABLES: &str = "vars.";
+
+/// The variable that a text is, and nothing else: `${{ vars.image }}`.
+fn variable(text: &str) -> Option<&str> {
+    text.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim().strip_prefix(VARIABLES)
+}
+
+/// A text, or what the variable holds that it is; `None` where that is not written here.
+fn value_of<'v>(text: &'v str, variables: &'v Variables) -> Option<&'v str> {
+    variable(text).map_or(Some(text), |of| variables.get(of).map(String::as_str))
 }
 
 /// What names an image for an updater.
@@ -348,6 +415,8 @@ struct Named<'k> {
     /// The mapping that takes other keys, and those that may be needed.
     within: NodeId,
     keys: &'k [FieldPath],
+    /// The variable that holds the name, which others may use and set.
+    variable: Option<&'k str>,
 }
 
 /// Each `imageFrom("NAME").RepoURL` within `${{ … }}`, with its name.
@@ -380,13 +449,16 @@ fn expressions(text: &str) -> Vec<(Expression, &str)> {
 const CALL: &str = "imageFrom(";
 const URL: &str = ".RepoURL";
 
-/// The name that a call is given, its quote, and where `.RepoURL` ends behind the call; none where something else follows.
+/// The name that a call is given, or the variable that holds it, its quote, and where `.RepoURL` ends behind the call; none where something else follows.
 fn argument(text: &str, from: usize, end: usize) -> Option<(&str, char, usize)> {
     let rest = text.get(from..end)?;
     let inner = rest.trim_start();
-    let quote = inner.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let name = inner.get(1..)?.split(quote).next()?;
-    let behind = rest.len() - inner.len() + 1 + name.len() + 1;
+    let quoted = inner.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+    let (name, quote, quotes) = match quoted {
+        Some(quote) => (inner.get(1..)?.split(quote).next()?, quote, 2),
+        None => (inner.split([',', ')', ' ']).next().filter(|name| name.starts_with(VARIABLES))?, '"', 0),
+    };
+    let behind = rest.len() - inner.len() + name.len() + quotes;
     let url = rest.get(behind..)?.find(URL)?;
     let between = rest.get(behind..behind + url)?.trim();
     let is_call = between == ")"
