@@ -254,8 +254,7 @@ fn a_migration_names_the_updaters_that_would_undo_it() {
 /// Kargo's steps read names from variables, of the task, of the stage and of the step.
 #[test]
 fn names_in_variables_of_kargo_are_found() {
-    let steps = "\
-      - uses: kustomize-set-image
+    let steps = "      - uses: kustomize-set-image
         config: {images: [{image: '${{ vars.heron }}', tag: '${{ imageFrom(vars.heron).Tag }}'}]}
       - uses: yaml-update
         vars: [{name: egret, value: ghcr.io/acme/egret}]
