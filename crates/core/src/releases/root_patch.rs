@@ -3,25 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::overrides::setting_key;
-use super::value::{self, Words, list_at, map_at, text_at};
+use super::Release;
+use super::root_patch_form::{PatchError, PatchedObject};
+use super::value::{self, Words, list_at};
 use super::value_edit::{Texts, ValueError};
-use super::value_tree::each_leaf;
-use super::{LayerKind, Release};
 use crate::tree::RepoPath;
-use crate::yaml::list::{Item, List, line_end, quoted, scalar};
+use crate::yaml::list::{List, line_end};
 use crate::yaml::{self, FieldPath, Step};
-
-/// The object of a release as its file names it, and the way to its values.
-struct Object {
-    api_version: String,
-    kind: String,
-    name: String,
-    namespace: Option<String>,
-    values: Vec<String>,
-}
 
 impl Texts<'_> {
     /// Adds a patch to a kustomization that sets these values of a release. Gives the file of each.
@@ -38,14 +28,11 @@ impl Texts<'_> {
         if !self.may_write(kustomization) {
             return Err(ValueError::NotNamed(kustomization.clone()));
         }
-        let object = self.object(release).ok_or_else(unpatched)?;
-        let mut tree = Map::new();
-        for (key, value) in values {
-            let keys =
-                names(key).filter(|_| !value.is_array() && !value.is_object()).ok_or_else(unpatched)?;
-            insert(&mut tree, &object.values.iter().cloned().chain(keys).collect::<Vec<_>>(), value);
-        }
-        let item = object.patch(&tree).ok_or_else(unpatched)?;
+        let object = self.patched_object(release).ok_or_else(unpatched)?;
+        let item = object.patch(release, values).map_err(|error| match error {
+            PatchError::List(key) => ValueError::PatchedList(key, kustomization.clone()),
+            PatchError::Form => unpatched(),
+        })?;
         let text = self.text(kustomization).ok_or_else(unpatched)?;
         let read = value::of_text(&text, Words::Objects).ok_or_else(unpatched)?;
         let kept = list_at(&read, &["patches"]).to_vec();
@@ -67,7 +54,7 @@ impl Texts<'_> {
         if !self.may_write(kustomization) {
             return Err(ValueError::NotNamed(kustomization.clone()));
         }
-        let object = self.object(release).ok_or_else(unpatched)?;
+        let object = self.patched_object(release).ok_or_else(unpatched)?;
         let text = self.text(kustomization).ok_or_else(unpatched)?;
         let read = value::of_text(&text, Words::Objects).ok_or_else(unpatched)?;
         let (mut indices, mut removed) = (Vec::new(), Vec::new());
@@ -88,25 +75,9 @@ impl Texts<'_> {
         Ok(removed)
     }
 
-    fn object(&self, release: &Release) -> Option<Object> {
-        let (path, holder) = release.own_values.as_ref()?;
-        // A text of values is void beside `valuesObject`.
-        if release.layers.iter().any(|layer| layer.kind == LayerKind::Text) {
-            return None;
-        }
-        let text = self.text(path)?;
-        let stream = yaml::parse_without_comments(&text);
-        let root = stream.documents.get(holder.document)?.root?;
-        let at = |keys: &[&str]| Some(stream.value(stream.get_path(root, keys)?)?.to_owned());
-        let values =
-            names(holder.path.steps()).filter(|keys| keys.first().is_some_and(|key| key == "spec"))?;
-        Some(Object {
-            api_version: at(&["apiVersion"])?,
-            kind: at(&["kind"])?,
-            name: at(&["metadata", "name"])?,
-            namespace: at(&["metadata", "namespace"]),
-            values,
-        })
+    fn patched_object(&self, release: &Release) -> Option<PatchedObject> {
+        let (path, _) = release.own_values.as_ref()?;
+        PatchedObject::of(release, &self.text(path)?)
     }
 
     /// Edits the list `patches` of a kustomization: these items have to be in it afterwards, and so many behind them. Everything
@@ -139,89 +110,5 @@ impl Texts<'_> {
         }
         self.put(path, new);
         Ok(())
-    }
-}
-
-impl Object {
-    /// The item of `patches`.
-    fn patch(&self, tree: &Map<String, Value>) -> Option<Item> {
-        let mut text = format!(
-            "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\n",
-            self.api_version,
-            self.kind,
-            plain_or_quoted(&self.name)
-        );
-        write(tree, 0, &mut text)?;
-        let of = |text: &str| Item::Text(text.to_owned());
-        let group = self.api_version.split_once('/').map(|(group, _)| group);
-        let mut target = Vec::new();
-        target.extend(group.map(|group| ("group", of(group))));
-        target.push(("kind", of(&self.kind)));
-        target.push(("name", of(&self.name)));
-        target.extend(self.namespace.as_deref().map(|namespace| ("namespace", of(namespace))));
-        Some(Item::Map(vec![("target", Item::Map(target)), ("patch", Item::Lines(text))]))
-    }
-
-    /// The keys that an item of `patches` sets, when it is one that [`Object::patch`] makes for this object.
-    fn keys_of(&self, item: &Value) -> Option<BTreeSet<FieldPath>> {
-        let is_target = text_at(item, &["target", "kind"]) == Some(&self.kind)
-            && text_at(item, &["target", "name"]) == Some(&self.name);
-        let patch = value::of_text(text_at(item, &["patch"])?, Words::Objects)?;
-        let is_whole = patch.as_object()?.len() == 4 && map_at(&patch, &["metadata"])?.len() == 1;
-        if !is_target || !is_whole || text_at(&patch, &["kind"]) != Some(&self.kind) {
-            return None;
-        }
-        let mut at = &patch;
-        for (depth, key) in self.values.iter().enumerate() {
-            // Nothing beside the values is set.
-            if depth > 0 && at.as_object()?.len() != 1 {
-                return None;
-            }
-            at = at.get(key)?;
-        }
-        let mut keys = BTreeSet::new();
-        each_leaf(at, &mut |key, _| _ = keys.insert(setting_key(&FieldPath::from(key.to_vec()))));
-        Some(keys)
-    }
-}
-
-fn names(steps: &[Step]) -> Option<Vec<String>> {
-    steps.iter().map(|step| step.key().map(str::to_owned)).collect()
-}
-
-fn insert(tree: &mut Map<String, Value>, keys: &[String], value: &Value) {
-    match keys {
-        [] => {}
-        [last] => _ = tree.insert(last.clone(), value.clone()),
-        [first, rest @ ..] => {
-            let below = tree.entry(first.clone()).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(below) = below {
-                insert(below, rest, value);
-            }
-        }
-    }
-}
-
-/// Block YAML of mappings and scalars; `None` for anything else.
-fn write(tree: &Map<String, Value>, depth: usize, into: &mut String) -> Option<()> {
-    for (key, value) in tree {
-        into.push_str(&format!("{:width$}{}:", "", plain_or_quoted(key), width = 2 * depth));
-        match value {
-            Value::Object(below) if !below.is_empty() => {
-                into.push('\n');
-                write(below, depth + 1, into)?;
-            }
-            Value::String(text) => into.push_str(&format!(" {}\n", plain_or_quoted(text))),
-            Value::Bool(_) | Value::Number(_) => into.push_str(&format!(" {value}\n")),
-            _ => return None,
-        }
-    }
-    Some(())
-}
-
-fn plain_or_quoted(text: &str) -> String {
-    match value::plain(text, Words::Values) {
-        Value::String(_) => scalar(text, false),
-        _ => quoted(text),
     }
 }

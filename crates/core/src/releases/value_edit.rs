@@ -200,6 +200,12 @@ pub enum ValueError {
          variable (`registry.host`)"
     )]
     Patch(RepoPath),
+    #[error(
+        "clusters with other registries build this release, too, and `{0}` is a list that its object does not hold as the chart is \
+         given it, so that no patch in `{1}` copies it: write the list into the object, or name the registry by a variable \
+         (`registry.host`)"
+    )]
+    PatchedList(FieldPath, RepoPath),
     #[error("`{path}`: {source}")]
     Set { path: RepoPath, source: SetError },
     #[error("the text of values in `{0}` is no block of its own lines")]
@@ -371,7 +377,7 @@ fn set_key(
 }
 
 /// A copy with one value set.
-fn with(whole: &Value, key: &[Step], value: &Value) -> Value {
+pub(super) fn with(whole: &Value, key: &[Step], value: &Value) -> Value {
     let Some((step, rest)) = key.split_first() else { return value.clone() };
     let mut copy = if whole.is_null() { Value::Object(Map::new()) } else { whole.clone() };
     match (step, &mut copy) {
