@@ -16,7 +16,7 @@ use crate::tree::{RepoPath, Repository};
 use pullthru_charts::{self as rendering, Outcome};
 use pullthru_core::releases::lock::{ImageLock, LOCK_NAME};
 use pullthru_core::releases::rendered::{RenderReader, UnknownImage};
-use pullthru_core::releases::{self, ChartRef, Release, RenderedDeployers, Sources};
+use pullthru_core::releases::{self, ChartRef, Release, Remedy, RenderedDeployers, Sources};
 use pullthru_registry::Client;
 
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ impl ChartsRequest<'_> {
         match self.how {
             How::Off => {
                 let mut charts = Charts::of_lock(evaluation, &none, &capabilities);
-                charts.forget("charts are not looked at (`--charts off`)");
+                charts.forget("charts are not looked at (`--charts off`)", Remedy::LookAtCharts);
                 Ok(charts)
             }
             How::Lock => Ok(Charts::of_lock(evaluation, lock, &capabilities)),
@@ -246,7 +246,8 @@ fn known_from_render(read: &ReadRepository, release: &Release, outcome: Outcome)
             KnownRelease { state, deployers }
         }
         Err(failure) => {
-            let state = ReleaseState::Unknown { reason: failure.to_string(), place: release.place.clone() };
+            let (reason, place) = (failure.to_string(), release.place.clone());
+            let state = ReleaseState::Unknown { reason, place, remedy: failure.remedy() };
             KnownRelease { state, deployers: RenderedDeployers::default() }
         }
     }

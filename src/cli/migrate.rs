@@ -11,20 +11,20 @@ use super::protect::remove_stale_temp_files;
 use super::registries::RegistryArgs;
 use super::repository::{ReadRepository, Scope};
 use super::stream::Stream;
-use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, evaluated, problem, repository, updaters};
+use super::{CliError, Outcome, ProtectArgs, RepositoryArgs, problem, repository, updaters};
 use crate::find::Finder;
 use crate::images::Charts;
 use crate::inventory;
 use crate::kustomize::Model;
 use crate::lint::{Coverage, Edits};
-use crate::migrate::{self, Direction, Mode, Proved, Written, prove};
+use crate::migrate::{self, Direction, Mode, Prepared, Proved, Written, prove};
 use crate::report::covered::Covered;
 use crate::report::escaped::{Escaped, Own};
 use crate::report::migrate::{self as report, MigrationReport};
 use crate::report::{Paint, quoted};
 use crate::tree::{RepoPath, Repository};
 use pullthru_charts::{OverridePlan, RemovalPlan};
-use pullthru_core::releases::Sources;
+use pullthru_core::releases::{self, Sources};
 
 /// Rewrite references to the cache.
 ///
@@ -166,12 +166,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     for error in &proved.errors {
         problem(&format!("error: {error}"));
     }
-    let (before, after) = coverage(args, &read, &model, &finder, &proved, written.as_ref())?;
+    let (charts, (before, after)) = counted(args, &read, &model, &finder, &proved, written.as_ref())?;
     let mut report = MigrationReport::new(&proved, written.as_ref(), before, after).with_removed(&removed);
     let complete = written.as_ref().is_none_or(Written::is_complete) && proved.errors.is_empty();
     let mut outcome = if whole.has_failures() || !complete { Outcome::Failure } else { Outcome::Clean };
     if mode.direction == Direction::ToCache {
-        let charts = charts(args, &read, &model, &proved)?;
         if request.charts.fails(Some(&charts)) {
             outcome = outcome.max(Outcome::Findings);
         }
@@ -229,28 +228,26 @@ fn read(args: &Args) -> Result<Asked, CliError> {
     Ok(Asked { read: ReadRepository::of_whole(repository, config, whole, scope), mode, finder })
 }
 
-/// How many images go through the cache, before and after the change.
-fn coverage(
+/// What charts bring after the change, and how many images go through the cache before and after it.
+fn counted(
     args: &Args,
     read: &ReadRepository,
     model: &Model<'_>,
     finder: &Finder,
     proved: &Proved,
     written: Option<&Written>,
-) -> Result<(Coverage, Coverage), CliError> {
-    let lock = evaluated::read_lock(&read.repository)?;
-    let lock = match &lock {
-        Some(lock) => Some((lock, args.charts.rendering.capabilities(read, &args.repository, lock)?)),
-        None => None,
-    };
+) -> Result<(Charts, (Coverage, Coverage)), CliError> {
     let changes = |path: &RepoPath| written.is_none_or(|written| written.done.contains(path));
-    let edits = Edits {
-        repository: &read.repository,
-        finder,
-        files: proved.files.iter().filter(|file| changes(&file.path)).collect(),
-        lock,
-    };
-    Ok(edits.coverage(model, |path: &RepoPath| read.is_named(path)))
+    let files: Vec<&Prepared> = proved.files.iter().filter(|file| changes(&file.path)).collect();
+    let after = charts(args, read, model, &files, |file| file.new.as_deref())?;
+    // Where nothing answers, `scan` counts the objects that deploy charts.
+    let counted =
+        match releases::are_in(model.inventory) && args.charts.or(How::Auto).has_answers(&read.repository) {
+            true => Some([charts(args, read, model, &files, |file| file.old.as_deref())?, after.clone()]),
+            false => None,
+        };
+    let edits = Edits { repository: &read.repository, finder, files, charts: counted };
+    Ok((after, edits.coverage(model, |path: &RepoPath| read.is_named(path))))
 }
 
 fn print(
@@ -276,17 +273,15 @@ fn print(
     Ok(())
 }
 
-/// What the charts of releases bring once the plan is carried out: values that move make the lock stale.
+/// What the charts of releases bring with these texts of the files that change: values that move make the lock stale.
 fn charts(
     args: &Args,
     read: &ReadRepository,
     model: &Model<'_>,
-    proved: &Proved,
+    files: &[&Prepared],
+    text: fn(&Prepared) -> Option<&str>,
 ) -> Result<Charts, CliError> {
-    let edited = proved.files.iter().filter_map(|file| {
-        let text = file.new.as_deref()?;
-        Some((file.path.clone(), text.into()))
-    });
+    let edited = files.iter().filter_map(|file| Some((file.path.clone(), text(file)?.into())));
     let sources = Sources::new(&read.repository).with_edits(edited.collect());
     args.charts.or(How::Auto).of(read, model, &sources, &args.repository, &args.registries)
 }

@@ -12,12 +12,14 @@ use super::repository::{ReadRepository, RepositoryArgs};
 use crate::config::Config;
 use crate::find::Role;
 use crate::image::{Name, Reference};
-use crate::images::{Charts, ReleaseState};
+use crate::images::{Charts, ReleaseImages, ReleaseState};
 use crate::kustomize::Model;
 use crate::migrate::{Prepared, Proved};
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use pullthru_charts::{EditedTexts, OverridePlan, OverrideRequest, RemovalPlan, RemovalRequest, Route};
+use pullthru_charts::{
+    EditedTexts, OverridePlan, OverrideRequest, ReleaseOverride, RemovalPlan, RemovalRequest, Route,
+};
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::{self, ChartRef, Evaluation, Release, ReleaseId, Sources};
 
@@ -139,6 +141,16 @@ impl Request<'_> {
         Ok(plan)
     }
 
+    /// Releases that no registry is written for, since none of their files is for one of their clusters alone.
+    fn shared(&self, known: &Charts, within: &impl Fn(&RepoPath) -> bool) -> Vec<ReleaseOverride> {
+        let of_release = |release: &ReleaseImages| {
+            let mut images = release.pulled().filter(|image| (self.is_wanted)(&release.id, &image.image));
+            let reason = images.find_map(|image| release.shared_reason(image, &self.read.config))?;
+            Some(ReleaseOverride::failed(release.id.clone(), release.place.clone(), reason))
+        };
+        known.releases.iter().filter(|release| within(&release.place.path)).filter_map(of_release).collect()
+    }
+
     fn kustomization(&self, root: &RepoPath) -> Option<RepoPath> {
         self.model.graph.at(root).map(|(path, _)| path.clone())
     }
@@ -163,8 +175,9 @@ impl Request<'_> {
         let routes = routes_of(&known, self.read);
         let route = route(routes, self.read.config.clone(), Arc::clone(&self.is_wanted));
         let wanted = wanted(&known, &route, evaluation, edited, within);
+        let shared = self.shared(&known, within);
         if wanted.is_empty() {
-            return Ok(OverridePlan::default());
+            return Ok(OverridePlan { releases: shared, ..OverridePlan::default() });
         }
         let (charts, client) = self.charts.renderer(self.read, self.repository, self.registries)?;
         let reader = RenderReader::new(&self.read.config.upstream_hosts(), &self.read.config.cache_hosts());
@@ -187,7 +200,9 @@ impl Request<'_> {
             is_built: &is_built,
             allow_frozen_tags: self.allow_frozen_tags,
         };
-        let plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));
+        let mut plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));
+        plan.releases.extend(shared);
+        plan.releases.sort_by(|a, b| a.id.cmp(&b.id));
         bar.finish_and_clear();
         runtime.shutdown_background();
         say_notes(&client);
@@ -253,7 +268,7 @@ fn wanted(
         .filter(|release| evaluation.ancestors(release).any(changes))
         .map(|release| &release.id)
         .collect();
-    let is_wanted = |release: &&crate::images::ReleaseImages| {
+    let is_wanted = |release: &&ReleaseImages| {
         let ReleaseState::Known { images, .. } = &release.state else { return false };
         within(&release.place.path)
             && !in_change.contains(&release.id)

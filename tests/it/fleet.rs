@@ -66,7 +66,7 @@ impl Migration {
             repository: &self.repository,
             finder: &self.finder,
             files: proved.files.iter().collect(),
-            lock: None,
+            charts: None,
         };
         let (before, after) = edits.coverage(&Model::new(&inventory, &self.config), |_| true);
         MigrationReport::new(proved, None, before, after)

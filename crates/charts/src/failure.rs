@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pullthru_core::releases::Remedy;
+
 /// Why a release was not rendered: what is wrong, where, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -53,6 +55,20 @@ impl Failure {
     /// Could a registry or a repository not be asked? Another run may go through.
     pub fn is_network(&self) -> bool {
         matches!(self, Self::Fetch { .. })
+    }
+
+    /// What helps.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::NoHelm | Self::Helm { .. } | Self::Unknown { .. } | Self::Fetch { .. } => Remedy::Render,
+            Self::Offline { .. } => Remedy::Fetch,
+            Self::Elsewhere { .. } => Remedy::ChartDir,
+            Self::NotFound { .. } => Remedy::Version,
+            Self::Chart { .. } | Self::Output { .. } => Remedy::OtherChart,
+            Self::Template { .. } => Remedy::Values,
+            Self::Timeout { .. } => Remedy::HelmTimeout,
+            Self::System { .. } => Remedy::Again,
+        }
     }
 
     /// The same about another chart, where several are refused for one reason.

@@ -49,6 +49,22 @@ pub struct ReleaseOverride {
     pub error: Option<String>,
 }
 
+impl ReleaseOverride {
+    /// One that nothing is written for.
+    pub fn failed(id: ReleaseId, place: Place, error: String) -> ReleaseOverride {
+        ReleaseOverride {
+            id,
+            place,
+            written: Vec::new(),
+            post_renderer: None,
+            reached: 0,
+            remaining: Vec::new(),
+            assumed: Vec::new(),
+            error: Some(error),
+        }
+    }
+}
+
 /// A value in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrittenValue {

@@ -9,7 +9,7 @@ use pullthru_core::kustomization::ImageEntry;
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::value_edit::Texts;
 use pullthru_core::releases::{ChartRef, Release, ReleaseId, ReleaseKind};
-use pullthru_core::tree::RepoPath;
+use pullthru_core::tree::{Place, RepoPath};
 
 use crate::keys::RemainingReason;
 use crate::overrides::{OverridePlan, OverrideRequest, RenamedImage, Route, parts};
@@ -40,6 +40,7 @@ impl Charts {
         for number in 0..plan.releases.len() {
             additions.extend(self.addition(request, &plan, number, &now, &charts).await);
         }
+        let mut additions = without_shared(additions, request, &mut plan);
         // Each round leaves an addition out at least.
         while !additions.is_empty() {
             let mut texts = Texts::over(request.sources, request.may_write, plan.files.clone());
@@ -161,6 +162,15 @@ impl Addition {
         (&self.path, is_alone.then_some(&self.id))
     }
 
+    /// Says of the images that no post-renderer of one cluster renames them.
+    fn refuse(&self, plan: &mut OverridePlan) {
+        let Some(release) = plan.releases.get_mut(self.number) else { return };
+        let is_renamed = |image: &str| self.entries.iter().any(|entry| entry.is_of(image));
+        for one in release.remaining.iter_mut().filter(|one| is_renamed(&one.image)) {
+            one.reason = RemainingReason::OtherClusters;
+        }
+    }
+
     fn add_to(self, plan: &mut OverridePlan) {
         let Some(release) = plan.releases.get_mut(self.number) else { return };
         release.remaining.retain_mut(|one| {
@@ -172,6 +182,33 @@ impl Addition {
         });
         release.post_renderer = Some((self.path, self.entries));
     }
+}
+
+/// Those without what would stand in the object of a HelmRelease that other roots build with other registries.
+fn without_shared(
+    additions: Vec<Addition>,
+    request: &OverrideRequest<'_>,
+    plan: &mut OverridePlan,
+) -> Vec<Addition> {
+    let places: BTreeMap<&ReleaseId, &Place> =
+        request.releases.iter().map(|release| (&release.id, &release.place)).collect();
+    let mut by_place: BTreeMap<&Place, Vec<&ReleaseId>> = BTreeMap::new();
+    for release in request.releases.iter().filter(|release| release.id.rendered_by.is_none()) {
+        by_place.entry(&release.place).or_default().push(&release.id);
+    }
+    let entries: BTreeMap<&ReleaseId, &Vec<RenamedImage>> =
+        additions.iter().map(|one| (&one.id, &one.entries)).collect();
+    let is_shared = |one: &Addition| {
+        let others = places.get(&one.id).and_then(|place| by_place.get(*place)).into_iter().flatten();
+        one.id.kind == ReleaseKind::HelmRelease
+            && others.filter(|id| id.root != one.id.root).any(|id| entries.get(*id) != Some(&&one.entries))
+    };
+    let shared: BTreeSet<usize> =
+        additions.iter().filter(|one| is_shared(one)).map(|one| one.number).collect();
+    let (refused, kept): (Vec<_>, Vec<_>) =
+        additions.into_iter().partition(|one| shared.contains(&one.number));
+    refused.iter().for_each(|one| one.refuse(plan));
+    kept
 }
 
 /// The release of an id, or that of the first cluster where they differ.

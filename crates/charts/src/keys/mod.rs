@@ -82,6 +82,8 @@ pub enum RemainingReason {
     FreezesTag(String),
     /// A post-renderer renames it in containers, and it stands in other places, too.
     NotInContainers,
+    /// A post-renderer would, but its object is also that of clusters with other registries.
+    OtherClusters,
     /// `values.schema.json` of the chart does not allow this key, or the value.
     Refused(String),
 }
@@ -90,7 +92,9 @@ impl RemainingReason {
     /// The key that would move it.
     pub fn key(&self) -> Option<&str> {
         match self {
-            RemainingReason::NoKey | RemainingReason::NotInContainers => None,
+            RemainingReason::NoKey | RemainingReason::NotInContainers | RemainingReason::OtherClusters => {
+                None
+            }
             RemainingReason::FreezesTag(key) | RemainingReason::Refused(key) => Some(key),
         }
     }
@@ -102,6 +106,10 @@ impl std::fmt::Display for RemainingReason {
             RemainingReason::NoKey => f.write_str("no value of the chart sets its registry"),
             RemainingReason::NotInContainers => f.write_str(
                 "`images:` renames it in containers; it also stands in a hook, an argument or a custom resource",
+            ),
+            RemainingReason::OtherClusters => f.write_str(
+                "a post-renderer would rename it, but clusters with other registries build this release, too, and patches do not \
+                 hold post-renderers: name the registry by a variable (`registry.host`)",
             ),
             RemainingReason::Refused(_) => {
                 f.write_str("the chart's `values.schema.json` does not allow the value that sets its registry")

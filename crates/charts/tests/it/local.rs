@@ -76,10 +76,9 @@ async fn a_release_that_fails_costs_itself() {
     let program = helm(bin.path(), "case $(cat) in *bad*) echo 'Error: set `a`' >&2; exit 1;; esac; echo ok");
     let settings = Settings { helm: Some(program), ..settings(root.path(), store.path()) };
     let mut unknown = release("unknown", local("charts/web"), no_values());
-    unknown.unknown.push(pullthru_core::releases::Gap {
-        place: unknown.place.clone(),
-        reason: "replacements are not evaluated".to_owned(),
-    });
+    unknown
+        .unknown
+        .push(pullthru_core::releases::Gap::new(unknown.place.clone(), "replacements are not evaluated"));
     let releases = vec![
         release("good", local("charts/web"), no_values()),
         release("bad", local("charts/web"), json!({"bad": true})),

@@ -12,7 +12,7 @@ use crate::releases::lock::{
     Capabilities, ImageLock, LockState, LockedImage, LockedRelease, RenderedRole, Stale,
 };
 use crate::releases::rendered::RenderedImage;
-use crate::releases::{ChartRef, Evaluation, Release, ReleaseId, RenderedDeployers};
+use crate::releases::{ChartRef, Evaluation, Gap, Release, ReleaseId, Remedy, RenderedDeployers};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 
@@ -36,6 +36,8 @@ pub struct ReleaseImages {
     pub inputs: BTreeSet<RepoPath>,
     /// The file that decides which target it is for.
     pub by: RepoPath,
+    /// The objects that have its directory built for clusters with different registries: none of them decides.
+    pub shared_by: BTreeSet<RepoPath>,
     pub state: ReleaseState,
 }
 
@@ -53,16 +55,19 @@ pub enum ReleaseState {
     /// The lock has images of the release as it was before, or of a render that failed since.
     Stale { images: BTreeSet<ChartImage>, reason: &'static str },
     /// Nothing: it was not evaluated or not rendered.
-    Unknown { reason: String, place: Place },
+    Unknown { reason: String, place: Place, remedy: Remedy },
 }
 
-/// The file of the object that has a directory built. Where several are for clusters with different registries none of them
-/// decides, and the file of the release does, as for images in manifests.
-fn deployer<'m>(model: &Model<'m>, directory: &RepoPath) -> Option<&'m RepoPath> {
-    let mut files = model.deployers.get(directory)?.iter().map(|(path, _)| *path);
-    let first = files.next()?;
+/// The files of the objects that have a directory built: the first one, or all where they are for clusters with different
+/// registries. None of these decides then, and the file of the release does, as for images in manifests.
+fn deployers(model: &Model<'_>, directory: &RepoPath) -> BTreeSet<RepoPath> {
+    let deployers = model.deployers.get(directory).map(Vec::as_slice).unwrap_or_default();
     let cache = |path: &RepoPath| model.config.routes(path.as_str()).map(Routes::cache);
-    files.all(|other| cache(other) == cache(first)).then_some(first)
+    let mut files = deployers.iter().map(|(path, _)| *path);
+    let Some(first) = files.next() else { return BTreeSet::new() };
+    let is_one = files.all(|other| cache(other) == cache(first));
+    let count = if is_one { 1 } else { deployers.len() };
+    deployers.iter().take(count).map(|(path, _)| (*path).clone()).collect()
 }
 
 impl ReleaseState {
@@ -140,11 +145,14 @@ impl From<RenderedImage> for ChartImage {
 impl ReleaseImages {
     /// A release of the model's repository.
     pub fn new(model: &Model<'_>, release: &Release, state: ReleaseState) -> ReleaseImages {
-        let by = release.id.root.as_ref().and_then(|root| {
-            let kustomization = model.graph.at(root).map(|(path, _)| path);
-            kustomization.or_else(|| deployer(model, root)).cloned()
-        });
-        let by = by.unwrap_or_else(|| release.place.path.clone());
+        let root = release.id.root.as_ref();
+        let kustomization = root.and_then(|root| model.graph.at(root)).map(|(path, _)| path.clone());
+        let mut shared_by = match (&kustomization, root) {
+            (None, Some(root)) => deployers(model, root),
+            _ => BTreeSet::new(),
+        };
+        let deployer = if shared_by.len() == 1 { shared_by.pop_first() } else { None };
+        let by = kustomization.or(deployer).unwrap_or_else(|| release.place.path.clone());
         let state = match model.config.routes(by.as_str()) {
             Some(routes) => state.with_variables(release, routes),
             None => state,
@@ -155,6 +163,7 @@ impl ReleaseImages {
             chart: release.chart.to_string(),
             inputs: release.inputs.clone(),
             by,
+            shared_by,
             state,
         }
     }
@@ -194,6 +203,24 @@ impl ReleaseImages {
     /// The routes of its cluster.
     pub fn routes<'c>(&self, config: &'c Config) -> Option<&'c Routes> {
         config.routes(self.by.as_str())
+    }
+
+    /// Why no registry is written for an image that the caches of its clusters serve, and what to do: nothing of the repository
+    /// is for one of the clusters alone.
+    pub fn shared_reason(&self, image: &ChartImage, config: &Config) -> Option<String> {
+        let name = image.name().filter(|name| config.wants_image(name))?;
+        let serves =
+            |by: &RepoPath| config.routes(by.as_str()).is_some_and(|routes| routes.map(&name).is_ok());
+        if self.routes(config).is_some() || !self.shared_by.iter().any(serves) {
+            return None;
+        }
+        let directory = self.id.root.as_ref()?;
+        let by: Vec<String> = self.shared_by.iter().map(|path| format!("`{path}`")).collect();
+        Some(format!(
+            "clusters with different registries build `{directory}`, which has no kustomization ({}): name the registry by a \
+             variable (`registry.host`), or build it for each cluster by a kustomization of its own",
+            by.join(", ")
+        ))
     }
 }
 
@@ -249,10 +276,10 @@ impl Charts {
     }
 
     /// Takes back what is known of all releases.
-    pub fn forget(&mut self, reason: &str) {
+    pub fn forget(&mut self, reason: &str, remedy: Remedy) {
         for release in &mut self.releases {
             let place = release.place.clone();
-            release.state = ReleaseState::Unknown { reason: reason.to_owned(), place };
+            release.state = ReleaseState::Unknown { reason: reason.to_owned(), place, remedy };
         }
     }
 
@@ -335,10 +362,13 @@ pub(crate) fn state_of_lock(
     capabilities: &Capabilities,
 ) -> ReleaseState {
     if let Some(gap) = release.unknown.first() {
-        return ReleaseState::Unknown { reason: gap.reason.clone(), place: gap.place.clone() };
+        let Gap { place, reason, remedy } = gap.clone();
+        return ReleaseState::Unknown { reason, place, remedy };
     }
-    let unknown =
-        |reason: &str| ReleaseState::Unknown { reason: reason.to_owned(), place: release.place.clone() };
+    let unknown = |reason: String, remedy| {
+        let place = release.place.clone();
+        ReleaseState::Unknown { reason, place, remedy }
+    };
     match lock.state(release, capabilities) {
         LockState::Fresh(block) => {
             ReleaseState::Known { images: images_of(block), releases: BTreeSet::new(), from: KnownFrom::Lock }
@@ -356,9 +386,9 @@ pub(crate) fn state_of_lock(
         },
         LockState::Missing => match &release.chart {
             ChartRef::Named { reason, .. } => {
-                unknown(&format!("{reason}: give the chart with `--chart-dir DIR`"))
+                unknown(format!("{reason}: give the chart with `--chart-dir DIR`"), Remedy::ChartDir)
             }
-            _ => unknown("it is not in the image lock"),
+            _ => unknown("it is not in the image lock".to_owned(), Remedy::Render),
         },
     }
 }

@@ -290,14 +290,15 @@ pub fn unseen(
 ) -> Unseen {
     let mut unseen = Unseen::default();
     // Objects that deploy a chart and that no release was evaluated from are unseen, too.
-    let mut evaluated: HashMap<&RepoPath, BTreeSet<Position>> = HashMap::new();
+    let mut evaluated: HashMap<&RepoPath, BTreeSet<(Position, Option<&str>)>> = HashMap::new();
     let releases = charts.into_iter().flat_map(|charts| &charts.releases);
     for release in releases.filter(|release| within(&release.place.path)) {
         unseen.releases += release.unknown();
-        evaluated.entry(&release.place.path).or_default().insert(release.place.position);
+        let one = (release.place.position, release.id.source_number());
+        evaluated.entry(&release.place.path).or_default().insert(one);
     }
     for place in charts.into_iter().flat_map(|charts| &charts.replaced) {
-        evaluated.entry(&place.path).or_default().insert(place.position);
+        evaluated.entry(&place.path).or_default().insert((place.position, None));
     }
     // Where releases were not evaluated: a chart that depends on others is one, unless an object that counts deploys it.
     let needing = charts.is_none().then(|| Needing::new(whole));

@@ -182,7 +182,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, more: impl Into<FieldPath>, reason: impl Into<String>) {
         let place = self.place(more);
-        self.release.unknown.push(Gap { place, reason: reason.into() });
+        self.release.unknown.push(Gap::new(place, reason));
     }
 
     fn read(&mut self) {

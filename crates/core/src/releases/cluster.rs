@@ -449,7 +449,7 @@ fn substitute_in(
         }
         Err(error) => {
             let place = sources.place(object.path(), &object.origin.holder);
-            object.gaps.push(Gap { place, reason: error.to_string() });
+            object.gaps.push(Gap::new(place, error.to_string()));
         }
     }
     object.variables.extend(used.names);

@@ -14,7 +14,7 @@ use super::object::{self, Object, Origin};
 use super::rendered_deployers::{self, RenderedDeployers, is_deployer};
 use super::sources::Sources;
 use super::{
-    ChartRef, Gap, LayerKind, Release, ReleaseId, ReleaseKind, application_set, argo, cluster,
+    ChartRef, Gap, LayerKind, Release, ReleaseId, ReleaseKind, Remedy, application_set, argo, cluster,
     has_placeholder, helm_charts, helm_release, k3s, umbrella,
 };
 use crate::kustomize::Model;
@@ -212,10 +212,12 @@ impl<'e> Evaluation<'e> {
                 release.id.name = format!("{}#{count}", release.id.name);
             }
             if !self.is_known(&release, parent) {
-                let reasons = doubt.map(str::to_owned).into_iter().chain(self.end_of_chain(&release, parent));
+                let doubt = doubt.map(|reason| (reason.to_owned(), Remedy::RenderParent));
+                let reasons = doubt.into_iter().chain(self.end_of_chain(&release, parent));
                 let place = || parent.place.clone();
                 release.unknown.extend(parent.output_gaps.iter().cloned());
-                release.unknown.extend(reasons.map(|reason| Gap { place: place(), reason }));
+                let gaps = reasons.map(|(reason, remedy)| Gap { place: place(), reason, remedy });
+                release.unknown.extend(gaps);
                 self.parents.insert(release.id.clone(), parent.id.clone());
                 self.push(release.clone());
                 found.releases.push(release);
@@ -277,7 +279,7 @@ impl<'e> Evaluation<'e> {
     }
 
     /// Why the chart of a release is not rendered, although it could be: charts that render each other have no end.
-    fn end_of_chain(&self, release: &Release, parent: &Release) -> Option<String> {
+    fn end_of_chain(&self, release: &Release, parent: &Release) -> Option<(String, Remedy)> {
         let ancestors: Vec<&Release> = self.ancestors(parent).collect();
         let is_same = |one: &&&Release| {
             one.chart == release.chart
@@ -285,15 +287,17 @@ impl<'e> Evaluation<'e> {
                 && one.values_files == release.values_files
         };
         if let Some(same) = ancestors.iter().find(is_same) {
-            return Some(format!(
+            let reason = format!(
                 "{} has the same chart and values, and renders it: a circle, which is not followed",
                 same.id
-            ));
+            );
+            return Some((reason, Remedy::Circle));
         }
         (ancestors.len() > MAX_DEPTH).then(|| {
-            format!(
+            let reason = format!(
                 "charts that render releases are followed {MAX_DEPTH} levels deep, and this release is deeper"
-            )
+            );
+            (reason, Remedy::Depth)
         })
     }
 
@@ -372,7 +376,7 @@ fn settle(release: &mut Release) {
     let values = Value::Object(release.values.clone()).to_string();
     if release.assumed.is_empty() && has_placeholder(&values) {
         let reason = "values are encrypted: a placeholder stands for each".to_owned();
-        release.assumed.push(Gap { place: release.place.clone(), reason });
+        release.assumed.push(Gap::new(release.place.clone(), reason));
     }
     for gaps in [&mut release.unknown, &mut release.assumed] {
         gaps.sort();

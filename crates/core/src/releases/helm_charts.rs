@@ -94,7 +94,7 @@ impl Reader<'_> {
             let place = self.release.place.clone();
             self.release
                 .unknown
-                .push(Gap { place, reason: format!("the values file `{relative}` cannot be read") });
+                .push(Gap::new(place, format!("the values file `{relative}` cannot be read")));
             return Map::new();
         };
         self.release.inputs.insert(path.clone());

@@ -72,7 +72,7 @@ impl<'r> Reader<'r> {
     }
 
     fn unknown(&mut self, place: Place, reason: impl Into<String>) {
-        self.release.unknown.push(Gap { place, reason: reason.into() });
+        self.release.unknown.push(Gap::new(place, reason));
     }
 
     fn chart(&mut self, spec: &Value) {
@@ -267,7 +267,7 @@ impl<'r> Reader<'r> {
             (None, None) if is_optional => {
                 let reason =
                     format!("{kind} `{name}` is optional and not in this repository: taken for missing");
-                return self.release.assumed.push(Gap { place, reason });
+                return self.release.assumed.push(Gap::new(place, reason));
             }
             (None, None) => {
                 return self.unknown(place, format!("there is no {kind} `{name}` in this repository"));
@@ -280,7 +280,7 @@ impl<'r> Reader<'r> {
                 ),
                 None => format!("the values in {kind} `{name}` cannot be read: taken for none"),
             };
-            self.release.assumed.push(Gap { place: place.clone(), reason });
+            self.release.assumed.push(Gap::new(place.clone(), reason));
         }
         match target {
             Some(path) => self.target(path, &value, result, inline, &place),
@@ -366,7 +366,7 @@ impl<'r> Reader<'r> {
                 if list_at(kustomize, &[field]).iter().any(may_change_releases) {
                     let reason = "a patch of `postRenderers` may change the releases that this chart renders, and is not \
                                   evaluated";
-                    self.release.output_gaps.push(Gap { place: place.clone(), reason: reason.to_owned() });
+                    self.release.output_gaps.push(Gap::new(place.clone(), reason));
                 }
                 if list.to_string().contains("image") {
                     self.unknown(place, "a patch of `postRenderers` may change images, and is not evaluated");
@@ -385,7 +385,7 @@ impl<'r> Reader<'r> {
                 names.join(", ")
             );
             let place = self.built.object.origin.place.clone();
-            self.release.assumed.push(Gap { place, reason });
+            self.release.assumed.push(Gap::new(place, reason));
         }
         let chart = self.release.chart.to_string();
         if chart.contains("${") {
@@ -400,7 +400,7 @@ impl<'r> Reader<'r> {
             let place = self.place(&["spec", "values"]);
             let reason =
                 "the values have `${…}`, and nothing here builds the object: not replaced".to_owned();
-            self.release.assumed.push(Gap { place, reason });
+            self.release.assumed.push(Gap::new(place, reason));
         }
         if has_placeholder(&chart) {
             let place = self.place(&["spec"]);

@@ -31,7 +31,7 @@ pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) ->
             true => ("chartContent", "the chart is in `chartContent`, and is not read"),
             false => ("chart", "the chart is a file of the node or has no repository"),
         };
-        release.unknown.push(Gap { place: place(object, &["spec", key]), reason: reason.to_owned() });
+        release.unknown.push(Gap::new(place(object, &["spec", key]), reason));
     }
     let config = deployed.find(&["HelmChartConfig"], object.namespace(), object.name(), built);
     let config = config.map(|config| config.object.clone());
@@ -52,7 +52,7 @@ pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) ->
             }
             None => {
                 let reason = "`valuesContent` is no YAML mapping".to_owned();
-                release.unknown.push(Gap { place: place(object, &["spec", "valuesContent"]), reason });
+                release.unknown.push(Gap::new(place(object, &["spec", "valuesContent"]), reason));
             }
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn read(built: &Built, deployed: &Deployed, sources: &Sources<'_>) ->
         let set = as_text(value).and_then(|text| helm_values::set(&mut release.values, path, &text, true));
         if set.is_none() {
             let reason = format!("`{path}` of `set` cannot be set");
-            release.unknown.push(Gap { place: place(object, &["spec", "set"]), reason });
+            release.unknown.push(Gap::new(place(object, &["spec", "set"]), reason));
         }
     }
     if let Some(set) = map_at(spec, &["set"]) {

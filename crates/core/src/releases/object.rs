@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::remedy::Remedy;
 use super::substitute::Substitution;
 use super::value::{self, Words, text_at};
 use crate::find::object_roots;
@@ -21,6 +22,15 @@ pub struct Gap {
     pub place: Place,
     /// In a sentence without its full stop: "replacements are not evaluated".
     pub reason: String,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+impl Gap {
+    /// One that ends when what the reason names changes.
+    pub fn new(place: Place, reason: impl Into<String>) -> Gap {
+        Gap { place, reason: reason.into(), remedy: Remedy::Change }
+    }
 }
 
 /// One object, as far as it has been built.
@@ -127,7 +137,7 @@ impl Object {
 
     /// Says that something about it is not known, with the place where that is decided.
     pub(super) fn doubt(&mut self, place: Place, reason: impl Into<String>) {
-        let gap = Gap { place, reason: reason.into() };
+        let gap = Gap::new(place, reason);
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

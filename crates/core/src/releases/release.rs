@@ -140,6 +140,13 @@ pub struct ReleaseId {
 }
 
 impl ReleaseId {
+    /// The number of its source, where an object in a file deploys several charts.
+    pub fn source_number(&self) -> Option<&str> {
+        let name = self.name.split('@').next().unwrap_or_default();
+        let number = name.rsplit_once('#').map(|(_, number)| number);
+        number.filter(|_| self.kind == ReleaseKind::Application && self.rendered_by.is_none())
+    }
+
     /// The id that it would have if all clusters built the same: without the directory behind the name.
     pub fn whole(&self) -> ReleaseId {
         let name = self.name.split('@').next().unwrap_or_default().to_owned();

@@ -32,7 +32,7 @@ pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sour
                 object.doubt(patch.place(sources), reason);
             }
             let reason = "a patch may change the releases that this chart renders, and is not evaluated";
-            object.output_gaps.push(Gap { place: patch.place(sources), reason: reason.to_owned() });
+            object.output_gaps.push(Gap::new(patch.place(sources), reason));
         }
     }
     for object in objects {
@@ -61,7 +61,7 @@ pub(super) fn transform(objects: &mut Vec<Object>, transforms: &Transforms, sour
             }
             if name_changes {
                 let reason = "kustomize renames what this chart renders, which is not evaluated";
-                let gap = Gap { place: object.origin.place.clone(), reason: reason.to_owned() };
+                let gap = Gap::new(object.origin.place.clone(), reason);
                 object.output_gaps.push(gap);
             }
         }

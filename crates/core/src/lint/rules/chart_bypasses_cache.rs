@@ -26,7 +26,9 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
     let named = Named::new(context);
     for one in rendered(context.charts, context.config) {
         let release = one.release;
-        if one.status != Status::Bypassing || !one.routed || !seen.insert((&release.id, &one.image.image)) {
+        let shared = release.shared_reason(one.image, context.config);
+        let is_served = one.routed || shared.is_some();
+        if one.status != Status::Bypassing || !is_served || !seen.insert((&release.id, &one.image.image)) {
             continue;
         }
         // The place that names it is a finding of its own, with a fix.
@@ -42,6 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         let what =
             cached.as_ref().map_or_else(|| "the cached name".to_owned(), |cached| format!("`{cached}`"));
         finding.next = match (&release.id.rendered_by, &one.image.key) {
+            _ if shared.is_some() => shared.unwrap_or_default(),
             (Some(parent), _) => format!(
                 "the chart of {parent} renders this release: set the image where that chart or its values write the \
                  values of the release, so that it pulls {what}"

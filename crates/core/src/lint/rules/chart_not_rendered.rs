@@ -10,7 +10,7 @@ pub(crate) const RULE: Rule = Rule {
     id: RuleId::ChartNotRendered,
     summary: "The images of a release are not known.",
     severity: Severity::Warn,
-    fix: "none: `pullthru charts lock` renders what can be rendered.",
+    fix: "none: the message names what helps. `pullthru charts lock` renders what can be rendered.",
     page: include_str!("chart_not_rendered.md"),
     find,
 };
@@ -29,12 +29,12 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                     .to_owned();
             findings.push(finding);
         }
-        let ReleaseState::Unknown { reason, place } = &release.state else { continue };
+        let ReleaseState::Unknown { reason, place, remedy } = &release.state else { continue };
         let message = format!("the images of {} are not known: {reason}", release.id);
         let at = &release.place;
         let mut finding = Finding::new(&RULE, &at.path, at.position, Span::new(0, 0), message);
         finding.subject = release.id.to_string();
-        finding.next = "`pullthru charts lock` renders it where helm and the chart can be had".to_owned();
+        finding.next = remedy.text().to_owned();
         if place != at {
             let text = "this could not be evaluated".to_owned();
             finding.related.push(Related { path: place.path.clone(), position: place.position, text });
