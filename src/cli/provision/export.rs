@@ -206,7 +206,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         }
         What::Cloudformation(args) => {
             let desired = one(&args.desired, &args.writing)?;
-            args.writing.write_one(&args.out, export::cloudformation(&desired), out)
+            let template = export::cloudformation(&desired).ok_or_else(|| {
+                CliError::usage(
+                    "there is nothing to export, and CloudFormation takes no template without a resource",
+                    "name what to make under `upstreams:` or `provision:`",
+                )
+            })?;
+            args.writing.write_one(&args.out, template, out)
         }
         What::Ack(AckArgs { objects: args }) => {
             let desired = one(&args.desired, &args.writing)?;

@@ -20,6 +20,20 @@ fn a_second_export_changes_nothing() {
     }
 }
 
+/// CloudFormation refuses a template without a resource.
+#[test]
+fn no_template_is_written_without_a_resource() {
+    let fixture = Fixture::new("empty");
+    let config = "registry: { account: '123456789012', region: ca-central-1 }\nupstreams: {}\n";
+    std::fs::write(fixture.path("pullthru.yaml"), config).unwrap();
+    let run = fixture.export(&["cloudformation", "--out", "ecr.json"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("there is nothing to export"), "{}", run.err);
+    assert!(!fixture.path("ecr.json").exists());
+    // A module without a rule is one.
+    fixture.exported(&TERRAFORM);
+}
+
 #[test]
 fn a_check_shows_the_difference_and_writes_nothing() {
     let fixture = Fixture::new("empty");

@@ -16,8 +16,8 @@ use pullthru_core::config::Tags;
 
 const MARK: &str = "pullthru provision export cloudformation";
 
-/// The template for one Region.
-pub fn cloudformation(desired: &Desired) -> File {
+/// The template for one Region; `None` where it has no resource: CloudFormation refuses such a template.
+pub fn cloudformation(desired: &Desired) -> Option<File> {
     let mut stack = Stack::new(desired);
     stack.secrets();
     stack.keys();
@@ -28,6 +28,9 @@ pub fn cloudformation(desired: &Desired) -> File {
     stack.registry();
     stack.repositories();
     stack.outputs();
+    if stack.resources.is_empty() {
+        return None;
+    }
     let registry = &desired.registry;
     let mut template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -45,7 +48,7 @@ pub fn cloudformation(desired: &Desired) -> File {
     {
         template.remove("Parameters");
     }
-    File { name: "ecr.json".to_owned(), text: format!("{template:#}\n"), mark: MARK }
+    Some(File { name: "ecr.json".to_owned(), text: format!("{template:#}\n"), mark: MARK })
 }
 
 struct Stack<'a> {
