@@ -140,7 +140,7 @@ impl Explorer<'_> {
         scalar: &Scalar<'_, '_, '_>,
         text: &str,
         found: &Occurrence,
-        literal: Literal,
+        mut literal: Literal,
     ) -> bool {
         let form = Form::DefaultExpression;
         let before = text.get(..literal.span.start).unwrap_or("").trim_start();
@@ -154,7 +154,12 @@ impl Explorer<'_> {
             let shape = Shape::Registry { span, path: literal.path };
             return self.split(scalar, found, values::Split { form, name, suffix, shape, obstacle });
         }
-        is_default(before, text.get(literal.end..).unwrap_or(""))
+        let after = text.get(literal.end..).unwrap_or("");
+        let behind = suffix_behind_default(after).filter(|_| literal.suffix.is_empty());
+        if let Some(suffix) = behind {
+            literal.suffix = suffix.to_owned();
+        }
+        is_default(before, behind.map_or(after, |_| "}"))
             && !literal.is_bare_host()
             && self.site(scalar, found, literal, form, Role::Image)
     }
@@ -366,7 +371,10 @@ impl Explorer<'_> {
             return self.split(scalar, found, split);
         }
         let name = values::name_of_setting(scalar.place).unwrap_or("").to_owned();
-        self.registry_alone(scalar, found, literal, &name)
+        match scalar.map.outer(literal.span).filter(|_| is_substituted(scalar.place)) {
+            Some(span) => self.split(scalar, found, values::registry_alone(literal, span)),
+            None => self.registry_alone(scalar, found, literal, &name),
+        }
     }
 
     fn argo_images(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) {
@@ -434,6 +442,11 @@ fn key_reason(place: &Place<'_, '_>) -> IgnoreReason {
     deny::reason(place).unwrap_or(IgnoreReason::MapKey)
 }
 
+/// A variable that Flux puts into manifests: what is joined with it there may be images, whatever it is called.
+fn is_substituted(place: &Place<'_, '_>) -> bool {
+    place.key_at(1) == "substitute" && place.key_at(2) == "postBuild"
+}
+
 /// The value that a JSON 6902 operation only compares.
 fn is_test(place: &Place<'_, '_>) -> bool {
     place.key() == "value" && place.neighbour_text("op") == Some("test")
@@ -445,6 +458,13 @@ fn is_default(before: &str, after: &str) -> bool {
     let name = name.trim_end_matches(['=', '-', ':']);
     let variable = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     variable && name.len() + 2 < before.len() && after.trim() == "}"
+}
+
+/// The tag or digest behind a name that is a default: `${NAME:=ghcr.io/o/n}:v1`, `…}:${TAG}`.
+fn suffix_behind_default(after: &str) -> Option<&str> {
+    let suffix = after.strip_prefix('}')?.trim_end();
+    let one = suffix.starts_with([':', '@']) && !suffix.contains(char::is_whitespace);
+    one.then_some(suffix)
 }
 
 /// `${REGISTRY:=` before and `}/` after: only the registry is a default.
