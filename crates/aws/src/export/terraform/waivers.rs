@@ -25,26 +25,30 @@ trivy:ignore:AVD-AWS-0032";
 /// Does a document let its holder pass a role?
 pub(super) fn passes_a_role(document: &Value) -> bool {
     let passes = |action: &Value| action == "iam:PassRole";
-    statements(document).any(|statement| match &statement["Action"] {
-        Value::Array(actions) => actions.iter().any(passes),
-        action => passes(action),
+    statements(document).any(|statement| match statement.get("Action") {
+        Some(Value::Array(actions)) => actions.iter().any(passes),
+        action => action.is_some_and(passes),
     })
 }
 
 /// Are some of these documents open to everybody of an organization, and none to everybody else?
 pub(super) fn is_for_an_organization<'d>(documents: impl Iterator<Item = &'d Value>) -> bool {
-    let everybody = |principal: &Value| match &principal["AWS"] {
-        Value::Array(principals) => principals.iter().any(|one| one == "*"),
-        one => principal == "*" || one == "*",
+    let is_star = |value: &Value| value == "*";
+    let everybody = |principal: &Value| match principal.get("AWS") {
+        Some(Value::Array(principals)) => principals.iter().any(is_star),
+        Some(one) => is_star(one),
+        None => is_star(principal),
     };
-    let mut open =
-        documents.flat_map(statements).filter(|statement| everybody(&statement["Principal"])).peekable();
-    open.peek().is_some()
-        && open.all(|statement| statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"].is_string())
+    let is_open = |statement: &&Value| statement.get("Principal").is_some_and(everybody);
+    let mut open = documents.flat_map(statements).filter(is_open).peekable();
+    let of_organization = |statement: &Value| {
+        statement.pointer("/Condition/StringEquals/aws:PrincipalOrgID").is_some_and(Value::is_string)
+    };
+    open.peek().is_some() && open.all(of_organization)
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {
-    document["Statement"].as_array().into_iter().flatten()
+    document.get("Statement").and_then(Value::as_array).into_iter().flatten()
 }
 
 #[cfg(test)]
