@@ -2,6 +2,7 @@
 //!
 //! Who judges ([`super::classify`], [`super::lexical`], [`super::docker_hub`]) adds methods of its own in its file.
 
+use super::anchors::{self, Sharing};
 use super::context::Outer;
 use super::hosts::{Hosts, Occurrence, Owner};
 use super::literal::Literal;
@@ -62,11 +63,18 @@ impl Explorer<'_> {
             Shape::Registry { span, .. } if split.obstacle.is_none() => Some((split.name.clone(), *span)),
             _ => None,
         };
+        let sharing = match &split.shape {
+            Shape::Split { repository_text, .. } => anchors::sharing(scalar.place, Some(repository_text)),
+            Shape::Registry { .. } => anchors::sharing(scalar.place, None),
+            _ => Sharing::Same,
+        };
+        let elsewhere = (sharing == Sharing::Other).then_some(Obstacle::Alias);
         let shape = match split.shape {
             // The repository's place is known within this stream; the file is another text when embedded.
-            Shape::Split { registry, repository, repository_text } => {
+            Shape::Split { registry, repository, repository_text, .. } => {
                 let repository = repository.and_then(|span| scalar.layer.outer(span));
-                Shape::Split { registry, repository, repository_text }
+                let shared = sharing == Sharing::Registry;
+                Shape::Split { registry, repository, repository_text, shared }
             }
             shape => shape,
         };
@@ -85,7 +93,7 @@ impl Explorer<'_> {
                 around: Around::More,
                 suffix: split.suffix,
                 shape,
-                obstacle: split.obstacle,
+                obstacle: split.obstacle.or(elsewhere),
                 beneath: None,
                 marker: None,
                 covers: needle.into_iter().collect(),

@@ -7,6 +7,7 @@
 //! [`oci_artifacts`]); [`lexical`] does the same where there is no YAML to go by, [`docker_hub`] where there is no host.
 //! Nothing here decides what happens to a site.
 
+mod anchors;
 mod blank;
 mod charts;
 mod classify;

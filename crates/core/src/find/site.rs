@@ -125,6 +125,8 @@ pub enum Shape {
         /// Where the repository stands; `None` for an alias, which is never edited.
         repository: Option<Span>,
         repository_text: String,
+        /// Aliases put the registry before other repositories, too.
+        shared: bool,
     },
     /// A repository below a registry that another site holds: it moves when that one does, and has no edit of its own.
     Below { registry: Span, span: Span },

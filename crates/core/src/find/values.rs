@@ -123,10 +123,7 @@ pub(super) fn registry(place: &Place<'_, '_>, literal: &Literal, span: Span) -> 
 
 /// The registry with the repository that stands beside it.
 fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: bool) -> Option<Split> {
-    let stem = stem(place.key());
-    let mut keys =
-        vec![format!("{stem}repository"), "repository".to_owned(), "image".to_owned(), format!("{stem}name")];
-    keys.extend(["repo", "name", "imageName"].map(str::to_owned));
+    let mut keys = repository_keys(place.key());
     if repository_key {
         keys.retain(|key| !key.ends_with("repository"));
     }
@@ -159,11 +156,24 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             form: Form::RegistrySplit,
             name: joined_name(literal, path),
             suffix: if own_suffix.is_empty() { suffix_beside(place) } else { own_suffix.to_owned() },
-            shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+            shape: Shape::Split {
+                registry: span,
+                repository,
+                repository_text: path.to_owned(),
+                shared: false,
+            },
             obstacle,
         });
     }
     None
+}
+
+/// What the repository beside a registry under this key may be called.
+pub(super) fn repository_keys(key: &str) -> Vec<String> {
+    let stem = stem(key);
+    let own =
+        [format!("{stem}repository"), "repository".to_owned(), "image".to_owned(), format!("{stem}name")];
+    own.into_iter().chain(["repo", "name", "imageName"].map(str::to_owned)).collect()
 }
 
 /// `image: {registry: ghcr.io/o/n, tag: v1}`: a full repository under the key of a registry. The mapping of one image
@@ -243,7 +253,7 @@ pub(super) fn joined_with(
         form: Form::RegistrySplit,
         name: joined_name(registry, path),
         suffix: String::new(),
-        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned(), shared: false },
         obstacle: registry.obstacle,
     })
 }
@@ -282,7 +292,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
         form: Form::ArgoParameter,
         name: joined_name(literal, path),
         suffix: if own_suffix.is_empty() { parameter_suffix(place) } else { own_suffix.to_owned() },
-        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned(), shared: false },
         obstacle: literal.obstacle.or(computed.then_some(Obstacle::Computed)),
     })
 }
@@ -322,7 +332,7 @@ pub(super) fn set_argument(
         form: Form::Argument,
         name: joined_name(literal, path),
         suffix: if own_suffix.is_empty() { tag() } else { own_suffix.to_owned() },
-        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned() },
+        shape: Shape::Split { registry: span, repository, repository_text: path.to_owned(), shared: false },
         obstacle: literal.obstacle,
     })
 }

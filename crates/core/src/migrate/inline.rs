@@ -84,6 +84,9 @@ fn forward(site: &Site, routes: &Routes) -> Decision {
         let prefix = routes.prefix_for(&site.name.host, path).ok_or(SkipReason::RegistryAmbiguous)?;
         return Ok(split_name(&prefix));
     }
+    if let Some(path) = shared_registry(site) {
+        routes.prefix_for(host, path).ok_or(SkipReason::RegistryAmbiguous)?;
+    }
     // Placeholders within the last component stand for themselves.
     let (name, masked) = mask_placeholders(&site.name);
     let mapped = routes.map(&name).map_err(|refusal| SkipReason::Refused(refusal.to_string()))?;
@@ -96,8 +99,22 @@ pub(crate) fn back(site: &Site, routes: &Routes) -> Option<Name> {
         let text = Name { host: site.name.host.clone(), path: path.clone() }.to_string();
         return routes.unmap_prefix(text.trim_end_matches('/'));
     }
+    if let Some(path) = shared_registry(site) {
+        let text = Name { host: site.name.host.clone(), path: path.to_owned() }.to_string();
+        routes.unmap_prefix(text.trim_end_matches('/'))?;
+    }
     let (name, masked) = mask_placeholders(&site.name);
     Some(unmask_placeholders(routes.unmap(&name)?, &masked))
+}
+
+/// The path of a registry that aliases put before other repositories, too: its edit must not depend on one of them.
+/// Docker Hub's `library/` is nothing that stands in it.
+fn shared_registry(site: &Site) -> Option<&str> {
+    let Shape::Split { repository_text, shared: true, .. } = &site.shape else { return None };
+    let path =
+        site.name.path.strip_suffix(repository_text.as_str()).unwrap_or_default().trim_end_matches('/');
+    let is_official = path == "library" && !repository_text.contains('/');
+    Some(if is_official { "" } else { path })
 }
 
 pub(super) fn split_name(text: &str) -> Name {
@@ -141,7 +158,7 @@ pub(super) fn change(site: &Site, index: usize, to: &Name) -> Result<Change, Ski
         Shape::Registry { span, .. } => {
             vec![Edit { span: *span, text: whole.trim_end_matches('/').to_owned() }]
         }
-        Shape::Split { registry, repository, repository_text } => {
+        Shape::Split { registry, repository, repository_text, .. } => {
             match whole.strip_suffix(repository_text.as_str()).and_then(|text| text.strip_suffix('/')) {
                 Some(text) if !text.is_empty() => vec![Edit { span: *registry, text: text.to_owned() }],
                 _ => {

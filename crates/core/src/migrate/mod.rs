@@ -280,7 +280,7 @@ impl SkipReason {
             }
             SkipReason::NotCacheable(reason) | SkipReason::Refused(reason) => return reason.clone(),
             SkipReason::RegistryAmbiguous => {
-                "a registry alone: the repositories that it is joined with are not known, and this upstream needs them"
+                "a registry alone, or one that aliases put before several repositories: this upstream needs to know the repository"
             }
             SkipReason::Artifact => "a chart or OCI artifact: `artifacts: true` moves it too",
             SkipReason::TagDiscovery => {
@@ -329,7 +329,9 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
         Obstacle::NodeImage => "a node pulls it before it has a login for ECR",
         Obstacle::Pattern => "kustomize reads this name as a regular expression",
         Obstacle::Template => "stands in a text template: what it is joined with is not known",
-        Obstacle::Alias => "the part that would change is an alias: edit its anchor",
+        Obstacle::Alias => {
+            "the part that would change is an alias, or aliases put it elsewhere: edit the anchor with all of its aliases"
+        }
         Obstacle::Unproved => "the edited file would not read as planned: please report this",
         Obstacle::Renamed => "stands for the `newName` beside it and is never pulled",
     }

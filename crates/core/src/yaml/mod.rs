@@ -19,6 +19,7 @@ pub mod set;
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::ops::Range;
 
 pub use content::{Content, SpanMap};
@@ -158,6 +159,7 @@ pub struct Stream<'a> {
     /// How many aliases stand in the text; none of them is ever edited.
     pub aliases: usize,
     lines: OnceCell<Lines>,
+    aliased: OnceCell<HashMap<NodeId, Vec<NodeId>>>,
     keys: RefCell<KeyIndexes>,
 }
 
@@ -262,6 +264,40 @@ impl<'a> Stream<'a> {
     /// Nodes from `id` up to the root of its document, `id` first.
     pub fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         std::iter::successors(Some(id), |&at| self.node(at)?.parent)
+    }
+
+    /// The value under `key` of what a mapping merges (`<<: *defaults`, or a list of them).
+    pub(crate) fn merged(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
+        let merged = self.get(mapping, "<<")?;
+        // Nobody merges a hundred, and each of ten thousand keys would ask each of ten thousand.
+        let all = std::iter::once(&merged).chain(self.items(merged)).take(100);
+        all.copied().find_map(|one| {
+            let own = self.get(one, key);
+            // One level deeper, and no circles.
+            own.or_else(|| self.get(one, "<<").and_then(|deeper| self.get(deeper, key)))
+        })
+    }
+
+    /// The aliases that stand for a node.
+    pub(crate) fn aliases_of(&self, id: NodeId) -> &[NodeId] {
+        if self.aliases == 0 || !self.node(id).is_some_and(|node| node.anchored) {
+            return &[];
+        }
+        let aliased = self.aliased.get_or_init(|| {
+            let mut aliased: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+            for (alias, node) in self.nodes() {
+                if let Kind::Alias(Some(target)) = node.kind {
+                    aliased.entry(target).or_default().push(alias);
+                }
+            }
+            aliased
+        });
+        aliased.get(&id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// May a change of this node be seen elsewhere: has it an anchor, or what is around it?
+    pub(crate) fn is_shared(&self, id: NodeId) -> bool {
+        self.aliases > 0 && self.ancestors(id).any(|at| !self.aliases_of(at).is_empty())
     }
 
     /// The lines of the text; found when first asked for.

@@ -70,6 +70,7 @@ impl<'a> Builder<'a> {
             documents: Vec::new(),
             comments: Vec::new(),
             lines: OnceCell::new(),
+            aliased: OnceCell::new(),
             keys: RefCell::default(),
             errors: Vec::new(),
             aliases: 0,
