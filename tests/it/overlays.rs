@@ -64,6 +64,29 @@ fn a_component_is_for_overlays() {
     }
 }
 
+/// A `newName` in an entry that another one merges would rename that one's image, too.
+#[test]
+fn nothing_is_written_into_an_entry_that_others_refer_to() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: bakery}\nspec:\n  containers:\n  \
+        - {name: bread, image: \"ghcr.io/bakery/bread:1\"}\n  - {name: cake, image: \"quay.io/bakery/cake:1\"}\n";
+    for list in [
+        "images:\n- &bread\n  name: ghcr.io/bakery/bread\n  newTag: \"7\"\n- <<: *bread\n  name: quay.io/bakery/cake\n",
+        "images:\n- &bread {name: ghcr.io/bakery/bread, newTag: \"7\"}\n- {<<: [*bread], name: quay.io/bakery/cake}\n",
+        "images: &list\n- name: ghcr.io/bakery/bread\n  newTag: \"7\"\nx-copy: *list\n",
+    ] {
+        let scratch = crate::scratch::Scratch::new(&[]);
+        let shop = format!("resources:\n- ../base\n{list}");
+        scratch.write("base/pod.yaml", pod.as_bytes());
+        scratch.write("base/kustomization.yaml", b"resources:\n- pod.yaml\n");
+        scratch.write("shop/kustomization.yaml", shop.as_bytes());
+        let account = ["--account", "123456789012", "--region", "ca-central-1", "--upstream", "ghcr.io"];
+        let (out, errors) =
+            run_in(scratch.path(), &[&["migrate", "--strategy", "overlay"][..], &account].concat());
+        assert!(!out.contains("+++"), "{out}");
+        assert!(errors.contains("an alias or a merge key refers to an entry"), "{list}{errors}");
+    }
+}
+
 /// Layers that would be more than all files, if each way through them were gone: every kustomization draws from the
 /// next one thrice.
 #[test]

@@ -284,7 +284,7 @@ pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
     let items = list.map(|list| stream.items(list)).unwrap_or_default();
     let entry = |&item: &NodeId| {
         let text = |key: &str| {
-            let id = stream.get(item, key)?;
+            let id = stream.get(item, key).or_else(|| stream.merged(item, key))?;
             let written = stream.node(id).is_some_and(|node| !node.span.is_empty());
             stream.value(id).filter(|text| written && !text.is_empty()).map(str::to_owned)
         };

@@ -8,6 +8,8 @@ use super::{Edit, Kind, NodeId, Slot, Span, Stream};
 pub(crate) enum ListError {
     /// There is no mapping to hold it.
     NoMapping,
+    /// An alias refers to the list, or to what is around it.
+    Shared,
     /// It is an alias, or written in a way that cannot be added to.
     Shape,
 }
@@ -118,6 +120,9 @@ impl<'s, 'a> List<'s, 'a> {
     }
 
     pub(crate) fn append(&self, items: &[Item]) -> Result<Edit, ListError> {
+        if self.stream.is_shared(self.at.map_or(self.holder, |(_, list)| list)) {
+            return Err(ListError::Shared);
+        }
         let flow_root = self.is_flow(self.holder);
         match self.at {
             None if flow_root => {

@@ -17,6 +17,10 @@ pub enum OverlayError {
     NoMapping,
     #[error("`images:` or an entry of it is an alias, or written in a way that cannot be added to")]
     Shape,
+    #[error(
+        "an alias or a merge key refers to an entry of `images:` or to the whole list: others would change with it"
+    )]
+    Shared,
     #[error("after the edit it would not read as planned")]
     Reads,
     #[error(transparent)]
@@ -28,6 +32,7 @@ impl From<ListError> for OverlayError {
         match error {
             ListError::NoMapping => OverlayError::NoMapping,
             ListError::Shape => OverlayError::Shape,
+            ListError::Shared => OverlayError::Shared,
         }
     }
 }
@@ -317,6 +322,11 @@ impl<'s, 'a> Images<'s, 'a> {
     }
 
     fn set_new_name(&self, index: usize, name: &str) -> Result<Edit, OverlayError> {
+        let item = *self.list.items().get(index).ok_or(OverlayError::Shape)?;
+        let own = self.list.stream.get(item, "newName").unwrap_or(item);
+        if [item, own].iter().any(|&id| self.list.stream.is_shared(id)) {
+            return Err(OverlayError::Shared);
+        }
         if let Some(span) = self.argo_name(index) {
             return Ok(Edit { span: span?, text: format!("={name}") });
         }
