@@ -79,7 +79,8 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                 let Some(span) = layer.outer(literal.span) else { continue };
                 let below = || reader.tag_below(literal.end).unwrap_or_default();
                 let spelling = scalar::spelling(&literal.name, literal.span.slice(text));
-                let (name, shape) = match literal.is_bare_host() {
+                let is_prefix = form == Form::RegistryPrefix;
+                let (name, shape) = match literal.is_bare_host() || is_prefix {
                     // A registry alone has no repository, and so none of Docker Hub's own.
                     true => {
                         let name = Name { host: literal.name.host, path: literal.path.clone() };
@@ -87,7 +88,13 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
                     }
                     false => (literal.name, Shape::Name(span)),
                 };
-                let suffix = if literal.suffix.is_empty() { below() } else { literal.suffix };
+                let suffix = if is_prefix {
+                    String::new()
+                } else if literal.suffix.is_empty() {
+                    below()
+                } else {
+                    literal.suffix
+                };
                 explorer.found.sites.push(Site {
                     position: Position::START,
                     form,
@@ -268,6 +275,13 @@ impl<'t> Reader<'t> {
                 Verdict::Ignored(IgnoreReason::Text)
             };
         }
+        let slash = text.get(literal.span.end..literal.end).is_some_and(|end| end.starts_with('/'));
+        if slash || key.or_else(|| self.key_of_line()).is_some_and(prefix::is_name) {
+            return reference(literal, Role::Image, obstacle, Form::RegistryPrefix);
+        }
+        // `docker.io/acme` may be the beginning of names as well as `docker.io/library/acme`.
+        let official = literal.name.path != literal.path && literal.suffix.is_empty() && !image_key;
+        let obstacle = obstacle.or(official.then_some(Obstacle::Template));
         // A kustomize matcher pairs with other files, which a text search cannot tell.
         let obstacle = obstacle.or((key == Some("name")).then_some(Obstacle::Template));
         if key.is_some() || line.opens_literal_of_template(before) || at <= line.item {
@@ -327,6 +341,13 @@ impl<'t> Reader<'t> {
             before.rfind(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).map_or(0, |at| at + 1);
         let key = before.get(start..)?.trim_start_matches('-');
         (!key.is_empty()).then_some(key)
+    }
+
+    /// The key with which the line begins: that of `hub: {{ .Values.hub | default "`.
+    fn key_of_line(&self) -> Option<&'t str> {
+        let (key, _) = self.text.get(self.line.item..self.line.at)?.split_once(':')?;
+        let key = key.trim_matches(['"', '\'']);
+        key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)).then_some(key)
     }
 
     fn in_comment(&self, at: usize) -> bool {
