@@ -72,16 +72,25 @@ impl Closes<'_> {
 const NEAR: usize = 200;
 
 fn filler(done: &[u8], line: usize, text: &str, at: usize, length: usize) -> u8 {
-    let before = done.get(line.max(at.saturating_sub(NEAR))..at).unwrap_or_default().trim_ascii();
+    let written = done.get(line.max(at.saturating_sub(NEAR))..at).unwrap_or_default();
+    let before = written.trim_ascii();
     let end = text.floor_char_boundary(at + length + NEAR);
     let after = text.get(at + length..end).unwrap_or("").split('\n').next().unwrap_or("").trim();
     let inside = text.get(at..at + length).unwrap_or("");
     let word = inside.trim_start_matches(['{', '%', '#', '<', '-', '~', ' ', '|']);
     let control = CONTROL.iter().any(|start| word.starts_with(start));
-    let begins =
-        before.is_empty() || before.ends_with(b":") || before.iter().all(|byte| b"- ".contains(byte));
+    let begins = before.is_empty()
+        || before.ends_with(b":") && !ends_in_scalar(written)
+        || before.iter().all(|byte| b"- ".contains(byte));
     let opens = DELIMITERS.iter().any(|(open, _)| after.starts_with(open));
     if control || begins && (after.is_empty() || after.starts_with('#') || opens) { b' ' } else { b'x' }
+}
+
+/// Is the colon at the end of the line so far a part of a plain scalar (`image: ghcr.io/o/n:`), and not the end of a key?
+fn ends_in_scalar(written: &[u8]) -> bool {
+    let text = written.trim_ascii_start();
+    let text = text.strip_prefix(b"- ").unwrap_or(text);
+    text.ends_with(b":") && (text.contains(&b'/') || text.windows(2).any(|pair| pair == b": "))
 }
 
 /// Objects of Kubernetes at the root of a text, by their lines alone.
@@ -105,6 +114,8 @@ mod tests {
             ("a: {{ .x }}\n  b: c\n", "a:         \n  b: c\n"),
             ("{{- if .x }}\na: \"{{ .y }}é\"\n{{- end }}\n", "            \na: \"xxxxxxxxé\"\n          \n"),
             ("{{ .key }}: v\n- {{ .item }}\n", "xxxxxxxxxx: v\n-            \n"),
+            ("image: o/n:{{ .tag }}\n- o/n:{{ .tag }}\n", "image: o/n:xxxxxxxxxx\n- o/n:xxxxxxxxxx\n"),
+            ("image: n:{{ .a }}{{ .b }}\nk:{{ .c }}\n", "image: n:xxxxxxxxxxxxxxxx\nk:        \n"),
             ("name: {{ .a }}-b # c\n", "name: xxxxxxxx-b # c\n"),
             ("{{- /* a\n b */}}\nt: \"#{ v }#\"\n<<: *a\n", "        \n       \nt: \"xxxxxxx\"\n<<: *a\n"),
             ("x: {{ unclosed\n", "x: {{ unclosed\n"),

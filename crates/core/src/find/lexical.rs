@@ -9,7 +9,7 @@ use super::literal::{self, Literal};
 use super::names::words;
 use super::scalar::{self, Scalar};
 use super::site::{Around, Embedding, Form, IgnoreReason, Ignored, Marker, Obstacle, Role, Shape, Site};
-use super::{blank, deny, prefix, template};
+use super::{blank, deny, oci_artifacts, prefix, template};
 use crate::image::Name;
 use crate::tree::Position;
 use crate::yaml::{self, Lines, Span, SpanMap, Stream};
@@ -60,6 +60,12 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
             Verdict::Reference { literal, role, obstacle, form } => match context.reason(occurrence) {
                 Some(IgnoreReason::NodeImage) => reader.node_image(literal),
                 Some(reason) => Verdict::Ignored(reason),
+                None if context.is_tag_discovery(occurrence) => Verdict::Reference {
+                    literal,
+                    role: Role::TagDiscovery,
+                    obstacle,
+                    form: Form::ImageRepository,
+                },
                 None => Verdict::Reference { literal, role, obstacle, form },
             },
             // A pattern of a policy is reported as one.
@@ -147,6 +153,15 @@ impl<'t, 'o> Context<'t, 'o> {
         let mut place = Place::new(&self.stream, scalar, self.outer);
         place.tool = self.tools.of(&self.stream, scalar, self.values);
         deny::reason(&place)
+    }
+
+    /// Does the object only look tags up there?
+    fn is_tag_discovery(&self, found: &Occurrence) -> bool {
+        let at = found.host.start.checked_sub(self.start);
+        let Some(scalar) = at.and_then(|at| self.stream.scalar_at(at)) else { return false };
+        let place = Place::new(&self.stream, scalar, self.outer);
+        oci_artifacts::is_updater_image(&place)
+            || matches!(oci_artifacts::form(&place, false, ""), Some((_, Role::TagDiscovery)))
     }
 
     /// What the kind of the object around a place says, by the lines that name it.

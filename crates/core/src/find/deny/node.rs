@@ -27,6 +27,10 @@ const FIELDS: &[Fields] = &[
     // kubernetes.io, kubeadm configuration; the same within Cluster API.
     ("kubeadm.k8s.io", &[], &[]),
     ("*.cluster.x-k8s.io", &[], &["clusterConfiguration", "initConfiguration", "joinConfiguration"]),
+    // docs.openshift.com: release payloads, pulled by the version operator and by nodes that are set up.
+    ("config.openshift.io", &["ClusterVersion"], &["desiredUpdate"]),
+    ("hive.openshift.io", &["ClusterImageSet"], &["spec.releaseImage"]),
+    ("hypershift.openshift.io", &["HostedCluster", "NodePool"], &["release.image"]),
     // docs.k0sproject.io: `spec.images`; k0sctl wraps it.
     ("*.k0sproject.io", &[], &["spec.images"]),
 ];

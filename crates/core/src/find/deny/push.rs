@@ -27,6 +27,8 @@ const FIELDS: &[Fields] = &[
     // konflux-ci.dev: the built component.
     ("appstudio.redhat.com", &["Component"], &["spec.containerImage"]),
     ("appstudio.redhat.com", &["ImageRepository"], &["spec.image"]),
+    // konflux-ci.dev: where releases are pushed.
+    ("appstudio.redhat.com", &["ReleasePlan", "ReleasePlanAdmission"], &["data.mapping"]),
     // github.com/dominodatalab/hephaestus: names to push.
     ("hephaestus.dominodatalab.com", &["ImageBuild"], &["spec.images"]),
 ];
@@ -104,7 +106,7 @@ pub(super) fn is_target(place: &Place<'_, '_>, way: &[&str]) -> bool {
         "[]" => place.key_at(1),
         key => key,
     };
-    is_push_name(own) || is_parameter(place, way, own) || is_argument(place)
+    is_push_name(own) || is_push_variable(own) || is_parameter(place, way, own) || is_argument(place)
 }
 
 fn is_where_built(place: &Place<'_, '_>, way: &[&str]) -> bool {
@@ -139,6 +141,19 @@ fn is_push_name(name: &str) -> bool {
         },
         _ => false,
     })
+}
+
+/// A variable of a program that builds, by the words at its end: `TARGET_IMAGE`, `OUTPUT_REGISTRY`, `IMAGE_DEST`. A key in
+/// lower case (`targetImage`) may be pulled, and operators call what they run `RELATED_IMAGE_…`.
+fn is_push_variable(name: &str) -> bool {
+    if name.contains(|c: char| c.is_ascii_lowercase()) || name.starts_with("RELATED_IMAGE") {
+        return false;
+    }
+    let words = words(name);
+    let [.., first, last] = words.as_slice() else { return false };
+    let output = |word: &str| ["target", "output", "dest", "dst"].contains(&word);
+    let noun = |word: &str| ["image", "repo", "repository", "registry"].contains(&word);
+    output(first) && noun(last) || noun(first) && output(last)
 }
 
 /// Parameters of Tekton that only a build has beside the image it pushes (tektoncd/catalog: kaniko, buildah,
@@ -276,6 +291,13 @@ mod tests {
             ["destination", "imageDestination", "PUSH_IMAGE", "docker-push", "KO_DOCKER_REPO", "pushTo"]
         {
             assert!(is_push_name(name), "{name}");
+        }
+        for name in ["TARGET_IMAGE", "NIGHTLY_OUTPUT_REPO", "DEST_REGISTRY", "IMAGE_DEST"] {
+            assert!(is_push_variable(name), "{name}");
+        }
+        for name in ["targetImage", "TARGET", "RELATED_IMAGE_OUTPUT", "TARGET_ALLOCATOR_IMAGE", "BUILD_IMAGE"]
+        {
+            assert!(!is_push_variable(name), "{name}");
         }
         for name in ["PUSHGATEWAY_IMAGE", "push-gateway", "push", "image", "target", "PUSH_GATEWAY_IMAGE"] {
             assert!(!is_push_name(name), "{name}");
