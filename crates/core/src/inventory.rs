@@ -105,6 +105,7 @@ impl Inventory {
         }
         inventory.files.sort_by(|a, b| a.path.cmp(&b.path));
         know_substituted(&mut inventory);
+        know_image_streams(&mut inventory);
         let files = Files { repository, edited };
         // New directories and files may be named by edited files alone.
         let changed = inventory.files.par_iter_mut().filter(|file| edited.contains_key(&file.path));
@@ -163,6 +164,7 @@ pub fn take(
     };
     search_large_files(repository, finder, &mut inventory);
     know_substituted(&mut inventory);
+    know_image_streams(&mut inventory);
     let files = Files { repository, edited: &BTreeMap::new() };
     inventory.files.par_iter_mut().for_each(|file| follow_links(&files, file));
     let deep = deep_chains(&inventory.files);
@@ -181,6 +183,28 @@ fn know_substituted(inventory: &mut Inventory) {
         let object = site.object.as_ref().map(|object| (object.kind.clone(), object.name.clone()));
         if object.is_some_and(|object| named.contains(&object)) {
             site.obstacle = None;
+        }
+    }
+}
+
+/// A name without a host that an image stream of the same namespace has is that image stream. A kustomization may set
+/// the namespace of either.
+fn know_image_streams(inventory: &mut Inventory) {
+    let mut known: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+    for object in inventory.files.iter().flat_map(|file| &file.found.image_streams) {
+        if let Some(name) = &object.name {
+            known.entry(name.clone()).or_default().insert(object.namespace.clone());
+        }
+    }
+    let sites = inventory.files.iter_mut().flat_map(|file| &mut file.found.sites);
+    for site in sites.filter(|site| site.form.is_pulled_as_written() && site.obstacle.is_none()) {
+        let namespace = site.object.as_ref().and_then(|object| object.namespace.clone());
+        let Some(namespaces) = site.spelling.as_deref().and_then(|written| known.get(written)) else {
+            continue;
+        };
+        let same = namespace.is_none() || namespaces.contains(&None) || namespaces.contains(&namespace);
+        if same && !site.suffix.contains('@') {
+            site.obstacle = Some(Obstacle::ImageStream);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::names::{has_image_word, is_image_key, is_repository_key};
 use super::scalar::{self, Scalar};
 use super::short_name::Short;
 use super::site::{Around, Form, IgnoreReason, Obstacle, Role, Scope, Shape, Site};
-use super::{deny, globals, injectors, kustomize, oci_artifacts, schema, values, workloads};
+use super::{deny, globals, image_streams, injectors, kustomize, oci_artifacts, schema, values, workloads};
 use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream};
 
@@ -60,6 +60,10 @@ impl Explorer<'_> {
         let (from, name) = defaulted.unwrap_or((0, trimmed));
         let Some(short) = Short::read(name) else { return };
         let Some((form, role, obstacle)) = form(place, &short, self.path) else { return };
+        let obstacle = match image_streams::is_triggered(place) {
+            true => Some(Obstacle::ImageStream),
+            false => obstacle,
+        };
         let form = if text.contains("${") && from > 0 { Form::DefaultExpression } else { form };
         let around = if name.len() == text.len() { Around::Nothing } else { Around::More };
         self.short_site(scalar, start + from, &short, (form, role, obstacle), around);

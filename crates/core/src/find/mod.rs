@@ -22,6 +22,7 @@ mod generators;
 mod globals;
 mod hosts;
 mod ignores;
+mod image_streams;
 mod indentation;
 mod injectors;
 mod kustomize;
@@ -105,6 +106,8 @@ pub struct Found {
     pub ignores: Vec<IgnoreComment>,
     /// ConfigMaps and Secrets whose values Flux puts into manifests (`substituteFrom`).
     pub substituted: Vec<Object>,
+    /// Image streams of OpenShift whose names pods may use.
+    pub image_streams: Vec<Object>,
     /// A program writes this file, and will write it again.
     pub generated: bool,
     /// Aliases in the file; the scalars they stand for are found once, at their anchors.
@@ -125,6 +128,7 @@ impl Found {
             && self.renovate.is_none()
             && self.ignores.is_empty()
             && self.substituted.is_empty()
+            && self.image_streams.is_empty()
     }
 }
 
@@ -186,7 +190,7 @@ impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
         let policies = policies::needles(&hosts);
         let deployers = deployers::NEEDLES.into_iter().chain(releases::NEEDLES);
-        let others = pull_secrets::SIGNS.into_iter().chain([ignores::IGNORE]);
+        let others = pull_secrets::SIGNS.into_iter().chain([ignores::IGNORE, image_streams::SIGN]);
         let needles = deployers.chain(others).chain(policies.iter().map(String::as_str));
         let needles: Vec<&str> = needles.collect();
         Finder { hosts, outlined_from: pruned::WORTH_IT, signs: Search::new(&needles).ok() }
@@ -275,6 +279,7 @@ impl Finder {
         found.updated = updaters::read(class, &objects);
         found.ignores = if signed { ignores::read(text) } else { Vec::new() };
         found.logins = pull_secrets::read(class, &objects);
+        found.image_streams = image_streams::read(class, &objects);
         found.generated = is_generated(text);
         found.sites.sort_by_key(Site::start);
         found.ignored.sort_by_key(|ignored| ignored.span);

@@ -326,6 +326,8 @@ ids! {
         Unproved = "unproved",
         /// A name that only stands for the `newName` beside it, and is never pulled.
         Renamed = "renamed",
+        /// OpenShift puts the image of an image stream there.
+        ImageStream = "image-stream",
     }
 }
 

@@ -61,7 +61,13 @@ impl<'c> Gathered<'c> {
             return;
         }
         let why = match site.obstacle {
-            Some(Obstacle::Renamed | Obstacle::Ignored | Obstacle::NodeImage | Obstacle::Pattern) => return,
+            Some(
+                Obstacle::Renamed
+                | Obstacle::ImageStream
+                | Obstacle::Ignored
+                | Obstacle::NodeImage
+                | Obstacle::Pattern,
+            ) => return,
             Some(Obstacle::Computed | Obstacle::Template) => Some("a part of it is computed"),
             Some(Obstacle::RegistryUnknown) => Some("no registry is written: what reads it may add its own"),
             Some(Obstacle::RegistryAlone) => Some("a registry alone: what is joined with it is not known"),

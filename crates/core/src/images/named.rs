@@ -103,6 +103,7 @@ pub fn names(site: &Site, routes: Option<&Routes>, config: &Config) -> Option<(N
         && matches!(site.shape, Shape::Name(_) | Shape::Split { .. } | Shape::Below { .. });
     let obstacles = [
         Obstacle::Renamed,
+        Obstacle::ImageStream,
         Obstacle::Ignored,
         Obstacle::NodeImage,
         Obstacle::Pattern,

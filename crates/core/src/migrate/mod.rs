@@ -333,6 +333,7 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
             "the part that would change is an alias, or aliases put it elsewhere: edit the anchor with all of its aliases"
         }
         Obstacle::Unproved => "the edited file would not read as planned: please report this",
+        Obstacle::ImageStream => "OpenShift puts the image of an image stream there",
         Obstacle::Renamed => "stands for the `newName` beside it and is never pulled",
     }
 }

@@ -35,6 +35,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 Obstacle::Ignored
                 | Obstacle::NodeImage
                 | Obstacle::Renamed
+                | Obstacle::ImageStream
                 | Obstacle::Pattern
                 | Obstacle::RegistryUnknown,
             ) => continue,
