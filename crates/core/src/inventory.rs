@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{Finder, Found, IgnoreReason, Ignored, Obstacle, Site};
+use crate::find::{Finder, Found, IgnoreReason, Ignored, Obstacle, Role, Scope, Site};
 use crate::kustomization::{self, Kustomization, LinkKind};
 use crate::tree::{self, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
@@ -230,6 +230,11 @@ impl Files<'_> {
             || self.edited.keys().any(|edited| edited.is_within(path) && edited != path)
     }
 
+    /// The path of what symbolic links on a path lead to; `None` where there are none.
+    fn behind_links(&self, path: &RepoPath) -> Option<RepoPath> {
+        self.repository.resolved(path).filter(|real| real != path)
+    }
+
     fn holds_kustomization(&self, directory: &RepoPath) -> bool {
         kustomization::FILE_NAMES
             .iter()
@@ -244,8 +249,20 @@ impl Files<'_> {
     }
 }
 
-/// Looks whether what a kustomization names is there, and reads what decides how it transforms images.
+/// Looks whether what a kustomization names is there, and reads what decides how it transforms images. Files and
+/// directories behind symbolic links are known by their own paths.
 fn follow_links(files: &Files<'_>, file: &mut FileInventory) {
+    let deployed = file.found.deployers.iter_mut().map(|deployer| &mut deployer.path);
+    let matched = file.found.sites.iter_mut().filter_map(|site| match &mut site.role {
+        Role::Matcher(Scope::Path(path)) => Some(path),
+        _ => None,
+    });
+    for path in deployed.chain(matched).filter(|path| !path.is_empty()) {
+        let directory = RepoPath::root().join(path.trim_start_matches('/'));
+        if let Some(real) = directory.and_then(|directory| files.behind_links(&directory)) {
+            *path = real.to_string();
+        }
+    }
     let (Some(kustomization), Some(directory)) = (&mut file.found.kustomization, file.path.parent()) else {
         return;
     };
@@ -257,6 +274,11 @@ fn follow_links(files: &Files<'_>, file: &mut FileInventory) {
             kustomization.transformed |= link.kind == LinkKind::Transformer;
             continue;
         };
+        let real = files.behind_links(&target);
+        if let Some(real) = &real {
+            link.to = real.seen_from(&directory);
+        }
+        let target = real.unwrap_or(target);
         link.missing = match link.kind {
             LinkKind::Resource | LinkKind::Component if files.is_directory(&target) => {
                 !files.holds_kustomization(&target)

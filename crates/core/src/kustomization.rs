@@ -67,7 +67,7 @@ impl Kustomization {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub kind: LinkKind,
-    /// As written.
+    /// As written; where a symbolic link of the repository is on the path, where that leads to.
     pub to: String,
     pub span: Span,
     pub position: Position,

@@ -285,7 +285,7 @@ impl Role {
 pub enum Scope {
     /// The resources of the kustomization that holds it.
     Kustomization,
-    /// The manifests below a directory, as `spec.path` writes it.
+    /// The manifests below a directory, as `spec.path` writes it, or where the links on that lead to.
     Path(String),
     /// Those below the directories of an ApplicationSet.
     Templated(TemplatedPath),

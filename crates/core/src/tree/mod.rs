@@ -142,6 +142,11 @@ impl Repository {
         absolute
     }
 
+    /// Where a path leads with all links on it resolved; `None` for what does not exist or lies outside.
+    pub fn resolved(&self, path: &RepoPath) -> Option<RepoPath> {
+        self.strip(&fs::canonicalize(self.absolute(path)).ok()?)
+    }
+
     /// The relative path of an absolute one, by its text alone.
     fn strip(&self, path: &Path) -> Option<RepoPath> {
         use std::path::Component;

@@ -72,6 +72,18 @@ impl RepoPath {
         Some(RepoPath(joined))
     }
 
+    /// The relative path that leads here from a directory: what [`RepoPath::join`] makes this path of there.
+    pub fn seen_from(&self, directory: &RepoPath) -> String {
+        let names = |path: &RepoPath| -> Vec<String> {
+            path.0.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        };
+        let (from, to) = (names(directory), names(self));
+        let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+        let up = std::iter::repeat_n("..".to_owned(), from.len() - shared);
+        let steps: Vec<String> = up.chain(to.into_iter().skip(shared)).collect();
+        if steps.is_empty() { ".".to_owned() } else { steps.join("/") }
+    }
+
     /// The last name; `None` for the root.
     pub fn file_name(&self) -> Option<&str> {
         self.0.rsplit('/').next().filter(|name| !name.is_empty())
@@ -164,6 +176,15 @@ pub(super) fn shown(path: &std::path::Path) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_seen_from_a_directory() {
+        let path = |text: &str| RepoPath::new(text).unwrap();
+        assert_eq!(path("components/cache").seen_from(&path("clusters/prod")), "../../components/cache");
+        assert_eq!(path("a/b").seen_from(&path("a")), "b");
+        assert_eq!(path("a").seen_from(&RepoPath::root()), "a");
+        assert_eq!(path("clusters/prod").join("../../components/cache"), Some(path("components/cache")));
+    }
 
     #[test]
     fn join_resolves_dots_and_stays_inside() {

@@ -13,6 +13,8 @@ use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
 const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:dummy\n";
 const BASE: &str = "resources: [pod.yaml]\n";
 const OVERLAY: &str = "resources: [../base]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+/// A file with this before a path is a symbolic link to it.
+const LINK: &str = "-> ";
 const CONFIG: &str = "registry: { account: \"123456789012\", region: ca-central-1 }\n";
 
 fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool) -> Plan {
@@ -29,7 +31,13 @@ fn plan_by(
     for (path, text) in files {
         let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).unwrap();
-        fs::write(path, text).unwrap();
+        match text.strip_prefix(LINK) {
+            #[cfg(unix)]
+            Some(to) => std::os::unix::fs::symlink(to, path).unwrap(),
+            #[cfg(not(unix))]
+            Some(_) => return Plan::default(),
+            None => fs::write(path, text).unwrap(),
+        }
     }
     let config = Config::load(Some(("pullthru.yaml".into(), config.into())), &Overrides::default()).unwrap();
     let finder = Finder::new(
@@ -65,6 +73,48 @@ fn a_dummy_tag_and_its_override_move_together() {
         rendered(&plan),
         ["base/pod.yaml → ECR/ghcr/o/app:dummy", "prod/kustomization.yaml → ECR/ghcr/o/app:v1"]
     );
+}
+
+/// kustomize, Flux and Argo CD follow links: what is behind one is a layer like any other.
+#[cfg(unix)]
+#[test]
+fn layers_behind_links_move_with_what_overrides_them() {
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: app}\nspec:\n  path: ./clusters/app\n  \
+                images: [{name: ghcr.io/o/app, newTag: v1}]\n";
+    let patched = "resources: [pod.yaml]\npatches: [{path: patch.yaml}]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+    let above = "resources: [lib/base]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
+    let cases: [&[(&str, &str)]; 4] = [
+        &[
+            ("real/pod.yaml", POD),
+            ("real/kustomization.yaml", BASE),
+            ("base", "-> real"),
+            ("prod/kustomization.yaml", OVERLAY),
+        ],
+        &[
+            ("lib/base/pod.yaml", POD),
+            ("lib/base/kustomization.yaml", BASE),
+            ("clusters/prod/lib", "-> ../../lib"),
+            ("clusters/prod/kustomization.yaml", above),
+        ],
+        &[
+            ("shared/pod.yaml", POD),
+            ("prod/pod.yaml", "apiVersion: v1\nkind: Pod\n"),
+            ("prod/patch.yaml", "-> ../shared/pod.yaml"),
+            ("prod/kustomization.yaml", patched),
+        ],
+        &[
+            ("real/pod.yaml", POD),
+            ("real/kustomization.yaml", BASE),
+            ("clusters/app", "-> ../real"),
+            ("flux/app.yaml", flux),
+        ],
+    ];
+    for files in cases {
+        let rendered = rendered(&plan(files, CONFIG, |_| true));
+        assert_eq!(rendered.len(), 2, "{rendered:#?}");
+        assert!(rendered.iter().any(|line| line.ends_with(" → ECR/ghcr/o/app:dummy")), "{rendered:#?}");
+        assert!(rendered.iter().any(|line| line.ends_with(" → ECR/ghcr/o/app:v1")), "{rendered:#?}");
+    }
 }
 
 /// The list of an object is a list of regular expressions, as that of a kustomization is.

@@ -122,7 +122,7 @@ impl Component {
         let Some(own) = rooted.own() else { return };
         own.moved = moved;
         if !is_listed {
-            let append = vec![Item::Text(relative(directory, &self.place))];
+            let append = vec![Item::Text(self.place.seen_from(directory))];
             own.lists.push(ListChange { key: "components", append, remove: Vec::new() });
         }
     }
@@ -155,31 +155,4 @@ fn text(entries: &[ImageEntry]) -> String {
         text.push_str(&format!("  - {}\n", item.block(4, "\n")));
     }
     text
-}
-
-/// The way from one directory to another.
-fn relative(from: &RepoPath, to: &RepoPath) -> String {
-    let parts = |path: &RepoPath| -> Vec<String> {
-        path.as_str().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
-    };
-    let (from, to) = (parts(from), parts(to));
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..".to_owned(), from.len() - shared);
-    let steps: Vec<String> = up.chain(to.into_iter().skip(shared)).collect();
-    if steps.is_empty() { ".".to_owned() } else { steps.join("/") }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_leads_from_one_directory_to_the_other() {
-        let path = |text: &str| RepoPath::new(text).unwrap();
-        assert_eq!(relative(&path("clusters/prod"), &path("components/cache")), "../../components/cache");
-        assert_eq!(relative(&path("a"), &path("a/b")), "b");
-        assert_eq!(relative(&RepoPath::root(), &path("a")), "a");
-        assert_eq!(path("clusters/prod").join("../../components/cache"), Some(path("components/cache")));
-    }
 }
