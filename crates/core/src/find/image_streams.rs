@@ -23,12 +23,16 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Vec<Object> {
     roots.filter_map(|root| object_at(stream, root)).filter(|object| object.kind == "ImageStream").collect()
 }
 
+/// Bytes that all annotations of an object may have (apimachinery, `ValidateAnnotationsSize`); they are read for each container.
+const MAX_ANNOTATIONS: usize = 1 << 18;
+
 /// Does a trigger of the object write this container's image?
 pub(super) fn is_triggered(place: &Place<'_, '_>) -> bool {
     let path = ["metadata", "annotations", "image.openshift.io/triggers"];
     let Some(object) = place.object_node else { return false };
     let triggers = place.stream.get_path(object, &path).and_then(|id| place.stream.value(id));
-    let Some(triggers) = triggers.filter(|_| place.key() == "image") else { return false };
+    let sane = |text: &&str| place.key() == "image" && text.len() <= MAX_ANNOTATIONS;
+    let Some(triggers) = triggers.filter(sane) else { return false };
     let name = place.neighbour_text("name").unwrap_or_default();
     // `containers[?(@.name=="web")].image`, its quotes escaped in JSON, or `containers[0].image`.
     let mut after = triggers.split("ontainers[").skip(1).filter_map(|rest| rest.split(']').next());
