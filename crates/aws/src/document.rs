@@ -40,17 +40,17 @@ const PUSH: [&str; 4] =
 pub(crate) const SID: &str = "Pullthru";
 
 /// The `Sid` of a statement of a stack. It ends in letters and digits that no other stack's end in.
-pub(crate) fn own_sid(sid: &str, stack: &str) -> String {
+pub fn own_sid(sid: &str, stack: &str) -> String {
     format!("{sid}{}", sid_end(stack))
 }
 
 /// The `Sid` without the stack's end; `None` when it is not of this stack.
-pub(crate) fn configured_sid<'a>(sid: &'a str, stack: &str) -> Option<&'a str> {
+pub fn configured_sid<'a>(sid: &'a str, stack: &str) -> Option<&'a str> {
     sid.strip_suffix(&sid_end(stack))
 }
 
 /// Is a statement of this stack?
-pub(crate) fn is_own_sid(sid: &str, stack: &str) -> bool {
+pub fn is_own_sid(sid: &str, stack: &str) -> bool {
     sid.ends_with(&sid_end(stack))
 }
 

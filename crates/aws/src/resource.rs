@@ -17,12 +17,12 @@ pub(crate) const MARKER: (&str, &str) = ("managed-by", "pullthru");
 pub(crate) const STACK: &str = "pullthru/stack";
 
 /// The stack that made a resource, as its tags say.
-pub(crate) fn stack_of(tags: &Tags) -> Option<&str> {
+pub fn stack_of(tags: &Tags) -> Option<&str> {
     tags.get(STACK).map(String::as_str)
 }
 
 /// Who made what another stack or nobody known made.
-pub(crate) fn maker(stack: Option<&str>) -> String {
+pub fn maker(stack: Option<&str>) -> String {
     stack.map_or_else(|| "something else made it".to_owned(), |stack| format!("the stack `{stack}` made it"))
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn maker(stack: Option<&str>) -> String {
 const STACK_MARK: (&str, &str) = (" [pullthru/stack: ", "]");
 
 /// A template's description as people wrote it, and its stack.
-pub(crate) fn read_description(text: &str) -> (String, Option<String>) {
+pub fn read_description(text: &str) -> (String, Option<String>) {
     let marked = text.strip_suffix(STACK_MARK.1).and_then(|rest| rest.rsplit_once(STACK_MARK.0));
     match marked {
         Some((description, stack)) => (description.to_owned(), Some(stack.to_owned())),
@@ -197,7 +197,7 @@ pub struct Template {
 
 impl Template {
     /// The description as AWS keeps it.
-    pub(crate) fn marked_description(&self) -> String {
+    pub fn marked_description(&self) -> String {
         match &self.stack {
             Some(stack) => format!("{}{}{stack}{}", self.description, STACK_MARK.0, STACK_MARK.1),
             None => self.description.clone(),

@@ -151,7 +151,7 @@ impl Desired {
     }
 
     /// The statements as `apply` writes them: their `Sid` says whose they are.
-    pub(crate) fn own_statements(&self) -> Vec<Statement> {
+    pub fn own_statements(&self) -> Vec<Statement> {
         let own = |known: &Statement| {
             let sid = super::document::own_sid(&known.sid, &self.stack);
             let mut statement = known.statement.clone();
