@@ -233,6 +233,38 @@ fn statuses_are_what_clusters_are_given() {
 }
 
 /// Each kind of release, once; a patch of a version is none.
+/// A Deployment with an image in a variable, which no transformer comes to.
+fn worker(name: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  template:\n    spec:\n      containers:\n        - \
+         name: main\n          env:\n            - name: WORKER_IMAGE\n              value: ghcr.io/fern/worker:v1\n"
+    )
+}
+
+#[test]
+fn what_patches_replace_counts_as_they_replace_it() {
+    let scratch = Scratch::new(&[
+        ("base/kustomization.yaml", b"resources: [a.yaml]\n"),
+        ("base/a.yaml", worker("a").as_bytes()),
+        ("north/kustomization.yaml", b"resources: [../base]\n"),
+    ]);
+    let migrate = || scratch.run(&["migrate", "--strategy", "overlay", "--write"]);
+    let first = migrate();
+    assert!(first.err.contains("after:  1 of 1 images through the cache (100 %)"), "{}", first.err);
+    assert_eq!(rendered(&scratch).1[0], "images      1 of 1 images through the cache (100 %)");
+    // The same image at the same place of another object: no patch is for that one.
+    scratch.write("base/kustomization.yaml", b"resources: [a.yaml, b.yaml]\n");
+    scratch.write("base/b.yaml", worker("b").as_bytes());
+    assert_eq!(rendered(&scratch).1[0], "images      1 of 2 images through the cache (50 %)");
+    migrate();
+    assert_eq!(rendered(&scratch).1[0], "images      1 of 1 images through the cache (100 %)");
+    let patches = scratch.read("north/kustomization.yaml");
+    assert!(patches.contains("name: a\n") && patches.contains("name: b\n"), "{patches}");
+    // A cluster without the patches pulls what the base says.
+    scratch.write("south/kustomization.yaml", b"resources: [../base]\n");
+    assert_eq!(rendered(&scratch).1[0], "images      1 of 2 images through the cache (50 %)");
+}
+
 #[test]
 fn releases_are_not_seen_until_charts_are_rendered() {
     let flux = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: ";

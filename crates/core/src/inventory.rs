@@ -313,8 +313,10 @@ fn add_transformers(kustomization: &mut Kustomization, path: &Path, depth: usize
             let gathered = stream.documents.first().and_then(|document| document.root);
             let gathered = gathered.map(|root| kustomization::read(&stream, root)).unwrap_or_default();
             // What is changed there is not followed.
-            kustomization.transformed |=
-                gathered.patched || gathered.transformed || !gathered.images.is_empty();
+            kustomization.transformed |= gathered.patched
+                || !gathered.patch_targets.is_empty()
+                || gathered.transformed
+                || !gathered.images.is_empty();
             for link in &gathered.links {
                 add_transformers(kustomization, &path.join(&link.to), depth + 1);
             }

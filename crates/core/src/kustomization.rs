@@ -31,8 +31,10 @@ pub struct Kustomization {
     pub fields: Vec<FieldSpec>,
     /// It has `transformers` that look at images: they run after `images:` and may match what these have renamed.
     pub transformed: bool,
-    /// It has patches or replacements: places in the files are not those in what it builds.
+    /// It has patches, other than `patches`, or replacements: places in the files are not those in what it builds.
     pub patched: bool,
+    /// What each item of `patches` is for, as far as it replaces values of one object: see [`PatchTarget`].
+    pub patch_targets: Vec<Option<PatchTarget>>,
     /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
     pub splits: bool,
 }
@@ -61,6 +63,45 @@ impl Kustomization {
     pub(crate) fn links_to<'k>(&'k self, kinds: &'k [LinkKind]) -> impl Iterator<Item = &'k Link> {
         self.links.iter().filter(|link| kinds.contains(&link.kind))
     }
+}
+
+/// The one object that a JSON 6902 patch is for which tests for values and replaces them, and does nothing else; what is
+/// not said matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PatchTarget {
+    pub group: Option<String>,
+    pub version: Option<String>,
+    pub kind: String,
+    pub name: String,
+    pub namespace: Option<String>,
+}
+
+impl PatchTarget {
+    /// Of an item of `patches`; kustomize takes all of its target for anchored regular expressions.
+    fn read(stream: &Stream<'_>, item: NodeId) -> Option<PatchTarget> {
+        if !only_replaces(stream.value(stream.get(item, "patch")?)?) {
+            return None;
+        }
+        let target = stream.get(item, "target")?;
+        let text = |key: &str| stream.value(stream.get(target, key)?).map(str::to_owned);
+        let all = ["group", "version", "kind", "name", "namespace"].map(text);
+        let selectors = ["labelSelector", "annotationSelector"];
+        let selects = selectors.iter().any(|key| stream.get(target, key).is_some());
+        if selects || all.iter().flatten().any(|text| is_pattern(text)) {
+            return None;
+        }
+        let [group, version, kind, name, namespace] = all;
+        Some(PatchTarget { group, version, kind: kind?, name: name?, namespace })
+    }
+}
+
+/// Are all operations of a JSON 6902 patch tests and replacements?
+fn only_replaces(patch: &str) -> bool {
+    let stream = parse_without_comments(patch);
+    let Some(root) = stream.documents.first().and_then(|document| document.root) else { return false };
+    let op = |&operation: &NodeId| stream.value(stream.get(operation, "op")?);
+    let operations = stream.items(root);
+    !operations.is_empty() && operations.iter().all(|one| matches!(op(one), Some("test" | "replace")))
 }
 
 /// A file, directory or URL that a kustomization names.
@@ -250,6 +291,7 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
             }
         }
     }
+    read.patch_targets = items(root, "patches").iter().map(|&item| PatchTarget::read(stream, item)).collect();
     for &chart in items(root, "helmCharts") {
         let files = stream.get(chart, "valuesFile").into_iter();
         for id in files.chain(items(chart, "additionalValuesFiles").iter().copied()) {
@@ -260,7 +302,7 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
     read.component = text(root, "kind").as_deref() == Some("Component");
     read.charts = !items(root, "helmCharts").is_empty();
     read.splits = splits(stream, items(root, "replacements"));
-    let changes = ["patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
+    let changes = ["patchesStrategicMerge", "patchesJson6902", "replacements", "transformers"];
     read.patched = changes.iter().any(|key| !items(root, key).is_empty());
     for text in items(root, "transformers").iter().filter_map(|&item| stream.value(item)) {
         if text.contains('\n') {

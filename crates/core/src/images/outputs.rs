@@ -1,13 +1,15 @@
 //! Every reference as it leaves what builds it: kustomizations, the objects that deploy them, and the post-renderers of
 //! HelmReleases over the values beside them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Place;
 use crate::find::{Deployer, Form, Object, Role, Site, Tool};
 use crate::image::Name;
 use crate::inventory::{FileInventory, SiteId};
-use crate::kustomize::{BuiltRoot, Model, ObjectImages, Origin, directories};
+use crate::kustomize::{
+    BuiltRoot, Model, ObjectImages, Origin, ReplacedValues, directories, keeps_places, replaced, visits,
+};
 use crate::route::{not_cacheable, upstream_for};
 use crate::tree::{Position, RepoPath};
 use crate::yaml::FieldPath;
@@ -83,6 +85,9 @@ impl Outputs {
                 sites.entry(SiteId::new(f, s)).or_default().push(output);
             }
         }
+        for (at, output) in patched(model) {
+            sites.entry(at).or_default().push(output);
+        }
         Outputs { sites, entries: of_entries }
     }
 
@@ -95,6 +100,64 @@ impl Outputs {
     pub fn entries(&self) -> &[EntryOutput] {
         &self.entries
     }
+}
+
+/// What roots make of the images that no transformer comes to and that patches of some kustomization replace.
+fn patched(model: &Model<'_>) -> Vec<(SiteId, Output)> {
+    let Model { inventory, graph, .. } = model;
+    let mut values: HashMap<&RepoPath, (usize, ReplacedValues<'_>)> = HashMap::new();
+    let mut targets: HashSet<SiteId> = HashSet::new();
+    for (path, _) in graph.kustomizations() {
+        let at = inventory.position(path).and_then(|f| Some((f, inventory.files.get(f)?)));
+        let Some((f, file)) = at else { continue };
+        let all = ReplacedValues::new(
+            replaced(file).into_values().flatten().filter(|one| !visits(one.replacement.1).any()),
+        );
+        if all.is_empty() {
+            continue;
+        }
+        for layer in &graph.layers(path).files {
+            let sites = unvisited(model, layer).filter(|(_, site)| all.of(site).is_some());
+            targets.extend(sites.map(|(id, _)| id));
+        }
+        values.insert(path, (f, all));
+    }
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let mut outputs = BTreeSet::new();
+    for root in model.built_images() {
+        let layers = graph.below(root.directory.as_str());
+        let file = |path| model.inventory.files.get(model.inventory.position(path)?);
+        let mut own: Vec<_> = layers.files.iter().filter_map(|path| values.get(path)).collect();
+        if !own.is_empty() && !layers.files.iter().filter_map(file).all(keeps_places) {
+            own.clear();
+        }
+        for (f, replaced) in own.iter().flat_map(|(f, values)| values.iter().map(move |one| (*f, one))) {
+            let (number, site) = replaced.replacement;
+            let output = Output { text: site.as_written(), by: root.by.clone(), overridden: false };
+            outputs.insert((SiteId::new(f, number), output));
+        }
+        for layer in &layers.files {
+            for (id, site) in unvisited(model, layer).filter(|(id, _)| targets.contains(id)) {
+                let replacement = own.iter().find_map(|(_, values)| values.of(site));
+                let text = replacement.map_or(site, |replaced| replaced.replacement.1).as_written();
+                let overridden = replacement.is_some();
+                outputs.insert((id, Output { text, by: root.by.clone(), overridden }));
+            }
+        }
+    }
+    outputs.into_iter().collect()
+}
+
+/// The sites of a file that no transformer comes to.
+fn unvisited<'m>(model: &Model<'m>, path: &RepoPath) -> impl Iterator<Item = (SiteId, &'m Site)> {
+    let at = model.inventory.position(path).and_then(|f| Some((f, model.inventory.files.get(f)?)));
+    let sites = at.into_iter().flat_map(|(f, file)| {
+        let numbered = file.found.sites.iter().enumerate();
+        numbered.map(move |(s, site)| (SiteId::new(f, s), site))
+    });
+    sites.filter(|(_, site)| !visits(site).any() && !model.is_configured(site))
 }
 
 /// What post-renderers make of the images that the values of their own release name, by site.

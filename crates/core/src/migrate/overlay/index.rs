@@ -7,11 +7,11 @@ use crate::find::{Deployer, Form, Object, Role, Site};
 use crate::image::Name;
 use crate::inventory::{Inventory, SiteId};
 use crate::kustomization::ImageEntry;
-use crate::kustomize::{self, Graph, Origin};
+use crate::kustomize::{self, Graph, Origin, patch_item};
 use crate::migrate::SkipReason;
 use crate::migrate::inline::Decision;
 use crate::tree::RepoPath;
-use crate::yaml::{FieldPath, Holder, Step};
+use crate::yaml::{FieldPath, Holder};
 
 /// The inventory by path.
 pub(super) struct Index<'i> {
@@ -215,13 +215,5 @@ impl Overlays<'_> {
                 }
             }
         }
-    }
-}
-
-/// The item of the kustomization's `patches` that a site is a part of.
-pub(super) fn patch_item(site: &Site) -> Option<usize> {
-    match site.field.outermost().steps() {
-        [Step::Key(list), Step::Item(item), ..] if list == "patches" => Some(*item),
-        _ => None,
     }
 }

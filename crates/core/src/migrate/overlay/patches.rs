@@ -4,20 +4,18 @@
 //! that a base with another tag stops the build instead of being overridden in silence; the next migration writes the
 //! patch anew. None is written where other patches could have moved the place.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{Index, patch_item};
+use super::index::Index;
 use super::{Effect, ListChange, Overlay};
 use crate::config::Config;
-use crate::find::{Around, Field, Form, Role, Shape, Site};
-use crate::image::Name;
+use crate::find::{Around, Site};
 use crate::inventory::{FileInventory, SiteId};
-use crate::kustomize::Graph;
+use crate::kustomize::{Replaced, ReplacedValues, keeps_places, pointer, replaced};
 use crate::migrate::Direction;
 use crate::migrate::inline::decide;
 use crate::route::Routes;
 use crate::tree::RepoPath;
-use crate::yaml::Step;
 use crate::yaml::list::Item;
 
 /// Writes patches for what is unseen below a root, and says so in `sites`.
@@ -67,33 +65,20 @@ pub(super) fn add<'p>(
     }
 }
 
-/// May patches go by the places in the files? Not where others change lists before them.
-pub(super) fn are_safe(graph: &Graph<'_>, layers: &BTreeSet<RepoPath>) -> bool {
-    let kustomizations =
-        layers.iter().filter_map(|path| graph.at(&path.parent()?).filter(|(own, _)| *own == path));
-    kustomizations.map(|(_, kustomization)| kustomization).all(|kustomization| !kustomization.patched)
+/// May patches go by the places in the files? Not where others change lists before them; those that replace images
+/// change none.
+pub(super) fn are_safe(index: &Index<'_>, layers: &BTreeSet<RepoPath>) -> bool {
+    let mut files = layers.iter().filter_map(|path| index.inventory.files.get(*index.files.get(path)?));
+    files.all(keeps_places)
 }
 
-/// The places that the patches of a kustomization which we wrote take care of: items of `patches`, each with the
-/// sites in it.
-pub(super) fn own(file: &FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<usize>> {
-    let mut items: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (number, site) in file.found.sites.iter().enumerate() {
-        if let Some(item) = patch_item(site).filter(|_| site.field.around.is_some()) {
-            items.entry(item).or_default().push(number);
-        }
-    }
-    let site = |number: &usize| file.found.sites.get(*number);
-    items.retain(|_, sites| {
-        sites.chunks(2).all(|pair| {
-            let [test, replace] = pair else { return false };
-            let (Some(test), Some(replace)) = (site(test), site(replace)) else { return false };
-            matches!(test.role, Role::Matcher(_))
-                && test.form == Form::PatchValue
-                && test.field.pointer.is_some()
-                && test.field.pointer == replace.field.pointer
-                && test.suffix == replace.suffix
-                && routes.unmap(&replace.name).as_ref() == Some(&test.name)
+/// The items of a kustomization's `patches` which we wrote, each with what it replaces.
+pub(super) fn own<'i>(file: &'i FileInventory, routes: &Routes) -> BTreeMap<usize, Vec<Replaced<'i>>> {
+    let mut items = replaced(file);
+    items.retain(|_, replaced| {
+        replaced.iter().all(|one| {
+            let (test, replacement) = (one.test.1, one.replacement.1);
+            test.suffix == replacement.suffix && routes.unmap(&replacement.name).as_ref() == Some(&test.name)
         })
     });
     items
@@ -114,51 +99,23 @@ pub(super) fn rename_own(
     };
     let own = own(file, routes);
     let by = Effect::Renamed([path.clone()].into());
-    for &site in own.values().flatten() {
-        seen.insert(SiteId::new(number, site), by.clone());
+    for one in own.values().flatten() {
+        seen.insert(SiteId::new(number, one.test.0), by.clone());
+        seen.insert(SiteId::new(number, one.replacement.0), by.clone());
     }
     if own.is_empty() {
         return;
     }
-    let patched = Patched::new(file, &own);
+    let values = ReplacedValues::new(own.into_values().flatten());
     for &other in layers.iter().filter_map(|path| index.files.get(path)) {
         let sites =
             index.inventory.files.get(other).map(|file| file.found.sites.as_slice()).unwrap_or_default();
         for (number, site) in sites.iter().enumerate() {
-            if patched.holds(site) {
+            if values.of(site).is_some() {
                 seen.entry(SiteId::new(other, number)).or_insert_with(|| by.clone());
             }
         }
     }
-}
-
-/// What [`own`] patches reach: the pointers and the references that they test for.
-pub(super) struct Patched<'i>(HashSet<(&'i str, &'i Name, &'i str)>);
-
-impl<'i> Patched<'i> {
-    pub(super) fn new(file: &'i FileInventory, own: &BTreeMap<usize, Vec<usize>>) -> Patched<'i> {
-        let sites = own.values().flatten().filter_map(|number| file.found.sites.get(*number));
-        let place = |site: &'i Site| Some((site.field.pointer.as_deref()?, &site.name, site.suffix.as_str()));
-        Patched(sites.filter_map(place).collect())
-    }
-
-    pub(super) fn holds(&self, site: &Site) -> bool {
-        pointer(site)
-            .is_some_and(|pointer| self.0.contains(&(pointer.as_str(), &site.name, site.suffix.as_str())))
-    }
-}
-
-/// The place of a whole image as a JSON pointer.
-fn pointer(site: &Site) -> Option<String> {
-    let form =
-        matches!(site.form, Form::EnvValue | Form::Argument | Form::EphemeralContainer | Form::ImageField);
-    let plain = site.inside.is_none() && matches!(site.shape, Shape::Name(_)) && site.role == Role::Image;
-    let Field { around: None, path, pointer: None } = &site.field else { return None };
-    let step = |step: &Step| match step {
-        Step::Key(key) => format!("/{key}"),
-        Step::Item(index) => format!("/{index}"),
-    };
-    (form && plain && path.is_plain()).then(|| path.steps().iter().map(step).collect())
 }
 
 /// `target` of a patch: the object.

@@ -60,7 +60,7 @@ impl<'c> Rooted<'_, 'c> {
         let mut seen = index.sites(std::mem::take(&mut self.planned.effects), graph);
         if let (Some(path), Some(routes), true) = (self.root.file, self.routes, self.changes) {
             patches::rename_own(index, path, &self.layers, routes, &mut seen);
-            if patches::are_safe(graph, &self.layers) {
+            if patches::are_safe(index, &self.layers) {
                 let fixed = std::mem::take(&mut self.fixed);
                 if let Some(own) = self.own() {
                     patches::add(own, index, &fixed, &mut seen, config, routes);
