@@ -57,6 +57,14 @@ fn is_signed(text: &str) -> bool {
     SIGNED.as_ref().is_none_or(|signs| signs.is_in(text.as_bytes()))
 }
 
+/// A part of the API group of Flux's sources.
+const FLUX: &str = ".toolkit.fluxcd.io/";
+
+/// Could a scalar of this text name a host, be it in a regular expression or behind an escape of a quoted string?
+fn may_name(text: &str, hosts: &Hosts) -> bool {
+    hosts.are_named_in(text.as_bytes()) || text.contains('\\') || text.contains("[.]")
+}
+
 /// All patterns of a file.
 pub(super) fn read(class: FileClass, objects: &Parsed<'_>, hosts: &Hosts) -> Vec<PolicyPattern> {
     let text = objects.text;
@@ -65,12 +73,17 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>, hosts: &Hosts) -> Vec
             renovate::read(text, hosts)
         }
         FileClass::Other(IgnoreReason::Renovate) => of_stream(objects.stream(), hosts, dependabot),
-        FileClass::Template if is_signed(text) => {
+        FileClass::Template if is_signed(text) && may_name(text, hosts) => {
             of_stream(&yaml::parse_without_comments(&blank::blanked(text)), hosts, policy)
         }
         FileClass::Manifest if is_signed(text) => {
-            let mut patterns = of_stream(objects.stream(), hosts, policy);
-            patterns.extend(sources(objects.stream()));
+            let mut patterns = Vec::new();
+            if may_name(text, hosts) {
+                patterns.extend(of_stream(objects.stream(), hosts, policy));
+            }
+            if text.contains(FLUX) {
+                patterns.extend(sources(objects.stream()));
+            }
             patterns.sort_by_key(|pattern| pattern.span);
             patterns
         }
@@ -209,7 +222,7 @@ fn sources(stream: &Stream<'_>) -> Vec<PolicyPattern> {
     let mut patterns = Vec::new();
     for root in context::object_roots(stream) {
         let Some(object) = context::object_at(stream, root) else { continue };
-        let flux = object.api_version.contains(".toolkit.fluxcd.io/");
+        let flux = object.api_version.contains(FLUX);
         if !flux || !["OCIRepository", "HelmRepository", "ImageRepository"].contains(&object.kind.as_str()) {
             continue;
         }

@@ -1,5 +1,6 @@
 //! A pattern that names an upstream, whoever reads it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::hosts::{Hosts, Owner};
@@ -76,7 +77,7 @@ pub(super) const ESCAPES: [&str; 3] = ["\\.", "\\\\.", "[.]"];
 
 /// The upstream hosts that a text names, its escapes undone.
 pub(super) fn named(text: &str, hosts: &Hosts) -> Vec<String> {
-    let plain = unescaped(text);
+    let plain = if text.contains(['\\', '[']) { Cow::Owned(unescaped(text)) } else { Cow::Borrowed(text) };
     let found = hosts.find(&plain);
     let mut named: Vec<String> = found
         .iter()

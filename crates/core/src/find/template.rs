@@ -119,6 +119,9 @@ impl Blanked {
     }
 }
 
+/// The keys under which [`short_names`] are looked for.
+const KEYS: [&str; 2] = ["image", "repository"];
+
 /// Docker Hub's names without a host under the key `image`, and under `repository` in a mapping that is called so, in a
 /// text that is searched line by line.
 pub(super) fn short_names(
@@ -128,12 +131,18 @@ pub(super) fn short_names(
     layer: &SpanMap,
     outer: &Outer,
 ) {
+    let part = region.slice(text).as_bytes();
+    let holds = |what: &str| memchr::memmem::find(part, what.as_bytes()).is_some();
+    if !KEYS.iter().any(|key| holds(key)) {
+        return;
+    }
+    let comments = holds("/*");
     let mut lists: Vec<(usize, &str)> = Vec::new();
     let (mut at, mut comment) = (region.start, false);
     for line in region.slice(text).split_inclusive('\n') {
         let start = at;
         at += line.len();
-        let begins = line.contains("{{/*") || line.contains("{{- /*");
+        let begins = comments && (line.contains("{{/*") || line.contains("{{- /*"));
         let within = comment || begins;
         comment = (comment || begins) && !line.contains("*/");
         let body = line.trim();
@@ -151,7 +160,7 @@ pub(super) fn short_names(
             lists.push((inner, key));
             continue;
         }
-        if !["image", "repository"].contains(&key) || !value.starts_with(' ') {
+        if !KEYS.contains(&key) || !value.starts_with(' ') {
             continue;
         }
         let list = lists.iter().rev().find(|(column, _)| *column < inner).map_or("", |(_, key)| *key);
