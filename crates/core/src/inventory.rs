@@ -236,9 +236,15 @@ impl Files<'_> {
     }
 
     fn holds_kustomization(&self, directory: &RepoPath) -> bool {
-        kustomization::FILE_NAMES
-            .iter()
-            .any(|name| directory.join(name).is_some_and(|file| self.exists(&file)))
+        let is_there = |file: &RepoPath| self.exists(file) || self.template_of(file).is_some();
+        kustomization::FILE_NAMES.iter().any(|name| directory.join(name).is_some_and(|file| is_there(&file)))
+    }
+
+    /// The template from which a file is made that is not there.
+    fn template_of(&self, path: &RepoPath) -> Option<RepoPath> {
+        let names =
+            kustomization::TEMPLATES.iter().map(|extension| RepoPath::new(&format!("{path}.{extension}")));
+        names.flatten().find(|template| self.exists(template))
     }
 
     fn small_text(&self, path: &RepoPath) -> Option<String> {
@@ -285,6 +291,10 @@ fn follow_links(files: &Files<'_>, file: &mut FileInventory) {
             }
             _ => !files.exists(&target),
         };
+        if let Some(template) = link.missing.then(|| files.template_of(&target)).flatten() {
+            link.to = template.seen_from(&directory);
+            link.missing = false;
+        }
         match link.kind {
             LinkKind::Configuration => {
                 match files.small_text(&target) {

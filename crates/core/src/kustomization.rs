@@ -1,6 +1,7 @@
 //! The vocabulary of kustomize: what a kustomization is called and says, entries of `images`, fields that a transformer
 //! visits, links to other files. Read from its text; [`crate::kustomize`] evaluates it.
 
+use crate::image::{has_placeholder, placeholder};
 use crate::tree::Position;
 use crate::yaml::{NodeId, Span, Stream, parse_without_comments};
 
@@ -13,6 +14,19 @@ pub const FILE_NAME: &str = "kustomization.yaml";
 /// Is this the path of a kustomization?
 pub(crate) fn is_kustomization(path: &str) -> bool {
     FILE_NAMES.contains(&path.rsplit('/').next().unwrap_or(path))
+}
+
+/// Extensions of text templates.
+pub(crate) const TEMPLATES: [&str; 7] = ["j2", "jinja", "jinja2", "tftpl", "tpl", "gotmpl", "tmpl"];
+
+/// What templates of kustomizations are called besides.
+const OTHER_TEMPLATES: [&str; 5] = ["template", "envsubst", "mustache", "erb", "in"];
+
+/// Is this the path of a template that becomes a kustomization, by its name: `kustomization.yaml.j2`?
+pub(crate) fn is_template_of_kustomization(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(inner, extension)| {
+        is_kustomization(inner) && TEMPLATES.iter().chain(&OTHER_TEMPLATES).any(|known| *known == extension)
+    })
 }
 
 /// What a kustomization draws from and what it does to images, as written in it; see
@@ -37,6 +51,10 @@ pub struct Kustomization {
     pub patch_targets: Vec<Option<PatchTarget>>,
     /// `replacements` cut an image at a delimiter: the parts of its name mean something to them.
     pub splits: bool,
+    /// A program makes it of this text, and kustomize never reads the text itself.
+    pub template: bool,
+    /// Links are computed: it may draw from more than those that are written.
+    pub unread: bool,
 }
 
 impl Kustomization {
@@ -223,8 +241,10 @@ impl LinkKind {
 /// One entry of `images:`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageEntry {
-    /// An anchored regular expression.
+    /// An anchored regular expression; empty where nothing of it is written.
     pub name: String,
+    /// The name as it is written, where a part of it is computed before kustomize reads it.
+    pub computed: Option<String>,
     pub new_name: Option<String>,
     pub new_tag: Option<String>,
     pub digest: Option<String>,
@@ -310,7 +330,31 @@ pub(crate) fn read(stream: &Stream<'_>, root: NodeId) -> Kustomization {
         }
     }
     read.images = images(stream, root);
+    let is_computed = |key: &str| text(root, key).is_some_and(|list| has_placeholder(&list));
+    read.unread = ["resources", "bases", "components"].into_iter().any(is_computed)
+        || read.links.iter().any(|link| !link.is_remote() && has_placeholder(&link.to));
+    read.template = read.unread;
     read
+}
+
+/// The regular expression that a name with computed parts becomes, empty where nothing of it is written. What stands
+/// between two of them may be in a branch that is not taken.
+fn pattern(name: &str) -> String {
+    let (mut begin, mut end, mut at) = (name.len(), 0, 0);
+    while let Some(rest) = name.get(at..).filter(|rest| !rest.is_empty()) {
+        match placeholder(rest) {
+            Some(length) => {
+                (begin, end) = (begin.min(at), at + length);
+                at = end;
+            }
+            None => at += rest.chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    let ends = [name.get(..begin).unwrap_or_default(), name.get(end..).unwrap_or_default()];
+    if !ends.concat().contains(|c: char| c.is_ascii_alphanumeric()) {
+        return String::new();
+    }
+    ends.map(|text| regex::escape(text).replace("\\-", "-")).join(".*")
 }
 
 /// Entries of `images:` of a kustomization's text.
@@ -318,6 +362,13 @@ pub(crate) fn image_entries(text: &str) -> Vec<ImageEntry> {
     let stream = parse_without_comments(text);
     let root = stream.documents.iter().find_map(|document| document.root);
     root.map(|root| images(&stream, root)).unwrap_or_default()
+}
+
+/// An entry of which the name alone is known.
+pub(crate) fn named(name: &str) -> ImageEntry {
+    let computed = has_placeholder(name).then(|| name.to_owned());
+    let name = if computed.is_some() { pattern(name) } else { name.to_owned() };
+    ImageEntry { name, computed, ..ImageEntry::default() }
 }
 
 /// The entries of an `images:` list; kustomize 1 called it `imageTags`.
@@ -331,14 +382,16 @@ pub(crate) fn images(stream: &Stream<'_>, holder: NodeId) -> Vec<ImageEntry> {
             stream.value(id).filter(|text| written && !text.is_empty()).map(str::to_owned)
         };
         ImageEntry {
-            name: text("name").unwrap_or_default(),
             new_name: text("newName"),
             new_tag: text("newTag"),
             digest: text("digest"),
             tag_suffix: text("tagSuffix"),
+            ..named(&text("name").unwrap_or_default())
         }
     };
-    items.iter().map(entry).collect()
+    // A whole list that is computed: its names may be any.
+    let computed = list.and_then(|list| stream.value(list)).filter(|list| has_placeholder(list));
+    items.iter().map(entry).chain(computed.map(named)).collect()
 }
 
 /// `[old=]name[:tag][@digest]`, as `kustomize edit set image` reads it.
@@ -350,11 +403,10 @@ pub(crate) fn argo_entry(text: &str) -> ImageEntry {
     let (new_name, tag, digest) = split(new);
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     ImageEntry {
-        name: name.unwrap_or(new_name).to_owned(),
         new_name: name.and(some(new_name)),
         new_tag: some(tag),
         digest: some(digest),
-        tag_suffix: None,
+        ..named(name.unwrap_or(new_name))
     }
 }
 

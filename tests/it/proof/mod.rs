@@ -6,6 +6,7 @@
 
 mod build;
 mod compare;
+mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

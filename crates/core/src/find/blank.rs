@@ -1,6 +1,8 @@
 //! Text templates of YAML, read as the YAML that they become: statements are blanked out, byte for byte, so that every
 //! place stays what it is. What is read so says where a literal stands, never what it says.
 
+use crate::yaml::Span;
+
 /// Delimiters of Go templates and Helm, Jinja (also as makejinja writes them), ResourceSets and Terraform.
 const DELIMITERS: &[(&str, &str)] = &[
     ("{{", "}}"),
@@ -21,25 +23,37 @@ const CONTROL: &[&str] =
 /// of a scalar or a key.
 pub(super) fn blanked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    let mut closes = Closes { text, next: [0; DELIMITERS.len()] };
-    let mut at = 0;
-    let mut line = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some(length) = closes.statement(at, rest) {
-            let filler = filler(&bytes, line, text, at, length);
-            for byte in bytes.iter_mut().skip(at).take(length).filter(|byte| **byte != b'\n') {
-                *byte = filler;
-            }
-            at += length;
-            continue;
+    let (mut done, mut line) = (0, 0);
+    for statement in statements(text) {
+        if let Some(newline) = text.get(done..statement.start).and_then(|between| between.rfind('\n')) {
+            line = done + newline + 1;
         }
-        if rest.starts_with('\n') {
-            line = at + 1;
+        let length = statement.end - statement.start;
+        let filler = filler(&bytes, line, text, statement.start, length);
+        for byte in bytes.iter_mut().skip(statement.start).take(length).filter(|byte| **byte != b'\n') {
+            *byte = filler;
         }
-        at += rest.chars().next().map_or(1, char::len_utf8);
+        done = statement.end;
     }
     // Only whole statements were replaced, by ASCII.
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Where the statements of a text stand, in order.
+pub(super) fn statements(text: &str) -> Vec<Span> {
+    let mut statements = Vec::new();
+    let mut closes = Closes { text, next: [0; DELIMITERS.len()] };
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        match closes.statement(at, rest) {
+            Some(length) => {
+                statements.push(Span::new(at, at + length));
+                at += length;
+            }
+            None => at += rest.chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    statements
 }
 
 /// Where the closing delimiters stand, each looked for once.
@@ -66,6 +80,18 @@ impl Closes<'_> {
         }
         Some(*next + close.len() - at)
     }
+}
+
+/// Does a statement leave no text of its own?
+pub(super) fn leaves_nothing(statement: &str) -> bool {
+    let inside = statement.trim_matches(|c: char| "{}%#<>|~- ".contains(c));
+    let word = inside.split([' ', '\n', '(']).next().unwrap_or_default();
+    statement.starts_with("{#")
+        || word.starts_with("/*")
+        || word.starts_with("end")
+        || ["", "if", "elif", "else", "for", "range", "with", "define", "block", "set", "macro", "raw"]
+            .contains(&word)
+        || word.starts_with('$') && inside.contains('=')
 }
 
 /// As much of a line as is looked at around a statement.

@@ -3,6 +3,7 @@
 
 use super::blank;
 use super::site::IgnoreReason;
+use crate::kustomization::{TEMPLATES, is_template_of_kustomization};
 use crate::yaml;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub(super) enum FileClass {
 /// `path` is relative to the repository, `/`-separated.
 pub(super) fn classify(path: &str, text: &str) -> FileClass {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    if is_template_of_kustomization(path) {
+        return FileClass::Template;
+    }
     if let Some((inner, _)) = name.rsplit_once('.').filter(|(inner, extension)| is_template(inner, extension))
     {
         // What it becomes decides: `values.yaml.j2` is a template of values, `README.md.gotmpl` a document.
@@ -50,9 +54,6 @@ pub(super) fn may_hold_manifests(path: &str) -> bool {
         || TEMPLATES.contains(&extension.as_str())
         || extension.is_empty()
 }
-
-/// Extensions of text templates.
-const TEMPLATES: [&str; 7] = ["j2", "jinja", "jinja2", "tftpl", "tpl", "gotmpl", "tmpl"];
 
 /// A template of a file with an extension of its own.
 fn is_template(inner: &str, extension: &str) -> bool {
@@ -212,6 +213,8 @@ mod tests {
             ("talos/machine.yaml.tftpl", FileClass::Template),
             ("talos/machine.toml.j2", FileClass::Other(IgnoreReason::OtherFile)),
             ("apps/helmrelease.yaml.j2", FileClass::Template),
+            ("overlays/kustomization.yaml.j2", FileClass::Template),
+            ("overlays/Kustomization.template", FileClass::Template),
             ("charts/x/README.md.gotmpl", FileClass::Other(IgnoreReason::Documentation)),
         ];
         for (path, class) in cases {

@@ -7,7 +7,7 @@ use super::generators::Generators;
 use super::hosts::{Hosts, Owner};
 use super::literal::{self, Literal};
 use super::site::{Form, Obstacle, Role, Scope};
-use crate::kustomization::{is_kustomization, is_pattern};
+use crate::kustomization::{is_kustomization, is_pattern, is_template_of_kustomization};
 
 /// The form and role of a whole reference in an `images:` entry.
 pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
@@ -30,7 +30,7 @@ pub(super) fn form(place: &Place<'_, '_>, file: &str) -> Option<(Form, Role)> {
         // In the values of a release such a list is the chart's own.
         ("HelmRelease", _) if place.under("postRenderers") => Scope::Object,
         // A kustomization needs neither apiVersion nor kind; its file name says what it is.
-        ("", _) if is_kustomization(file) => Scope::Kustomization,
+        ("", _) if is_kustomization(file) || is_template_of_kustomization(file) => Scope::Kustomization,
         ("", _) if entry => Scope::Anywhere,
         _ => return None,
     };

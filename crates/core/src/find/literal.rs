@@ -6,7 +6,7 @@
 
 use super::hosts::{Hosts, Occurrence, Owner};
 use super::site::Obstacle;
-use crate::image::Name;
+use crate::image::{Name, placeholder};
 use crate::yaml::Span;
 
 /// A host, or a reference that begins with it, as it stands in a text.
@@ -140,25 +140,4 @@ fn run(text: &str, part: impl Fn(char) -> bool) -> usize {
         }
     }
     at
-}
-
-/// Longer ones are not looked for: a text full of open brackets must not be walked for each of them.
-const MAX_PLACEHOLDER: usize = 1_000;
-
-/// The length of a placeholder at the start of `rest`, within its line.
-pub(crate) fn placeholder(rest: &str) -> Option<usize> {
-    if rest.starts_with("%s") || rest.starts_with("%v") || rest.starts_with("%d") {
-        return Some(2);
-    }
-    let pairs =
-        [("${{", "}}"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("<<", ">>"), ("%(", ")s"), ("{%", "%}")];
-    let (open, close) = pairs.into_iter().find(|(open, _)| rest.starts_with(open))?;
-    let near = rest.get(open.len()..rest.floor_char_boundary(MAX_PLACEHOLDER))?;
-    let inside = near.lines().next()?.find(close)?;
-    Some(open.len() + inside + close.len())
-}
-
-/// Does the text hold a placeholder anywhere?
-pub(super) fn has_placeholder(text: &str) -> bool {
-    text.char_indices().any(|(at, _)| text.get(at..).and_then(placeholder).is_some())
 }

@@ -23,6 +23,9 @@ impl Explorer<'_> {
         }
         let stream = yaml::parse_without_comments(text);
         let layer = SpanMap::identity(0, text.len());
+        if kustomization::is_kustomization(self.path) && has_statement(&stream) {
+            return self.templated_kustomization(text);
+        }
         if !stream.errors.is_empty() && text.contains("{{") {
             // The documents of a template begin and end where its own statements say: none of them is trusted.
             self.found.errors = unparsed(stream.errors);
@@ -219,6 +222,14 @@ impl Explorer<'_> {
             }
         }
     }
+}
+
+/// Does a statement of a template stand outside of all scalars and comments? What is in them, kustomize takes as it is.
+fn has_statement(stream: &Stream<'_>) -> bool {
+    let mut statements = ["{{", "{%"].iter().flat_map(|open| stream.text.match_indices(open));
+    statements.any(|(at, _)| {
+        !stream.errors.is_empty() || stream.scalar_at(at).is_none() && !stream.lines().hash_before(at)
+    })
 }
 
 /// What the Flux Kustomizations of a stream take variables from.

@@ -25,6 +25,7 @@ mod ignores;
 mod image_streams;
 mod indentation;
 mod injectors;
+mod kustomization_templates;
 mod kustomize;
 mod lexical;
 mod lines;
@@ -60,7 +61,6 @@ pub use generators::TemplatedPath;
 use hosts::Search;
 pub use hosts::{Hosts, Occurrence, Owner};
 pub use ignores::IgnoreComment;
-pub(crate) use literal::placeholder;
 use parsed::Parsed;
 pub(crate) use policy_pattern::unescaped;
 pub use policy_pattern::{Matching, PolicyPattern, PolicyTool};
@@ -217,6 +217,7 @@ impl Finder {
             false => self.hosts.are_named_in(bytes),
         };
         kustomization::is_kustomization(path)
+            || kustomization::is_template_of_kustomization(path)
             || releases::is_chart(path)
             || deployers::overridden_application(path).is_some()
             || file_kind::is_renovate(path)
@@ -263,6 +264,12 @@ impl Finder {
             FileClass::Other(reason) => {
                 let renovate = file_kind::is_renovate(path).then(|| renovate::configuration(text));
                 return Found { policies, renovate, ..self.all_ignored(text, reason) };
+            }
+            FileClass::Template
+                if kustomization::is_template_of_kustomization(path)
+                    || kustomization::is_kustomization(path) =>
+            {
+                explorer.templated_kustomization(text)
             }
             FileClass::Template if file_kind::is_of_machines(path, text) => {
                 return Found { policies, ..self.all_ignored(text, IgnoreReason::MachineConfig) };

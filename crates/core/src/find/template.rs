@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use super::context::Outer;
 use super::explorer::{Explorer, marker_in};
 use super::field::Field;
-use super::prefix;
 use super::scalar;
 use super::short_name::Short;
 use super::site::{Around, Form, Obstacle, Role, Shape, Site};
+use super::{blank, prefix};
 use crate::tree::Position;
 use crate::yaml::{self, Kind, Span, SpanMap, Stream};
 
@@ -18,43 +18,77 @@ pub(super) struct Blanked {
     pub(super) text: String,
     /// What stands in for a statement within a line, and the statement.
     stand_ins: Vec<(String, String)>,
+    /// A statement on a line of its own leaves a text that is not known.
+    pub(super) hides: bool,
 }
 
 /// The text with statements on lines of their own blanked out, and those within a line as `$(…)`. `None` where
 /// that is no YAML, where a branch repeats a key of another, or where a statement holds a host.
 pub(super) fn blanked(text: &str, holds_host: impl Fn(&str) -> bool) -> Option<Blanked> {
-    let mut blanked = Blanked { text: String::with_capacity(text.len()), stand_ins: Vec::new() };
-    let (mut at, mut line) = (0, Span::default());
+    let mut statements = Vec::new();
+    let mut at = 0;
     while let Some(open) = text.get(at..)?.find("{{").map(|found| at + found) {
-        let end = text.get(open..)?.find("}}").map(|found| open + found + 2)?;
-        let action = text.get(open..end)?;
-        if holds_host(action) {
+        at = text.get(open..)?.find("}}").map(|found| open + found + 2)?;
+        let statement = Span::new(open, at);
+        if holds_host(statement.slice(text)) {
             return None;
         }
-        blanked.text.push_str(text.get(at..open)?);
-        // A line may be the whole text: its ends are looked for once.
-        if open >= line.end {
-            let start = text.get(line.end..open)?.rfind('\n').map_or(line.end, |found| line.end + found + 1);
-            let length = text.get(open..)?.find('\n').unwrap_or(text.len() - open);
-            line = Span::new(start, open + length);
-        }
-        let (before, after) = (text.get(line.start..open)?, text.get(end..line.end.max(end))?);
-        let alone = |part: &str| {
-            part.trim().is_empty() || part.trim_end().ends_with("}}") && part.trim_start().starts_with("{{")
-        };
-        if alone(before) && alone(after) || action.contains('\n') {
-            blanked.text.extend(action.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
-        } else {
-            let number = blanked.stand_ins.len().to_string();
-            let rest = action.len().checked_sub(3 + number.len())?;
-            let stand_in = format!("$({number}{})", "x".repeat(rest));
-            blanked.text.push_str(&stand_in);
-            blanked.stand_ins.push((stand_in, action.to_owned()));
-        }
-        at = end;
+        statements.push(statement);
     }
-    blanked.text.push_str(text.get(at..)?);
-    (at > 0).then_some(blanked)
+    Blanked::new(text, &statements)
+}
+
+/// How many of the statements stand on the line of the first one, and whether nothing else does; what stands before
+/// `from` is known to be on another line.
+fn on_one_line(text: &str, from: usize, statements: &[Span]) -> Option<(usize, bool)> {
+    let first = statements.first()?;
+    let before = text.get(from..first.start)?.rsplit('\n').next().unwrap_or_default();
+    let mut alone = before.trim().is_empty();
+    let (mut count, mut end, mut line_end) = (1, first.end, 0);
+    loop {
+        if line_end < end {
+            line_end = text.get(end..)?.find('\n').map_or(text.len(), |length| end + length);
+        }
+        let Some(next) = statements.get(count).filter(|next| next.start < line_end) else { break };
+        alone &= text.get(end..next.start)?.trim().is_empty();
+        (count, end) = (count + 1, next.end);
+    }
+    let after = text.get(end..line_end)?.trim_start();
+    Some((count, alone && (after.is_empty() || after.starts_with('#'))))
+}
+
+impl Blanked {
+    /// The text without these statements; `None` where there are none, or where one is too short for a stand-in.
+    pub(super) fn new(text: &str, statements: &[Span]) -> Option<Blanked> {
+        let mut blanked =
+            Blanked { text: String::with_capacity(text.len()), stand_ins: Vec::new(), hides: false };
+        let (mut at, mut rest) = (0, statements);
+        while let Some((count, alone)) = on_one_line(text, at, rest) {
+            let (line, behind) = rest.split_at_checked(count)?;
+            for statement in line {
+                blanked.text.push_str(text.get(at..statement.start)?);
+                blanked.push(statement.slice(text), alone)?;
+                at = statement.end;
+            }
+            rest = behind;
+        }
+        blanked.text.push_str(text.get(at..)?);
+        (at > 0).then_some(blanked)
+    }
+
+    fn push(&mut self, statement: &str, alone: bool) -> Option<()> {
+        if alone || statement.contains('\n') {
+            self.hides |= !blank::leaves_nothing(statement);
+            self.text.extend(statement.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+            return Some(());
+        }
+        let number = self.stand_ins.len().to_string();
+        let rest = statement.len().checked_sub(3 + number.len())?;
+        let stand_in = format!("$({number}{})", "x".repeat(rest));
+        self.text.push_str(&stand_in);
+        self.stand_ins.push((stand_in, statement.to_owned()));
+        Some(())
+    }
 }
 
 /// Does a mapping have a key twice? Two branches of a template are then read as one.
@@ -94,19 +128,21 @@ impl Explorer<'_> {
 
 impl Blanked {
     /// Puts the statements back where a stand-in was read.
-    fn restore(&self, site: &mut Site) {
-        let restored = |text: &str| {
-            let mut new = text.to_owned();
-            while let Some((stand_in, action)) = self.first_in(&new) {
-                new = new.replacen(stand_in, action, 1);
-            }
-            new
-        };
+    pub(super) fn restore(&self, site: &mut Site) {
         if self.first_in(&site.name.path).is_some() {
-            site.name.path = restored(&site.name.path);
+            site.name.path = self.restored(&site.name.path);
             site.obstacle.get_or_insert(Obstacle::Computed);
         }
-        site.suffix = restored(&site.suffix);
+        site.suffix = self.restored(&site.suffix);
+    }
+
+    /// A text with the statements in it.
+    pub(super) fn restored(&self, text: &str) -> String {
+        let mut new = text.to_owned();
+        while let Some((stand_in, statement)) = self.first_in(&new) {
+            new = new.replacen(stand_in, statement, 1);
+        }
+        new
     }
 
     fn first_in(&self, text: &str) -> Option<(&str, &str)> {

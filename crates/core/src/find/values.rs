@@ -5,7 +5,7 @@ use super::literal::{self, Literal};
 use super::names::{is_image_key, words};
 use super::prefix;
 use super::site::{Form, Object, Obstacle, Shape};
-use crate::image::{Name, is_host, is_tag};
+use crate::image::{Name, has_placeholder, is_host, is_tag};
 use crate::yaml::{NodeId, Slot, Span};
 
 /// A split reference as far as the scalar with the host in it shows.
@@ -51,13 +51,13 @@ pub(super) fn suffix_beside(place: &Place<'_, '_>) -> String {
 /// reference of its own (kpack's `tag:`) is none.
 pub(super) fn is_suffix(text: &str) -> bool {
     let tag = text.split('@').next().unwrap_or_default();
-    tag.is_empty() || is_tag(tag) || literal::has_placeholder(text)
+    tag.is_empty() || is_tag(tag) || has_placeholder(text)
 }
 
 /// Is it a digest, with or without its algorithm, or a placeholder? A reference of its own is none.
 fn is_digest(text: &str) -> bool {
     let digits = text.split_once(':').map_or(text, |(_, digits)| digits);
-    digits.chars().all(|c| c.is_ascii_alphanumeric()) || literal::has_placeholder(text)
+    digits.chars().all(|c| c.is_ascii_alphanumeric()) || has_placeholder(text)
 }
 
 /// Does a key beside this one hold a tag or a digest that is one?
@@ -138,7 +138,7 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
         let (path, own_suffix) = text.split_at(path_len);
         let first = path.split('/').next().unwrap_or("");
         let two = path.contains('/') && is_host(first);
-        if !two && !literal::is_path(path) && !literal::has_placeholder(path) {
+        if !two && !literal::is_path(path) && !has_placeholder(path) {
             continue;
         }
         let repository =
@@ -150,7 +150,7 @@ fn joined(place: &Place<'_, '_>, literal: &Literal, span: Span, repository_key: 
             let obstacle = Some(Obstacle::TwoRegistries);
             return Some(Split { form: Form::LoneRegistry, name, suffix: String::new(), shape, obstacle });
         }
-        let computed = literal::has_placeholder(path).then_some(Obstacle::Computed);
+        let computed = has_placeholder(path).then_some(Obstacle::Computed);
         let obstacle = computed.or(literal.obstacle);
         return Some(Split {
             form: Form::RegistrySplit,
@@ -283,7 +283,7 @@ pub(super) fn parameter(place: &Place<'_, '_>, literal: &Literal, span: Span) ->
         // One of the two is not used; which one, only the chart knows. The registry stays.
         return Some(alone(Some(Obstacle::TwoRegistries)));
     }
-    let computed = literal::has_placeholder(path);
+    let computed = has_placeholder(path);
     if !literal::is_path(path) && !computed {
         return Some(alone(literal.obstacle));
     }

@@ -7,6 +7,7 @@
 mod digest;
 mod grammar;
 mod name;
+mod placeholder;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use std::str::FromStr;
 pub use digest::{Digest, DigestError};
 pub use grammar::{REPOSITORY_MAX, is_host, is_repository, is_tag};
 pub use name::{DOCKER_HUB, Name, aliases, fold_host};
+pub use placeholder::{has_placeholder, placeholder};
 
 /// A reference as written: nothing is filled in, and `parse` followed by `to_string` is the identity.
 ///

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::find::TemplatedPath;
+use crate::image::has_placeholder;
 use crate::inventory::Inventory;
 use crate::kustomization::{Kustomization, LinkKind};
 use crate::tree::RepoPath;
@@ -19,7 +20,11 @@ pub struct Graph<'i> {
     by_directory: BTreeMap<RepoPath, (&'i RepoPath, &'i Kustomization)>,
     /// The kustomizations that draw from each directory, with how they do.
     drawn_by: BTreeMap<RepoPath, Vec<(LinkKind, RepoPath)>>,
+    /// Templates of kustomizations beside what becomes of them, by file.
+    templates: BTreeMap<&'i RepoPath, &'i Kustomization>,
     inventory: &'i Inventory,
+    /// [`Graph::everything`], worked out once.
+    everything: OnceLock<Arc<Layers>>,
     /// [`Graph::layers`] by file, worked out once.
     layers: Mutex<HashMap<RepoPath, Arc<Layers>>>,
     /// [`Graph::below`] by directory, likewise.
@@ -39,14 +44,24 @@ pub struct Layers {
     pub files: BTreeSet<RepoPath>,
     /// Something comes from outside the repository: a URL, a chart, a path that leaves it.
     pub remote: bool,
+    /// A template computes what it draws from: any file of the repository may be among them.
+    pub unread: bool,
 }
 
 impl<'i> Graph<'i> {
     pub fn new(inventory: &'i Inventory) -> Graph<'i> {
-        let mut by_directory = BTreeMap::new();
+        let mut by_directory: BTreeMap<RepoPath, (&RepoPath, &Kustomization)> = BTreeMap::new();
+        let mut templates = BTreeMap::new();
         for file in &inventory.files {
             if let (Some(kustomization), Some(directory)) = (&file.found.kustomization, file.path.parent()) {
-                by_directory.insert(directory, (&file.path, kustomization));
+                // What becomes of a template may stand beside it.
+                let is_known = by_directory.get(&directory).is_some_and(|(_, known)| !known.template);
+                if kustomization.template && is_known {
+                    templates.insert(&file.path, kustomization);
+                    continue;
+                }
+                let before = by_directory.insert(directory, (&file.path, kustomization));
+                templates.extend(before.filter(|(_, before)| before.template));
             }
         }
         let mut drawn_by: BTreeMap<RepoPath, Vec<(LinkKind, RepoPath)>> = BTreeMap::new();
@@ -60,7 +75,9 @@ impl<'i> Graph<'i> {
         Graph {
             by_directory,
             drawn_by,
+            templates,
             inventory,
+            everything: OnceLock::new(),
             layers: Mutex::default(),
             below: Mutex::default(),
             below_templated: Mutex::default(),
@@ -184,6 +201,20 @@ impl<'i> Graph<'i> {
         self.at(directory).is_some() || self.inventory.within(directory).next().is_some()
     }
 
+    /// What an entry below which nothing is known may be compared with.
+    pub fn everything(&self) -> Arc<Layers> {
+        let all = || {
+            let files = self.inventory.files.iter().map(|file| file.path.clone()).collect();
+            Arc::new(Layers { files, remote: true, unread: true })
+        };
+        self.everything.get_or_init(all).clone()
+    }
+
+    /// All kustomizations, by directory, and the templates of some of them.
+    pub fn all(&self) -> impl Iterator<Item = (&'i RepoPath, &'i Kustomization)> {
+        self.kustomizations().chain(self.templates.iter().map(|(path, template)| (*path, *template)))
+    }
+
     /// All kustomizations, by directory.
     pub fn kustomizations(&self) -> impl Iterator<Item = (&'i RepoPath, &'i Kustomization)> {
         self.by_directory.values().copied()
@@ -227,11 +258,11 @@ impl<'i> Graph<'i> {
                 continue;
             }
             let Some(directory) = file.parent() else { continue };
-            let Some((own, kustomization)) = self.by_directory.get(&directory) else { continue };
-            if **own != file {
-                continue;
-            }
-            layers.remote |= kustomization.charts;
+            let own = self.by_directory.get(&directory).filter(|(own, _)| **own == file);
+            let own = own.map(|(_, kustomization)| *kustomization);
+            let Some(kustomization) = own.or_else(|| self.templates.get(&file).copied()) else { continue };
+            layers.remote |= kustomization.charts || kustomization.unread;
+            layers.unread |= kustomization.unread;
             for link in kustomization.links.iter().filter(|link| link.kind.is_layer()) {
                 match directory.join(&link.to).filter(|_| !link.is_remote()) {
                     None => layers.remote = true,
@@ -330,6 +361,9 @@ impl<'i> Graph<'i> {
     /// manifest below it.
     pub fn below(&self, directory: &str) -> Arc<Layers> {
         match RepoPath::root().join(directory) {
+            _ if has_placeholder(directory) => {
+                Arc::new(Layers { remote: true, unread: true, ..Layers::default() })
+            }
             Some(directory) => known(&self.below, &directory, || Arc::new(self.below_of(&directory))),
             None => Arc::new(Layers { remote: true, ..Layers::default() }),
         }

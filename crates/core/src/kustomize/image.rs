@@ -148,6 +148,7 @@ mod tests {
                 new_tag: some(new_tag),
                 digest: some(digest),
                 tag_suffix: some(suffix),
+                ..ImageEntry::default()
             })
         };
         assert_eq!(entry("", "2", "", "").apply("h/a:1@sha256:0"), text("h/a:2"));

@@ -4,6 +4,7 @@ use super::{Because, Change, Direction, SkipReason};
 use crate::config::Config;
 use crate::find::{Obstacle, Role, Shape, Site};
 use crate::image::Name;
+use crate::inventory::SiteId;
 use crate::route::{CacheHost, Routes, not_cacheable, upstream_for};
 use crate::yaml::Edit;
 
@@ -53,6 +54,19 @@ pub(super) fn decide(
             let name = back(site, routes).ok_or(SkipReason::OtherCache)?;
             if config.wants_image(&name) { Ok(name) } else { Err(SkipReason::Excluded) }
         }
+    }
+}
+
+/// Puts another decision in the place of one.
+pub(super) fn set(
+    decisions: &mut [Vec<Decision>],
+    at: SiteId,
+    new: impl FnOnce(&Decision) -> Option<Decision>,
+) {
+    if let Some(decision) = decisions.get_mut(at.file).and_then(|decisions| decisions.get_mut(at.site))
+        && let Some(new) = new(decision)
+    {
+        *decision = new;
     }
 }
 
@@ -128,7 +142,7 @@ fn mask_placeholders(name: &Name) -> (Name, Vec<String>) {
     let mut path = String::new();
     let mut rest = name.path.as_str();
     while let Some(next) = rest.chars().next() {
-        let len = crate::find::placeholder(rest);
+        let len = crate::image::placeholder(rest);
         if let Some((placeholder, after)) = len.and_then(|len| rest.split_at_checked(len)) {
             path.push_str(&format!("pullthru0masked{}", masked.len()));
             masked.push(placeholder.to_owned());

@@ -1,11 +1,13 @@
 //! Which images a matcher compares with its name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::find::{Embedding, Form, Role, Scope, Shape, Site};
 use crate::image::Name;
 use crate::inventory::{FileInventory, Inventory, SiteId};
 use crate::kustomize::{Layers, Model, is_matchable, visits};
+use crate::tree::RepoPath;
 
 /// The sites of images by their names, each list by place.
 pub(super) struct Images<'i> {
@@ -84,7 +86,9 @@ pub(super) fn is_matched(matcher: &Site, image: &Site, name: &Name) -> bool {
     // A JSON 6902 test compares the whole text.
     let test = matcher.form == Form::PatchValue;
     let spelled = *name != matcher.name || image.spelling == matcher.spelling;
-    image.name == *name && (joined || spelled && (test || is_matchable(&image.suffix)))
+    // Kustomize sees what becomes of a template, whose tag is no variable any more.
+    let matchable = test || image.form == Form::TemplateText || is_matchable(&image.suffix);
+    image.name == *name && (joined || spelled && matchable)
 }
 
 /// `name` and `newName` of one entry: the new name is written by it, not matched.
@@ -114,4 +118,22 @@ pub(super) fn is_seen(site: &Site, file: &FileInventory) -> bool {
                         | Form::TemplateText
                 ))
             && !matches!(site.shape, Shape::Registry { .. })
+}
+
+pub(super) fn is_matcher_or_unseen(site: &Site, file: &FileInventory) -> bool {
+    matches!(site.role, Role::Matcher(_)) || !is_seen(site, file)
+}
+
+/// The files of some layers that hold anything, each with its index.
+pub(super) fn files_of<'i>(
+    inventory: &'i Inventory,
+    layers: &Layers,
+) -> impl Iterator<Item = (usize, &'i FileInventory)> {
+    let positions = layers.files.iter().filter_map(|path| inventory.position(path));
+    positions.filter_map(|f| Some((f, inventory.files.get(f)?)))
+}
+
+/// What a chart renders, of which the release alone is seen.
+pub(super) fn of_chart(release: &RepoPath) -> Arc<Layers> {
+    Arc::new(Layers { files: [release.clone()].into(), remote: true, ..Layers::default() })
 }

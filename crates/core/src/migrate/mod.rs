@@ -12,6 +12,7 @@ mod inline;
 mod matched;
 mod overlay;
 mod pair;
+mod patterns;
 mod plan;
 mod prepared;
 mod settle;

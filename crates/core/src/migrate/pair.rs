@@ -8,19 +8,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use regex::Regex;
 
 use super::collide::{self, Entry};
-use super::inline::{Decision, is_cached};
-use super::matched::{Images, is_seen};
+use super::inline::{Decision, is_cached, set};
+use super::matched::{Images, files_of, is_matcher_or_unseen, is_seen, of_chart};
 use super::overlay::entry_index;
 use super::warnings::warning;
-use super::{Direction, SkipReason, Warning};
-use crate::find::{Deployer, Form, Object, Role, Scope, Site, Tool};
+use super::{Direction, SkipReason, Warning, patterns};
+use crate::find::{Form, Object, Role, Scope, Site};
 use crate::image::{DOCKER_HUB, Name};
 use crate::inventory::{FileInventory, Inventory, SiteId};
-use crate::kustomization::{is_pattern, split};
-use crate::kustomize::{Graph, Layers, Model, directories, is_too_large};
+use crate::kustomization::split;
+use crate::kustomize::{Graph, Layers, Model};
 use crate::tree::RepoPath;
 use crate::yaml::FieldPath;
 
@@ -33,7 +32,7 @@ pub(super) fn settle(
     warnings: &mut Vec<Warning>,
 ) -> Vec<Vec<SiteId>> {
     let Model { inventory, graph, .. } = model;
-    block_patterns(inventory, graph, decisions);
+    patterns::block(inventory, graph, decisions);
     block_partial_names(inventory, graph, decisions);
     let images = Images::new(inventory);
     let matchers = matchers(model, &images);
@@ -149,7 +148,7 @@ fn is_to_finish(
 
 /// Is all that a matcher is compared with known? What a test of a JSON 6902 patch or a layer elsewhere has is not.
 fn is_whole(scope: &Scope, layers: &Layers) -> bool {
-    !matches!(scope, Scope::Anywhere | Scope::Object) && !layers.remote
+    !matches!(scope, Scope::Anywhere | Scope::Object) && (!layers.remote || layers.unread)
 }
 
 /// Does the entry of a matcher do anything but rename? One of a kustomization may not.
@@ -301,75 +300,6 @@ fn entry_of(site: &Site) -> (Option<&Object>, FieldPath) {
     (site.object.as_ref(), entry)
 }
 
-/// An image that a regular expression matches keeps its name, unless the expression matches the new one too.
-fn block_patterns(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
-    let own = graph.kustomizations().map(|(path, kustomization)| (path, &kustomization.images, None));
-    let objects = inventory.files.iter().flat_map(|file| {
-        file.found.deployers.iter().map(move |deployer| (&file.path, &deployer.images, Some(deployer)))
-    });
-    for (path, images, deployer) in own.chain(objects) {
-        let patterns = images.iter().map(|entry| entry.name.as_str());
-        let patterns: Vec<&str> = patterns.filter(|name| is_pattern(name)).collect();
-        if patterns.is_empty() {
-            continue;
-        }
-        let layers = match deployer {
-            None => graph.layers(path),
-            Some(deployer) => built_by(graph, path, deployer),
-        };
-        let is_compared = |site: &Site, file: &FileInventory| match deployer {
-            // What the values of a release name comes out of its chart.
-            Some(Deployer { tool: Tool::Helm, object, .. }) => {
-                site.role == Role::Image && site.object.as_ref() == Some(object)
-            }
-            _ => !is_matcher_or_unseen(site, file),
-        };
-        for pattern in patterns {
-            let too_large = is_too_large(pattern);
-            let Ok(regex) = (if too_large { anchored("(?s).*") } else { anchored(pattern) }) else {
-                continue;
-            };
-            for (f, file) in files_of(inventory, &layers) {
-                for (s, site) in file.found.sites.iter().enumerate() {
-                    if !is_compared(site, file) || !regex.is_match(&site.name.to_string()) {
-                        continue;
-                    }
-                    set(decisions, SiteId::new(f, s), |decision| match decision {
-                        Ok(_) if too_large => Some(Err(SkipReason::Pair {
-                            because: format!("{path}: a regular expression is too large to be evaluated"),
-                        })),
-                        Ok(to) if !regex.is_match(&to.to_string()) => Some(Err(SkipReason::Pair {
-                            because: format!("{path}: `{pattern}` is a regular expression"),
-                        })),
-                        _ => None,
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// The files that an object has built.
-fn built_by(graph: &Graph<'_>, path: &RepoPath, deployer: &Deployer) -> Arc<Layers> {
-    if deployer.tool == Tool::Helm {
-        return Arc::new(Layers { files: [path.clone()].into(), remote: true });
-    }
-    let directories = directories(deployer, graph);
-    let components = directories
-        .iter()
-        .flat_map(|directory| deployer.components.iter().filter_map(|component| directory.join(component)));
-    let mut layers = Layers::default();
-    for directory in directories.iter().cloned().chain(components) {
-        layers.files.extend(graph.below(directory.as_str()).files.iter().cloned());
-    }
-    Arc::new(layers)
-}
-
-/// Kustomize anchors a name on both sides (`api/internal/image/image.go`).
-fn anchored(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!("^(?:{pattern})$"))
-}
-
 /// An image whose name a replacement takes apart keeps it: the parts would be others.
 fn block_partial_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut [Vec<Decision>]) {
     for (path, _) in graph.kustomizations().filter(|(_, kustomization)| kustomization.splits) {
@@ -387,36 +317,16 @@ fn block_partial_names(inventory: &Inventory, graph: &Graph<'_>, decisions: &mut
     }
 }
 
-fn is_matcher_or_unseen(site: &Site, file: &FileInventory) -> bool {
-    matches!(site.role, Role::Matcher(_)) || !is_seen(site, file)
-}
-
-/// The files of some layers that hold anything, each with its index.
-fn files_of<'i>(
-    inventory: &'i Inventory,
-    layers: &Layers,
-) -> impl Iterator<Item = (usize, &'i FileInventory)> {
-    let positions = layers.files.iter().filter_map(|path| inventory.position(path));
-    positions.filter_map(|f| Some((f, inventory.files.get(f)?)))
-}
-
 fn layers(graph: &Graph<'_>, file: &FileInventory, scope: &Scope) -> Arc<Layers> {
-    match scope {
+    let layers = match scope {
         Scope::Kustomization => graph.layers(&file.path),
         Scope::Path(path) => graph.below(path),
         Scope::Templated(path) => graph.below_templated(path),
         // What a chart renders is never in the repository whole.
-        Scope::Object => Arc::new(Layers { files: [file.path.clone()].into(), remote: true }),
+        Scope::Object => of_chart(&file.path),
         Scope::Anywhere => Arc::default(),
-    }
-}
-
-fn set(decisions: &mut [Vec<Decision>], at: SiteId, new: impl FnOnce(&Decision) -> Option<Decision>) {
-    if let Some(decision) = decisions.get_mut(at.file).and_then(|decisions| decisions.get_mut(at.site))
-        && let Some(new) = new(decision)
-    {
-        *decision = new;
-    }
+    };
+    if layers.unread { graph.everything() } else { layers }
 }
 
 /// Sets of sites that answer to each other.

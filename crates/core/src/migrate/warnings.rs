@@ -148,12 +148,15 @@ fn layers(model: &Model<'_>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for file in &model.inventory.files {
         let links = file.found.kustomization.iter().flat_map(|kustomization| &kustomization.links);
+        // What a template draws from may be made together with it.
+        let is_template =
+            file.found.kustomization.as_ref().is_some_and(|kustomization| kustomization.template);
         for (number, link) in links.enumerate() {
             let mut push =
                 |rule, message: &str| warnings.push(warning(rule, &file.path, link.position, message));
             if link.is_remote() {
                 push("layer-remote", "a layer outside the repository: its images were not seen");
-            } else if link.missing {
+            } else if link.missing && !is_template {
                 push("layer-missing", &format!("there is no `{}`: kustomize cannot build this", link.to));
             } else if cycles.contains(&(&file.path, number)) {
                 push("layer-cycle", "this leads back to itself: kustomize cannot build it");

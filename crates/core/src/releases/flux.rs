@@ -7,7 +7,7 @@ use super::patch::{Change, Patch, Selector};
 use super::sources::documents_of;
 use super::transform::Transforms;
 use super::value::{at, list_at, map_at, text_at};
-use crate::kustomization::ImageEntry;
+use crate::kustomization::{ImageEntry, named};
 use crate::tree::RepoPath;
 use crate::yaml::FieldPath;
 
@@ -73,11 +73,11 @@ pub(super) fn image_entries(list: &[Value]) -> Vec<ImageEntry> {
     let entry = |item: &Value| {
         let text = |key: &str| text_at(item, &[key]).map(str::to_owned);
         Some(ImageEntry {
-            name: text("name")?,
             new_name: text("newName"),
             new_tag: text("newTag"),
             digest: text("digest"),
             tag_suffix: text("tagSuffix"),
+            ..named(&text("name")?)
         })
     };
     list.iter().filter_map(entry).collect()

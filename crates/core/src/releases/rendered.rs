@@ -371,9 +371,7 @@ mod tests {
         let entry = |name: &str, new_name: &str| ImageEntry {
             name: name.to_owned(),
             new_name: Some(new_name.to_owned()),
-            new_tag: None,
-            digest: None,
-            tag_suffix: None,
+            ..ImageEntry::default()
         };
         let entries =
             || vec![entry("quay.io/o/n", "ghcr.io/o/n"), entry("ghcr.io/o/n", "registry.example/o/n")];

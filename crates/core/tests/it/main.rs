@@ -26,6 +26,7 @@ mod releases;
 mod releases_hostile;
 mod releases_peers;
 mod stopped;
+mod templates;
 mod tree_walk;
 mod tree_write;
 mod value_edits;

@@ -10,18 +10,19 @@ use pullthru_core::kustomize::Model;
 use pullthru_core::migrate::{self, Direction, Plan};
 use pullthru_core::tree::{RepoPath, Repository, WalkOptions};
 
-const POD: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:dummy\n";
-const BASE: &str = "resources: [pod.yaml]\n";
+pub(crate) const POD: &str =
+    "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: ghcr.io/o/app:dummy\n";
+pub(crate) const BASE: &str = "resources: [pod.yaml]\n";
 const OVERLAY: &str = "resources: [../base]\nimages:\n  - name: ghcr.io/o/app\n    newTag: v1\n";
 /// A file with this before a path is a symbolic link to it.
 const LINK: &str = "-> ";
-const CONFIG: &str = "registry: { account: \"123456789012\", region: ca-central-1 }\n";
+pub(crate) const CONFIG: &str = "registry: { account: \"123456789012\", region: ca-central-1 }\n";
 
 fn plan(files: &[(&str, &str)], config: &str, within: impl Fn(&RepoPath) -> bool) -> Plan {
     plan_by(migrate::Strategy::Inline, files, config, within)
 }
 
-fn plan_by(
+pub(crate) fn plan_by(
     strategy: migrate::Strategy,
     files: &[(&str, &str)],
     config: &str,
@@ -50,7 +51,7 @@ fn plan_by(
 }
 
 /// `path → reference` for what moves, `path skipped: reason` for what stays, sorted.
-fn rendered(plan: &Plan) -> Vec<String> {
+pub(crate) fn rendered(plan: &Plan) -> Vec<String> {
     let moves = plan.changes().map(|(file, change)| format!("{} → {}", file.path, change.to));
     let stays =
         plan.skipped.iter().map(|skipped| format!("{} skipped: {}", skipped.path, skipped.reason.id()));

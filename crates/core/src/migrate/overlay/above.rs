@@ -25,6 +25,8 @@ pub(super) struct Above<'a> {
     layers: RefCell<HashMap<RepoPath, Rc<Layer>>>,
     /// [`Above::object_entries`] likewise.
     of_objects: RefCell<HashMap<RepoPath, Rc<ObjectEntries>>>,
+    /// The entries of all templates that do not show what they draw from, and the file of each.
+    templates: (Entries, Vec<&'a RepoPath>),
 }
 
 /// The entries of objects, each with the object's file.
@@ -80,7 +82,14 @@ impl<'a> Above<'a> {
         deployers: &'a NamedDeployers<'a>,
     ) -> Above<'a> {
         let (layers, of_objects) = (RefCell::default(), RefCell::default());
-        Above { inventory, config, graph, deployers, layers, of_objects }
+        let mut templates = (Entries::default(), Vec::new());
+        for (path, kustomization) in graph.all().filter(|(_, kustomization)| kustomization.unread) {
+            for entry in kustomization.images.iter().filter(|entry| !entry.name.is_empty()) {
+                templates.0.push(Transformer::new(entry));
+                templates.1.push(path);
+            }
+        }
+        Above { inventory, config, graph, deployers, layers, of_objects, templates }
     }
 
     /// May the images of a directory that others draw from get their new names in its own kustomization? Not where
@@ -99,6 +108,7 @@ impl<'a> Above<'a> {
             }
         }
         above.iter().all(|directory| self.lets_pass(directory, &names, aim, builds))
+            && !names.matched_by(&self.templates.0)
             && !self.matched_in_object(root.directory, &names)
             && !above.iter().any(|directory| self.matched_in_object(directory, &names))
     }
@@ -120,6 +130,20 @@ impl<'a> Above<'a> {
             }
         }
         matched
+    }
+
+    /// Which of these images a template may match that does not show what it draws from, each with its file.
+    pub(super) fn matched_in_templates<'f>(
+        &self,
+        flows: &'f [Flow],
+        aim: &Aim<'_>,
+    ) -> impl Iterator<Item = (&'f Flow, &'a RepoPath)> {
+        let (entries, paths) = &self.templates;
+        let flows = if entries.is_empty() { &[] } else { flows };
+        flows.iter().filter(|flow| is_to_change(flow, aim)).filter_map(move |flow| {
+            let (number, _) = entries.next(split(&flow.planned).0, 0)?;
+            Some((flow, *paths.get(number)?))
+        })
     }
 
     fn matched_in_object(&self, directory: &RepoPath, names: &Names) -> bool {
@@ -181,8 +205,7 @@ impl<'a> Above<'a> {
             components: listed.chain(added).filter_map(|path| directory.join(path)).collect(),
             entries: index(builds.entries(directory).iter().chain(built.iter().flat_map(images))),
             tested: patches.flat_map(|path| self.tested(&path)).collect(),
-            transforms: at
-                .is_some_and(|(_, kustomization)| kustomization.transformed || kustomization.splits),
+            transforms: at.is_some_and(|(_, above)| above.transformed || above.splits || above.template),
         }
     }
 

@@ -65,7 +65,8 @@ pub(in crate::migrate) fn plan<'c>(
             }
             None => root.blocked(&builds, Blocker::Outside(format!("no registry is configured for {by}"))),
         };
-        let changes = within(&by);
+        let is_template = builds.kustomization(root.directory).is_some_and(|root| root.template);
+        let changes = within(&by) && !is_template;
         all.push(Rooted { root, by, layers, fixed, routes, planned, changes });
     }
     let mut overlays = Overlays { in_place, ..Overlays::default() };

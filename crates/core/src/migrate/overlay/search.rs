@@ -65,6 +65,11 @@ impl Root<'_> {
     /// What keeps its images from being renamed by entries at all.
     fn obstacle(&self, builds: &Builds<'_>) -> Option<&'static str> {
         let kustomization = builds.kustomization(self.directory);
+        if kustomization.is_some_and(|kustomization| kustomization.template) {
+            return Some(
+                "a program makes it of a template, to which no entries are added: write them there by hand",
+            );
+        }
         if kustomization.is_some_and(|kustomization| kustomization.splits) {
             return Some("`replacements` cut a name at a delimiter");
         }
@@ -145,6 +150,11 @@ impl<'t> Task<'t> {
             let because = format!("`images:` of an object in {path} match it by this name");
             (key(flow), Blocker::Reason(because))
         });
+        let by_template = above.matched_in_templates(&self.lower, aim);
+        let by_template = by_template.map(|(flow, path)| {
+            let because = format!("{path} computes what it draws from, and an entry there may match it");
+            (key(flow), Blocker::Reason(because))
+        });
         let mut search = Search {
             builds,
             directory: root.directory,
@@ -153,7 +163,7 @@ impl<'t> Task<'t> {
             aim,
             probes: &self.probes,
             lower: self.lower.iter().map(|flow| (key(flow), flow.planned.clone())).collect(),
-            blocked: by_object.collect(),
+            blocked: by_object.chain(by_template).collect(),
         };
         let (append, flows) = search.entries(&entries)?;
         let effects = effects(aim, &flows, &search.blocked, &root.by());
