@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::find::{Finder, Found, IgnoreReason, Ignored, Obstacle, Role, Scope, Site};
+use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Obstacle, Role, Scope, Site};
 use crate::kustomization::{self, Kustomization, LinkKind};
 use crate::tree::{self, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
@@ -106,6 +106,7 @@ impl Inventory {
         inventory.files.sort_by(|a, b| a.path.cmp(&b.path));
         know_substituted(&mut inventory);
         know_image_streams(&mut inventory);
+        know_variables(&mut inventory);
         let files = Files { repository, edited };
         // New directories and files may be named by edited files alone.
         let changed = inventory.files.par_iter_mut().filter(|file| edited.contains_key(&file.path));
@@ -165,6 +166,7 @@ pub fn take(
     search_large_files(repository, finder, &mut inventory);
     know_substituted(&mut inventory);
     know_image_streams(&mut inventory);
+    know_variables(&mut inventory);
     let files = Files { repository, edited: &BTreeMap::new() };
     inventory.files.par_iter_mut().for_each(|file| follow_links(&files, file));
     let deep = deep_chains(&inventory.files);
@@ -183,6 +185,22 @@ fn know_substituted(inventory: &mut Inventory) {
         let object = site.object.as_ref().map(|object| (object.kind.clone(), object.name.clone()));
         if object.is_some_and(|object| named.contains(&object)) {
             site.obstacle = None;
+        }
+    }
+}
+
+/// A registry that the repository sets counts where it is set, not at each image that is made with it.
+fn know_variables(inventory: &mut Inventory) {
+    let unknown = |site: &Site| find::variable(&site.name.host).is_some();
+    if !inventory.files.iter().flat_map(|file| &file.found.sites).any(unknown) {
+        return;
+    }
+    let sites = inventory.files.iter().flat_map(|file| &file.found.sites).filter(|site| site.is_prefix());
+    let keys = sites.filter_map(|site| site.field.path.steps().last()?.key().map(str::to_owned));
+    let set: BTreeSet<String> = keys.collect();
+    for site in inventory.files.iter_mut().flat_map(|file| &mut file.found.sites) {
+        if find::variable(&site.name.host).is_some_and(|name| set.contains(name)) {
+            site.obstacle = Some(Obstacle::Variable);
         }
     }
 }

@@ -46,6 +46,19 @@ pub(super) fn sharing(place: &Place<'_, '_>, repository: Option<&str>) -> Sharin
     sharing
 }
 
+/// Do aliases alone say that it is a registry, each before a repository?
+pub(super) fn is_registry(place: &Place<'_, '_>) -> bool {
+    let aliases = place.stream.aliases_of(place.scalar);
+    let is_before_repository = |&alias: &NodeId| {
+        let other = Place::new(place.stream, alias, place.outer);
+        let keys = values::repository_keys(other.key());
+        is_value(place, alias)
+            && prefix::is_registry_name(other.key())
+            && keys.iter().any(|key| other.neighbour_text(key).is_some())
+    };
+    !aliases.is_empty() && aliases.iter().all(is_before_repository)
+}
+
 fn is_value(place: &Place<'_, '_>, id: NodeId) -> bool {
     place.stream.node(id).is_some_and(|node| matches!(node.slot, Slot::Value(_)))
 }

@@ -9,7 +9,9 @@ use super::literal::{self, Literal, outermost};
 use super::names::is_image_key;
 use super::scalar::Scalar;
 use super::site::{Around, Embedding, Form, IgnoreReason, Obstacle, Role, Scope, Shape};
-use super::{charts, deny, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values, workloads};
+use super::{
+    anchors, charts, deny, injectors, kustomize, lexical, oci_artifacts, prefix, schema, values, workloads,
+};
 
 /// How deep a text inside a text is followed.
 const MAX_DEPTH: usize = 4;
@@ -368,6 +370,13 @@ impl Explorer<'_> {
             && let Some(split) = values::parameter(scalar.place, literal, span)
                 .or_else(|| values::registry(scalar.place, literal, span))
         {
+            return self.split(scalar, found, split);
+        }
+        if let Some(span) = scalar.map.outer(literal.span).filter(|_| anchors::is_registry(scalar.place)) {
+            let split = match values::is_values(scalar.place) {
+                true => values::beginning(literal, span, Form::LoneRegistry),
+                false => values::registry_alone(literal, span),
+            };
             return self.split(scalar, found, split);
         }
         let name = values::name_of_setting(scalar.place).unwrap_or("").to_owned();

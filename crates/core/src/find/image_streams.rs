@@ -1,26 +1,43 @@
 //! Names that OpenShift resolves itself (docs.openshift.com, "Using image streams with Kubernetes resources"): those of
-//! image streams with a local lookup, and fields that a trigger in an annotation writes.
+//! image streams with a local lookup or that a build of the repository fills, and fields that a trigger in an annotation
+//! writes.
 
 use super::context::{Place, object_at, object_roots};
 use super::file_kind::FileClass;
 use super::parsed::Parsed;
 use super::site::Object;
 
-/// What an image stream with a local lookup says.
-pub(super) const SIGN: &str = "lookupPolicy";
+/// What an image stream with a local lookup says, and a build that fills one.
+pub(super) const SIGNS: [&str; 2] = ["lookupPolicy", TAG];
+
+/// The kind of what a build writes.
+const TAG: &str = "ImageStreamTag";
 
 /// The image streams whose names pods of their namespace may use.
 pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Vec<Object> {
-    if class != FileClass::Manifest || !objects.text.contains(SIGN) {
+    if class != FileClass::Manifest || !SIGNS.iter().any(|sign| objects.text.contains(sign)) {
         return Vec::new();
     }
     let stream = objects.stream();
-    let is_local = |root| {
-        let local = stream.get_path(root, &["spec", "lookupPolicy", "local"]);
-        local.and_then(|id| stream.value(id)) == Some("true")
+    let stream_of = |root| {
+        let object = object_at(stream, root)?;
+        let text = |path: &[&str]| stream.value(stream.get_path(root, path)?);
+        match object.kind.as_str() {
+            "ImageStream" => (text(&["spec", "lookupPolicy", "local"]) == Some("true")).then_some(object),
+            "BuildConfig" if text(&["spec", "output", "to", "kind"]) == Some(TAG) => {
+                let name = text(&["spec", "output", "to", "name"])?;
+                let namespace = text(&["spec", "output", "to", "namespace"]).map(str::to_owned);
+                Some(Object {
+                    name: name.split(':').next().map(str::to_owned),
+                    namespace: namespace.or(object.namespace),
+                    kind: "ImageStream".to_owned(),
+                    api_version: object.api_version,
+                })
+            }
+            _ => None,
+        }
     };
-    let roots = object_roots(stream).into_iter().filter(|&root| is_local(root));
-    roots.filter_map(|root| object_at(stream, root)).filter(|object| object.kind == "ImageStream").collect()
+    object_roots(stream).into_iter().filter_map(stream_of).collect()
 }
 
 /// Bytes that all annotations of an object may have (apimachinery, `ValidateAnnotationsSize`); they are read for each container.

@@ -268,7 +268,8 @@ impl<'t> Reader<'t> {
         let reference = |literal, role, obstacle, form| Verdict::Reference { literal, role, obstacle, form };
         if literal.is_bare_host() {
             let registry = key.is_some_and(prefix::is_registry_name);
-            if self.yaml && registry {
+            let joined = line.opens_literal_of_template(before) && is_joined(after);
+            if self.yaml && (registry || joined) {
                 return reference(literal, Role::Image, Some(Obstacle::Template), Form::LoneRegistry);
             }
             return Verdict::Ignored(if key.is_some() { IgnoreReason::BareHost } else { IgnoreReason::Text });
@@ -406,6 +407,13 @@ impl Line {
     fn opens_literal_of_template(&self, before: &str) -> bool {
         self.open > self.close && before.trim_end().ends_with(['"', '`'])
     }
+}
+
+/// Does the statement end behind a quoted argument, and a path follow: `{{ .Values.registry | default "quay.io" }}/o/n`?
+fn is_joined(after: &str) -> bool {
+    let line = after.lines().next().unwrap_or_default();
+    let path = line.strip_prefix(['"', '`']).and_then(|rest| rest.split_once("}}"));
+    path.is_some_and(|(rest, path)| !rest.contains("{{") && path.starts_with('/'))
 }
 
 /// `{{/* … */}}`. A glob in YAML can hold `/*`, so it counts only where a template opens it.

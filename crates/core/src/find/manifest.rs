@@ -7,7 +7,7 @@ use super::explorer::{Explorer, Layer};
 use super::hosts::Owner;
 use super::scalar::{Scalar, raw_content};
 use super::site::{IgnoreReason, Ignored, Object, Obstacle};
-use super::{SUBSTITUTE_FROM, deployers, docker_hub, lexical, pruned, releases, unparsed};
+use super::{SUBSTITUTE_FROM, computed, deployers, docker_hub, lexical, pruned, releases, unparsed};
 use crate::kustomization;
 use crate::yaml::{self, NodeId, Span, SpanMap, Stream};
 
@@ -67,6 +67,7 @@ impl Explorer<'_> {
     fn outlined(&mut self, text: &str, objects: &str) -> bool {
         if text.len() < self.outlined_from
             || text.contains(SUBSTITUTE_FROM)
+            || computed::SIGNS.iter().any(|sign| text.contains(sign))
             || kustomization::is_kustomization(self.path)
             || releases::is_chart(self.path)
             || deployers::overridden_application(self.path).is_some()
@@ -139,9 +140,11 @@ impl Explorer<'_> {
             let around = Layer { stream, layer, outer, depth };
             self.with_scalar(&around, id, &mut tools, |explorer, scalar| explorer.classify(scalar));
         }
+        let around = Layer { stream, layer, outer, depth };
         if self.hosts.short_names() {
-            self.short_names(&Layer { stream, layer, outer, depth }, &mut tools);
+            self.short_names(&around, &mut tools);
         }
+        self.computed_registries(&around, &mut tools);
     }
 
     fn short_names(&mut self, around: &Layer<'_, '_>, tools: &mut Tools) {

@@ -11,6 +11,7 @@ mod anchors;
 mod blank;
 mod charts;
 mod classify;
+mod computed;
 mod context;
 mod deny;
 mod deployers;
@@ -50,6 +51,7 @@ mod updaters;
 mod values;
 mod workloads;
 
+pub(crate) use computed::variable;
 use context::Outer;
 pub use context::object_roots;
 pub use deployers::{Deployer, Tool};
@@ -190,7 +192,11 @@ impl Finder {
     pub fn new(hosts: Hosts) -> Finder {
         let policies = policies::needles(&hosts);
         let deployers = deployers::NEEDLES.into_iter().chain(releases::NEEDLES);
-        let others = pull_secrets::SIGNS.into_iter().chain([ignores::IGNORE, image_streams::SIGN]);
+        let others = pull_secrets::SIGNS
+            .into_iter()
+            .chain([ignores::IGNORE])
+            .chain(image_streams::SIGNS)
+            .chain(computed::SIGNS);
         let needles = deployers.chain(others).chain(policies.iter().map(String::as_str));
         let needles: Vec<&str> = needles.collect();
         Finder { hosts, outlined_from: pruned::WORTH_IT, signs: Search::new(&needles).ok() }

@@ -14,6 +14,9 @@ const BEGINNING: &[&str] = &["prefix", "namespace", "org", "organization", "orga
 const OF_REGISTRY: &[&str] =
     &["host", "hostname", "url", "server", "address", "domain", "base", "root", "path", "endpoint", "prefix"];
 
+/// What registries are called that ECR can cache.
+const UPSTREAMS: &[&str] = &["quay", "ghcr", "dockerhub", "docker", "gitlab", "gcr", "acr", "ecr", "k8s"];
+
 const ABOUT: &[&str] = &["registry", "hub", "registries"];
 
 /// Is it the name (of a key, a variable, a flag or a parameter) of a registry or of the beginning of names?
@@ -39,7 +42,14 @@ pub(super) fn is_registry_name(name: &str) -> bool {
 pub(super) fn is_setting(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let others = ["allow", "deny", "mirror", "insecure", "trusted", "push", "login", "target"];
-    is_registry_name(name) && !others.iter().any(|word| lower.contains(word))
+    (is_registry_name(name) || is_of_upstream(name)) && !others.iter().any(|word| lower.contains(word))
+}
+
+/// `QUAY_URL`, `ghcrHost`: where an upstream is, by its own name.
+fn is_of_upstream(name: &str) -> bool {
+    let words = words(name);
+    let Some((last, before)) = words.split_last() else { return false };
+    OF_REGISTRY.contains(&last.as_str()) && before.iter().any(|word| UPSTREAMS.contains(&word.as_str()))
 }
 
 /// `registry`, or one word: `jnlpregistry`, `registryhost`.

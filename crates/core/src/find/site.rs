@@ -328,6 +328,8 @@ ids! {
         Renamed = "renamed",
         /// OpenShift puts the image of an image stream there.
         ImageStream = "image-stream",
+        /// Its registry is a variable that the repository sets: what counts is there.
+        Variable = "variable",
     }
 }
 

@@ -64,6 +64,7 @@ impl<'c> Gathered<'c> {
             Some(
                 Obstacle::Renamed
                 | Obstacle::ImageStream
+                | Obstacle::Variable
                 | Obstacle::Ignored
                 | Obstacle::NodeImage
                 | Obstacle::Pattern,

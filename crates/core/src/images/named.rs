@@ -104,6 +104,7 @@ pub fn names(site: &Site, routes: Option<&Routes>, config: &Config) -> Option<(N
     let obstacles = [
         Obstacle::Renamed,
         Obstacle::ImageStream,
+        Obstacle::Variable,
         Obstacle::Ignored,
         Obstacle::NodeImage,
         Obstacle::Pattern,

@@ -367,9 +367,9 @@ fn written_status(site: &Site, path: &RepoPath, why: Option<&SkipReason>, config
             }
             return is_another_cache(config, routes, &site.name).then_some(Status::Bypassing);
         }
-        Some(SkipReason::Obstacle(Obstacle::Renamed | Obstacle::ImageStream | Obstacle::Pattern)) => {
-            return None;
-        }
+        Some(SkipReason::Obstacle(
+            Obstacle::Renamed | Obstacle::ImageStream | Obstacle::Variable | Obstacle::Pattern,
+        )) => return None,
         _ if site.role == Role::Artifact && !config.artifacts() => Status::Excluded,
         Some(
             SkipReason::Excluded

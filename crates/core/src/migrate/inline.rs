@@ -40,7 +40,10 @@ pub(super) fn decide(
     }
     match site.role {
         Role::TagDiscovery => return Err(SkipReason::TagDiscovery),
-        Role::Artifact if !config.artifacts() => return Err(SkipReason::Artifact),
+        // What no option moves is not said to need one.
+        Role::Artifact if !config.artifacts() && upstream_for(&site.name.host).is_some() => {
+            return Err(SkipReason::Artifact);
+        }
         _ => {}
     }
     if direction == Direction::ToCache && !config.wants_image(&site.name) {

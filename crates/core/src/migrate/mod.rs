@@ -335,6 +335,7 @@ fn explain_obstacle(obstacle: Obstacle) -> &'static str {
         }
         Obstacle::Unproved => "the edited file would not read as planned: please report this",
         Obstacle::ImageStream => "OpenShift puts the image of an image stream there",
+        Obstacle::Variable => "its registry is a variable that the repository sets, and counts there",
         Obstacle::Renamed => "stands for the `newName` beside it and is never pulled",
     }
 }

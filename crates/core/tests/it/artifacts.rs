@@ -55,3 +55,34 @@ fn artifacts_move_together_and_as_what_they_are() {
     let before = before.replace("index.docker.io", "docker.io").replace("registry-1.docker.io", "docker.io");
     assert_eq!(std::fs::read_to_string(copy.path().join("charts.yaml")).unwrap(), before);
 }
+
+/// No option moves it, and so none is proposed.
+#[test]
+fn an_artifact_of_a_registry_that_ecr_cannot_cache_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, host) in [("a.yaml", "gcr.io"), ("b.yaml", "ghcr.io")] {
+        let text = format!(
+            "apiVersion: source.toolkit.fluxcd.io/v1\nkind: OCIRepository\nmetadata: {{name: a}}\nspec:\n  url: oci://{host}/o/n\n"
+        );
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    for (artifacts, expected) in [(false, &["not-cacheable", "artifact"][..]), (true, &["not-cacheable"])] {
+        let overrides = Overrides {
+            account: Some("123456789012".to_owned()),
+            region: Some("ca-central-1".to_owned()),
+            upstreams: vec!["ghcr.io=ghcr".to_owned()],
+            artifacts: Some(artifacts),
+            ..Overrides::default()
+        };
+        let config = Config::load(None, &overrides).unwrap();
+        let hosts = ["ghcr.io", "gcr.io"].map(str::to_owned);
+        let finder = Finder::new(Hosts::new(&hosts, &config.cache_hosts()).unwrap());
+        let repository = Repository::at(directory.path()).unwrap();
+        let inventory = inventory::take(&repository, &[], &WalkOptions::default(), &finder).unwrap();
+        let plan =
+            migrate::plan(&Model::new(&inventory, &config), &Mode::inline(Direction::ToCache), |_| true);
+        let reasons: Vec<&str> = plan.skipped.iter().map(|skipped| skipped.reason.id()).collect();
+        assert_eq!(reasons, expected);
+        assert_eq!(plan.changes().count(), usize::from(artifacts));
+    }
+}

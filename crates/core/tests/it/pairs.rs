@@ -76,6 +76,27 @@ fn a_dummy_tag_and_its_override_move_together() {
     );
 }
 
+/// DNS knows no case and kustomize does: the registry is the same, and the name is another one.
+#[test]
+fn a_host_in_upper_case_moves_with_what_spells_it_so() {
+    let pod = POD.replace("ghcr.io", "GHCR.IO");
+    for (name, overlay) in [
+        ("GHCR.IO/o/app", "prod/kustomization.yaml → ECR/ghcr/o/app:v1"),
+        ("ghcr.io/o/app", "prod/kustomization.yaml skipped: no-base"),
+    ] {
+        let above = OVERLAY.replace("ghcr.io/o/app", name);
+        let files = [
+            ("base/pod.yaml", pod.as_str()),
+            ("base/kustomization.yaml", BASE),
+            ("prod/kustomization.yaml", &above),
+        ];
+        assert_eq!(
+            rendered(&plan(&files, CONFIG, |_| true)),
+            ["base/pod.yaml → ECR/ghcr/o/app:dummy", overlay]
+        );
+    }
+}
+
 /// kustomize, Flux and Argo CD follow links: what is behind one is a layer like any other.
 #[cfg(unix)]
 #[test]

@@ -24,7 +24,8 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
         else {
             continue;
         };
-        if reference.site.role != Role::Image {
+        let artifact = reference.site.role == Role::Artifact && context.config.artifacts();
+        if reference.site.role != Role::Image && !artifact {
             continue;
         }
         let text = reference.site.reference();

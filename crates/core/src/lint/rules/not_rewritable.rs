@@ -36,6 +36,7 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 | Obstacle::NodeImage
                 | Obstacle::Renamed
                 | Obstacle::ImageStream
+                | Obstacle::Variable
                 | Obstacle::Pattern
                 | Obstacle::RegistryUnknown,
             ) => continue,

@@ -43,8 +43,12 @@ fn occurrences(root: &Path) -> BTreeMap<String, Vec<usize>> {
             continue;
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let mut offsets: Vec<usize> =
-            HOSTS.iter().chain(ALIASES).flat_map(|host| text.match_indices(host).map(|(at, _)| at)).collect();
+        let names = HOSTS.iter().chain(ALIASES).map(|&host| host.to_owned());
+        let upper = HOSTS.iter().filter(|&&host| host != "docker.io").map(|host| host.to_ascii_uppercase());
+        let mut offsets: Vec<usize> = Vec::new();
+        for host in names.chain(upper) {
+            offsets.extend(text.match_indices(&host).map(|(at, _)| at));
+        }
         offsets.sort_unstable();
         if !offsets.is_empty() {
             found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"), offsets);
