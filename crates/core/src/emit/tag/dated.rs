@@ -9,6 +9,7 @@ use super::pieces::{
     Context, has_commit, is_number, is_version, is_year, literal, origin, pieces, strict, value,
 };
 use super::shape::{Kind, Shape, Unordered, filtered, widths};
+use super::version::is_counter;
 
 /// A time of day, with seconds or behind a `T`.
 static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -41,11 +42,15 @@ pub(super) fn dated(tag: &str, context: &Context) -> Result<Option<Shape>, Unord
         // A plain number, which is compared as one.
         return Ok(None);
     }
-    if let Some(number) = rest.strip_prefix(['-', '.', '_'])
-        && strict(number)
-        && !has_commit(&pieces(number, context))
+    // `2025.01.15-2`, `2025-01-15-v2`
+    let digits = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let joint = rest.strip_suffix(digits).unwrap_or_default();
+    if let Some(word) = joint.strip_prefix(['-', '.', '_'])
+        && (word.is_empty() || word == "v" || is_counter(word))
+        && strict(digits)
+        && !has_commit(&pieces(digits, context))
     {
-        let joint = literal(rest.get(..1).unwrap_or_default());
+        let (joint, number) = (literal(joint), digits);
         let pattern = format!(
             "{before}(?P<year>[0-9]{{4}}){joined}(?P<month>[0-9]{{2}}){joined}(?P<day>[0-9]{{2}}){joint}(?P<build>[0-9]+)"
         );
@@ -62,7 +67,7 @@ pub(super) fn dated(tag: &str, context: &Context) -> Result<Option<Shape>, Unord
 
 /// What stands behind a date or a time.
 fn variant(text: &str, context: &Context) -> String {
-    pieces(text, context).iter().map(|piece| format!("{}{}", piece.joint, origin(piece))).collect()
+    pieces(text, context).iter().map(|piece| format!("{}{}", piece.joint(), origin(piece))).collect()
 }
 
 /// A tag with a date.

@@ -18,7 +18,7 @@ use pieces::{Piece, has_commit, is_day, is_stamp, literal, numbers, origin, piec
 pub use shape::{Filter, Unordered};
 pub(super) use shape::{Kind, Shape};
 use shape::{filtered, width};
-use version::{COUNTERS, is_pre_release, versioned};
+use version::{is_counter, is_pre_release, versioned};
 
 use crate::config::FluxRange;
 
@@ -89,8 +89,7 @@ fn names_a_change(pieces: &[Piece<'_>]) -> bool {
 fn is_change(word: &str, begins: bool) -> bool {
     let is_key = begins && word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
     let lower = word.to_ascii_lowercase();
-    let counts =
-        COUNTERS.contains(&lower.as_str()) || is_pre_release(&lower) || STAGES.contains(&lower.as_str());
+    let counts = is_counter(&lower) || is_pre_release(&lower) || STAGES.contains(&lower.as_str());
     CHANGES.contains(&lower.as_str()) || is_key && !counts
 }
 
@@ -104,7 +103,7 @@ fn numbered(pieces: &[Piece<'_>], context: &Context) -> Result<Option<Shape>, Un
     let mut unused = names.iter();
     let mut pattern = String::new();
     for piece in pieces {
-        pattern.push_str(piece.joint);
+        pattern.push_str(&piece.joint());
         match number(piece) {
             Some(digits) => {
                 let letters = piece.text.strip_suffix(digits).unwrap_or("");
@@ -162,9 +161,10 @@ fn width_at(pieces: &[Piece<'_>], digits: &str) -> String {
     if begins && digits.len() <= 2 { "[0-9]{1,3}".to_owned() } else { width(digits) }
 }
 
-/// The number that a piece is, maybe behind a `v`.
+/// The number that a piece is, maybe behind a `v` or a word that counts: `r9`.
 fn number<'a>(piece: &Piece<'a>) -> Option<&'a str> {
     let (letters, parts) = numbers(piece.text)?;
-    let alone = parts.len() == 1 && (letters.is_empty() || letters == "v") && !piece.commit;
+    let alone =
+        parts.len() == 1 && (letters.is_empty() || letters == "v" || is_counter(letters)) && !piece.commit;
     parts.first().copied().filter(|_| alone)
 }

@@ -37,7 +37,7 @@ const HASHES: &[&str] = &["commit", "git", "sha", "sha1"];
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
-    /// What stands before it: `-`, `_`, or nothing.
+    /// What stands before it: `-`, `_`, `.`, or nothing.
     pub(super) joint: &'a str,
     pub(super) text: &'a str,
     /// It names a commit.
@@ -52,14 +52,20 @@ pub(super) fn pieces<'a>(tag: &'a str, context: &Context) -> Vec<Piece<'a>> {
     loop {
         let end = rest.find(['-', '_']).unwrap_or(rest.len());
         let (text, after) = rest.split_at(end);
+        // `20250110.a1b2c3d`
+        let (text, hash) = match text.rsplit_once('.') {
+            Some((front, hash)) if has_letter_and_digit(hash) => (front, Some(hash)),
+            _ => (text, None),
+        };
         match attached(text) {
-            // `1.2.3rc1`
-            Some((version, word)) => {
+            // `1.2.3rc1`, `1.2.3.Final`
+            Some((version, dot, word)) => {
                 push(joint, version);
-                push("", word);
+                push(dot, word);
             }
             None => push(joint, text),
         }
+        hash.into_iter().for_each(|hash| push(".", hash));
         let Some((next, tail)) = after.split_at_checked(1) else { break };
         (joint, rest) = (next, tail);
     }
@@ -78,13 +84,14 @@ pub(super) fn literal(text: &str) -> String {
     text.replace('.', "\\.")
 }
 
-/// A version of two numbers or more with a word right behind it.
-fn attached(text: &str) -> Option<(&str, &str)> {
+/// A version of two numbers or more with a word right behind it, or behind a dot.
+fn attached(text: &str) -> Option<(&str, &str, &str)> {
     let start = text.len() - text.trim_start_matches('v').len();
     let digits = text.get(start..)?.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (version, word) = text.split_at_checked(start + digits)?;
+    let (version, dot) = version.strip_suffix('.').map_or((version, ""), |version| (version, "."));
     let letters = word.starts_with(|c: char| c.is_ascii_alphabetic());
-    (letters && numbers(version).is_some_and(|(_, parts)| parts.len() > 1)).then_some((version, word))
+    (letters && numbers(version).is_some_and(|(_, parts)| parts.len() > 1)).then_some((version, dot, word))
 }
 
 /// Seven to forty hexadecimal digits, where `git describe` puts a `g` before them. Without a letter they are a commit
@@ -111,6 +118,13 @@ fn has_letter_and_digit(text: &str) -> bool {
 
 pub(super) fn has_commit(pieces: &[Piece<'_>]) -> bool {
     pieces.iter().any(|piece| piece.commit)
+}
+
+impl Piece<'_> {
+    /// What stands before it, in a pattern.
+    pub(super) fn joint(&self) -> String {
+        literal(self.joint)
+    }
 }
 
 /// What a tag was built from: a commit may be another one next time, every other word stays.

@@ -11,6 +11,7 @@ const PRE_RELEASE: &[&str] = &[
     "b",
     "beta",
     "canary",
+    "cr",
     "dev",
     "ea",
     "m",
@@ -24,13 +25,20 @@ const PRE_RELEASE: &[&str] = &[
 ];
 
 /// Words before a number that counts builds of one version.
-pub(super) const COUNTERS: &[&str] = &["b", "build", "eksbuild", "hotfix", "ls", "p", "patch", "r", "rev"];
+const COUNTERS: &[&str] =
+    &["b", "build", "eksbuild", "hotfix", "ls", "p", "patch", "post", "r", "rev", "security"];
+
+/// Words before the version of what an image is built on.
+const DISTRIBUTIONS: &[&str] =
+    &["alpine", "centos", "debian", "fedora", "rhel", "rocky", "rockylinux", "ubi", "ubuntu", "windows"];
 
 /// Tags with a dotted version: alone, before a release, or with what it was built from around it.
 pub(super) fn versioned(pieces: &[Piece<'_>], context: &Context) -> Result<Option<Shape>, Unordered> {
     let version_at = |wanted: fn(&str) -> bool| {
-        pieces.iter().position(|piece| {
-            numbers(piece.text).is_some_and(|(letters, parts)| parts.len() > 1 && wanted(letters))
+        pieces.iter().enumerate().position(|(index, piece)| {
+            let is_wanted =
+                numbers(piece.text).is_some_and(|(letters, parts)| parts.len() > 1 && wanted(letters));
+            is_wanted && !is_of_distribution(pieces, index)
         })
     };
     let at = version_at(|letters| letters.is_empty() || letters == "v").or_else(|| version_at(|_| true));
@@ -59,10 +67,10 @@ pub(super) fn versioned(pieces: &[Piece<'_>], context: &Context) -> Result<Optio
     }
     let mut pattern = String::new();
     for piece in before {
-        pattern.push_str(piece.joint);
+        pattern.push_str(&piece.joint());
         pattern.push_str(&origin(piece));
     }
-    pattern.push_str(piece.joint);
+    pattern.push_str(&piece.joint());
     pattern.push_str(&format!("{}(?P<version>{core}){}", literal(letters), tail.pattern));
     let patch = if parts.len() == 2 { ".0" } else { "" };
     Ok(Some(filtered(semver(tail.pre), &pattern, Some(&format!("$version{patch}{}", tail.extract)))))
@@ -97,6 +105,7 @@ fn tail(parts: &[&str], after: &[Piece<'_>]) -> Result<Option<Tail>, Unordered> 
     let mut tail = Tail::default();
     let mut rest = after;
     let mut free = true;
+    let mut counted = false;
     match parts.len() {
         2 | 3 => {
             if let Some((pre_release, behind)) = pre_release(after)? {
@@ -118,7 +127,9 @@ fn tail(parts: &[&str], after: &[Piece<'_>]) -> Result<Option<Tail>, Unordered> 
         tail.plain = Some(String::new());
     }
     for (index, piece) in rest.iter().enumerate() {
-        tail.pattern.push_str(piece.joint);
+        tail.pattern.push_str(&piece.joint());
+        let before =
+            index.checked_sub(1).and_then(|before| rest.get(before)).map_or("", |before| before.text);
         let last = rest.get(index + 1..).is_none_or(|rest| rest.iter().all(|piece| piece.commit));
         match counter(piece.text) {
             Some((word, number))
@@ -128,7 +139,24 @@ fn tail(parts: &[&str], after: &[Piece<'_>]) -> Result<Option<Tail>, Unordered> 
                 tail.pattern.push_str(&format!("{}(?P<revision>{})", literal(word), width(number)));
                 tail.extract.push_str(if tail.extract.is_empty() { "-$revision" } else { ".$revision" });
                 tail.tells_builds_apart |= !is_day(number);
-                (tail.pre, free) = (true, false);
+                (tail.pre, free, counted) = (true, false, true);
+            }
+            // `security-01`, `build-9`: the number of a word is a piece of its own. With zeros before it, it sorts by letter.
+            Some(("", number)) if !piece.commit && free && last && is_counter(before) => {
+                let (number, letter) = match strict(number) {
+                    true => (width(number), ""),
+                    false => (format!("[0-9]{{{}}}", number.len()), "n"),
+                };
+                tail.pattern.push_str(&format!("(?P<revision>{number})"));
+                let joint = if tail.extract.is_empty() { "-" } else { "." };
+                tail.extract.push_str(&format!("{joint}{letter}$revision"));
+                (tail.pre, free, tail.tells_builds_apart) = (true, false, true);
+            }
+            // A date behind the number of a build.
+            Some(("", number)) if !piece.commit && counted && number.len() >= 8 && strict(number) => {
+                tail.pattern.push_str(&format!("(?P<second>{})", width(number)));
+                tail.extract.push_str(".$second");
+                counted = false;
             }
             _ => tail.pattern.push_str(&origin(piece)),
         }
@@ -168,7 +196,7 @@ fn pre_release<'p, 'a>(after: &'p [Piece<'a>]) -> Result<Option<(Tail, &'p [Piec
     let tells_builds_apart = counted.last().is_some_and(|(_, number)| !is_day(number));
     let mut tail = Tail { pre: true, unfinished: true, tells_builds_apart, ..Tail::default() };
     tail.plain = (dotted && first.joint == "-").then(|| format!("(-{letters}{numbers})?"));
-    let joint = first.joint;
+    let joint = first.joint();
     match counted.as_slice() {
         // The word alone says nothing of the order among several.
         [] => {
@@ -176,7 +204,7 @@ fn pre_release<'p, 'a>(after: &'p [Piece<'a>]) -> Result<Option<(Tail, &'p [Piec
             tail.pre = false;
         }
         // Where the group is not there, nor is the dash: a release is a version without a pre-release.
-        [(dot, number)] if joint == "-" => {
+        [(dot, number)] if first.joint == "-" => {
             let (dot, number) = (literal(dot), width(number));
             tail.pattern = format!("((?P<dash>-){letters}{dot}(?P<revision>{number}))?");
             tail.extract = "$dash$revision".to_owned();
@@ -195,6 +223,18 @@ fn pre_release<'p, 'a>(after: &'p [Piece<'a>]) -> Result<Option<(Tail, &'p [Piec
         }
     }
     Ok(Some((tail, rest)))
+}
+
+/// Does this word stand before a number that counts builds?
+pub(super) fn is_counter(word: &str) -> bool {
+    COUNTERS.contains(&word.trim_end_matches('.').to_ascii_lowercase().as_str())
+}
+
+/// Is this the version of a distribution, behind a number of the image's own? `2022-CU9-ubuntu-20.04`
+fn is_of_distribution(pieces: &[Piece<'_>], index: usize) -> bool {
+    let Some((name, own)) = pieces.get(..index).and_then(<[Piece<'_>]>::split_last) else { return false };
+    let has_number = |piece: &Piece<'_>| !piece.commit && piece.text.contains(|c: char| c.is_ascii_digit());
+    DISTRIBUTIONS.contains(&name.text.to_ascii_lowercase().as_str()) && own.iter().any(has_number)
 }
 
 pub(super) fn is_pre_release(word: &str) -> bool {
@@ -216,8 +256,7 @@ fn counts(word: &str, number: &str, index: usize, last: bool) -> bool {
     if word.is_empty() {
         return index == 0 || number.len() >= 8;
     }
-    let known = COUNTERS.contains(&word.trim_end_matches('.').to_ascii_lowercase().as_str());
-    last && (known || is_pre_release(word))
+    last && (is_counter(word) || is_pre_release(word))
 }
 
 /// Numbers with zeros before them are no strict version, but sort by letter as long as each keeps its width.
@@ -227,7 +266,7 @@ fn padded(pieces: &[Piece<'_>], at: usize, context: &Context) -> Result<Shape, U
     }
     let mut pattern = String::new();
     for (index, piece) in pieces.iter().enumerate() {
-        pattern.push_str(piece.joint);
+        pattern.push_str(&piece.joint());
         if index == at {
             pattern.push_str(&within_line(piece.text, context.range));
         } else {
