@@ -71,6 +71,11 @@ impl ChartsRequest<'_> {
         matches!(self.how, How::Auto | How::Required)
     }
 
+    /// Has everything to be known?
+    pub(super) fn is_required(&self) -> bool {
+        self.how == How::Required
+    }
+
     /// What is known of all releases, and of those that their charts render, which are evaluated with it. Those that are not in
     /// the paths asked for are not rendered.
     pub(super) fn charts(

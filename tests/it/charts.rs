@@ -205,7 +205,7 @@ fn a_migration_names_what_charts_pull_past_the_cache() {
     assert_eq!(report["releases"], serde_json::json!([]));
 }
 
-/// Values that hold name and tag are followed, with a marker at the tag; for a tag alone the note names its key.
+/// Values that hold name and tag are followed, with a marker at the tag; what a tag alone sets, only a render tells.
 #[test]
 fn flux_follows_the_images_whose_name_and_tag_values_hold() {
     let cache = "123456789012.dkr.ecr.ca-central-1.amazonaws.com";
@@ -228,9 +228,9 @@ fn flux_follows_the_images_whose_name_and_tag_values_hold() {
     let run = scratch.run(&["emit", "flux", "--out", "auto", "--markers"]);
     assert_eq!(run.code, 0, "{}", run.err);
     for note in [
-        "release shops/bakery: no objects for ghcr.io/guild/oven: the chart sets the name, and `oven.image.tag` of \
-         shops/bakery.yaml holds such a tag alone; it gets objects when the values set the registry and the repository",
-        "release shops/bakery: no objects for ghcr.io/guild/oven-probe: the chart sets the tag, and no field here holds one",
+        "release shops/bakery: no objects for ghcr.io/guild/oven: `oven.image.tag` of shops/bakery.yaml holds such a tag, but what it \
+         sets is known by a render: `--charts auto`, with helm installed",
+        "release shops/bakery: no objects for ghcr.io/guild/oven-probe: `notes.probe` of shops/bakery.yaml holds such a tag, but what",
     ] {
         assert!(run.err.contains(note), "{note}\n{}", run.err);
     }

@@ -201,6 +201,68 @@ fn prune_takes_one_document_out_of_several() {
     settled(&scratch, &["--prune"]);
 }
 
+/// As items of a `List` they go one by one; the last ones take it with them.
+#[test]
+fn prune_takes_items_out_of_a_list() {
+    let scratch = with_images(&["ghcr.io/o/a:v1.0.0", "ghcr.io/o/b:v1.0.0"]);
+    emit(&scratch, &[]);
+    let item = |name: &str| -> String {
+        let text = scratch.read(&format!("auto/ghcr-io.o.{name}.yaml"));
+        let objects = text.split("---\n").map(|object| {
+            let lines: Vec<&str> = object.lines().filter(|line| !line.starts_with('#')).collect();
+            format!("- {}\n", lines.join("\n  "))
+        });
+        objects.collect()
+    };
+    let config = "- apiVersion: v1\n  kind: ConfigMap # kept\n  metadata: {name: own}\n";
+    let list = |items: &[&str]| format!("apiVersion: v1\nkind: List\nitems:\n{}", items.concat());
+    let (a, b) = (item("a"), item("b"));
+    let inner: String = a.lines().map(|line| format!("  {line}\n")).collect();
+    let one =
+        format!("---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n{inner}");
+    std::fs::remove_dir_all(scratch.path().join("auto")).unwrap();
+    std::fs::remove_file(scratch.path().join("apps/0.yaml")).unwrap();
+    for (before, after) in [
+        (list(&[&a, config, &b]), list(&[config, &b])),
+        (list(&[&b, &a]), list(&[&b])),
+        (
+            list(&[
+                config,
+                &a,
+                config,
+                &b,
+                &b.replace("ghcr-io.o.b", "own").replace("managed-by: pullthru", "managed-by: me"),
+            ]),
+            list(&[
+                config,
+                config,
+                &b,
+                &b.replace("ghcr-io.o.b", "own").replace("managed-by: pullthru", "managed-by: me"),
+            ]),
+        ),
+        (format!("{}---\n{}", list(&[&a]), list(&[&b])), list(&[&b])),
+        (format!("{}---\n{}", list(&[&b]), list(&[&a])), list(&[&b])),
+        (format!("{}{one}", list(&[&b])), list(&[&b])),
+        (list(&[&a, &b]).replace('\n', "\r\n"), list(&[&b]).replace('\n', "\r\n")),
+    ] {
+        scratch.write("auto/all.yaml", before.as_bytes());
+        let run = emit(&scratch, &["--prune"]);
+        assert_eq!(scratch.read("auto/all.yaml"), after, "{before}\n{}", run.err);
+        assert!(run.err.contains("`ImagePolicy/ghcr-io.o.a` is removed"), "{}", run.err);
+        settled(&scratch, &["--prune"]);
+    }
+    // What cannot be taken out is named with its place.
+    let shared = list(&[
+        &a.replace("spec:\n    image", "spec: &spec\n    image"),
+        "- {apiVersion: v1, kind: Other, spec: *spec}\n",
+        &b,
+    ]);
+    scratch.write("auto/all.yaml", shared.as_bytes());
+    let run = emit(&scratch, &["--prune"]);
+    assert_eq!(scratch.read("auto/all.yaml"), shared, "{}", run.err);
+    assert!(run.err.contains("auto/all.yaml:7: `ImageRepository/ghcr-io.o.a` is left over"), "{}", run.err);
+}
+
 #[test]
 fn files_keep_their_line_ends() {
     let scratch = with_images(&["ghcr.io/o/a:v1.0.0", "ghcr.io/o/b:v1.0.0"]);

@@ -37,6 +37,7 @@ mod docs;
 #[cfg(feature = "aws")]
 mod doctor;
 mod emit_flux;
+mod emit_flux_charts;
 mod emit_flux_existing;
 mod emit_lists;
 mod emit_markers;

@@ -9,7 +9,8 @@
 //! keeps what it prints, and `lock` reads it and renews the image lock. `keys` finds the values that put the images of a
 //! release behind the cache, `overrides` writes them for all releases and proves what was written, `post_renderers`
 //! renames what no value moves, and `removals`
-//! removes them again. `effects` says of those that stand in files which do nothing, and which hold a tag.
+//! removes them again. `effects` says of those that stand in files which do nothing, and which hold a tag; `tag_keys` which
+//! keys set the tag of one image that its chart names.
 
 mod archive;
 mod definition;
@@ -33,6 +34,7 @@ mod repositories;
 mod schema;
 mod settings;
 mod store;
+mod tag_keys;
 mod version;
 
 pub use effects::{JudgeRequest, Upstream};
@@ -48,3 +50,4 @@ pub use render::{Charts, Outcome};
 pub use repositories::RepositoriesError;
 pub use settings::{DEFAULT_KUBERNETES, Settings, SetupError, default_store};
 pub use store::StoreError;
+pub use tag_keys::{TagEffect, TagKeys};

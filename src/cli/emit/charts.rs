@@ -1,56 +1,15 @@
-//! What emitters say about images that charts bring: objects and entries are made where a field of the repository holds them.
+//! What emitters say about images that charts bring.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::cli::note;
 use crate::config::Config;
-use crate::image::Reference;
-use crate::images::{ChartImage, Charts, Named, ReleaseImages, ReleaseState};
+use crate::images::{ChartImage, Charts, ReleaseImages, ReleaseState};
 use crate::report::{count, quoted};
-use pullthru_core::releases::{Release, ReleaseId, ReleaseKind};
+use pullthru_core::releases::ReleaseKind;
 
 /// Releases that a note names; the others are counted.
 const SHOWN: usize = 5;
-
-/// Says which releases have images that get no object of Flux: those of `named` have one, since a field holds name and tag.
-pub(super) fn say_without_objects(charts: &Charts, releases: &[Release], named: &[Named], config: &Config) {
-    let known: BTreeSet<String> = named.iter().map(|one| one.upstream.to_string()).collect();
-    let by_id: BTreeMap<&ReleaseId, &Release> = releases.iter().map(|one| (&one.id, one)).collect();
-    for release in &charts.releases {
-        let mut images: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for (name, image) in upstreams(release, config).filter(|(name, _)| !known.contains(name)) {
-            let key = by_id.get(&release.id).and_then(|values| key_of_tag(values, image));
-            images.entry(name).or_insert(key);
-        }
-        let id = release.id.to_string();
-        let id = quoted(&id);
-        let without: Vec<&str> =
-            images.iter().filter(|(_, key)| key.is_none()).map(|(name, _)| name.as_str()).collect();
-        if !without.is_empty() {
-            note(&format!(
-                "release {id}: no objects for {}: the chart sets the tag, and no field here holds one; a new version of the \
-                 chart brings it",
-                quoted(&without.join(", "))
-            ));
-        }
-        for (name, key) in images.iter().filter_map(|(name, key)| Some((name, key.as_ref()?))) {
-            note(&format!(
-                "release {id}: no objects for {}: the chart sets the name, and {} holds such a tag alone; it gets objects when the \
-                 values set the registry and the repository beside the tag",
-                quoted(name),
-                quoted(key)
-            ));
-        }
-    }
-    say_unknown(charts);
-}
-
-/// The first key of the values that holds the tag of an image, as `app.yaml: image.tag`.
-fn key_of_tag(release: &Release, image: &ChartImage) -> Option<String> {
-    let reference = Reference::parse(&image.image).ok()?;
-    let (path, key) = release.keys_of_tag(reference.tag()?).into_iter().next()?;
-    Some(format!("`{key}` of {path}"))
-}
 
 /// The releases whose images an `images:` transformer renames: kustomize itself renders `helmCharts`. Of the others it is said.
 pub(super) fn built_by_kustomize(mut charts: Charts, config: &Config) -> Charts {
@@ -76,7 +35,7 @@ pub(super) fn built_by_kustomize(mut charts: Charts, config: &Config) -> Charts 
 }
 
 /// The names at configured upstreams of what a release pulls.
-fn upstreams<'r>(
+pub(super) fn upstreams<'r>(
     release: &'r ReleaseImages,
     config: &'r Config,
 ) -> impl Iterator<Item = (String, &'r ChartImage)> + 'r {
@@ -90,7 +49,7 @@ fn upstreams<'r>(
     })
 }
 
-fn say_unknown(charts: &Charts) {
+pub(super) fn say_unknown(charts: &Charts) {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for release in &charts.releases {
         match &release.state {

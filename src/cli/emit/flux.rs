@@ -1,19 +1,21 @@
 //! `pullthru emit flux`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::{charts, named, out_directory, outcome, require_registry, write};
+use super::tags::{self, TagRequest};
+use super::{named, out_directory, outcome, require_registry, write};
 use crate::cli::charts_args::{ChartsArgs, How};
 use crate::cli::protect::remove_stale_temp_files;
 use crate::cli::registries::RegistryArgs;
 use crate::cli::repository::ReadRepository;
 use crate::cli::{CliError, Outcome, ProtectArgs, RepositoryArgs, note};
 use crate::config::{Discovery, Flux, FluxRange, FluxVersion};
-use crate::emit::{self, Emission, FileChange, Request, markers};
+use crate::emit::markers::{self, TagField};
+use crate::emit::{self, Emission, FileChange, Request};
 use crate::find::Form;
 use crate::images::{self, Images, Named};
 use crate::inventory::Inventory;
@@ -112,12 +114,22 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
     let model = Model::new(&all, &read.config);
     let used = Images::of(&model, None, false, |_| true);
     let here = read.images_with(&model, None, false);
-    let images = images::as_used_in(named(&here, &read.config), &images::by_name(&used, &read.config));
+    let mut images = images::as_used_in(named(&here, &read.config), &images::by_name(&used, &read.config));
     let request = args.charts.or(How::Auto);
     let known = request.known_releases(&read, &model, &args.repository, &args.registries)?;
     let fails = request.fails(known.charts.as_ref());
+    let asked = TagRequest {
+        charts: request,
+        read: &read,
+        inventory: &all,
+        repository: &args.repository,
+        registries: &args.registries,
+        discovery: flux.discovery,
+    };
+    let tags = asked.tags(&known)?;
+    tags::add(&mut images, &tags.named);
     if let Some(charts) = known.charts {
-        charts::say_without_objects(&charts, &known.releases, &images, &read.config);
+        tags::say_without_objects(&charts, &tags, &images, &read.config);
     }
     let directory = args.out.as_deref().map(|out| out_directory(&read.repository, out)).transpose()?;
     let request = Request {
@@ -128,10 +140,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         whole,
         move_existing: args.move_existing,
         prune: args.prune,
+        unseen: tags.unseen.clone(),
     };
     let mut emission = emit::emit(&request)
         .map_err(|error| CliError::usage(error.to_string(), "fix or move that file, and run again"))?;
-    mark(args.markers, &read, &images, &flux, &mut emission)?;
+    mark(args.markers, &read, (&images, &tags.fields), &flux, &mut emission)?;
     if args.out.is_some() || args.move_existing || args.markers {
         remove_stale_temp_files(&read.repository, read.inventory.directories.iter().chain(&directory));
     }
@@ -148,24 +161,24 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
 fn mark(
     write: bool,
     read: &ReadRepository,
-    images: &[Named],
+    (images, tags): (&[Named], &[TagField]),
     flux: &Flux,
     emission: &mut Emission,
 ) -> Result<(), CliError> {
+    let of_sites = read.inventory.files.iter().filter(|file| {
+        file.path.as_str() != "-" && file.found.sites.iter().any(|site| write || site.marker.is_some())
+    });
+    let of_tags = tags.iter().map(|tag| &tag.path).filter(|_| write);
+    let paths: BTreeSet<&RepoPath> = of_sites.map(|file| &file.path).chain(of_tags).collect();
     let mut files = BTreeMap::new();
-    for file in &read.inventory.files {
-        let marked = file.found.sites.iter().any(|site| write || site.marker.is_some());
-        let changed = |change: &FileChange| *change.path() == file.path;
-        if !marked || file.path.as_str() == "-" {
+    for path in paths {
+        if emission.changes.iter().any(|change| change.path() == path) {
+            emission.notes.push(format!("{path}: changed otherwise: run again for its markers"));
             continue;
         }
-        if emission.changes.iter().any(changed) {
-            emission.notes.push(format!("{}: changed otherwise: run again for its markers", file.path));
-            continue;
-        }
-        let bytes = std::fs::read(read.repository.absolute(&file.path))?;
+        let bytes = std::fs::read(read.repository.absolute(path))?;
         if let Ok(text) = String::from_utf8(bytes) {
-            files.insert(file.path.clone(), text);
+            files.insert(path.clone(), text);
         }
     }
     let wanted = emit::flux::wanted(images, flux);
@@ -175,6 +188,7 @@ fn mark(
         wanted: &wanted,
         policies: &emission.policies,
         discovery: flux.discovery,
+        tags,
         files: &files,
         write,
     };

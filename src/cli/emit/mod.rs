@@ -2,6 +2,7 @@
 
 mod charts;
 mod flux;
+mod tags;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::emit_flux::fleet;
 use crate::golden::root;
 use crate::scratch::Scratch;
 
-fn peer(name: &str, arguments: &[&str], input: &Value) -> Vec<u8> {
+pub(crate) fn peer(name: &str, arguments: &[&str], input: &Value) -> Vec<u8> {
     let binary = root().join("target/peers/bin").join(name);
     assert!(binary.is_file(), "{} is missing: `.ci/peers flux` builds it", binary.display());
     let mut child =

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use candidates::holds_tag;
 pub use compare::Difference;
-pub(crate) use compare::compare;
+pub(crate) use compare::{compare, compare_but};
 pub(crate) use declared::Declared;
 pub(crate) use tree::{RenderedPlace, Tree, names};
 

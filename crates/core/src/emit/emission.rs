@@ -1,11 +1,12 @@
 //! What `emit flux` is asked for, and what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::FileChange;
 use super::object::ObjectError;
 use super::selection::Selection;
 use crate::config::Flux;
+use crate::image::Name;
 use crate::images::Named;
 use crate::tree::RepoPath;
 
@@ -22,6 +23,16 @@ pub struct Request<'r> {
     pub whole: bool,
     pub move_existing: bool,
     pub prune: bool,
+    pub unseen: Unseen,
+}
+
+/// What releases may pull whose charts were not rendered: objects of it are not gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// Images, by the names that policies scan: a key may set their tags.
+    pub scans: BTreeSet<Name>,
+    /// Releases of which nothing is known.
+    pub releases: usize,
 }
 
 /// What is to be written and said.

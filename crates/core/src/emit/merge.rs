@@ -6,16 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::emission::{Emission, EmitError, Followed, Request};
+use super::emission::{Emission, EmitError, Followed, Request, Unseen};
 use super::flux::{self, Wanted, WantedPolicy};
 use super::object::{self, Object, ObjectError, ObjectKind};
 use super::policy::infer;
 use super::selection::Selection;
-use super::{FileChange, kustomize};
+use super::{FileChange, kustomize, removal};
 use crate::config::Discovery;
 use crate::image::Name;
 use crate::kustomization;
 use crate::tree::RepoPath;
+use crate::yaml::Holder;
 
 const KUSTOMIZATION: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
 
@@ -26,7 +27,10 @@ pub fn emit(request: &Request<'_>) -> Result<Emission, EmitError> {
     for wanted in &mut wanted {
         desk.copy_policies(wanted);
         match desk.stand_in(wanted) {
-            Some(note) => desk.notes.extend(note),
+            Some(note) => {
+                desk.notes.extend(note);
+                desk.superseded.insert(wanted.scan.clone());
+            }
             None => desk.image(wanted)?,
         }
     }
@@ -52,6 +56,8 @@ struct Desk<'r> {
     objects: Vec<(RepoPath, Object)>,
     /// Indices of objects that a wanted image answers to.
     kept: BTreeSet<usize>,
+    /// What wanted images scan for which an object of somebody else stands in.
+    superseded: BTreeSet<Name>,
     stream: Vec<String>,
     notes: Vec<String>,
     policies: Vec<Followed>,
@@ -73,8 +79,9 @@ impl<'r> Desk<'r> {
             let text = Some(text.clone());
             sheets.insert(path.clone(), Sheet { old: text.clone(), new: text, ours: false });
         }
-        let (kept, stream, notes, policies) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Desk { request, sheets, objects, kept, stream, notes, policies })
+        let (kept, superseded) = (BTreeSet::new(), BTreeSet::new());
+        let (stream, notes, policies) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Desk { request, sheets, objects, kept, superseded, stream, notes, policies })
     }
 
     /// Repositories of other people that scan the upstream of a wanted image: reported, or moved on request.
@@ -367,35 +374,47 @@ impl<'r> Desk<'r> {
         if !self.request.whole || self.request.out.is_none() {
             return;
         }
-        let mut gone: BTreeMap<&RepoPath, Vec<usize>> = BTreeMap::new();
+        let mut gone: BTreeMap<&RepoPath, Vec<(&Object, String)>> = BTreeMap::new();
         for (index, (path, object)) in self.objects.iter().enumerate() {
             if object.managed && is_in(path, self.request.out) && !self.kept.contains(&index) {
                 let what = format!("{path}:{}: `{}/{}`", object.line, object.kind.id(), object.name);
-                let in_list = !object.holder.path.is_root();
-                self.notes.push(match self.request.prune {
-                    _ if in_list => {
-                        format!("{what} is left over: nothing asks for it any more; remove it from its `List` by hand")
-                    }
-                    true => format!("{what} is removed: nothing asks for it any more"),
-                    false => {
-                        format!("{what} is not needed any more; `--prune` removes it")
-                    }
-                });
-                if !in_list {
-                    gone.entry(path).or_default().push(object.holder.document);
+                if self.may_be_unseen(object) {
+                    self.notes.push(format!(
+                        "{what} is unchanged: nothing that was seen asks for it, and releases whose charts were not rendered may"
+                    ));
+                    continue;
+                }
+                match self.request.prune {
+                    true => gone.entry(path).or_default().push((object, what)),
+                    false => self.notes.push(format!("{what} is not needed any more; `--prune` removes it")),
                 }
             }
         }
-        if !self.request.prune {
-            return;
+        for (path, objects) in gone {
+            let Some(sheet) = self.sheets.get_mut(path) else { continue };
+            let Some(text) = sheet.new.take() else { continue };
+            let holders: Vec<&Holder> = objects.iter().map(|(object, _)| &object.holder).collect();
+            let removed = removal::without(&text, &holders);
+            let said = match &removed {
+                Ok(_) => "is removed: nothing asks for it any more",
+                Err(_) => "is left over: nothing asks for it any more; remove it by hand",
+            };
+            self.notes.extend(objects.iter().map(|(_, what)| format!("{what} {said}")));
+            sheet.new = removed.unwrap_or(Some(text));
         }
-        for (path, documents) in gone {
-            if let Some(sheet) = self.sheets.get_mut(path)
-                && let Some(text) = sheet.new.take()
-            {
-                sheet.new = object::without(&text, &documents);
-            }
-        }
+    }
+
+    /// May a release whose chart was not rendered pull what an object is for?
+    fn may_be_unseen(&self, object: &Object) -> bool {
+        let repository = match object.kind {
+            ObjectKind::Repository => Some(object),
+            ObjectKind::Policy => self.objects.iter().map(|(_, object)| object).find(|repository| {
+                repository.kind == ObjectKind::Repository && Some(&repository.name) == object.about.as_ref()
+            }),
+        };
+        let is = |name: &Name| repository.is_some_and(|repository| scans(repository, name));
+        let Unseen { scans, releases } = &self.request.unseen;
+        scans.iter().any(is) || *releases > 0 && !self.superseded.iter().any(is)
     }
 
     /// Keeps the kustomization of the output directory in step.

@@ -14,11 +14,12 @@ mod merge;
 pub mod names;
 mod object;
 pub mod policy;
+mod removal;
 pub mod renovate;
 mod selection;
 mod tag;
 
-pub use emission::{Emission, EmitError, Followed, Request};
+pub use emission::{Emission, EmitError, Followed, Request, Unseen};
 pub use merge::emit;
 pub use object::ObjectError;
 pub use selection::{Chooser, Selection, SelectionError};

@@ -200,38 +200,3 @@ pub(super) fn end_of_line(text: &str, at: usize) -> (usize, &'static str) {
     let crlf = text.get(..end).is_some_and(|before| before.ends_with('\r'));
     if crlf { (end - 1, "\r\n") } else { (end, "\n") }
 }
-
-/// The text without some of its documents; `None` when nothing is left.
-pub(super) fn without(text: &str, documents: &[usize]) -> Option<String> {
-    let stream = yaml::parse(text);
-    let rooted: Vec<(usize, Span)> = stream
-        .documents
-        .iter()
-        .enumerate()
-        .filter_map(|(index, document)| Some((index, stream.node(document.root?)?.span)))
-        .collect();
-    // Each document begins with the line of its `---`, the first one with the text.
-    let mut starts = Vec::new();
-    let mut before = 0;
-    for (position, (index, span)) in rooted.iter().enumerate() {
-        let between = text.get(before..span.start)?;
-        let mark = between.rfind("\n---").map_or(before, |at| before + at + 1);
-        starts.push((*index, if position == 0 { 0 } else { mark }));
-        before = span.end;
-    }
-    let mut kept = String::new();
-    for (position, (index, start)) in starts.iter().enumerate() {
-        let end = starts.get(position + 1).map_or(text.len(), |(_, next)| *next);
-        if documents.contains(index) {
-            continue;
-        }
-        let part = text.get(*start..end)?;
-        // The first one that is left needs no mark before it.
-        kept.push_str(if kept.is_empty() && position > 0 {
-            part.strip_prefix("---\n").or_else(|| part.strip_prefix("---\r\n")).unwrap_or(part)
-        } else {
-            part
-        });
-    }
-    (!kept.is_empty()).then_some(kept)
-}

@@ -24,7 +24,7 @@ use crate::tree::{Position, RepoPath};
 
 pub use charts::{ChartImage, Charts, KnownFrom, KnownRelease, ReleaseImages, ReleaseState, RenderedValues};
 use gather::Gathered;
-pub use named::{Named, Tagged, as_used_in, by_name, names};
+pub use named::{Named, Tagged, as_used_in, by_name, names, target_of};
 pub use outputs::{EntryOutput, Output, Outputs};
 
 /// One image, chart or artifact with its tag, its digest or both.

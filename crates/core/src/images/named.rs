@@ -91,7 +91,7 @@ pub fn as_used_in(mut named: Vec<Named>, whole: &[Named]) -> Vec<Named> {
 }
 
 /// The target that gave this cache its name: the first in the configuration that has it.
-fn target_of<'c>(config: &'c Config, cached: &Name) -> &'c str {
+pub fn target_of<'c>(config: &'c Config, cached: &Name) -> &'c str {
     let same = |routes: &Routes| routes.unmap(cached).is_some();
     let mut targets = config.targets().iter();
     targets.find(|target| target.routes.as_ref().is_some_and(same)).map_or("", |target| target.name.as_str())

@@ -163,7 +163,7 @@ pub fn problems(
     for WholeRelease { release, .. } in releases {
         let Some(found) = judged.get(&release.id) else { continue };
         for (key, reason) in &found.stale {
-            let Some((number, layer)) = setter(release, key) else { continue };
+            let Some((number, layer)) = release.source_of(key) else { continue };
             let below = release.layers.get(..number).unwrap_or_default();
             let is_set_below = below.iter().any(|layer| value_at(&layer.values, key.steps()).is_some());
             if *reason == StaleReason::Default && is_set_below {
@@ -182,7 +182,7 @@ pub fn problems(
             }
         }
         for (key, default) in &found.freezing {
-            let Some((_, layer)) = setter(release, key) else { continue };
+            let Some((_, layer)) = release.source_of(key) else { continue };
             let Some(Value::String(image)) = value_at(&layer.values, key.steps()) else { continue };
             if seen.insert(((&layer.path, &layer.holder), key)) {
                 let (image, default) = (image.clone(), default.clone());
@@ -195,12 +195,6 @@ pub fn problems(
     problems
 }
 
-/// The source whose value wins.
-fn setter<'r>(release: &'r Release, key: &FieldPath) -> Option<(usize, &'r Layer)> {
-    let sets = |(_, layer): &(usize, &Layer)| value_at(&layer.values, key.steps()).is_some();
-    release.layers.iter().enumerate().rev().find(sets)
-}
-
 /// Does the value of a key in this source of a release do nothing for it?
 fn does_nothing(
     release: &Release,
@@ -208,7 +202,7 @@ fn does_nothing(
     key: &FieldPath,
     judged: &BTreeMap<ReleaseId, JudgedOverrides>,
 ) -> bool {
-    match setter(release, key) {
+    match release.source_of(key) {
         Some((number, _)) if number == source => {
             judged.get(&release.id).is_some_and(|found| found.stale.contains_key(key))
         }
@@ -225,9 +219,8 @@ fn of_value(
     fault: OverrideFault,
     sources: &Sources<'_>,
 ) -> Option<OverrideProblem> {
-    let found = sources.in_document(&layer.path, layer.holder.document, |document| {
-        written_value(layer, key.steps(), document)
-    });
+    let found = sources
+        .in_document(&layer.path, layer.holder.document, |document| written_value(layer, key, document));
     let (place, written) = match found {
         // An alias or a merge key uses it, too.
         Some(written) if written.is_shared => return None,
@@ -271,38 +264,27 @@ impl Default for Written {
     }
 }
 
-fn written_value(layer: &Layer, key: &[Step], document: &InDocument<'_>) -> Option<Written> {
+fn written_value(layer: &Layer, key: &FieldPath, document: &InDocument<'_>) -> Option<Written> {
     let stream = &document.stream;
     // The document stands alone here.
     let holder = Holder { document: 0, path: layer.holder.path.clone() }.find(stream)?;
-    let is_text = match &layer.kind {
-        LayerKind::Text => true,
-        LayerKind::ConfigMap { .. } | LayerKind::Secret { .. } => !layer.holder.path.is_root(),
-        LayerKind::Inline | LayerKind::File | LayerKind::Parameters => false,
-        LayerKind::Rendered => return None,
-    };
-    if is_text {
+    if layer.is_text() {
         let content = stream.content(holder)?;
         let inner = yaml::parse_without_comments(&content.text);
         let root = inner.documents.first()?.root?;
-        let node = FieldPath::from(key.to_vec()).find(&inner, root)?;
+        let node = key.find(&inner, root)?;
         let span = content.map.outer(inner.node(node)?.span);
         let written = written(document, span.or_else(|| Some(stream.node(holder)?.span))?);
         let is_shared = is_shared(&inner, node) || is_shared(stream, holder);
         return Some(Written { is_shared, is_updated: is_updated(&inner, node), ..written });
     }
-    let node = match layer.kind {
-        LayerKind::Parameters => parameter(stream, holder, key)?,
-        _ => FieldPath::from(key.to_vec()).find(stream, holder)?,
+    let node = match layer.node(stream, holder, key) {
+        // Other single values are no list of entries.
+        None if layer.kind == LayerKind::Parameters => holder,
+        found => found?,
     };
     let written = written(document, stream.node(node)?.span);
     Some(Written { is_shared: is_shared(stream, node), is_updated: is_updated(stream, node), ..written })
-}
-
-/// The value of the entry of `parameters` that sets a key; of other single values the list or the mapping of them.
-fn parameter(stream: &Stream<'_>, holder: NodeId, key: &[Step]) -> Option<NodeId> {
-    let entry = helm_values::parameter(stream, holder, key);
-    Some(entry.and_then(|(_, item)| stream.get(item, "value")).unwrap_or(holder))
 }
 
 /// Is it, or something around it, anchored, so that it stands elsewhere, too?

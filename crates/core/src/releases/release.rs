@@ -1,6 +1,6 @@
 //! One chart with its values, as it is deployed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 use super::object::{Gap, Object};
 use super::sources::Sources;
 use super::substitute::Substitution;
+use super::value_tree::{each_value, value_at};
 use super::{helm_values, local_chart};
 use crate::kustomization::ImageEntry;
 use crate::tree::{Place, RepoPath};
-use crate::yaml::{FieldPath, Holder};
+use crate::yaml::{FieldPath, Holder, NodeId, Step, Stream};
 
 /// One chart with the values that it is deployed with, in one place of one cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,27 +60,28 @@ pub struct Release {
 }
 
 impl Release {
-    /// The keys of its values that hold this tag, each with the file that has it; the strongest first.
-    pub fn keys_of_tag(&self, tag: &str) -> Vec<(&RepoPath, FieldPath)> {
-        let mut found = Vec::new();
-        for layer in self.layers.iter().rev() {
-            let mut open = vec![(FieldPath::default(), &layer.values)];
-            let mut keys = Vec::new();
-            while let Some((way, values)) = open.pop() {
-                for (key, value) in values {
-                    match value {
-                        Value::Object(below) => open.push((way.clone().child(key.as_str()), below)),
-                        Value::String(text) if text == tag && is_tag(key) => {
-                            keys.push(way.clone().child(key.as_str()));
-                        }
-                        _ => {}
-                    }
-                }
+    /// The keys of its values that hold one of these tags, whatever they are called: a render says what they set. A number is
+    /// a tag only where the key says so (`replicas: 3`).
+    pub fn keys_of_tags(&self, tags: &BTreeSet<String>) -> BTreeMap<FieldPath, String> {
+        let mut found = BTreeMap::new();
+        each_value(&self.values, &mut |key, value| {
+            let is_named = || key.iter().rev().find_map(Step::key).is_some_and(names_tag);
+            let text = match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) if is_named() => Some(number.to_string()),
+                _ => None,
+            };
+            if let Some(text) = text.filter(|text| tags.contains(text)) {
+                found.insert(FieldPath::from(key.to_vec()), text);
             }
-            keys.sort();
-            found.extend(keys.into_iter().map(|way| (&layer.path, way)));
-        }
+        });
         found
+    }
+
+    /// The source whose value of a key wins, with its number.
+    pub fn source_of(&self, key: &FieldPath) -> Option<(usize, &Layer)> {
+        let sets = |(_, layer): &(usize, &Layer)| value_at(&layer.values, key.steps()).is_some();
+        self.layers.iter().enumerate().rev().find(sets)
     }
 
     /// A release of which nothing but its object is known yet.
@@ -278,9 +280,10 @@ impl std::fmt::Display for VersionRef {
     }
 }
 
-/// `tag`, `imageTag`.
-fn is_tag(key: &str) -> bool {
-    key.to_ascii_lowercase().ends_with("tag")
+/// `tag`, `imageTag`, `appVersion`.
+fn names_tag(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.ends_with("tag") || key.ends_with("version")
 }
 
 /// One source of a release's values.
@@ -296,6 +299,36 @@ pub struct Layer {
     pub values: Map<String, Value>,
     /// A patch, a component or a variable changed them: the file does not hold them as they are here.
     pub changed: bool,
+}
+
+impl Layer {
+    /// Are the values the text of one scalar of the file?
+    pub(super) fn is_text(&self) -> bool {
+        match &self.kind {
+            LayerKind::Text => true,
+            LayerKind::ConfigMap { .. } | LayerKind::Secret { .. } => !self.holder.path.is_root(),
+            LayerKind::Inline | LayerKind::File | LayerKind::Parameters | LayerKind::Rendered => false,
+        }
+    }
+
+    /// The node of the file that holds the value of a key, which its mapping at `holder` has, or its list of single values.
+    /// `None` for what is within a text, or in no file.
+    pub(super) fn node(&self, stream: &Stream<'_>, holder: NodeId, key: &FieldPath) -> Option<NodeId> {
+        match self.kind {
+            _ if self.is_text() => None,
+            LayerKind::Rendered => None,
+            LayerKind::Parameters => {
+                let (_, entry) = helm_values::parameter(stream, holder, key.steps())?;
+                stream.get(entry, "value")
+            }
+            _ => key.find(stream, holder),
+        }
+    }
+
+    /// The scalar of its file that sets a key, as it is read there.
+    pub fn scalar(&self, stream: &Stream<'_>, key: &FieldPath) -> Option<NodeId> {
+        self.node(stream, self.holder.find(stream)?, key)
+    }
 }
 
 /// Where values stand.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use pullthru_core::config::Flux;
-use pullthru_core::emit::{FileChange, Request, emit};
+use pullthru_core::emit::{FileChange, Request, Unseen, emit};
 use pullthru_core::image::Name;
 use pullthru_core::images::{Named, Tagged};
 use pullthru_core::tree::RepoPath;
@@ -33,6 +33,7 @@ fn run(images: &[Named], files: &Files, prune: bool) -> Result<Files, String> {
         whole: true,
         move_existing: true,
         prune,
+        unseen: Unseen::default(),
     };
     let mut after = files.clone();
     for change in emit(&request).map_err(|error| error.to_string())?.changes {
