@@ -13,7 +13,7 @@ use super::updaters::hidden_updaters;
 use super::values::number;
 use super::{CliError, detail, note, problem};
 use crate::config::{Config, ConfigErrors, FILE_NAMES, Overrides};
-use crate::find::{Finder, Hosts, PullSecret, Role};
+use crate::find::{Finder, Hosts, PullSecret, Role, Site};
 use crate::images::{Charts, Images};
 use crate::inventory::{self, Inventory};
 use crate::kustomize::Model;
@@ -175,7 +175,10 @@ impl ReadRepository {
     /// Does a file among those that were asked for override images of others, or say how they are pulled?
     pub(super) fn overrides(&self) -> bool {
         let kustomizations = self.inventory.files.iter().filter_map(|file| file.found.kustomization.as_ref());
-        let updates = self.inventory.files.iter().any(|file| !file.found.updated.is_empty());
+        let updates = self.inventory.files.iter().any(|file| {
+            let is_renovate = file.found.renovate.as_ref().is_some_and(|renovate| !renovate.is_preset);
+            is_renovate || !file.found.updated.is_empty() || file.found.sites.iter().any(is_subscription)
+        });
         let mut logins = self.inventory.files.iter().flat_map(|file| &file.found.logins.used);
         updates
             || logins.any(PullSecret::is_of_account)
@@ -187,6 +190,11 @@ impl ReadRepository {
     pub(super) fn is_whole(&self) -> bool {
         self.scope == Scope::Whole && self.shard.is_none()
     }
+}
+
+/// Do steps in other files promote what is subscribed to there?
+fn is_subscription(site: &Site) -> bool {
+    site.role == Role::TagDiscovery && site.object.as_ref().is_some_and(|object| object.kind == "Warehouse")
 }
 
 fn has_matcher(inventory: &Inventory) -> bool {

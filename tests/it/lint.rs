@@ -5,8 +5,10 @@ use std::path::Path;
 
 use pullthru::config::RuleId;
 use pullthru::lint::rules;
+use pullthru_core::releases::lock::{LOCK_NAME, RenderedRole};
 use serde_json::Value;
 
+use crate::charts::{RELEASE, lock_of};
 use crate::golden::{assert_same, copy_of};
 use crate::scratch::{Scratch, run_in};
 
@@ -224,6 +226,143 @@ fn a_migration_names_renovate_until_it_is_led_to_the_upstream() {
     }
     // Without a configuration there is nothing to say.
     assert!(!said(copy.path()) && !finds(copy.path()));
+}
+
+/// A preset in the repository leads Renovate to the upstream where a configuration extends it.
+#[test]
+fn presets_of_the_repository_are_read_where_they_are_extended() {
+    let finds = |root: &Path| -> Vec<String> {
+        let (out, err) = run_in(root, &["check", "--format", "json"]);
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let findings = report["findings"].as_array().unwrap().iter();
+        let ours = findings.filter(|row| row["rule"] == "cached-tags-only");
+        ours.map(|row| row["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let copy = copy_of("testdata/rules/renovate-package");
+    assert_eq!(finds(copy.path()), ["package.json"]);
+    let package = std::fs::read_to_string(copy.path().join("package.json")).unwrap();
+    let extending = |preset: &str| {
+        package.replace("\"config:recommended\"", &format!("\"config:recommended\", \"{preset}\""))
+    };
+    for (preset, is_read) in [
+        ("local>orchard/fleet//presets/cache", true),
+        ("local>orchard/fleet//presets/cache.json", true),
+        ("local>orchard/fleet//presets/other", false),
+        ("local>orchard/fleet:cache", false),
+    ] {
+        std::fs::write(copy.path().join("package.json"), extending(preset)).unwrap();
+        assert_eq!(finds(copy.path()).is_empty(), is_read, "{preset}");
+    }
+    // Renovate takes another file first.
+    std::fs::write(copy.path().join("package.json"), extending("local>orchard/fleet//presets/other"))
+        .unwrap();
+    std::fs::write(copy.path().join("renovate.json5"), "{ extends: ['config:recommended'] }\n").unwrap();
+    assert_eq!(finds(copy.path()), ["renovate.json5"]);
+}
+
+/// The values of a release give a login to all that its chart pulls.
+#[test]
+fn logins_of_releases_are_used_by_what_their_charts_pull() {
+    let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/guild/bakery";
+    let values = format!(
+        "    image: {{repository: {cached}, tag: v1}}\n    imagePullSecrets: [{{name: ghcr-login}}]\n"
+    );
+    let text = RELEASE.replace("    image: {repository: ghcr.io/guild/bakery, tag: v1}\n", &values);
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: ghcr-login, namespace: shops}\nstringData: {.dockerconfigjson: \
+                  '{\"auths\": {\"ghcr.io\": {}}}'}\n";
+    let scratch =
+        Scratch::new(&[("shops/bakery.yaml", text.as_bytes()), ("shops/login.yaml", secret.as_bytes())]);
+    let finds = || {
+        let run = scratch.run(&["check", "--format", "json"]);
+        let report: Value =
+            serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.err));
+        report["findings"].as_array().unwrap().iter().any(|row| row["rule"] == "pull-secret-unused")
+    };
+    let bakery = (format!("{cached}:v1"), RenderedRole::Container);
+    for (others, finding) in [
+        (&[][..], true),
+        (&[("docker.io/library/busybox:1.37", RenderedRole::InitContainer)][..], true),
+        (&[("ghcr.io/guild/oven:v2", RenderedRole::Container)][..], false),
+    ] {
+        let images: Vec<(&str, RenderedRole)> =
+            others.iter().copied().chain([(bakery.0.as_str(), bakery.1)]).collect();
+        std::fs::write(scratch.path().join(LOCK_NAME), lock_of(scratch.path(), &images)).unwrap();
+        assert_eq!(finds(), finding, "{others:?}");
+    }
+    // What its chart pulls is not known.
+    std::fs::remove_file(scratch.path().join(LOCK_NAME)).unwrap();
+    assert!(!finds());
+}
+
+/// A Warehouse that names the cache, changed as its finding says: nothing is found any more, also of what promotes its freight.
+#[test]
+fn a_warehouse_of_the_cache_names_the_upstream_after_the_lines_of_its_finding() {
+    let cache = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr";
+    let copy = copy_of("testdata/rules/kargo-warehouse");
+    let rules = |root: &Path| -> Vec<String> {
+        let (out, err) = run_in(root, &["check", "--format", "json"]);
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["rule"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(rules(copy.path()), ["cached-tags-only", "cached-tags-only"]);
+    let change = |file: &str, changes: &[(String, String)]| {
+        let path = copy.path().join(file);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (from, to) in changes {
+            assert_eq!(text.matches(from.as_str()).count(), 1, "{from}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(path, text).unwrap();
+    };
+    change(
+        "warehouse.yaml",
+        &[(format!("repoURL: {cache}/marina/pier"), "repoURL: ghcr.io/marina/pier".to_owned())],
+    );
+    change(
+        "warehouse.yaml",
+        &[(format!("repoURL: \"{cache}/marina/jetty\""), "repoURL: ghcr.io/marina/jetty".to_owned())],
+    );
+    let (pier, tag) = ("ghcr.io/marina/pier", "${{ imageFrom(\"ghcr.io/marina/pier\").Tag }}");
+    change(
+        "stage.yaml",
+        &[
+            (
+                format!(
+                    "image: {cache}/marina/pier\n                tag: ${{{{ imageFrom(\"{cache}/marina/pier\").Tag }}}}"
+                ),
+                format!(
+                    "image: {pier}\n                name: {cache}/marina/pier\n                newName: {cache}/marina/pier\n                tag: {tag}"
+                ),
+            ),
+            (format!("value: {cache}/marina/jetty"), "value: ghcr.io/marina/jetty".to_owned()),
+            (
+                format!("image: ${{{{ vars.jetty }}}}\n                newName: {cache}/marina/jetty"),
+                format!(
+                    "image: ${{{{ vars.jetty }}}}\n                name: {cache}/marina/jetty\n                newName: {cache}/marina/jetty"
+                ),
+            ),
+            (
+                format!(
+                    "uses: helm-update-image\n          config:\n            path: ./src/values.yaml\n            images:\n              - image: {cache}/marina/pier\n                key: pier.image\n                value: ImageAndTag"
+                ),
+                format!(
+                    "uses: yaml-update\n          config:\n            path: ./src/values.yaml\n            updates: [{{key: pier.image, value: '{cache}/marina/pier:{tag}'}}]"
+                ),
+            ),
+            (
+                format!(
+                    "value: ${{{{ imageFrom(\"{cache}/marina/pier\").RepoURL }}}}:${{{{ imageFrom(\"{cache}/marina/pier\").Tag }}}}"
+                ),
+                format!("value: {cache}/marina/pier:{tag}"),
+            ),
+        ],
+    );
+    assert_eq!(rules(copy.path()), [""; 0]);
 }
 
 /// What a migration changes, programs may change back: it ends with their names.

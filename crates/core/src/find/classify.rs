@@ -39,6 +39,9 @@ impl Explorer<'_> {
     fn by_place_or_value(&mut self, scalar: &Scalar<'_, '_, '_>, text: &str, found: &[Occurrence]) -> bool {
         if scalar.place.is_key() {
             self.ignore_all(scalar, found, key_reason(scalar.place));
+        } else if let ([only], true) = (found, oci_artifacts::is_subscription(scalar.place)) {
+            let literal = literal::read(text, only);
+            return self.site(scalar, only, literal, Form::ImageRepository, Role::TagDiscovery);
         } else if let Some(reason) = deny::reason(scalar.place) {
             let node_image = reason == IgnoreReason::NodeImage;
             if !(node_image && matches!(found, [only] if self.node_image(scalar, text, only))) {

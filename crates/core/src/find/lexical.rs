@@ -57,15 +57,13 @@ fn hosts_of_region(explorer: &mut Explorer<'_>, text: &str, region: Span, layer:
     for occurrence in &found {
         let Some(needle) = layer.outer(occurrence.needle) else { continue };
         let verdict = match reader.judge(occurrence) {
+            Verdict::Reference { literal, obstacle, .. } if context.is_tag_discovery(occurrence) => {
+                let (role, form) = (Role::TagDiscovery, Form::ImageRepository);
+                Verdict::Reference { literal, role, obstacle, form }
+            }
             Verdict::Reference { literal, role, obstacle, form } => match context.reason(occurrence) {
                 Some(IgnoreReason::NodeImage) => reader.node_image(literal),
                 Some(reason) => Verdict::Ignored(reason),
-                None if context.is_tag_discovery(occurrence) => Verdict::Reference {
-                    literal,
-                    role: Role::TagDiscovery,
-                    obstacle,
-                    form: Form::ImageRepository,
-                },
                 None => Verdict::Reference { literal, role, obstacle, form },
             },
             // A pattern of a policy is reported as one.
@@ -161,6 +159,7 @@ impl<'t, 'o> Context<'t, 'o> {
         let Some(scalar) = at.and_then(|at| self.stream.scalar_at(at)) else { return false };
         let place = Place::new(&self.stream, scalar, self.outer);
         oci_artifacts::is_updater_image(&place)
+            || oci_artifacts::is_subscription(&place)
             || matches!(oci_artifacts::form(&place, false, ""), Some((_, Role::TagDiscovery)))
     }
 

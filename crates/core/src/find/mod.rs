@@ -68,6 +68,7 @@ pub(crate) use policy_pattern::unescaped;
 pub use policy_pattern::{Matching, PolicyPattern, PolicyTool};
 pub use pull_secrets::{Logins, PullSecret, RegistryLogin};
 pub use releases::Release;
+pub(crate) use renovate::PACKAGE;
 pub use renovate::Renovate;
 pub use site::*;
 pub(crate) use updaters::{KUSTOMIZE_NAME, own_alias};
@@ -227,6 +228,7 @@ impl Finder {
             || releases::is_chart(path)
             || deployers::overridden_application(path).is_some()
             || file_kind::is_renovate(path)
+            || path == renovate::PACKAGE
             || has_words()
     }
 
@@ -268,7 +270,7 @@ impl Finder {
         let policies = policies::read(class, &objects, &self.hosts);
         match class {
             FileClass::Other(reason) => {
-                let renovate = file_kind::is_renovate(path).then(|| renovate::configuration(text));
+                let renovate = renovate::in_file(path, text);
                 return Found { policies, renovate, ..self.all_ignored(text, reason) };
             }
             FileClass::Template
@@ -289,6 +291,7 @@ impl Finder {
         let mut found = explorer.found;
         account_for_the_rest(&self.hosts, text, &mut found);
         found.policies = policies;
+        found.renovate = renovate::in_file(path, text);
         found.updated = updaters::read(class, &objects);
         found.ignores = if signed { ignores::read(text) } else { Vec::new() };
         found.logins = pull_secrets::read(class, &objects);

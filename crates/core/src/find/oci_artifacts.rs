@@ -54,6 +54,12 @@ pub(super) fn is_updater_image(place: &Place<'_, '_>) -> bool {
     place.key() == "imageName" && place.group() == "argocd-image-updater.argoproj.io"
 }
 
+/// The image whose tags a Warehouse of Kargo lists (docs.kargo.io, `spec.subscriptions[].image.repoURL`).
+pub(super) fn is_subscription(place: &Place<'_, '_>) -> bool {
+    let is_key = place.key() == "repoURL" && place.key_at(1) == "image";
+    is_key && place.kind() == "Warehouse" && place.group() == "kargo.akuity.io"
+}
+
 /// The form and role of `oci://…`, and of the references without a scheme that mean the same.
 pub(super) fn form(place: &Place<'_, '_>, scheme: bool, file: &str) -> Option<(Form, Role)> {
     let key = place.key();

@@ -1,6 +1,7 @@
 //! Logins of registries: `imagePullSecrets` of pods and values, and the Secrets that hold them, for `pullthru check`;
 //! credentials of Flux's sources are among the policies.
 
+use super::blank;
 use super::context;
 use super::file_kind::FileClass;
 use super::parsed::Parsed;
@@ -59,6 +60,7 @@ pub(super) fn read(class: FileClass, objects: &Parsed<'_>) -> Logins {
         let Some(object) = context::object_at(stream, root) else { continue };
         match object.kind.as_str() {
             "Secret" => logins.held.extend(login(stream, root, &object)),
+            "ExternalSecret" => logins.held.extend(templated(stream, root, &object)),
             _ => logins.used.extend(pull_secrets(stream, root, &object)),
         }
     }
@@ -110,14 +112,34 @@ fn walk(stream: &Stream<'_>, at: NodeId, names: &mut Vec<NodeId>, images: &mut V
 /// Logins in `stringData`: those of `data` are encoded, and encrypted more often than not.
 fn login(stream: &Stream<'_>, root: NodeId, object: &Object) -> Option<RegistryLogin> {
     let text = stream.value(stream.get_path(root, &["stringData", ".dockerconfigjson"])?)?;
+    let (name, namespace) = (object.name.clone()?, object.namespace.clone());
+    Some(RegistryLogin { name, namespace, hosts: hosts(text)? })
+}
+
+/// The Secret that an ExternalSecret makes (external-secrets.io, `spec.target.template`): its text names the registries, and takes
+/// the passwords from elsewhere.
+fn templated(stream: &Stream<'_>, root: NodeId, object: &Object) -> Option<RegistryLogin> {
+    let at = |path: &[&str]| stream.value(stream.get_path(root, path)?);
+    let text = at(&["spec", "target", "template", "data", ".dockerconfigjson"])?;
+    let name = at(&["spec", "target", "name"]).map(str::to_owned).or_else(|| object.name.clone())?;
+    let hosts = hosts(&blank::blanked(text))?;
+    // A registry that is put in, too, is not known.
+    let is_host = |host: &String| host.contains('.') || host.starts_with("localhost");
+    let is_known = !text_of_keys(text) && hosts.iter().all(is_host);
+    is_known.then(|| RegistryLogin { name, namespace: object.namespace.clone(), hosts })
+}
+
+/// Is a key of a text put in by a template?
+fn text_of_keys(text: &str) -> bool {
+    let behind =
+        |at: usize| text.get(at + 2..).unwrap_or_default().trim_start_matches([' ', '"', '\'', '\\']);
+    text.match_indices("}}").any(|(at, _)| behind(at).starts_with(':'))
+}
+
+fn hosts(text: &str) -> Option<Vec<String>> {
     let json = yaml::parse_without_comments(text);
     let auths = json.get(json.documents.iter().find_map(|document| document.root)?, "auths")?;
-    let hosts = json.entries(auths).iter().filter_map(|(key, _)| json.value(*key)).map(host);
-    Some(RegistryLogin {
-        name: object.name.clone()?,
-        namespace: object.namespace.clone(),
-        hosts: hosts.collect(),
-    })
+    Some(json.entries(auths).iter().filter_map(|(key, _)| json.value(*key)).map(host).collect())
 }
 
 /// The host of a key of `auths`: `https://index.docker.io/v1/`.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::file_kind;
 use super::hosts::Hosts;
 use super::policy_pattern::{Matching, PolicyPattern, PolicyTool, named};
 use crate::tree::Position;
-use crate::yaml::Span;
+use crate::yaml::{self, Span};
 
 /// What decides where Renovate looks for new versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Renovate {
     aliases: Vec<String>,
     /// Presets.
     extends: Vec<String>,
+    /// It is read where a configuration extends it.
+    pub is_preset: bool,
 }
 
 /// The name under which `docs/flux.md` has the preset of `pullthru emit renovate` saved.
@@ -24,6 +27,24 @@ impl Renovate {
     pub(crate) fn leads_away(&self, cached: &str) -> bool {
         let is_alias = |alias: &String| cached == alias || cached.starts_with(&format!("{alias}/"));
         self.aliases.iter().any(is_alias) || self.extends.iter().any(|preset| preset.contains(PRESET))
+    }
+
+    /// Does it extend the preset in this file of a repository? `local>org/repo//dir/name`, `local>org/repo:name`.
+    pub(crate) fn extends_file(&self, path: &str) -> bool {
+        let stem = |path: &str| {
+            let ends = [".json", ".json5", ".jsonc"];
+            ends.iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path).to_owned()
+        };
+        let file = |preset: &String| {
+            let (_, rest) = preset.split_once('>')?;
+            let rest = rest.split(['(', '#']).next()?;
+            Some(match (rest.split_once("//"), rest.split_once(':')) {
+                (Some((_, file)), _) => stem(file),
+                (None, Some((_, name))) => stem(name.split('/').next()?),
+                (None, None) => "default".to_owned(),
+            })
+        };
+        self.extends.iter().filter_map(file).any(|file| file == stem(path))
     }
 
     /// Does it extend presets that are not in the repository?
@@ -61,8 +82,25 @@ fn entries(text: &str) -> impl Iterator<Item = Entry> {
     })
 }
 
+/// The configuration of Renovate in a file: its own, the part of `package.json`, or a preset that leads a registry elsewhere.
+pub(super) fn in_file(path: &str, text: &str) -> Option<Renovate> {
+    if path == PACKAGE {
+        let json = yaml::parse_without_comments(text);
+        let part = json.get(json.documents.first()?.root?, "renovate")?;
+        return Some(configuration(json.node(part)?.span.slice(text)));
+    }
+    if file_kind::is_renovate(path) {
+        return Some(configuration(text));
+    }
+    let is_json = [".json", ".json5", ".jsonc"].iter().any(|end| path.ends_with(end));
+    (is_json && text.contains("registryAliases")).then(|| Renovate { is_preset: true, ..configuration(text) })
+}
+
+/// Where Renovate looks last.
+pub(crate) const PACKAGE: &str = "package.json";
+
 /// The configuration of Renovate that a text is.
-pub(super) fn configuration(text: &str) -> Renovate {
+fn configuration(text: &str) -> Renovate {
     let mut found = Renovate::default();
     let mut key = "";
     for entry in entries(text) {
@@ -235,6 +273,24 @@ mod tests {
         let renovate = configuration(text);
         assert!(renovate.leads_away("1.example/ghcr/o/a") && !renovate.leads_away("1.example/ghcr-o/a"));
         assert!(configuration("{extends: ['local>o/r//renovate-cache']}").leads_away("x"));
+        let package = r#"{"name": "x", "renovate": {"registryAliases": {"1.example/ghcr": "ghcr.io"}}}"#;
+        assert!(in_file("package.json", package).unwrap().leads_away("1.example/ghcr/o/a"));
+        assert_eq!(in_file("package.json", r#"{"name": "x", "eslint": {"extends": "x"}}"#), None);
+        assert_eq!(in_file("web/package.json", package).map(|found| found.is_preset), Some(true));
+        for (preset, path, extends) in [
+            ("local>o/r//presets/cache", "presets/cache.json", true),
+            ("local>o/r//presets/cache.json5", "presets/cache.json5", true),
+            ("github>o/r//presets/cache#v1", "presets/cache.json", true),
+            ("local>o/r:cache", "cache.json", true),
+            ("local>o/r:cache/part(x)", "cache.json", true),
+            ("local>o/r", "default.json", true),
+            ("local>o/r//presets/cache", "other/cache.json", false),
+            ("local>o/r:cache", "presets/cache.json", false),
+            (":cache", "cache.json", false),
+        ] {
+            let found = configuration(&format!("{{extends: ['{preset}']}}"));
+            assert_eq!(found.extends_file(path), extends, "{preset} {path}");
+        }
         for broken in ["{\"a", "{'", "{/*", "{\"\\", "é{\"é\": 'é"] {
             read(broken, &hosts());
         }

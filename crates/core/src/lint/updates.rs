@@ -64,6 +64,34 @@ pub(super) fn advice(image: &UpdatedImage, cached: &str, matched: &str) -> Advic
     }
 }
 
+/// The lines by which a promotion goes on writing the cache's name, once its Warehouse names the upstream.
+pub(super) fn promoted(image: &UpdatedImage, cached: &str, upstream: &Name) -> Vec<String> {
+    match &image.write {
+        Write::KustomizeSetImage { matched, new_name } => {
+            let mut lines = vec![format!("image: {upstream}")];
+            // It matches the name of the image, where it has none of its own.
+            lines.extend((matched == cached).then(|| format!("name: {cached}")));
+            lines.extend(new_name.is_none().then(|| format!("newName: {cached}")));
+            lines
+        }
+        Write::HelmUpdateImage { .. } => {
+            advice(&UpdatedImage { name: upstream.clone(), ..image.clone() }, cached, cached).lines
+        }
+        Write::YamlUpdate { value, expression } => {
+            let mut value = value.clone();
+            if value.get(expression.range.clone()).is_some() {
+                value.replace_range(expression.range.clone(), &expression.replacement(cached));
+            }
+            let call = |quote: char, name: &str| format!("imageFrom({quote}{name}{quote}");
+            let found = |value: String, quote: char| {
+                value.replace(&call(quote, cached), &call(quote, &upstream.to_string()))
+            };
+            vec![format!("value: {}", ['"', '\''].into_iter().fold(value, found))]
+        }
+        Write::Object { .. } | Write::Annotation { .. } => Vec::new(),
+    }
+}
+
 /// Does a kustomization match another name than the updater would take?
 fn renamed(target: &Target, cached: &str, matched: &str) -> bool {
     matches!(target, Target::Kustomize(name) if name.as_deref().unwrap_or(cached) != matched)

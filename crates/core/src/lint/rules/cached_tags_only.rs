@@ -1,10 +1,14 @@
 //! `cached-tags-only`.
 
+use std::collections::HashMap;
+
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
-use crate::find::{Form, Renovate, Role};
+use crate::find::{Form, PACKAGE, Renovate, Role, UpdatedImage};
+use crate::image::Name;
 use crate::inventory::FileInventory;
 use crate::lint::references::{Planned, Reference, is_cached};
+use crate::lint::updates::promoted;
 use crate::lint::{Confidence, Context, Finding, Related};
 use crate::tree::Position;
 use crate::yaml::Span;
@@ -21,6 +25,12 @@ pub(crate) const RULE: Rule = Rule {
 
 fn find(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = renovate(context).into_iter().collect();
+    let mut promotions: HashMap<String, Vec<(&FileInventory, &UpdatedImage)>> = HashMap::new();
+    for file in &context.inventory.files {
+        for image in &file.found.updated {
+            promotions.entry(image.name.to_string()).or_default().push((file, image));
+        }
+    }
     for surveyed in context.references {
         let site = surveyed.site;
         let routes = context.config.routes(surveyed.file.path.as_str());
@@ -50,17 +60,57 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
             _ => "name one version, or let `pullthru warm --artifacts` pull the next ones",
         }
         .to_owned();
+        if kind == "Warehouse"
+            && let Some(upstream) = routes.and_then(|routes| routes.unmap(&site.name))
+        {
+            finding.next = format!(
+                "write `repoURL: {upstream}`, and `imageFrom(\"{upstream}\")` where it is promoted; what writes its name there keeps \
+                 `{name}`"
+            );
+            let promotions = promotions.get(&name).map(Vec::as_slice).unwrap_or_default();
+            finding.related = promotions.iter().filter_map(|one| promotion(*one, &name, &upstream)).collect();
+        }
         findings.push(finding);
     }
     findings
 }
 
+/// What a promotion has to say, when its Warehouse names the upstream.
+fn promotion(
+    (file, image): (&FileInventory, &UpdatedImage),
+    cached: &str,
+    upstream: &Name,
+) -> Option<Related> {
+    let lines = promoted(image, cached, upstream);
+    let why = image.place.as_ref().err().map(|reason| format!(": {reason}")).unwrap_or_default();
+    (!lines.is_empty()).then(|| Related {
+        path: file.path.clone(),
+        position: image.position,
+        text: format!("write `{}` here{why}", lines.join("` and `")),
+    })
+}
+
 /// Renovate looks for new tags where a reference says, which is the cache unless an alias leads it to the upstream.
 fn renovate(context: &Context<'_>) -> Option<Finding> {
-    let configured = |file: &&FileInventory| file.found.renovate.is_some();
-    let files: Vec<&FileInventory> = context.inventory.files.iter().filter(configured).collect();
+    let of = |file: &'_ FileInventory| file.found.renovate.clone();
+    let (presets, mut files): (Vec<&FileInventory>, Vec<&FileInventory>) = context
+        .inventory
+        .files
+        .iter()
+        .filter(|file| file.found.renovate.is_some())
+        .partition(|file| of(file).is_some_and(|renovate| renovate.is_preset));
     // Of several Renovate takes the first; those at the root come before those in directories.
-    let file = files.iter().min_by_key(|file| (file.path.as_str().matches('/').count(), &file.path))?;
+    let order = |file: &&&FileInventory| {
+        let path = file.path.as_str();
+        (path == PACKAGE, path.matches('/').count(), file.path.clone())
+    };
+    let file = *files.iter().min_by_key(order)?;
+    // Presets of the repository that are extended count as what extends them.
+    let is_extended = |preset: &&FileInventory| {
+        files.iter().any(|file| of(file).is_some_and(|found| found.extends_file(preset.path.as_str())))
+    };
+    let extended: Vec<&FileInventory> = presets.into_iter().filter(is_extended).collect();
+    files.extend(extended);
     let mut asked: Vec<(&Reference<'_>, bool)> = Vec::new();
     for reference in context.references.iter().filter(|reference| reference.site.role == Role::Image) {
         let Some(routes) = context.config.routes(reference.file.path.as_str()) else { continue };

@@ -67,7 +67,7 @@ fn unused_by_all(
     let (object, name) = (&secret.object, &secret.name);
     let login = login_of(secret, logins)?;
     // Images of registries that nobody caches are no references.
-    let is_seen = !login.hosts.is_empty() && login.hosts.iter().all(|host| upstream_for(host).is_some());
+    let is_seen = !login.is_empty() && login.iter().all(|host| upstream_for(host).is_some());
     let is_unseen = |release: &ReleaseImages| !matches!(release.state, ReleaseState::Known { .. });
     if !is_seen || context.charts.iter().any(is_unseen) {
         return None;
@@ -76,7 +76,7 @@ fn unused_by_all(
     for one in context.references.iter().filter(|one| one.site.role == Role::Image) {
         let routes = context.config.routes(one.file.path.as_str());
         let upstream = upstream_name(&one.site.name, routes);
-        if !login.hosts.iter().any(|host| upstream.split('/').next() == Some(host)) {
+        if !login.iter().any(|host| upstream.split('/').next() == Some(host)) {
             continue;
         }
         if one.status != Some(Status::Cached) {
@@ -84,9 +84,9 @@ fn unused_by_all(
         }
         last = Some(one);
     }
-    let hosts = login.hosts.join(", ");
+    let hosts = Vec::from_iter(login.iter().map(String::as_str)).join(", ");
     let pulled = context.charts.iter().flat_map(ReleaseImages::pulled).filter_map(|image| image.name());
-    if pulled.into_iter().any(|name| login.hosts.contains(&name.host)) {
+    if pulled.into_iter().any(|name| login.contains(&name.host)) {
         return None;
     }
     let message =
@@ -100,17 +100,34 @@ fn unused_by_all(
     Some(finding)
 }
 
-/// The login that a name stands for, where it is readable.
-fn login_of<'l>(
-    secret: &PullSecret,
-    logins: &HashMap<&str, Vec<&'l RegistryLogin>>,
-) -> Option<&'l RegistryLogin> {
+/// The registries of the login that a name stands for, where it is readable: those of all Secrets which it may be.
+fn login_of(secret: &PullSecret, logins: &HashMap<&str, Vec<&RegistryLogin>>) -> Option<BTreeSet<String>> {
     let namespace = &secret.object.namespace;
     let is_of_namespace = |login: &&&RegistryLogin| {
         login.namespace.is_none() || namespace.is_none() || login.namespace == *namespace
     };
-    logins.get(secret.name.as_str())?.iter().find(is_of_namespace).copied()
+    let found: Vec<_> = logins.get(secret.name.as_str())?.iter().filter(is_of_namespace).collect();
+    (!found.is_empty()).then(|| found.iter().flat_map(|login| login.hosts.iter().cloned()).collect())
 }
+
+/// The images that the chart of an object pulls; `None` where they are not known, and where the object deploys no chart that a
+/// login of its values is for.
+fn of_chart(context: &Context<'_>, file: &FileInventory, secret: &PullSecret) -> Option<Vec<String>> {
+    let deploys = |one: &&ReleaseImages| {
+        one.place.path == file.path && secret.object.name.as_deref() == Some(one.id.whole().name.as_str())
+    };
+    let mut releases = context.charts.iter().filter(deploys).peekable();
+    releases.peek()?;
+    let mut images = Vec::new();
+    for release in releases {
+        let ReleaseState::Known { .. } = release.state else { return None };
+        images.extend(release.pulled().map(|image| image.image.clone()));
+    }
+    Some(images)
+}
+
+/// Objects whose values a chart is rendered with.
+const DEPLOYERS: [&str; 4] = ["HelmRelease", "Application", "ApplicationSet", "HelmChart"];
 
 /// `within` are the references of its document.
 fn unused(
@@ -126,7 +143,21 @@ fn unused(
     let first = cached.first()?;
     let written: BTreeSet<String> = cached.iter().map(|one| one.site.as_written()).collect();
     // Registries that nobody caches are no references: the texts have them.
-    let others: Vec<&String> = secret.images.iter().filter(|image| !written.contains(*image)).collect();
+    let of_chart = match DEPLOYERS.contains(&object.kind.as_str()) {
+        // What its chart pulls besides its values has the login, too.
+        true => of_chart(context, file, secret)?,
+        false => Vec::new(),
+    };
+    let is_of_cache = |image: &String| {
+        let routes = context.config.routes(file.path.as_str());
+        Name::parse(split(image).0).is_ok_and(|name| routes.is_some_and(|routes| routes.is_cached(&name)))
+    };
+    let others: Vec<&String> = secret
+        .images
+        .iter()
+        .filter(|image| !written.contains(*image))
+        .chain(of_chart.iter().filter(|image| !is_of_cache(image)))
+        .collect();
     let uncached = || within.iter().filter(|one| !is_cached(one)).map(|one| one.site.name.host.clone());
     let routes = context.config.routes(file.path.as_str());
     let upstream_host = |one: &&Reference<'_>| {
@@ -134,7 +165,7 @@ fn unused(
     };
     let (message, confidence) = match login_of(secret, logins) {
         Some(login) => {
-            let serves = |host: String| login.hosts.contains(&host);
+            let serves = |host: String| login.contains(&host);
             let served = others
                 .iter()
                 .filter_map(|image| Name::parse(split(image).0).ok())
@@ -142,7 +173,7 @@ fn unused(
             if served || uncached().any(serves) || !cached.iter().any(|one| serves(upstream_host(one))) {
                 return None;
             }
-            let hosts = login.hosts.join(", ");
+            let hosts = Vec::from_iter(login.iter().map(String::as_str)).join(", ");
             (
                 format!("`{name}` logs in to {hosts}, and `{object}` pulls nothing from there any more"),
                 Confidence::High,

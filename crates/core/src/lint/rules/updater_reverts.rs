@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Rule, about};
 use crate::config::{RuleId, Severity};
-use crate::find::{Marker, Role, UpdatedImage, Write};
+use crate::find::{Marker, Role, Site, UpdatedImage, Write};
 use crate::image::Name;
 use crate::inventory::FileInventory;
 use crate::kustomization::split;
@@ -231,10 +231,16 @@ fn places(moved: &[&Called<'_>]) -> Vec<Related> {
     related
 }
 
+/// Does Flux look tags up there? What markers write is its name.
+fn is_of_flux(site: &Site) -> bool {
+    site.role == Role::TagDiscovery
+        && site.object.as_ref().is_some_and(|object| object.kind == "ImageRepository")
+}
+
 /// Setter markers whose ImageRepository looks tags up at the upstream.
 fn markers(context: &Context<'_>) -> Vec<Finding> {
     let scans: Vec<&Reference<'_>> =
-        context.references.iter().filter(|reference| reference.site.role == Role::TagDiscovery).collect();
+        context.references.iter().filter(|reference| is_of_flux(reference.site)).collect();
     let mut findings = Vec::new();
     for surveyed in context.references {
         let Some(marker) = surveyed.site.marker.filter(|marker| marker.writes_name()) else { continue };
