@@ -142,6 +142,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Outcome, CliError>
         model: &model,
         repository: &args.repository,
         registries: &args.registries,
+        mode: &mode,
+        finder: &finder,
         allow_frozen_tags: args.allow_frozen_tags,
         is_wanted: Arc::new(|_, _| true),
     };

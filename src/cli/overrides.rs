@@ -10,11 +10,11 @@ use super::evaluated::Evaluated;
 use super::registries::{RegistryArgs, bar, runtime, say_notes};
 use super::repository::{ReadRepository, RepositoryArgs};
 use crate::config::Config;
-use crate::find::Role;
+use crate::find::{Finder, Role};
 use crate::image::{Name, Reference};
 use crate::images::{Charts, ReleaseImages, ReleaseState};
 use crate::kustomize::Model;
-use crate::migrate::{Prepared, Proved};
+use crate::migrate::{self, Mode, Prepared, Proved};
 use crate::route::Routes;
 use crate::tree::RepoPath;
 use pullthru_charts::{
@@ -33,6 +33,8 @@ pub(super) struct Request<'r> {
     pub(super) model: &'r Model<'r>,
     pub(super) repository: &'r RepositoryArgs,
     pub(super) registries: &'r RegistryArgs,
+    pub(super) mode: &'r Mode,
+    pub(super) finder: &'r Finder,
     pub(super) allow_frozen_tags: bool,
     pub(super) is_wanted: Wanted,
 }
@@ -103,7 +105,10 @@ impl Request<'_> {
         hosts.dedup();
         let named = |release: &Release| {
             let values = serde_json::Value::Object(release.values.clone()).to_string();
-            within(&release.place.path) && hosts.iter().any(|host| values.contains(host.as_str()))
+            let renamed = release.post_renderers.iter().filter_map(|entry| entry.new_name.as_deref());
+            let mut texts = std::iter::once(values.as_str()).chain(renamed);
+            within(&release.place.path)
+                && texts.any(|text| hosts.iter().any(|host| text.contains(host.as_str())))
         };
         let named = before.iter().filter(|release| named(release)).map(|release| &release.id);
         let wanted: BTreeSet<ReleaseId> = named.flat_map(|id| [id.clone(), id.whole()]).collect();
@@ -186,6 +191,10 @@ impl Request<'_> {
             evaluation.with_sources(&sources).into_releases()
         };
         let is_built = |path: &RepoPath, name: &str| is_built(self.model, path, name);
+        let in_added = |more: &EditedTexts| {
+            let before = |path: &RepoPath| sources.text(path);
+            migrate::in_added(self.model, self.mode, repository, self.finder, &before, &both(edited, more))
+        };
         let runtime = runtime()?;
         let bar = bar(wanted.len(), "overrides");
         let request = OverrideRequest {
@@ -198,6 +207,7 @@ impl Request<'_> {
             route: &route,
             kustomization: &|root| self.kustomization(root),
             is_built: &is_built,
+            in_added: &in_added,
             allow_frozen_tags: self.allow_frozen_tags,
         };
         let mut plan = runtime.block_on(charts.plan_overrides(&request, || bar.inc(1)));

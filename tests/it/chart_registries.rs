@@ -41,7 +41,8 @@ fn deployed(directory: &Path, helm: &str, registry: &str) -> BTreeMap<String, Ve
         match object["kind"].as_str() {
             Some("HelmRelease") => {
                 let chart = spec["chart"]["spec"]["chart"].as_str().unwrap();
-                images.insert(name, templated(helm, chart, &[&spec["values"]], &[]));
+                let rendered = templated(helm, chart, &[&spec["values"]], &[]);
+                images.insert(name, post_rendered(rendered, &spec["postRenderers"]));
             }
             Some("Application") => {
                 let sources =
@@ -78,6 +79,31 @@ fn of_source(helm: &str, source: &Value, repository: &Path) -> Vec<String> {
     templated(helm, source["chart"].as_str().unwrap(), &values.iter().collect::<Vec<_>>(), &set)
 }
 
+/// What kustomize makes of a render with the post-renderers of a HelmRelease.
+fn post_rendered(images: Vec<String>, renderers: &Value) -> Vec<String> {
+    let lists =
+        renderers.as_array().into_iter().flatten().filter_map(|one| one["kustomize"]["images"].as_array());
+    let entries: Vec<&Value> = lists.flatten().collect();
+    if entries.is_empty() {
+        return images;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let containers: Vec<Value> =
+        images.iter().map(|image| serde_json::json!({"name": "main", "image": image})).collect();
+    let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "r"}, "spec": {"containers": containers}});
+    std::fs::write(directory.path().join("pod.yaml"), pod.to_string()).unwrap();
+    let kustomization = serde_json::json!({"resources": ["pod.yaml"], "images": entries});
+    std::fs::write(directory.path().join("kustomization.yaml"), kustomization.to_string()).unwrap();
+    let built = Command::new(peer("kustomize")).arg("build").arg(directory.path()).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    images_of(&String::from_utf8(built.stdout).unwrap())
+}
+
+fn images_of(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "));
+    lines.map(|image| image.trim_matches('"').to_owned()).collect()
+}
+
 /// The images of containers that helm renders.
 fn templated(helm: &str, chart: &str, values: &[&Value], set: &[String]) -> Vec<String> {
     let mut command = Command::new(peer(helm));
@@ -99,10 +125,7 @@ fn templated(helm: &str, chart: &str, values: &[&Value], set: &[String]) -> Vec<
     }
     let output = command.arg(root().join("testdata/charts").join(chart)).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let rendered = String::from_utf8(output.stdout).unwrap();
-    let lines =
-        rendered.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "));
-    lines.map(|image| image.trim_matches('"').to_owned()).collect()
+    images_of(&String::from_utf8(output.stdout).unwrap())
 }
 
 fn read_all(directory: &Path) -> BTreeMap<PathBuf, String> {
@@ -179,12 +202,16 @@ fn helm_releases_get_a_patch_in_the_kustomization_of_each_root() {
             for release in ["web", "queue"] {
                 assert_eq!(images[release], [format!("{registry}/shop/cart:4.2.0")], "{directory} {release}");
             }
+            // What its chart writes itself: a post-renderer in the same patch.
+            let operator = format!("{registry}/shop/operator:v0.80.0");
+            assert!(images["fixed"].contains(&operator), "{directory} {:?}", images["fixed"]);
         }
     });
 }
 
-/// Lists of the release itself are copied into the patch, and Applications whose values are a text, or that have several sources,
-/// get parameters. What stays is said.
+/// Lists of the release itself are copied into the patch, with the images in them that no template renders; what cannot be copied, and
+/// what no value moves, is renamed by post-renderers. Applications whose values are a text, or that have several sources, get
+/// parameters, also for the items of a list that their values hold. What stays is said.
 #[test]
 #[ignore = "needs helm and kustomize: .ci/peers"]
 fn helm_releases_get_patches_for_lists_and_for_texts_of_values() {
@@ -194,11 +221,21 @@ fn helm_releases_get_patches_for_lists_and_for_texts_of_values() {
         {
             let images = deployed(&repository.join(directory), helm, "");
             let of = |name: &str| images[name].join(" ");
-            let own = format!(
-                "ghcr.io/shop/app:9 {registry}/ghcr/shop/metrics:2.0.0 {registry}/quay/shop/logs:2.1.0"
-            );
+            let app = format!("{registry}/ghcr/shop/app:9");
+            let own = format!("{app} {registry}/ghcr/shop/metrics:2.0.0 {registry}/quay/shop/logs:2.1.0");
             assert_eq!(of("own-list"), own, "{directory}");
-            assert!(!of("charts-list").contains("amazonaws"), "{directory}");
+            let of_chart =
+                format!("{app} {registry}/ghcr/shop/metrics:1.0.0 {registry}/ghcr/shop/logs:1.1.0");
+            assert_eq!(of("charts-list"), of_chart, "{directory}");
+            assert!(
+                of("patched").starts_with(&format!("{app} {registry}/quay/shop/logs:2.1.0")),
+                "{directory}"
+            );
+            let operator = format!("{registry}/quay/shop/operator:v0.80.0");
+            assert!(of("post-rendered").contains(&operator), "{directory}");
+            let items = format!("{registry}/quay/shop/logs:2.2.0 {registry}/ghcr/shop/metrics:2.3.0");
+            assert_eq!(of("text-list"), format!("ghcr.io/shop/app:9 {items}"), "{directory}");
+            assert!(!of("chart-list").contains("amazonaws"), "{directory}");
             assert_eq!(of("text"), format!("{registry}/quay/shop/cart:4.3.0"), "{directory}");
             assert_eq!(of("parameter"), format!("{registry}/quay/shop/cart:4.4.0"), "{directory}");
             let hub = format!("{registry}/docker-hub/shopworks");

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use pullthru_core::releases::rendered::RenderReader;
-use pullthru_core::releases::value_edit::{Texts, ValueError};
-use pullthru_core::releases::{Release, ReleaseId, Sources};
+use pullthru_core::releases::value_edit::Texts;
+use pullthru_core::releases::value_error::ValueError;
+use pullthru_core::releases::{Release, ReleaseId, ReleaseKind, Sources};
 use pullthru_core::tree::{Place, RepoPath};
 use pullthru_core::yaml::FieldPath;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage};
+use crate::keys::{Override, OverrideError, OverrideValue, RemainingImage, RemainingReason};
 use crate::render::Charts;
 
 /// The cached reference of an image of a release, where there is one.
@@ -98,6 +99,8 @@ pub struct OverrideRequest<'r> {
     pub kustomization: &'r dyn Fn(&RepoPath) -> Option<RepoPath>,
     /// Does this kustomization build an image of this name from anything but a chart? An entry of its `images:` renames both.
     pub is_built: &'r dyn Fn(&RepoPath, &str) -> bool,
+    /// Of texts with copied lists those that the migration changes there: images that no template renders move, too.
+    pub in_added: &'r dyn Fn(&EditedTexts) -> EditedTexts,
     /// Also keys that hold name and tag in one.
     pub allow_frozen_tags: bool,
 }
@@ -117,6 +120,10 @@ impl Charts {
         loop {
             let mut texts = Texts::new(request.sources, request.may_write);
             desk.write(&mut texts, request.kustomization);
+            if desk.copies_lists() {
+                let moved = (request.in_added)(texts.edited());
+                texts.replace(moved);
+            }
             let after = (request.evaluate)(texts.edited());
             let failed = desk.prove(self, &after, reader, route).await;
             // Where nothing is written, what fails does so without new values.
@@ -214,9 +221,19 @@ impl<'r> Desk<'r> {
             };
             match written {
                 Ok(paths) => entry.written = paths,
-                Err(error) => entry.error = Some(explained(&error, &entry.found)),
+                Err(error @ ValueError::PatchedList(..))
+                    if entry.release.id.kind == ReleaseKind::HelmRelease =>
+                {
+                    entry.leave_to_post_renderer(&error);
+                }
+                Err(error) => entry.error = Some(explained(&error, entry)),
             }
         }
+    }
+
+    fn copies_lists(&self) -> bool {
+        let mut written = self.entries.iter().filter(|entry| entry.is_written());
+        written.any(|entry| entry.found.values.iter().any(OverrideValue::copies_list))
     }
 
     /// Releases whose object other roots build, too, where these are to have other values: what is written into the object
@@ -380,11 +397,20 @@ fn not_replaced(release: &Release, found: &Override) -> Option<String> {
 }
 
 /// Why nothing is written, and which values a person is to set where no file has them.
-fn explained(error: &ValueError, found: &Override) -> String {
-    if !matches!(error, ValueError::Rendered(_)) {
-        return error.to_string();
+fn explained(error: &ValueError, entry: &Entry<'_>) -> String {
+    match error {
+        ValueError::Rendered(_) => {}
+        ValueError::Patch(_) | ValueError::PatchedList(..) => {
+            let instead = match entry.release.id.kind {
+                ReleaseKind::Application => "give each cluster an Application of its own",
+                ReleaseKind::KustomizeHelmChart => "render the chart in the kustomization of each cluster",
+                _ => "name the registry by a variable (`registry.host`)",
+            };
+            return format!("{error}; or {instead}");
+        }
+        _ => return error.to_string(),
     }
-    let values = found.values.iter().map(|value| format!("`{}: {}`", value.key, text(&value.value)));
+    let values = entry.found.values.iter().map(|value| format!("`{}: {}`", value.key, text(&value.value)));
     format!("{error}; set there {}", values.collect::<Vec<_>>().join(", "))
 }
 
@@ -393,6 +419,16 @@ fn text(value: &Value) -> String {
 }
 
 impl Entry<'_> {
+    /// Writes no values, since a list of them cannot be set: a post-renderer is tried instead.
+    fn leave_to_post_renderer(&mut self, error: &ValueError) {
+        let reason = RemainingReason::Uncopied(explained(error, self));
+        let images = std::mem::take(&mut self.found.images).into_iter();
+        self.found.remaining =
+            images.map(|(image, object)| RemainingImage { image, object, reason: reason.clone() }).collect();
+        self.found.values.clear();
+        self.found.reached = 0;
+    }
+
     fn is_written(&self) -> bool {
         self.error.is_none() && !self.found.values.is_empty()
     }

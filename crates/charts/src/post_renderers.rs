@@ -1,6 +1,7 @@
 //! What no value of a chart moves, and `postRenderers` of its HelmRelease do, or `images:` of the kustomization that renders it
 //! (`helmCharts`): kustomize renames the image in containers after the chart is rendered, and the tag stays the chart's. Written
-//! behind what the release has of it already.
+//! behind what the release has of it already; where clusters with other registries build the HelmRelease, too, by a patch in the
+//! kustomization of each root.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,9 @@ struct Addition {
     /// In [`OverridePlan::releases`].
     number: usize,
     id: ReleaseId,
+    /// The file of the object, or the kustomization that renders the chart.
+    object: RepoPath,
+    /// The file that gains them: that one, or the kustomization of a root.
     path: RepoPath,
     entries: Vec<RenamedImage>,
     /// Images that also stand where no post-renderer renames them.
@@ -40,11 +44,17 @@ impl Charts {
         for number in 0..plan.releases.len() {
             additions.extend(self.addition(request, &plan, number, &now, &charts).await);
         }
-        let mut additions = without_shared(additions, request, &mut plan);
+        let mut additions = placed(additions, request, &mut plan);
         // Each round leaves an addition out at least.
         while !additions.is_empty() {
             let mut texts = Texts::over(request.sources, request.may_write, plan.files.clone());
-            additions.retain(|addition| write(addition, &now, &mut texts));
+            additions.retain(|addition| {
+                let is_written = write(addition, &now, &mut texts);
+                if !is_written && addition.is_patch() {
+                    addition.refuse(&mut plan);
+                }
+                is_written
+            });
             let after = by_id((request.evaluate)(texts.edited()));
             let after: BTreeMap<&ReleaseId, &Release> = after.iter().collect();
             let mut planned: BTreeMap<(&RepoPath, Option<&ReleaseId>), BTreeSet<&RenamedImage>> =
@@ -69,12 +79,18 @@ impl Charts {
                 return plan;
             }
             let inputs: BTreeSet<&RepoPath> = failed.iter().flat_map(|release| &release.inputs).collect();
-            let count = additions.len();
-            additions.retain(|addition| !inputs.contains(&addition.path));
-            if additions.len() == count {
+            let is_at_fault = |addition: &Addition| {
+                let is_own =
+                    |release: &&Release| release.id == addition.id || release.id.whole() == addition.id;
+                inputs.contains(&addition.path) || failed.iter().any(is_own)
+            };
+            let (out, kept): (Vec<_>, Vec<_>) = additions.into_iter().partition(is_at_fault);
+            out.iter().filter(|one| one.is_patch()).for_each(|one| one.refuse(&mut plan));
+            if out.is_empty() {
                 // What failed has none of their files: nothing says which of them is at fault.
                 return plan;
             }
+            additions = kept;
         }
         plan
     }
@@ -96,9 +112,6 @@ impl Charts {
         }
         let release = part(now, &planned.id)?;
         let (path, _) = release.own_values.as_ref()?;
-        if !(request.may_write)(path) {
-            return None;
-        }
         // Its chart may move behind the cache as an artifact with the same migration.
         let chart = (*charts.get(&planned.id)?).clone();
         let release = Release { chart, ..release.clone() };
@@ -140,7 +153,7 @@ impl Charts {
         let elsewhere =
             images.iter().filter(|image| after.contains_key(**image)).map(|image| (*image).to_owned());
         let (id, elsewhere) = (planned.id.clone(), elsewhere.collect());
-        Some(Addition { number, id, path: path.clone(), entries, elsewhere })
+        Some(Addition { number, id, object: path.clone(), path: path.clone(), entries, elsewhere })
     }
 }
 
@@ -159,7 +172,12 @@ impl RenamedImage {
 impl Addition {
     fn key(&self) -> (&RepoPath, Option<&ReleaseId>) {
         let is_alone = self.id.kind != ReleaseKind::KustomizeHelmChart;
-        (&self.path, is_alone.then_some(&self.id))
+        (&self.object, is_alone.then_some(&self.id))
+    }
+
+    /// Is it for one of several clusters that build the object?
+    fn is_patch(&self) -> bool {
+        self.path != self.object
     }
 
     /// Says of the images that no post-renderer of one cluster renames them.
@@ -184,12 +202,9 @@ impl Addition {
     }
 }
 
-/// Those without what would stand in the object of a HelmRelease that other roots build with other registries.
-fn without_shared(
-    additions: Vec<Addition>,
-    request: &OverrideRequest<'_>,
-    plan: &mut OverridePlan,
-) -> Vec<Addition> {
+/// Those that can be written. What would stand in the object of a HelmRelease that other roots build with other registries is for
+/// the kustomization of its own root.
+fn placed(additions: Vec<Addition>, request: &OverrideRequest<'_>, plan: &mut OverridePlan) -> Vec<Addition> {
     let places: BTreeMap<&ReleaseId, &Place> =
         request.releases.iter().map(|release| (&release.id, &release.place)).collect();
     let mut by_place: BTreeMap<&Place, Vec<&ReleaseId>> = BTreeMap::new();
@@ -205,10 +220,20 @@ fn without_shared(
     };
     let shared: BTreeSet<usize> =
         additions.iter().filter(|one| is_shared(one)).map(|one| one.number).collect();
-    let (refused, kept): (Vec<_>, Vec<_>) =
-        additions.into_iter().partition(|one| shared.contains(&one.number));
-    refused.iter().for_each(|one| one.refuse(plan));
-    kept
+    let place = |mut one: Addition| {
+        if shared.contains(&one.number) {
+            let root = one.id.root.as_ref();
+            match root.and_then(|root| (request.kustomization)(root)).filter(|path| *path != one.object) {
+                Some(path) => one.path = path,
+                None => {
+                    one.refuse(plan);
+                    return None;
+                }
+            }
+        }
+        (request.may_write)(&one.path).then_some(one)
+    };
+    additions.into_iter().filter_map(place).collect()
 }
 
 /// The release of an id, or that of the first cluster where they differ.
@@ -249,6 +274,7 @@ fn write(addition: &Addition, now: &BTreeMap<ReleaseId, Release>, texts: &mut Te
         addition.entries.iter().map(|entry| (entry.name.as_str(), entry.new_name.as_str())).collect();
     match addition.id.kind {
         ReleaseKind::KustomizeHelmChart => texts.add_image_entries(release, &entries).is_ok(),
+        _ if addition.is_patch() => texts.patch_post_renderer(release, &addition.path, &entries).is_ok(),
         _ => texts.add_post_renderer(release, &entries).is_ok(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::value_edit::Texts;
-use pullthru_core::releases::{Release, ReleaseId, Sources};
+use pullthru_core::releases::{Release, ReleaseId, ReleaseKind, Sources};
 use pullthru_core::tree::RepoPath;
 use pullthru_core::yaml::{FieldPath, Step};
 use serde_json::{Map, Value};
@@ -151,7 +151,11 @@ impl Charts {
         reverted: &Release,
         after: &Release,
     ) -> Result<bool, OverrideError> {
-        let trial = Trial::new(self, before).await?;
+        // The file that changes is also what the chart brings.
+        let trial = match before.id.kind {
+            ReleaseKind::UmbrellaChart => Trial::without_values_file(self, before).await?,
+            _ => Trial::new(self, before).await?,
+        };
         let cached = trial.render(&before.values).await?;
         let moves_from = async |values: &Map<String, Value>| -> Result<usize, OverrideError> {
             let (first, second) = (trial.render(values).await?, trial.render(values).await?);

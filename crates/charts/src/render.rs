@@ -299,12 +299,28 @@ pub(crate) struct Trial<'t> {
 
 impl<'t> Trial<'t> {
     pub(crate) async fn new(charts: &'t Charts, release: &'t Release) -> Result<Trial<'t>, Failure> {
+        Trial::of_variant(charts, release, Variant::default()).await
+    }
+
+    /// The same without the chart's `values.yaml`: what it says stands in the release's values.
+    pub(crate) async fn without_values_file(
+        charts: &'t Charts,
+        release: &'t Release,
+    ) -> Result<Trial<'t>, Failure> {
+        Trial::of_variant(charts, release, Variant { without_values_file: true, run: 0 }).await
+    }
+
+    async fn of_variant(
+        charts: &'t Charts,
+        release: &'t Release,
+        variant: Variant,
+    ) -> Result<Trial<'t>, Failure> {
         let inner = charts.inner.as_ref();
         if let Some(gap) = release.unknown.first() {
             return Err(Failure::Unknown { reason: gap.reason.clone() });
         }
         let (helm, chart) = inner.helm_and_chart(release).await?;
-        let mut prepared = Prepared::new(helm, &chart, &release.values_files).await?;
+        let mut prepared = Prepared::of_variant(helm, &chart, release, variant).await?;
         prepared.put(&chart, VALUES_FILE, VALUES_TEMPLATE).await?;
         Ok(Trial { inner, helm, chart, prepared, release, validates: false })
     }

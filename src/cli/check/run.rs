@@ -128,6 +128,8 @@ impl<'a> Run<'a> {
             model: &model,
             repository: &self.args.repository,
             registries: &self.args.registries,
+            mode: &mode,
+            finder: &self.finder,
             allow_frozen_tags: false,
             is_wanted: {
                 let images = images.clone();

@@ -38,6 +38,8 @@ pub struct Override {
     pub reached: usize,
     /// The values that the chart sees without them.
     pub merged: Value,
+    /// The images that are to move, each with its object.
+    pub images: BTreeSet<(String, String)>,
     /// Images that no values key sets, and why.
     pub remaining: Vec<RemainingImage>,
     /// How often helm was run.
@@ -82,6 +84,8 @@ pub enum RemainingReason {
     FreezesTag(String),
     /// A post-renderer renames it in containers, and it stands in other places, too.
     NotInContainers,
+    /// A list of values sets it that is not copied, with the reason.
+    Uncopied(String),
     /// A post-renderer would, but its object is also that of clusters with other registries.
     OtherClusters,
     /// `values.schema.json` of the chart does not allow this key, or the value.
@@ -92,9 +96,10 @@ impl RemainingReason {
     /// The key that would move it.
     pub fn key(&self) -> Option<&str> {
         match self {
-            RemainingReason::NoKey | RemainingReason::NotInContainers | RemainingReason::OtherClusters => {
-                None
-            }
+            RemainingReason::NoKey
+            | RemainingReason::NotInContainers
+            | RemainingReason::Uncopied(_)
+            | RemainingReason::OtherClusters => None,
             RemainingReason::FreezesTag(key) | RemainingReason::Refused(key) => Some(key),
         }
     }
@@ -107,9 +112,10 @@ impl std::fmt::Display for RemainingReason {
             RemainingReason::NotInContainers => f.write_str(
                 "`images:` renames it in containers; it also stands in a hook, an argument or a custom resource",
             ),
+            RemainingReason::Uncopied(reason) => f.write_str(reason),
             RemainingReason::OtherClusters => f.write_str(
-                "a post-renderer would rename it, but clusters with other registries build this release, too, and patches do not \
-                 hold post-renderers: name the registry by a variable (`registry.host`)",
+                "a post-renderer would rename it, but clusters with other registries build this release, too, and no patch in \
+                 the kustomization of this one can add it: name the registry by a variable (`registry.host`)",
             ),
             RemainingReason::Refused(_) => {
                 f.write_str("the chart's `values.schema.json` does not allow the value that sets its registry")

@@ -371,8 +371,11 @@ impl<'s> Search<'s> {
         let remaining = self.base.images.iter().enumerate().filter(|(image, _)| !reached.contains(image));
         let remaining: BTreeSet<RemainingImage> =
             remaining.map(|(number, image)| self.remaining(number, image)).collect();
+        let images = self.base.images.iter();
+        let images = images.map(|image| (image.reference.clone(), image.place.object.clone())).collect();
         Ok(Override {
             reached: reached.len(),
+            images,
             merged: self.values.clone(),
             remaining: remaining.into_iter().collect(),
             renders: self.renders,

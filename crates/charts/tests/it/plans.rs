@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use pullthru_charts::{OverrideRequest, Route, Settings};
+use pullthru_charts::{EditedTexts, OverrideRequest, Route, Settings};
 use pullthru_core::releases::rendered::RenderReader;
 use pullthru_core::releases::{ChartRef, Sources, VersionRef};
 use pullthru_core::tree::Repository;
@@ -34,6 +34,7 @@ async fn a_plan_ends_where_releases_change_by_themselves() {
         route: &route,
         kustomization: &|_| None,
         is_built: &|_, _| false,
+        in_added: &|_| EditedTexts::default(),
         allow_frozen_tags: false,
     };
     let plan = charts(settings(root.path(), store.path())).plan_overrides(&request, || {}).await;

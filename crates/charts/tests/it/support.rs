@@ -47,6 +47,7 @@ pub(crate) fn release(name: &str, chart: ChartRef, values: Value) -> Release {
         kubernetes_version: None,
         api_versions: BTreeSet::new(),
         post_renderers: Vec::new(),
+        has_post_renderers: false,
         local_chart: None,
         inputs: BTreeSet::from([file]),
         variables: BTreeSet::new(),

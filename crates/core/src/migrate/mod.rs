@@ -4,6 +4,7 @@
 //! [`prepare`] reads the planned files, applies the edits and accepts the result only when it reads back as
 //! planned; [`Prepared::write`] is the only step that changes a file.
 
+mod added;
 mod apply;
 mod collide;
 mod follow;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use added::in_added;
 pub(crate) use apply::read;
 pub use apply::{edited, prove};
 

@@ -354,6 +354,7 @@ impl<'r> Reader<'r> {
     }
 
     fn post_renderers(&mut self, spec: &Value) {
+        self.release.has_post_renderers = !list_at(spec, &["postRenderers"]).is_empty();
         for (number, renderer) in list_at(spec, &["postRenderers"]).iter().enumerate() {
             let kustomize = renderer.get("kustomize").unwrap_or(&Value::Null);
             for field in ["patches", "patchesStrategicMerge", "patchesJson6902"] {

@@ -54,7 +54,8 @@ pub(super) fn keys(path: &str) -> Option<Vec<String>> {
     Some(steps(path)?.into_iter().map(name).collect())
 }
 
-fn steps(path: &str) -> Option<Vec<Step>> {
+/// The steps of a path as `helm --set` reads it.
+pub(super) fn steps(path: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut key = String::new();
     let mut chars = path.chars();

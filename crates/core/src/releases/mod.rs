@@ -34,12 +34,14 @@ mod rendered_document;
 pub mod rendered_object;
 mod root_patch;
 mod root_patch_form;
+mod root_patch_read;
 mod sources;
 mod substitute;
 mod transform;
 mod umbrella;
 mod value;
 pub mod value_edit;
+pub mod value_error;
 pub mod value_tree;
 
 pub use api_versions::api_versions;

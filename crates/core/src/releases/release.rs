@@ -40,6 +40,8 @@ pub struct Release {
     /// Entries of `images:` that the rendered images pass, in order: of `postRenderers`, or of the kustomizations around a
     /// `helmCharts`.
     pub post_renderers: Vec<ImageEntry>,
+    /// A HelmRelease has `postRenderers`, of whatever kind.
+    pub has_post_renderers: bool,
     /// Of a chart in this repository: a hash of its files, and of those of charts beside it that it depends on.
     pub local_chart: Option<String>,
     /// The files that decide about this release, and the directories of charts: a commit that touches nothing in them
@@ -98,6 +100,7 @@ impl Release {
             kubernetes_version: None,
             api_versions: BTreeSet::new(),
             post_renderers: Vec::new(),
+            has_post_renderers: false,
             local_chart: None,
             inputs: object.inputs.clone(),
             variables: object.variables.clone(),

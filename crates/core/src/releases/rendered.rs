@@ -260,6 +260,7 @@ mod tests {
             own_values: None,
             kubernetes_version: None,
             api_versions: BTreeSet::new(),
+            has_post_renderers: !post_renderers.is_empty(),
             post_renderers,
             local_chart: None,
             inputs: BTreeSet::new(),

@@ -1,29 +1,33 @@
 //! What a patch of a kustomization sets for a release that other kustomizations build, too: a merge patch with the values, or, for an
 //! Application with a text of `values` or several sources, a JSON 6902 patch that adds `parameters`, which win over both. A list of
-//! values is copied whole, as helm and kustomize replace lists, and only one that the object itself holds. Read again by its form.
+//! values is copied whole, as helm and kustomize replace lists, and only one that the object itself holds. A post-renderer is merged
+//! where the object has none, else added behind those that it has. `root_patch_read` reads it again by its form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::helm_values;
-use super::value::{self, Words, list_at, map_at, text_at};
+use super::value::{self, Words, text_at};
 use super::value_edit::with;
+use super::value_error::ListSource;
 use super::value_tree::value_at;
-use super::{LayerKind, Release, ReleaseKind};
+use super::{Layer, LayerKind, Release, ReleaseKind};
 use crate::yaml::list::{Item, quoted, scalar};
 use crate::yaml::{self, FieldPath, NodeId, Step, Stream};
 
 /// The object of a release as its file names it.
 pub(super) struct PatchedObject {
     api_version: String,
-    kind: String,
+    pub(super) kind: String,
     name: String,
     namespace: Option<String>,
-    form: Form,
+    pub(super) form: Form,
+    /// It has `postRenderers`, which a merge patch would replace.
+    has_post_renderers: bool,
 }
 
-enum Form {
+pub(super) enum Form {
     /// A merge patch.
     Values {
         /// The way to the values.
@@ -43,7 +47,7 @@ enum Form {
 }
 
 /// How much of `helm.parameters` the object has.
-enum There {
+pub(super) enum There {
     Nothing,
     Helm,
     List,
@@ -52,7 +56,7 @@ enum There {
 /// Why no patch sets a value.
 pub(super) enum PatchError {
     /// The list is not the object's own, or not as its file has it.
-    List(FieldPath),
+    List(FieldPath, ListSource),
     Form,
 }
 
@@ -86,26 +90,28 @@ impl PatchedObject {
             name: at(&["metadata", "name"])?,
             namespace: at(&["metadata", "namespace"]),
             form,
+            has_post_renderers: release.has_post_renderers
+                || stream.get_path(root, &["spec", "postRenderers"]).is_some(),
         })
     }
 
-    /// The item of `patches` that sets these values of the release.
-    pub(super) fn patch(&self, release: &Release, set: &[(&[Step], &Value)]) -> Result<Item, PatchError> {
-        let text = match &self.form {
+    /// The patch that sets these values of the release.
+    pub(super) fn patch(&self, release: &Release, set: &[(&[Step], &Value)]) -> Result<Value, PatchError> {
+        match &self.form {
             Form::Values { keys, own } => {
-                let object = json!({"name": self.name});
-                let mut tree = Map::new();
+                let mut patch = self.head();
                 for (key, value) in values_to_set(release, own, set)? {
-                    insert(&mut tree, &keys.iter().cloned().chain(key).collect::<Vec<_>>(), value);
+                    insert(&mut patch, &keys.iter().cloned().chain(key).collect::<Vec<_>>(), value);
                 }
-                let head = json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": object});
-                [lines(&head), lines(&Value::Object(tree))].into_iter().collect::<Option<Vec<_>>>()
+                Ok(Value::Object(patch))
             }
             Form::Parameters { helm, there, guard } => {
                 let guard =
                     guard.iter().map(|(path, value)| json!({"op": "test", "path": path, "value": value}));
-                let entries: Vec<Value> =
-                    set.iter().map(|(key, value)| parameter(key, value)).collect::<Result<_, _>>()?;
+                let entries: Vec<Value> = set
+                    .iter()
+                    .map(|(key, value)| parameter(release, key, value))
+                    .collect::<Result<_, _>>()?;
                 let ops: Vec<Value> = match there {
                     There::Nothing => vec![add(helm, json!({"parameters": entries}))],
                     There::Helm => vec![add(&format!("{helm}/parameters"), json!(entries))],
@@ -113,11 +119,36 @@ impl PatchedObject {
                         entries.into_iter().map(|entry| add(&format!("{helm}/parameters/-"), entry)).collect()
                     }
                 };
-                lines(&Value::Array(guard.chain(ops).collect())).map(|lines| vec![lines])
+                Ok(Value::Array(guard.chain(ops).collect()))
             }
-        };
-        let text: String =
-            text.ok_or(PatchError::Form)?.concat().iter().map(|line| format!("{line}\n")).collect();
+        }
+    }
+
+    /// The patch that adds a post-renderer with these entries, each a name and its new one; `None` where the object takes none.
+    pub(super) fn post_renderer(&self, entries: &[(&str, &str)]) -> Option<Value> {
+        if self.kind != "HelmRelease" {
+            return None;
+        }
+        let images: Vec<Value> =
+            entries.iter().map(|(name, new_name)| json!({"name": name, "newName": new_name})).collect();
+        let renderer = json!({"kustomize": {"images": images}});
+        if self.has_post_renderers {
+            return Some(json!([add(POST_RENDERERS, renderer)]));
+        }
+        let mut patch = self.head();
+        patch.insert("spec".to_owned(), json!({"postRenderers": [renderer]}));
+        Some(Value::Object(patch))
+    }
+
+    fn head(&self) -> Map<String, Value> {
+        let head =
+            json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": self.name}});
+        head.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The item of `patches` with this patch; `None` for a text that has no line of its own.
+    pub(super) fn item(&self, patch: &Value) -> Option<Item> {
+        let text: String = lines(patch)?.iter().map(|line| format!("{line}\n")).collect();
         let of = |text: &str| Item::Text(text.to_owned());
         let group = self.api_version.split_once('/').map(|(group, _)| group);
         let mut target = Vec::new();
@@ -125,38 +156,34 @@ impl PatchedObject {
         target.push(("kind", of(&self.kind)));
         target.push(("name", of(&self.name)));
         target.extend(self.namespace.as_deref().map(|namespace| ("namespace", of(namespace))));
-        Ok(Item::Map(vec![("target", Item::Map(target)), ("patch", Item::Lines(text))]))
+        Some(Item::Map(vec![("target", Item::Map(target)), ("patch", Item::Lines(text))]))
     }
 
-    /// The keys that an item of `patches` sets, when it is one that [`PatchedObject::patch`] makes for this object.
-    pub(super) fn keys_of(&self, item: &Value) -> Option<BTreeSet<FieldPath>> {
+    /// The patch of an item of `patches` for this object, as it is read.
+    pub(super) fn patch_of(&self, item: &Value) -> Option<Value> {
         let is_target = text_at(item, &["target", "kind"]) == Some(&self.kind)
-            && text_at(item, &["target", "name"]) == Some(&self.name);
-        let patch = value::of_text(text_at(item, &["patch"])?, Words::Objects).filter(|_| is_target)?;
-        match &self.form {
-            Form::Values { keys, .. } => self.keys_of_values(&patch, keys),
-            Form::Parameters { helm, guard, .. } => keys_of_parameters(&patch, helm, guard.as_ref()),
-        }
-    }
-
-    fn keys_of_values(&self, patch: &Value, way: &[String]) -> Option<BTreeSet<FieldPath>> {
-        let is_whole = patch.as_object()?.len() == 4 && map_at(patch, &["metadata"])?.len() == 1;
-        if !is_whole || text_at(patch, &["kind"]) != Some(&self.kind) {
-            return None;
-        }
-        let mut at = patch;
-        for (depth, key) in way.iter().enumerate() {
-            // Nothing beside the values is set.
-            if depth > 0 && at.as_object()?.len() != 1 {
-                return None;
-            }
-            at = at.get(key)?;
-        }
-        let mut keys = BTreeSet::new();
-        leaves(at, &mut Vec::new(), &mut keys);
-        Some(keys)
+            && text_at(item, &["target", "name"]) == Some(&self.name)
+            && text_at(item, &["target", "namespace"]) == self.namespace.as_deref();
+        value::of_text(text_at(item, &["patch"])?, Words::Objects).filter(|_| is_target)
     }
 }
+
+/// One patch for the same object that does what both do; `None` where no single one does.
+pub(super) fn merge(first: Value, second: Value) -> Option<Value> {
+    match (first, second) {
+        (Value::Array(first), Value::Array(second)) => {
+            Some(Value::Array(first.into_iter().chain(second).collect()))
+        }
+        (Value::Object(mut first), Value::Object(second)) => {
+            helm_values::merge(&mut first, &second);
+            Some(Value::Object(first))
+        }
+        _ => None,
+    }
+}
+
+/// The JSON pointer behind the last post-renderer.
+pub(super) const POST_RENDERERS: &str = "/spec/postRenderers/-";
 
 /// The form for a source of an Application; `steps` lead to its `valuesObject`.
 fn parameters(stream: &Stream<'_>, root: NodeId, steps: &[Step]) -> Option<Form> {
@@ -208,9 +235,13 @@ fn values_to_set(
         let whole = match values.get(&keys) {
             Some(whole) => whole,
             // Nothing else sets it, and no variable is in it.
-            None => value_at(own, way)
-                .filter(|list| value_at(&release.values, way) == Some(*list))
-                .ok_or_else(|| PatchError::List(FieldPath::from(way.to_vec())))?,
+            None => match value_at(own, way) {
+                Some(list) if value_at(&release.values, way) == Some(list) => list,
+                Some(_) => return Err(PatchError::List(FieldPath::from(way.to_vec()), ListSource::Changed)),
+                None => {
+                    return Err(PatchError::List(FieldPath::from(way.to_vec()), list_source(release, way)));
+                }
+            },
         };
         let whole = with(whole, below, value);
         values.insert(keys, whole);
@@ -222,55 +253,41 @@ fn add(path: &str, value: Value) -> Value {
     json!({"op": "add", "path": path, "value": value})
 }
 
-/// An entry of `parameters`; `helm --set` reads both of its texts.
-fn parameter(key: &[Step], value: &Value) -> Result<Value, PatchError> {
-    let keys = names(key).ok_or_else(|| PatchError::List(FieldPath::from(key.to_vec())))?;
-    let is_plain = |key: &String| key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+/// Where a list stands that the object's file does not hold.
+fn list_source(release: &Release, way: &[Step]) -> ListSource {
+    let holds = |layer: &&Layer| value_at(&layer.values, way).is_some();
+    match release.layers.iter().rev().find(holds) {
+        Some(layer) if layer.kind == LayerKind::Inline || layer.changed => ListSource::Changed,
+        Some(layer) => ListSource::File(layer.path.clone()),
+        None => ListSource::Chart,
+    }
+}
+
+/// An entry of `parameters`; `helm --set` reads both of its texts. It sets one item of a list that the values hold, and makes a
+/// list of one item where only the chart has it.
+fn parameter(release: &Release, key: &[Step], value: &Value) -> Result<Value, PatchError> {
+    if let Some(item) = key.iter().rposition(|step| matches!(step, Step::Item(_)))
+        && value_at(&release.values, key.get(..=item).unwrap_or_default()).is_none()
+    {
+        let list = key.iter().position(|step| matches!(step, Step::Item(_))).unwrap_or_default();
+        let way = key.get(..list).unwrap_or_default();
+        return Err(PatchError::List(FieldPath::from(way.to_vec()), list_source(release, way)));
+    }
+    let is_plain = |step: &Step| match step {
+        Step::Key(key) => key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
+        Step::Item(_) => true,
+    };
     let text = match value {
         Value::String(text) if matches!(value::plain(text, Words::Values), Value::String(_)) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         _ => return Err(PatchError::Form),
     };
     // Argo CD replaces variables in parameters.
-    if !keys.iter().all(is_plain) || text.contains([',', '\\', '{', '}', '[', ']', '=', '$']) {
+    if !key.iter().all(is_plain) || text.contains([',', '\\', '{', '}', '[', ']', '=', '$']) {
         return Err(PatchError::Form);
     }
-    Ok(json!({"name": keys.join("."), "value": text}))
-}
-
-fn keys_of_parameters(
-    patch: &Value,
-    helm: &str,
-    guard: Option<&(String, String)>,
-) -> Option<BTreeSet<FieldPath>> {
-    let mut keys = BTreeSet::new();
-    let mut open = patch.as_array()?.as_slice();
-    if let Some((path, value)) = guard {
-        let (first, rest) = open.split_first()?;
-        if *first != json!({"op": "test", "path": path, "value": value}) {
-            return None;
-        }
-        open = rest;
-    }
-    for op in open {
-        let path =
-            text_at(op, &["path"]).filter(|_| text_at(op, &["op"]) == Some("add"))?.strip_prefix(helm)?;
-        let value = op.get("value")?;
-        let entries = match path {
-            "" if value.as_object()?.len() == 1 => list_at(value, &["parameters"]),
-            "/parameters" => value.as_array()?.as_slice(),
-            "/parameters/-" => std::slice::from_ref(value),
-            _ => return None,
-        };
-        for entry in entries {
-            let name =
-                text_at(entry, &["name"]).filter(|_| entry.as_object().is_some_and(|map| map.len() == 2))?;
-            keys.insert(FieldPath::from(
-                helm_values::keys(name)?.into_iter().map(Step::Key).collect::<Vec<_>>(),
-            ));
-        }
-    }
-    Some(keys)
+    // As helm names them: `a.b[0].c`.
+    Ok(json!({"name": FieldPath::from(key.to_vec()).to_string(), "value": text}))
 }
 
 fn names(steps: &[Step]) -> Option<Vec<String>> {
@@ -291,19 +308,6 @@ fn insert(tree: &mut Map<String, Value>, keys: &[String], value: Value) {
                 insert(below, rest, value);
             }
         }
-    }
-}
-
-fn leaves(value: &Value, at: &mut Vec<Step>, into: &mut BTreeSet<FieldPath>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                at.push(Step::Key(key.clone()));
-                leaves(value, at, into);
-                at.pop();
-            }
-        }
-        _ => _ = into.insert(FieldPath::from(at.clone())),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::value_error::ValueError;
 use super::value_tree::{find, value_at};
 use super::{Layer, LayerKind, Release, Sources, helm_values};
 use crate::kustomization::{self, is_kustomization};
@@ -170,46 +171,24 @@ impl<'s> Texts<'s> {
         self.replaced.push((path.clone(), old));
     }
 
+    /// Takes over texts that were made of these.
+    pub fn replace(&mut self, texts: BTreeMap<RepoPath, Arc<str>>) {
+        self.edited.extend(texts);
+    }
+
     pub(super) fn text(&self, path: &RepoPath) -> Option<Arc<str>> {
         self.edited.get(path).cloned().or_else(|| self.sources.text(path))
+    }
+
+    /// As it is without the edits.
+    pub(super) fn written_text(&self, path: &RepoPath) -> Option<Arc<str>> {
+        self.sources.text(path)
     }
 
     /// The files that were edited, with their new texts.
     pub fn edited(&self) -> &BTreeMap<RepoPath, Arc<str>> {
         &self.edited
     }
-}
-
-/// Why a value is written nowhere.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ValueError {
-    #[error("nothing in the repository holds values of it")]
-    NoSource,
-    #[error("`{0}` cannot be read")]
-    Unread(RepoPath),
-    #[error("they stand in `{0}`, which is not among the named paths")]
-    NotNamed(RepoPath),
-    #[error("it comes from {0}, which is not written here")]
-    Source(String),
-    #[error("the chart of {0} renders this release, and a template writes its values, which no file holds")]
-    Rendered(String),
-    #[error("`{0}` has another name in `{1}`")]
-    Renamed(String, RepoPath),
-    #[error(
-        "clusters with other registries build this release, too, and no patch in `{0}` can set them: name the registry by a \
-         variable (`registry.host`)"
-    )]
-    Patch(RepoPath),
-    #[error(
-        "clusters with other registries build this release, too, and `{0}` is a list that its object does not hold as the chart is \
-         given it, so that no patch in `{1}` copies it: write the list into the object, or name the registry by a variable \
-         (`registry.host`)"
-    )]
-    PatchedList(FieldPath, RepoPath),
-    #[error("`{path}`: {source}")]
-    Set { path: RepoPath, source: SetError },
-    #[error("the text of values in `{0}` is no block of its own lines")]
-    Text(RepoPath),
 }
 
 fn image_entry(name: &str, new_name: &str) -> NewValue {
@@ -266,8 +245,10 @@ fn remove(release: &Release, key: &[Step], texts: &mut Texts<'_>) -> Result<Repo
         let way: Vec<Step> = steps.iter().chain(key).cloned().collect();
         // `spec` stays where `spec.values` goes, and `source` where `source.helm.valuesObject` does.
         let keep = steps.len().min(1);
-        match unset(text, holder.document, &way, keep) {
-            Err(SetError::NotInserted(_)) if with_quotes => unset_quoted(text, holder.document, &way, keep),
+        match unset(text, holder.document, &way, keep, steps.len()) {
+            Err(SetError::NotInserted(_)) if with_quotes => {
+                unset_quoted(text, holder.document, &way, keep, steps.len())
+            }
             done => done,
         }
     };
@@ -301,7 +282,12 @@ fn targets<'r>(release: &'r Release, key: &[Step]) -> Vec<Target<'r>> {
         // `spec.values` over what it is merged with, and a text of values where there is one.
         None => targets.extend(layers.iter().rev().find(may_hold).map(Target::Layer)),
     }
-    let has_text = layers.iter().any(|layer| layer.kind == LayerKind::Text);
+    let text = layers.iter().rev().find(|layer| layer.kind == LayerKind::Text);
+    if targets.is_empty() {
+        // It may hold a comment alone.
+        targets.extend(text.map(Target::Layer));
+    }
+    let has_text = text.is_some();
     // Argo CD's `valuesObject` makes `values` void.
     targets.extend(own.filter(|_| !has_text));
     targets

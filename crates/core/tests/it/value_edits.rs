@@ -176,7 +176,7 @@ proptest! {
         let again = set(&new, number, &way, &NewValue::Text(REGISTRY.to_owned()));
         prop_assert_eq!(again.as_deref(), Ok(new.as_str()), "once more");
         if is_new(&values[number], &way) {
-            let back = unset(&new, number, &way, 0);
+            let back = unset(&new, number, &way, 0, 0);
             prop_assert_eq!(back.as_deref(), Ok(text), "{:?} in\n{}", way, new);
         }
     }

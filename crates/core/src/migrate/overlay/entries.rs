@@ -105,7 +105,7 @@ fn without_renderer(text: &str, overlay: &Overlay) -> Option<String> {
         && entries.iter().all(is_name_alone);
     let document = overlay.holder.as_ref()?.document;
     let way: Vec<Step> = steps.iter().cloned().chain((*index > 0).then_some(Step::Item(*index))).collect();
-    if is_whole { unset(text, document, &way, 1).ok() } else { None }
+    if is_whole { unset(text, document, &way, 1, 0).ok() } else { None }
 }
 
 /// The text with other entries in the lists of images.

@@ -465,7 +465,7 @@ mod tests {
         ] {
             let new = append(text, &list(index)).unwrap();
             assert_eq!(new, wanted);
-            assert_eq!(unset(&new, 0, &list(index), 1).as_deref(), Ok(text), "{new}");
+            assert_eq!(unset(&new, 0, &list(index), 1, 0).as_deref(), Ok(text), "{new}");
         }
         assert!(matches!(append("list:\n- a\n", &list(2)), Err(SetError::NoMapping(_))));
         assert!(matches!(append("list: &a\n- a\nother: *a\n", &list(1)), Err(SetError::Shared(_))));

@@ -6,11 +6,18 @@ use super::text::is_plain;
 use super::{NewValue, SetError, is_null, last_byte, line_end, set, shown};
 
 /// The text without the value at `way` of a document, and without the mappings around it that hold nothing else. The first
-/// `keep` steps of the way stay in any case.
+/// `keep` steps of the way stay in any case, and what `values` steps lead to may become empty: other mappings would be a null,
+/// which has a meaning in values of a chart.
 ///
 /// # Errors
 /// [`SetError::NotInserted`], when [`set`] does not make the old text of the new one; the others as `set`.
-pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<String, SetError> {
+pub fn unset(
+    text: &str,
+    document: usize,
+    way: &[Step],
+    keep: usize,
+    values: usize,
+) -> Result<String, SetError> {
     let stream = parse(text);
     if !stream.errors.is_empty() {
         return Err(SetError::NotYaml);
@@ -20,7 +27,7 @@ pub fn unset(text: &str, document: usize, way: &[Step], keep: usize) -> Result<S
     let value = nodes.last().and_then(|leaf| value_of(&stream, *leaf)).ok_or_else(not_inserted)?;
     // The outermost mapping that holds this value alone first.
     for depth in keep..way.len() {
-        let Some(edit) = removal(&stream, &nodes, depth) else { continue };
+        let Some(edit) = removal(&stream, &nodes, depth, depth == values) else { continue };
         let new = edit::apply(text, std::slice::from_ref(&edit))?;
         if set(&new, document, way, &value).is_ok_and(|again| again == text) {
             return Ok(new);
@@ -38,6 +45,7 @@ pub(crate) fn unset_quoted(
     document: usize,
     way: &[Step],
     keep: usize,
+    values: usize,
 ) -> Result<String, SetError> {
     let stream = parse(text);
     let leaf = nodes_of(&stream, document, way).and_then(|nodes| nodes.last().copied());
@@ -49,7 +57,7 @@ pub(crate) fn unset_quoted(
         }
         _ => None,
     });
-    unset(&plain.ok_or_else(|| SetError::NotInserted(shown(way)))?, document, way, keep)
+    unset(&plain.ok_or_else(|| SetError::NotInserted(shown(way)))?, document, way, keep, values)
 }
 
 /// The root of the document, and what stands below each step. Nothing of it is shared.
@@ -72,7 +80,7 @@ fn nodes_of(stream: &Stream<'_>, document: usize, way: &[Step]) -> Option<Vec<No
 }
 
 /// Removes the entry of the mapping at this depth, which has to be its last one, and below it one value alone.
-fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> {
+fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize, may_be_empty: bool) -> Option<Edit> {
     let below = nodes.get(depth + 1..nodes.len() - 1)?;
     if below.iter().any(|mapping| stream.entries(*mapping).len() != 1) {
         return None;
@@ -92,7 +100,7 @@ fn removal(stream: &Stream<'_>, nodes: &[NodeId], depth: usize) -> Option<Edit> 
         let start = before.last().map_or(start, |(_, value)| last_byte(stream, *value));
         return Some(Edit { span: Span::new(start, end), text: String::new() });
     }
-    if before.is_empty() && depth > 0 {
+    if before.is_empty() && depth > 0 && !may_be_empty {
         // `key:` with nothing below it would be a null.
         return None;
     }
@@ -171,10 +179,10 @@ mod tests {
     fn there_and_back(text: &str, way: &str, keep: usize) {
         let value = NewValue::Text("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay".to_owned());
         let with = set(text, 0, &steps(way), &value).unwrap();
-        assert_eq!(unset(&with, 0, &steps(way), keep).as_deref(), Ok(text), "{with}");
+        assert_eq!(unset(&with, 0, &steps(way), keep, 0).as_deref(), Ok(text), "{with}");
         // Whatever the value is by then.
         let moved = with.replace("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay", "quay.io");
-        assert_eq!(unset(&moved, 0, &steps(way), keep).as_deref(), Ok(text), "{moved}");
+        assert_eq!(unset(&moved, 0, &steps(way), keep, 0).as_deref(), Ok(text), "{moved}");
     }
 
     #[test]
@@ -197,6 +205,17 @@ mod tests {
         }
     }
 
+    /// The mapping of all values may have been empty before, and the way below it not.
+    #[test]
+    fn values_that_were_empty_are_so_again() {
+        let with = "spec:\n  values:\n    image:\n      registry: quay.io\n  upgrade: {}\n";
+        let way = steps("spec.values.image.registry");
+        assert_eq!(unset(with, 0, &way, 1, 2).as_deref(), Ok("spec:\n  values:\n  upgrade: {}\n"));
+        assert!(unset(with, 0, &way, 1, 0).is_err(), "another mapping would be a null");
+        let last = "spec:\n  chart: web\n  values:\n    image:\n      registry: quay.io\n";
+        assert_eq!(unset(last, 0, &way, 1, 2).as_deref(), Ok("spec:\n  chart: web\n"));
+    }
+
     #[test]
     fn several_values_leave_in_the_opposite_order() {
         let value = NewValue::Text("quay.io".to_owned());
@@ -207,7 +226,7 @@ mod tests {
             with = set(&with, 0, &steps(way), &value).unwrap();
         }
         for way in ways.iter().rev() {
-            with = unset(&with, 0, &steps(way), 1).unwrap();
+            with = unset(&with, 0, &steps(way), 1, 0).unwrap();
         }
         assert_eq!(with, text);
     }
@@ -223,7 +242,7 @@ mod tests {
         };
         let list = NewValue::Sequence(vec![item("ghcr.io/shop/a:1"), item("b")]);
         let with = set("x: 1\n", 0, &steps("more.sidecars"), &list).unwrap();
-        assert_eq!(unset(&with, 0, &steps("more.sidecars"), 0).as_deref(), Ok("x: 1\n"));
+        assert_eq!(unset(&with, 0, &steps("more.sidecars"), 0, 0).as_deref(), Ok("x: 1\n"));
     }
 
     #[test]
@@ -241,7 +260,7 @@ mod tests {
             // A null would stay.
             ("image:\n  registry: quay.io\nother: 2\n", "image.registry"),
         ] {
-            let kept = unset(text, 0, &steps(way), 0);
+            let kept = unset(text, 0, &steps(way), 0, 0);
             assert!(matches!(kept, Err(SetError::NotInserted(_))), "{text}: {kept:?}");
         }
     }
