@@ -111,6 +111,11 @@ impl Hosts {
         &self.upstream_search
     }
 
+    #[cfg(test)]
+    pub(super) fn is_vectorised(&self) -> bool {
+        [&self.search, &self.prefilter, &self.image_words].into_iter().all(Search::is_vectorised)
+    }
+
     /// The prefilter: could this text hold a site?
     pub fn occur_in(&self, bytes: &[u8]) -> bool {
         self.prefilter.is_in(bytes)
@@ -214,6 +219,11 @@ impl Search {
                 Ok(Search::Automaton(automaton))
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_vectorised(&self) -> bool {
+        matches!(self, Search::Packed(_))
     }
 
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
