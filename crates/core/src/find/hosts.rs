@@ -59,9 +59,10 @@ impl Hosts {
         // Other hosts of the same registries are looked for, too, unless they hold the first one's name.
         let aliases = upstreams.iter().flat_map(|host| aliases(host)).map(|&alias| alias.to_owned());
         let aliases: Vec<String> = aliases.filter(|alias| !upstreams.contains(alias)).collect();
-        // DNS knows no case, and references keep that of their host; `DOCKER.IO` is no name of Docker Hub's registry.
-        let upper =
-            upstreams.iter().filter(|host| *host != "docker.io").map(|host| host.to_ascii_uppercase());
+        // DNS knows no case, and references keep that of their host; `DOCKER.IO` is no name of Docker Hub's registry. The
+        // vectorised search takes 64 needles, so what cannot be cached is looked for in lower case alone.
+        let upper = upstreams.iter().filter(|host| *host != "docker.io" && upstream_for(host).is_some());
+        let upper = upper.map(|host| host.to_ascii_uppercase());
         let upper: Vec<String> = upper.filter(|host| !upstreams.contains(host)).collect();
         let upstreams = &[upstreams, &aliases, &upper].concat();
         let mut needles: Vec<&str> = upstreams.iter().map(String::as_str).collect();

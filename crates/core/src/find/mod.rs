@@ -342,7 +342,7 @@ fn account_for_the_rest(hosts: &Hosts, text: &str, found: &mut Found) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::route::cacheable_hosts;
+    use crate::route::{cacheable_hosts, not_cacheable_hosts};
 
     /// Files without a host and without a sign are most of what a scan reads.
     #[test]
@@ -351,9 +351,9 @@ mod tests {
         if !std::arch::is_x86_feature_detected!("ssse3") {
             return;
         }
-        let hosts: Vec<String> = cacheable_hosts().map(str::to_owned).collect();
-        let caches =
-            ["1", "2"].map(|account| format!("{account}23456789012.dkr.ecr.eu-west-1.amazonaws.com"));
+        let hosts: Vec<String> = cacheable_hosts().chain(not_cacheable_hosts()).map(str::to_owned).collect();
+        let caches = ["1", "2", "3", "4"]
+            .map(|account| format!("{account}23456789012.dkr.ecr.eu-west-1.amazonaws.com"));
         let finder = Finder::new(Hosts::new(&hosts, &caches).unwrap());
         assert!(finder.signs.as_ref().is_some_and(Search::is_vectorised), "signs");
         assert!(finder.hosts.is_vectorised(), "hosts");
