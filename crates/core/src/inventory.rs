@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::find::{self, Finder, Found, IgnoreReason, Ignored, Obstacle, Role, Scope, Site};
+use crate::image::has_placeholder;
 use crate::kustomization::{self, Kustomization, LinkKind};
 use crate::tree::{self, Note, Position, RepoPath, Repository, TreeError, WalkOptions};
 use crate::yaml::{self, Span};
@@ -191,7 +192,12 @@ fn know_substituted(inventory: &mut Inventory) {
 
 /// A registry that the repository sets counts where it is set, not at each image that is made with it.
 fn know_variables(inventory: &mut Inventory) {
-    let unknown = |site: &Site| find::variable(&site.name.host).is_some();
+    // A cache that is named by a variable is configured, and no obstacle to anything.
+    let variable = |site: &Site| {
+        let is_computed = site.obstacle == Some(Obstacle::Computed) && !has_placeholder(&site.name.path);
+        find::variable(&site.name.host).filter(|_| is_computed).map(str::to_owned)
+    };
+    let unknown = |site: &Site| variable(site).is_some();
     if !inventory.files.iter().flat_map(|file| &file.found.sites).any(unknown) {
         return;
     }
@@ -199,7 +205,7 @@ fn know_variables(inventory: &mut Inventory) {
     let keys = sites.filter_map(|site| site.field.path.steps().last()?.key().map(str::to_owned));
     let set: BTreeSet<String> = keys.collect();
     for site in inventory.files.iter_mut().flat_map(|file| &mut file.found.sites) {
-        if find::variable(&site.name.host).is_some_and(|name| set.contains(name)) {
+        if variable(site).is_some_and(|name| set.contains(&name)) {
             site.obstacle = Some(Obstacle::Variable);
         }
     }
