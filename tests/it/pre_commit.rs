@@ -188,7 +188,7 @@ fn pre_commit_tries_the_hooks() {
     let (hooks, _) = world.hooks();
     let run = world.ok("pre-commit", &["try-repo", &hooks, "pullthru-system", "--all-files", "--verbose"]);
     println!("{}", run.out);
-    assert!(run.out.contains("0 errors, 18 warnings"), "{}", run.out);
+    assert!(run.out.contains("0 errors, 20 warnings"), "{}", run.out);
     world.write("repository/apps/new.yaml", POD);
     world.ok("git", &["add", "-A"]);
     let run = world.run("pre-commit", &["try-repo", &hooks, "pullthru-system"]);
