@@ -19,14 +19,14 @@ pub(crate) fn variable(host: &str) -> Option<&str> {
     name.get(..end).filter(|name| !name.is_empty())
 }
 
-/// The registry and the path, where a variable alone stands for the registry.
-fn read(text: &str) -> Option<(&str, &str)> {
+/// The registry, the path and what follows it, where a variable alone stands for the registry.
+fn read(text: &str) -> Option<(&str, &str, &str)> {
     let (host, rest) = text.split_at_checked(placeholder(text)?)?;
     let bare = variable(host).is_some_and(|name| host.len() == name.len() + "${}".len());
     let rest = rest.strip_prefix('/').filter(|_| bare)?;
-    let path = rest.get(..rest.find([':', '@']).unwrap_or(rest.len()))?;
-    let whole = literal::suffix(rest.get(path.len()..)?).len() == rest.len() - path.len();
-    (whole && path.contains('/') && literal::is_path(path)).then_some((host, rest))
+    let (path, suffix) = rest.split_at_checked(rest.find([':', '@']).unwrap_or(rest.len()))?;
+    let whole = literal::suffix(suffix).len() == suffix.len();
+    (whole && path.contains('/') && literal::is_path(path)).then_some((host, path, suffix))
 }
 
 impl Explorer<'_> {
@@ -37,12 +37,11 @@ impl Explorer<'_> {
         }
         for &id in stream.scalars() {
             let Some(text) = stream.value(id).filter(|text| text.starts_with("${")) else { continue };
-            let Some((host, rest)) = read(text).filter(|_| self.hosts.find(text).is_empty()) else {
+            let Some((host, path, suffix)) = read(text).filter(|_| self.hosts.find(text).is_empty()) else {
                 continue;
             };
             self.with_scalar(around, id, tools, |explorer, scalar| {
                 if let Some(form) = form(scalar.place).filter(|_| deny::reason(scalar.place).is_none()) {
-                    let path = rest.get(..rest.find([':', '@']).unwrap_or(rest.len())).unwrap_or_default();
                     let end = host.len() + 1 + path.len();
                     let Some(span) = scalar.map.outer(Span::new(0, end)) else { return };
                     explorer.found.sites.push(Site {
@@ -55,7 +54,7 @@ impl Explorer<'_> {
                         name: Name { host: host.to_owned(), path: path.to_owned() },
                         spelling: None,
                         around: Around::More,
-                        suffix: rest.get(path.len()..).unwrap_or_default().to_owned(),
+                        suffix: suffix.to_owned(),
                         shape: Shape::Name(span),
                         obstacle: Some(Obstacle::Computed),
                         beneath: None,
@@ -79,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_registry_that_is_a_variable_is_read_with_its_path() {
-        assert_eq!(read("${REG}/o/n:1"), Some(("${REG}", "o/n:1")));
-        assert_eq!(read("${REG}/o/n:${TAG}"), Some(("${REG}", "o/n:${TAG}")));
+        assert_eq!(read("${REG}/o/n:1"), Some(("${REG}", "o/n", ":1")));
+        assert_eq!(read("${REG}/o/n:${TAG}"), Some(("${REG}", "o/n", ":${TAG}")));
         for text in ["${REG}", "${REG}/n", "${REG:=ghcr.io}/o/n", "${REG}/o/n:1 x", "$(REG)/o/n", "${}/o/n"] {
             assert_eq!(read(text), None, "{text}");
         }

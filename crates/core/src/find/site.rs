@@ -364,6 +364,13 @@ pub struct Object {
     pub name: Option<String>,
 }
 
+impl Object {
+    /// The two parts of its `apiVersion`; the group of Kubernetes' own first objects is empty.
+    pub(crate) fn group_and_version(&self) -> (&str, &str) {
+        self.api_version.rsplit_once('/').unwrap_or(("", &self.api_version))
+    }
+}
+
 impl std::fmt::Display for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.kind, self.name.as_deref().unwrap_or("?"))

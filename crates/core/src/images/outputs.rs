@@ -138,9 +138,10 @@ fn patched(model: &Model<'_>) -> Vec<(SiteId, Output)> {
             let output = Output { text: site.as_written(), by: root.by.clone(), overridden: false };
             outputs.insert((SiteId::new(f, number), output));
         }
+        let all = ReplacedValues::new(own.iter().flat_map(|(_, values)| values.iter().copied()));
         for layer in &layers.files {
             for (id, site) in unvisited(model, layer).filter(|(id, _)| targets.contains(id)) {
-                let replacement = own.iter().find_map(|(_, values)| values.of(site));
+                let replacement = all.of(site);
                 let text = replacement.map_or(site, |replaced| replaced.replacement.1).as_written();
                 let overridden = replacement.is_some();
                 outputs.insert((id, Output { text, by: root.by.clone(), overridden }));

@@ -21,9 +21,10 @@ pub(crate) struct Replaced<'i> {
     pub(crate) replacement: Numbered<'i>,
 }
 
-/// [`Replaced`] by what is replaced: the place and the text.
+/// [`Replaced`] by what is replaced: the name of the object, the place and the text. Many objects may have the same image at the
+/// same place.
 #[derive(Debug, Default)]
-pub(crate) struct ReplacedValues<'i>(HashMap<(String, String), Vec<Replaced<'i>>>);
+pub(crate) struct ReplacedValues<'i>(HashMap<(String, String, String), Vec<Replaced<'i>>>);
 
 impl<'i> ReplacedValues<'i> {
     pub(crate) fn new(all: impl IntoIterator<Item = Replaced<'i>>) -> ReplacedValues<'i> {
@@ -31,7 +32,8 @@ impl<'i> ReplacedValues<'i> {
         for one in all {
             let (_, test) = one.test;
             if let Some(pointer) = &test.field.pointer {
-                values.entry((pointer.to_string(), test.as_written())).or_default().push(one);
+                let key = (one.target.name.clone(), pointer.to_string(), test.as_written());
+                values.entry(key).or_default().push(one);
             }
         }
         ReplacedValues(values)
@@ -51,7 +53,7 @@ impl<'i> ReplacedValues<'i> {
             return None;
         }
         let object = site.object.as_ref()?;
-        let all = self.0.get(&(pointer(site)?, site.as_written()))?;
+        let all = self.0.get(&(object.name.clone()?, pointer(site)?, site.as_written()))?;
         all.iter().find(|one| one.test.1.around == site.around && is_for(one.target, object))
     }
 }
@@ -71,7 +73,7 @@ pub(crate) fn pointer(site: &Site) -> Option<String> {
 
 /// Is a patch for this object?
 fn is_for(target: &PatchTarget, object: &Object) -> bool {
-    let (group, version) = object.api_version.rsplit_once('/').unwrap_or(("", &object.api_version));
+    let (group, version) = object.group_and_version();
     let same = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|text| text == own);
     target.kind == object.kind
         && object.name.as_deref() == Some(target.name.as_str())

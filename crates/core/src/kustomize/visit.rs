@@ -44,7 +44,7 @@ impl FieldPlace {
         {
             return None;
         }
-        let (group, version) = object.api_version.rsplit_once('/').unwrap_or(("", &object.api_version));
+        let (group, version) = object.group_and_version();
         Some(FieldPlace {
             group: group.to_owned(),
             version: version.to_owned(),

@@ -121,13 +121,10 @@ pub(super) fn rename_own(
 /// `target` of a patch: the object.
 fn target(site: &Site) -> Option<Item> {
     let object = site.object.as_ref()?;
-    let (group, version) = match object.api_version.rsplit_once('/') {
-        Some((group, version)) => (Some(group), version),
-        None => (None, object.api_version.as_str()),
-    };
+    let (group, version) = object.group_and_version();
     let text = |text: &str| Item::Text(text.to_owned());
     let mut entries: Vec<(&'static str, Item)> = Vec::new();
-    entries.extend(group.map(|group| ("group", text(group))));
+    entries.extend((!group.is_empty()).then(|| ("group", text(group))));
     entries.push(("version", text(version)));
     entries.push(("kind", text(&object.kind)));
     entries.push(("name", text(object.name.as_ref()?)));
