@@ -1,7 +1,7 @@
 //! Which images a matcher compares with its name.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::find::{Embedding, Form, Role, Scope, Shape, Site};
 use crate::image::Name;
@@ -12,23 +12,36 @@ use crate::tree::RepoPath;
 /// The sites of images by their names, each list by place.
 pub(super) struct Images<'i> {
     by_name: HashMap<&'i Name, Vec<SiteId>>,
+    /// Tests of JSON 6902 patches by their text: one patch an object may hold the same one.
+    tests: HashMap<(&'i Name, Option<&'i str>), Tests>,
+}
+
+/// Tests for one text, wherever they are.
+struct Tests {
+    first: SiteId,
+    /// What all of them are compared with.
+    partners: OnceLock<Vec<SiteId>>,
 }
 
 impl<'i> Images<'i> {
     pub(super) fn new(inventory: &'i Inventory) -> Images<'i> {
         let mut by_name: HashMap<&Name, Vec<SiteId>> = HashMap::new();
+        let mut tests = HashMap::new();
         for (f, file) in inventory.files.iter().enumerate() {
             for (s, site) in file.found.sites.iter().enumerate() {
                 if site.role == Role::Image {
                     by_name.entry(&site.name).or_default().push(SiteId::new(f, s));
+                } else if is_test(site) {
+                    let new = || Tests { first: SiteId::new(f, s), partners: OnceLock::new() };
+                    tests.entry((&site.name, site.spelling.as_deref())).or_insert_with(new);
                 }
             }
         }
-        Images { by_name }
+        Images { by_name, tests }
     }
 
     /// The images that the matcher is compared with and that have a name, its own or that on the other side of the
-    /// cache; by place.
+    /// cache; by place. Of tests for the same text only the first has all of them, the others have one.
     pub(super) fn partners(
         &self,
         model: &Model<'_>,
@@ -64,7 +77,17 @@ impl<'i> Images<'i> {
         match scope {
             // A list that an operator reads, or nobody: what it is compared with is not known, and it holds nothing.
             Scope::Anywhere if own.form == Form::ImageCatalogue => Vec::new(),
-            Scope::Anywhere => named.iter().copied().filter(is_partner).collect(),
+            Scope::Anywhere => {
+                let all = || named.iter().copied().filter(is_partner).collect::<Vec<_>>();
+                match self.tests.get(&(name, own.spelling.as_deref())).filter(|_| is_test(own)) {
+                    Some(tests) => {
+                        let partners = tests.partners.get_or_init(all);
+                        let count = if tests.first == matcher { partners.len() } else { 1 };
+                        partners.iter().copied().take(count).collect()
+                    }
+                    None => all(),
+                }
+            }
             // The shorter list is gone through, the other one is asked.
             _ if named.len() <= layers.files.len() => {
                 let within = |at: &SiteId| {
@@ -78,6 +101,11 @@ impl<'i> Images<'i> {
             }
         }
     }
+}
+
+/// What a JSON 6902 patch tests for.
+fn is_test(site: &Site) -> bool {
+    site.form == Form::PatchValue && site.role == Role::Matcher(Scope::Anywhere)
 }
 
 /// Names are compared letter by letter: `nginx` does not match `docker.io/library/nginx`.
