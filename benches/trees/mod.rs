@@ -30,7 +30,7 @@ pub(crate) struct Dimension {
 }
 
 /// All of them: the dimensions of the quality bar, and those that once took more than their share of time.
-pub(crate) const DIMENSIONS: [Dimension; 21] = [
+pub(crate) const DIMENSIONS: [Dimension; 22] = [
     Dimension { name: "references", write: references, n: 2_000, input: 2.0 },
     Dimension { name: "kustomizations", write: kustomizations, n: 500, input: 2.0 },
     Dimension { name: "applications with one shared component", write: shared_component, n: 300, input: 2.0 },
@@ -40,6 +40,7 @@ pub(crate) const DIMENSIONS: [Dimension; 21] = [
     Dimension { name: "entries of one list", write: entries, n: 600, input: 2.0 },
     Dimension { name: "entries of a migrated list", write: migrated_entries, n: 600, input: 2.0 },
     Dimension { name: "places of one patch", write: places_of_patch, n: 1_000, input: 2.0 },
+    Dimension { name: "patches for one image", write: patches, n: 300, input: 2.0 },
     Dimension { name: "matchers", write: matchers, n: 300, input: 2.0 },
     Dimension { name: "matchers and configured fields", write: configured, n: 300, input: 2.0 },
     Dimension { name: "Flux Kustomizations", write: flux, n: 300, input: 2.0 },
@@ -212,6 +213,30 @@ fn places_of_patch(tree: &Tree<'_>, n: usize) {
     tree.write("root/kustomization.yaml", &text);
     tree.write("root/deployment.yaml", &deployment("app", &own("example.com/app:v1")));
     tree.write("root/patch.yaml", &deployment("app", &images));
+}
+
+/// As overlays rename a variable that many objects have.
+fn patches(tree: &Tree<'_>, n: usize) {
+    let mut text = kustomization(&["../base".to_owned()], &[], &[]);
+    text.push_str("patches:\n");
+    for number in 0..n {
+        let file = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: a{number}\nspec:\n  template:\n    spec:\n      \
+             containers:\n        - name: c\n          env:\n            - name: WORKER_IMAGE\n              value: ghcr.io/org/worker:v1\n"
+        );
+        tree.write(&format!("base/a{number}.yaml"), &file);
+        let path = "/spec/template/spec/containers/0/env/0/value";
+        let cached = "123456789012.dkr.ecr.ca-central-1.amazonaws.com/ghcr/org/worker:v1";
+        let _ = write!(
+            text,
+            "  - target:\n      group: apps\n      version: v1\n      kind: Deployment\n      name: a{number}\n    patch: |-\n      \
+             - op: test\n        path: {path}\n        value: ghcr.io/org/worker:v1\n      - op: replace\n        path: {path}\n        \
+             value: {cached}\n"
+        );
+    }
+    let files: Vec<String> = (0..n).map(|number| format!("a{number}.yaml")).collect();
+    tree.write("base/kustomization.yaml", &kustomization(&files, &[], &[]));
+    tree.write("prod/kustomization.yaml", &text);
 }
 
 fn flux(tree: &Tree<'_>, n: usize) {
