@@ -70,10 +70,10 @@ pub(super) fn without(text: &str, objects: &[&Holder]) -> Result<Option<String>,
     }
     let new = edit::apply(text, &edits)?;
     let new = if gone.documents.is_empty() { Some(new) } else { without_documents(&new, &gone.documents) };
+    let objects: BTreeSet<&Holder> = objects.iter().copied().collect();
     let kept = |root: &NodeId| {
         let document = stream.node(*root).map_or(0, |node| node.document);
-        let holder = Holder::new(document, stream.path(*root));
-        !objects.contains(&&holder)
+        !objects.contains(&Holder::new(document, stream.path(*root)))
     };
     let before: Vec<String> =
         object_roots(&stream).iter().filter(|root| kept(root)).map(|root| printed(&stream, *root)).collect();

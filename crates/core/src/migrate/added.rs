@@ -1,11 +1,11 @@
 //! What a plan changes in texts that other edits add to files, before anybody writes them: a list that is copied into a file may hold
 //! images that the next run would move there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{FilePlan, Mode, edited, plan};
-use crate::find::Finder;
+use crate::find::{Finder, Site};
 use crate::kustomize::Model;
 use crate::tree::{RepoPath, Repository};
 
@@ -40,12 +40,10 @@ fn in_new_text(model: &Model<'_>, mut file: FilePlan, old: &str, new: &str) -> F
     let rest = old.len().min(new.len()) - start;
     let end = new.len() - old.bytes().rev().zip(new.bytes().rev()).take(rest).take_while(same).count();
     let known = model.inventory.position(&file.path).and_then(|at| model.inventory.files.get(at));
-    let is_kept = |reference: &str| {
-        let mut sites = known.into_iter().flat_map(|file| &file.found.sites);
-        sites.any(|site| site.obstacle.is_some() && site.reference() == reference)
-    };
+    let sites = known.into_iter().flat_map(|file| &file.found.sites).filter(|site| site.obstacle.is_some());
+    let references: BTreeSet<String> = sites.map(Site::reference).collect();
     let (kept, out): (Vec<_>, Vec<_>) = file.changes.into_iter().partition(|change| {
-        (start..end).contains(&change.site.start()) && !is_kept(&change.site.reference())
+        (start..end).contains(&change.site.start()) && !references.contains(&change.site.reference())
     });
     for change in out {
         if let Some(expected) = file.expected.get_mut(change.index) {

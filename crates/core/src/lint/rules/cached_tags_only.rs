@@ -92,13 +92,12 @@ fn promotion(
 
 /// Renovate looks for new tags where a reference says, which is the cache unless an alias leads it to the upstream.
 fn renovate(context: &Context<'_>) -> Option<Finding> {
-    let of = |file: &'_ FileInventory| file.found.renovate.clone();
     let (presets, mut files): (Vec<&FileInventory>, Vec<&FileInventory>) = context
         .inventory
         .files
         .iter()
         .filter(|file| file.found.renovate.is_some())
-        .partition(|file| of(file).is_some_and(|renovate| renovate.is_preset));
+        .partition(|file| file.found.renovate.as_ref().is_some_and(|renovate| renovate.is_preset));
     // Of several Renovate takes the first; those at the root come before those in directories.
     let order = |file: &&&FileInventory| {
         let path = file.path.as_str();
@@ -107,7 +106,8 @@ fn renovate(context: &Context<'_>) -> Option<Finding> {
     let file = *files.iter().min_by_key(order)?;
     // Presets of the repository that are extended count as what extends them.
     let is_extended = |preset: &&FileInventory| {
-        files.iter().any(|file| of(file).is_some_and(|found| found.extends_file(preset.path.as_str())))
+        let mut found = files.iter().filter_map(|file| file.found.renovate.as_ref());
+        found.any(|renovate| renovate.extends_file(preset.path.as_str()))
     };
     let extended: Vec<&FileInventory> = presets.into_iter().filter(is_extended).collect();
     files.extend(extended);

@@ -12,6 +12,7 @@ use crate::kustomization::split;
 use crate::lint::references::{Reference, upstream_name};
 use crate::lint::{Confidence, Context, Finding, Status};
 use crate::route::upstream_for;
+use crate::tree::RepoPath;
 
 pub(crate) const RULE: Rule = Rule {
     id: RuleId::PullSecretUnused,
@@ -37,12 +38,13 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
     for reference in context.references.iter().filter(|one| asked.contains(one.file.path.as_str())) {
         references.entry(reference.file.path.as_str()).or_default().push(reference);
     }
+    let pulled = Pulled::new(context);
     let mut findings = Vec::new();
     for file in context.inventory.files.iter().filter(is_asked) {
         let here = references.get(file.path.as_str()).map(Vec::as_slice).unwrap_or_default();
         for secret in &file.found.logins.used {
             if secret.is_of_account() {
-                findings.extend(unused_by_all(context, file, secret, &logins));
+                findings.extend(unused_by_all(&pulled, file, secret, &logins));
                 continue;
             }
             let within: Vec<&Reference<'_>> = here
@@ -50,16 +52,62 @@ fn find(context: &Context<'_>) -> Vec<Finding> {
                 .filter(|one| secret.within.range().contains(&one.site.start()))
                 .copied()
                 .collect();
-            findings.extend(unused(context, file, secret, &within, &logins));
+            findings.extend(unused(context, &pulled, file, secret, &within, &logins));
         }
     }
     findings
 }
 
+/// What the repository pulls, as all logins are compared with it.
+struct Pulled<'c> {
+    /// By the host of the upstream: the last reference, and whether all of them go through the cache.
+    references: HashMap<String, (&'c Reference<'c>, bool)>,
+    /// The hosts that charts pull from.
+    charts: BTreeSet<String>,
+    /// The releases by file and name of the object.
+    releases: HashMap<(&'c RepoPath, String), Vec<&'c ReleaseImages>>,
+}
+
+impl<'c> Pulled<'c> {
+    fn new(context: &'c Context<'_>) -> Pulled<'c> {
+        let mut references: HashMap<String, (&Reference<'_>, bool)> = HashMap::new();
+        for one in context.references.iter().filter(|one| one.site.role == Role::Image) {
+            let routes = context.config.routes(one.file.path.as_str());
+            let upstream = upstream_name(&one.site.name, routes);
+            let host = upstream.split('/').next().unwrap_or_default().to_owned();
+            let is_cached = one.status == Some(Status::Cached);
+            let known = references.entry(host).or_insert((one, true));
+            *known = (one, known.1 && is_cached);
+        }
+        let mut releases: HashMap<_, Vec<&ReleaseImages>> = HashMap::new();
+        for release in context.charts {
+            releases.entry((&release.place.path, release.id.whole().name)).or_default().push(release);
+        }
+        let images = context.charts.iter().flat_map(ReleaseImages::pulled);
+        Pulled { references, charts: images.filter_map(|image| Some(image.name()?.host)).collect(), releases }
+    }
+
+    fn is_seen(&self) -> bool {
+        self.releases.values().flatten().all(|release| matches!(release.state, ReleaseState::Known { .. }))
+    }
+
+    /// The images that the chart of an object pulls; `None` where they are not known, and where the object deploys no chart that
+    /// a login of its values is for.
+    fn by_chart(&self, file: &FileInventory, secret: &PullSecret) -> Option<Vec<String>> {
+        let releases = self.releases.get(&(&file.path, secret.object.name.clone()?))?;
+        let mut images = Vec::new();
+        for release in releases {
+            let ReleaseState::Known { .. } = release.state else { return None };
+            images.extend(release.pulled().map(|image| image.image.clone()));
+        }
+        Some(images)
+    }
+}
+
 /// A ServiceAccount gives its logins to pods that are known nowhere: of an upstream that no image of the repository is pulled
 /// from any more, they are unused.
 fn unused_by_all(
-    context: &Context<'_>,
+    pulled: &Pulled<'_>,
     file: &FileInventory,
     secret: &PullSecret,
     logins: &HashMap<&str, Vec<&RegistryLogin>>,
@@ -68,27 +116,14 @@ fn unused_by_all(
     let login = login_of(secret, logins)?;
     // Images of registries that nobody caches are no references.
     let is_seen = !login.is_empty() && login.iter().all(|host| upstream_for(host).is_some());
-    let is_unseen = |release: &ReleaseImages| !matches!(release.state, ReleaseState::Known { .. });
-    if !is_seen || context.charts.iter().any(is_unseen) {
+    let used: Vec<_> = login.iter().filter_map(|host| pulled.references.get(host)).collect();
+    let is_open =
+        used.iter().any(|(_, cached)| !cached) || login.iter().any(|host| pulled.charts.contains(host));
+    if !is_seen || is_open || !pulled.is_seen() {
         return None;
     }
-    let mut last = None;
-    for one in context.references.iter().filter(|one| one.site.role == Role::Image) {
-        let routes = context.config.routes(one.file.path.as_str());
-        let upstream = upstream_name(&one.site.name, routes);
-        if !login.iter().any(|host| upstream.split('/').next() == Some(host)) {
-            continue;
-        }
-        if one.status != Some(Status::Cached) {
-            return None;
-        }
-        last = Some(one);
-    }
+    let (last, _) = used.into_iter().max_by_key(|(one, _)| (&one.file.path, one.position))?;
     let hosts = Vec::from_iter(login.iter().map(String::as_str)).join(", ");
-    let pulled = context.charts.iter().flat_map(ReleaseImages::pulled).filter_map(|image| image.name());
-    if pulled.into_iter().any(|name| login.contains(&name.host)) {
-        return None;
-    }
     let message =
         format!("`{name}` of `{object}` logs in to {hosts}, and no image here is pulled from there any more");
     let mut finding = Finding::new(&RULE, &file.path, secret.position, secret.span, message);
@@ -96,7 +131,7 @@ fn unused_by_all(
     finding.confidence = Confidence::Medium;
     finding.next = ADVICE.to_owned();
     finding.subject = format!("{object}:{name}");
-    finding.image = Some(last?.site.reference());
+    finding.image = Some(last.site.reference());
     Some(finding)
 }
 
@@ -110,28 +145,13 @@ fn login_of(secret: &PullSecret, logins: &HashMap<&str, Vec<&RegistryLogin>>) ->
     (!found.is_empty()).then(|| found.iter().flat_map(|login| login.hosts.iter().cloned()).collect())
 }
 
-/// The images that the chart of an object pulls; `None` where they are not known, and where the object deploys no chart that a
-/// login of its values is for.
-fn of_chart(context: &Context<'_>, file: &FileInventory, secret: &PullSecret) -> Option<Vec<String>> {
-    let deploys = |one: &&ReleaseImages| {
-        one.place.path == file.path && secret.object.name.as_deref() == Some(one.id.whole().name.as_str())
-    };
-    let mut releases = context.charts.iter().filter(deploys).peekable();
-    releases.peek()?;
-    let mut images = Vec::new();
-    for release in releases {
-        let ReleaseState::Known { .. } = release.state else { return None };
-        images.extend(release.pulled().map(|image| image.image.clone()));
-    }
-    Some(images)
-}
-
 /// Objects whose values a chart is rendered with.
 const DEPLOYERS: [&str; 4] = ["HelmRelease", "Application", "ApplicationSet", "HelmChart"];
 
 /// `within` are the references of its document.
 fn unused(
     context: &Context<'_>,
+    pulled: &Pulled<'_>,
     file: &FileInventory,
     secret: &PullSecret,
     within: &[&Reference<'_>],
@@ -145,7 +165,7 @@ fn unused(
     // Registries that nobody caches are no references: the texts have them.
     let of_chart = match DEPLOYERS.contains(&object.kind.as_str()) {
         // What its chart pulls besides its values has the login, too.
-        true => of_chart(context, file, secret)?,
+        true => pulled.by_chart(file, secret)?,
         false => Vec::new(),
     };
     let is_of_cache = |image: &String| {
